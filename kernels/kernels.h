@@ -1,0 +1,109 @@
+/* kernels.h - the one compute interface: the operations of a decoder, forward and backward, on device
+ * buffers. cpu/ fills the table (a GPU backend fills the same one); check.c holds each entry
+ * against a plain double-precision reference and times it.
+ *
+ * Rules. Buffers are owned by the caller; no entry allocates on the device after open. Sequences are packed:
+ * N tokens in a row, no padding, cut by cu[S + 1] (cumulative lengths, cu[0] = 0, cu[S] = N). Matrices are row-major.
+ * "+=" in a contract means that the entry accumulates; all else is overwritten. Activations, weights and
+ * gradients are of the table's element type (float on the CPU); statistics (rstd, lse, logp) are float. Every result
+ * depends on the arguments alone, never on the number of threads: work is cut in pieces of fixed
+ * size and partial sums are added in a fixed order. Index arrays (ids, cu, targets) are device buffers too. */
+#ifndef QUERN_KERNELS_H
+#define QUERN_KERNELS_H
+
+#include "base/error.h"
+#include "base/pool.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KERNELS_ABI 1
+
+struct kernels {
+	int abi;
+	const char *name;                    /* "cpu" */
+	size_t elem_bytes;                   /* of activations and weights */
+
+	/* --- memory ------------------------------------------------------------------------ */
+	void *(*alloc)(struct pool *pool, size_t bytes);         /* zeroed, 64-byte aligned; NULL if there is not that much */
+	void (*release)(void *p);
+	void (*upload)(void *dst, const void *src, size_t bytes);   /* host -> device */
+	void (*download)(void *dst, const void *src, size_t bytes); /* device -> host, waits */
+	void (*zero)(struct pool *pool, void *p, size_t bytes);
+	void (*copy)(struct pool *pool, void *dst, const void *src, size_t bytes);
+
+	/* --- matrix products; W is [O, I] as in safetensors ------------------------------------ */
+	/* Y[N,O] = X[N,I] W^T (+ Y if acc) */
+	void (*matmul)(struct pool *pool, float *y, const float *x, const float *w, int64_t n, int64_t o, int64_t i, int acc);
+	/* dX[N,I] = dY[N,O] W (+ dX if acc) */
+	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, const float *w, int64_t n, int64_t o, int64_t i, int acc);
+	/* dW[O,I] += dY^T X */
+	void (*matmul_dw)(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i);
+
+	/* --- embedding ------------------------------------------------------------------------ */
+	void (*embed)(struct pool *pool, float *y, const float *w, const int32_t *ids, int64_t n, int64_t c);
+	/* dW[V,C] += rows of dY, added in token order */
+	void (*embed_dw)(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
+
+	/* --- RMSNorm (Zhang & Sennrich 2019), with the residual sum before it ------------------------ */
+	/* if add != NULL: x += add, in place. Then rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * g. */
+	void (*rmsnorm)(struct pool *pool, float *y, float *rstd, float *x, const float *add, const float *g, int64_t n,
+			int64_t c, float eps);
+	/* dX += ..., dg += ...; x is the sum that was normalised. scratch: rmsnorm_scratch(n, c) floats */
+	void (*rmsnorm_dx)(struct pool *pool, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
+			   const float *g, float *scratch, int64_t n, int64_t c);
+	int64_t (*rmsnorm_scratch)(int64_t n, int64_t c);
+
+	/* --- rotary positions, on the first heads q and k heads of qkv[N, (H + 2 Hkv) D], in place ---------- */
+	/* Pairs (d, d + D/2), as Hugging Face's Llama rotates. cos, sin: [positions, D/2]; sign -1 is the backward. */
+	void (*rope)(struct pool *pool, float *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
+		     int hkv, int d, int sign);
+
+	/* --- attention, causal within each sequence, grouped queries ---------------------------------- */
+	/* o[N, H D], lse[N, H] from qkv[N, (H + 2 Hkv) D] (rotated); scale 1/sqrt(D) */
+	void (*attention)(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s, int h,
+			  int hkv, int d);
+	/* dqkv overwritten (before the rope backward). */
+	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
+			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d);
+	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
+	 * values to kcache/vcache[slot[i]][past[i]...] (each [slots, positions, Hkv D]) and attends over all. */
+	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
+				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, int h,
+				 int hkv, int d);
+
+	/* --- SwiGLU: gu[N, 2F] holds gate then up; y = silu(gate) * up ----------------------------------- */
+	void (*swiglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
+	void (*swiglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
+
+	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
+	/* logp[n] = log softmax(X W^T / temperature)[target], lse[n]; tokens with target < 0 are skipped (logp 0). */
+	/* scratch: logprob_scratch(n, v) floats. */
+	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
+			float *scratch, int64_t n, int64_t c, int64_t v);
+	/* For any upstream gradient dlogp[n]: dX overwritten (0 for skipped tokens), dW += . Logits are computed again. */
+	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
+			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v);
+	int64_t (*logprob_scratch)(int64_t n, int64_t v);
+
+	/* --- rows ------------------------------------------------------------------------------------ */
+	/* y[i] = x[rows[i]], i < n */
+	void (*gather_rows)(struct pool *pool, float *y, const float *x, const int32_t *rows, int64_t n, int64_t c);
+
+	/* --- optimizer ---------------------------------------------------------------------------------- */
+	/* Decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr wd; m, v; p -= lr mhat / (sqrt(vhat)
+	 * + eps). step counts from 1. g is multiplied by gscale first. */
+	void (*adamw)(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
+		      float beta2, float eps, float wd, float gscale, int64_t step);
+	/* Sum of squares in double, in fixed pieces; NaN and infinities come through. */
+	double (*sumsq)(struct pool *pool, const float *x, int64_t n);
+};
+
+/* The CPU table for this machine (AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx2|plain lowers it). */
+const struct kernels *kernels_cpu(void);
+/* The plain table, always: the specification the fast ones are checked against. */
+const struct kernels *kernels_cpu_plain(void);
+/* Instruction set in use, for --version and benchmarks: "avx512", "avx2", "plain". */
+const char *kernels_cpu_isa(void);
+
+#endif

@@ -1,0 +1,64 @@
+/* file.h - bytes in and out: inputs known by content, outputs whole or absent.
+ *
+ * An input is a path or "-" (stdin); gzip, zstd, xz and bzip2 are undone by looking at the first
+ * bytes, never at the name. An output is written beside its target and renamed when committed, so a
+ * reader never sees half a file. */
+#ifndef QUERN_BASE_FILE_H
+#define QUERN_BASE_FILE_H
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* --- input ------------------------------------------------------------------------------- */
+struct input;
+
+/* Opens path ("-" is stdin). decompress: undo an outer gzip/zstd/xz/bzip2 layer. */
+enum status input_open(struct input **in, const char *path, bool decompress, struct error *err);
+/* An input over bytes in memory (tests, fuzzers); bytes stay the caller's. */
+enum status input_open_memory(struct input **in, const char *name, const void *p, size_t n, struct error *err);
+/* Reads up to n bytes; *got 0 at the end. */
+enum status input_read(struct input *in, void *p, size_t n, size_t *got, struct error *err);
+/* Reads exactly n bytes; END if the input ends before the first, ERR_DATA ("truncated") after it. */
+enum status input_read_full(struct input *in, void *p, size_t n, struct error *err);
+/* Shows up to n (<= 64 KiB) bytes without consuming them; fewer only at the end. */
+enum status input_peek(struct input *in, size_t n, const uint8_t **p, size_t *got, struct error *err);
+/* Skips n bytes, by seeking where that is possible (then the bytes are not hashed). */
+enum status input_skip(struct input *in, uint64_t n, struct error *err);
+const char *input_name(const struct input *in);      /* the path, or "<stdin>" */
+uint64_t input_offset(const struct input *in);       /* decompressed bytes consumed */
+uint64_t input_bytes(const struct input *in);        /* raw bytes read so far (for progress) */
+int64_t input_size(const struct input *in);          /* raw size if known, else -1 */
+/* XXH3-128 hex of the raw bytes; reads the rest of the input first. "" for a skipped-in input. */
+enum status input_hash(struct input *in, char out[33], struct error *err);
+void input_close(struct input *in);
+
+/* The whole of a file (at most max bytes, else ERR_DATA) into b. */
+enum status file_read_all(const char *path, size_t max, struct buf *b, struct error *err);
+
+/* --- output ------------------------------------------------------------------------------ */
+struct output;
+
+/* path NULL or "-" is stdout; else a temporary beside path, unlinked unless committed (also by
+ * signals that end the process). */
+enum status output_open(struct output **out, const char *path, struct error *err);
+enum status output_write(struct output *out, const void *p, size_t n, struct error *err);
+enum status output_flush(struct output *out, struct error *err);
+/* Flushes, fsyncs, renames into place (stdout: flushes and closes with a check). Frees out. */
+enum status output_commit(struct output *out, struct error *err);
+/* Throws the output away; NULL allowed. Frees out. */
+void output_abort(struct output *out);
+const char *output_name(const struct output *out);   /* the target, or "<stdout>" */
+bool output_is_tty(const struct output *out);
+
+/* One call for small files: write p[0..n) to path as above. */
+enum status file_write_all(const char *path, const void *p, size_t n, struct error *err);
+enum status dir_make(const char *path, struct error *err);          /* mkdir -p */
+enum status dir_sync(const char *path, struct error *err);          /* fsync of the directory */
+char *path_join(const char *dir, const char *name);                 /* mem_free */
+bool path_exists(const char *path);
+bool path_is_dir(const char *path);
+
+#endif

@@ -1,0 +1,20 @@
+/* hash.h - XXH3, as the stream's checksums, the row splits and the tables use it. */
+#ifndef QUERN_BASE_HASH_H
+#define QUERN_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t hash64(const void *p, size_t n);                   /* XXH3-64, seed 0 */
+uint64_t hash64_seed(const void *p, size_t n, uint64_t seed);
+void hash128_hex(const void *p, size_t n, char out[33]);    /* XXH3-128, canonical (big-endian) hex */
+
+/* Running XXH3-128 over bytes as they pass (an input's identity in the provenance). */
+struct hasher;
+struct hasher *hasher_open(void);
+void hasher_add(struct hasher *h, const void *p, size_t n);
+void hasher_hex(const struct hasher *h, char out[33]);
+uint64_t hasher_64(const struct hasher *h);                 /* XXH3-64 of the same bytes */
+void hasher_close(struct hasher *h);
+
+#endif

@@ -1,0 +1,97 @@
+/* model.h - a Llama-type decoder: configuration, parameters, forward and backward, cached decoding.
+ *
+ * RMSNorm, RoPE, grouped-query attention, SwiGLU, tied or untied embeddings; read and written as a Hugging Face
+ * directory (config.json, model.safetensors [+ index and shards when read], generation_config.json). All parameters of a model lie in one
+ * device buffer in the order of the tensor table, gradients in another of the same shape, so that optimizer,
+ * checkpoint and reduction walk plain arrays. QKV and gate|up are stored concatenated. */
+#ifndef QUERN_MODEL_MODEL_H
+#define QUERN_MODEL_MODEL_H
+
+#include "base/error.h"
+#include "base/json.h"
+#include "kernels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct model_config {
+	char architecture[64];       /* "LlamaForCausalLM" */
+	char model_type[32];         /* "llama" */
+	int n_layers, hidden, heads, kv_heads, head_dim, ffn, vocab, positions;
+	double rope_theta;
+	float norm_eps;
+	float init_range;
+	bool tied;
+	int bos_id, eos_id, pad_id;  /* -1 = none */
+};
+/* Reads and checks DIR/config.json (or a file). What the engine does not compute (rope_scaling, biases, other
+ * activations, other architectures) is refused with its name. */
+enum status model_config_read(const char *path, struct model_config *c, struct error *err);
+enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);
+void model_config_print(const struct model_config *c, struct buf *out);      /* config.json */
+
+struct tensor {
+	const char *name;            /* Hugging Face name of a part, e.g. "model.layers.0.self_attn.q_proj.weight" */
+	int64_t offset, rows, cols;  /* place in the parameter buffer, in elements; vectors have cols 1 … rows = size */
+	bool decay;                  /* weight decay applies (matrices yes, norms no) */
+	int n_dims;                  /* 1 or 2, as stored in safetensors */
+};
+
+struct model {
+	struct model_config cfg;
+	const struct kernels *k;
+	struct pool *pool;
+	float *params;               /* device, n_params elements */
+	int64_t n_params;
+	struct tensor *tensors;      /* n_tensors entries, in file order; parts of QKV and gate|up are row ranges */
+	int n_tensors;
+	struct model_layout *layout; /* offsets per layer (model.c) */
+};
+
+/* Random initialisation: normal(0, init_range) for matrices, ones for norms, from seed and tensor index alone. */
+enum status model_init(struct model *m, const struct model_config *c, uint64_t seed, const struct kernels *k,
+		       struct pool *pool, struct error *err);
+/* From a directory; float32, bfloat16 and float16 weights. */
+enum status model_load(struct model *m, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
+/* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not. */
+enum status model_save(const struct model *m, const char *dir, struct error *err);
+void model_release(struct model *m);
+
+/* --- training and scoring: one packed micro-batch ------------------------------------------------ */
+struct model_batch {
+	int64_t n;                   /* tokens */
+	int64_t s;                   /* sequences */
+	const int32_t *ids;          /* [n] host */
+	const int32_t *cu;           /* [s + 1] host, cumulative lengths; positions restart in each sequence */
+	const int32_t *targets;      /* [n] host: the token to predict at each place, -1 (or any negative) = none */
+};
+
+/* Activations for up to n_max tokens, and gradients if train: one device buffer sized here, nothing allocated after. */
+struct model_state;
+enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, bool train, struct error *err);
+size_t model_state_bytes(const struct model *m, int64_t n_max, bool train);
+void model_state_close(struct model_state *st);
+/* Forward; logp[n] (host) receives log p(targets[i] | ids up to i), 0 where there is no target. */
+enum status model_forward(struct model *m, struct model_state *st, const struct model_batch *b, float *logp, struct error *err);
+/* Backward of the last model_forward for an upstream gradient dlogp[n] (host): adds to grads (device, n_params). */
+enum status model_backward(struct model *m, struct model_state *st, const struct model_batch *b, const float *dlogp,
+			   float *grads, struct error *err);
+
+/* --- generation: KV cache ------------------------------------------------------------------------ */
+struct model_cache;
+/* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
+enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,
+			     struct error *err);
+size_t model_cache_bytes(const struct model *m, int slots, int positions, int64_t n_max);
+void model_cache_close(struct model_cache *c);
+/* Feeds sequence i (of s) with tokens ids[cu[i]..cu[i+1]) into slot[i], after past[i] tokens already there, and gives the logits
+ * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
+enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
+/* Copies the first n cached tokens of one slot to another (several samples share a prompt). */
+void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n);
+
+/* FLOPs of one training token at sequence length t (forward + backward), for benchmarks and the summary. */
+double model_flops_per_token(const struct model_config *c, int64_t t);
+
+#endif

@@ -1,0 +1,60 @@
+/* tokenizer.h - a tokenizer directory (tokenizer.json, tokenizer_config.json) as Hugging Face reads it:
+ * byte-level BPE, its special tokens, its chat template.
+ *
+ * A loaded tokenizer is immutable and may be used by several threads, each with its own scratch. */
+#ifndef QUERN_TOKEN_TOKENIZER_H
+#define QUERN_TOKEN_TOKENIZER_H
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tokenizer;
+struct tokenizer_scratch;            /* per thread: cache and buffers */
+
+struct ids {                         /* growable token ids, with the byte range each came from */
+	int32_t *v;
+	int64_t n, cap;
+};
+void ids_push(struct ids *ids, int32_t id);
+void ids_release(struct ids *ids);
+
+/* path: a directory with tokenizer.json, or the file. A part that is not supported is refused by its name. */
+enum status tokenizer_load(struct tokenizer **t, const char *path, struct error *err);
+void tokenizer_close(struct tokenizer *t);
+/* Copies the files of the tokenizer it was loaded from into dir (a model directory). */
+enum status tokenizer_copy_files(const struct tokenizer *t, const char *dir, struct error *err);
+int32_t tokenizer_vocab_size(const struct tokenizer *t);          /* 1 + largest id */
+int32_t tokenizer_id(const struct tokenizer *t, const char *token, size_t n); /* -1 if not in the vocabulary */
+int32_t tokenizer_bos(const struct tokenizer *t), tokenizer_eos(const struct tokenizer *t), tokenizer_pad(const struct tokenizer *t); /* -1 = none */
+
+struct tokenizer_scratch *tokenizer_scratch_open(const struct tokenizer *t);
+void tokenizer_scratch_close(struct tokenizer_scratch *s);
+/* Appends the ids of n bytes of UTF-8 (invalid bytes are encoded as U+FFFD, as the reference does). parse_special: special tokens in
+ * the text become their ids; else they are plain text. */
+enum status tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
+			     bool parse_special, struct ids *out, struct error *err);
+/* Appends the text of ids; invalid UTF-8 becomes U+FFFD; special tokens are left out if skip_special. */
+void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out);
+/* Bytes of one token as it stands in a byte-level vocabulary (not necessarily whole UTF-8). */
+const char *tokenizer_bytes(const struct tokenizer *t, int32_t id, size_t *n);
+bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
+
+/* --- chat ----------------------------------------------------------------------------------------- */
+struct chat_message {
+	const char *role, *content;
+	size_t role_n, content_n;
+};
+/* Appends the ids of a conversation after the tokenizer's chat template (chat_template of tokenizer_config.json or
+ * chat_template.jinja), and to mask (if not NULL) one value per id: 1 where the token was said by the assistant (its
+ * content and the end-of-turn after it), 0 else. generation_prompt: ends with the opening of an assistant turn.
+ * Special tokens come from the template alone: in contents they stay plain text. */
+enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat_message *m, int n,
+			bool generation_prompt, struct ids *out, struct ids *mask, struct error *err);
+/* The same as text. */
+enum status chat_render(const struct tokenizer *t, const struct chat_message *m, int n, bool generation_prompt,
+			struct buf *out, struct error *err);
+
+#endif

@@ -1,0 +1,100 @@
+/* tool.h - what every main shares: the option table, input and output, rejects, progress, summary, exit.
+ *
+ * A tool declares one struct tool, and runs
+ *
+ *	int main(int argc, char **argv) {
+ *		struct error err;
+ *		tool_start(&tool, argc, argv);        // handles --help, --version, usage errors
+ *		return tool_end(&tool, run(&err), &err);
+ *	}
+ *
+ * where run() opens inputs and outputs below and returns a status. tool_end commits nothing: run does
+ * that (tool_commit); tool_end reports, prints the summary, removes unfinished outputs and gives the exit code. */
+#ifndef QUERN_TOOLS_TOOL_H
+#define QUERN_TOOLS_TOOL_H
+
+#include "base/error.h"
+#include "base/options.h"
+#include "base/pool.h"
+#include "base/progress.h"
+#include "stream/stream.h"
+
+struct tool {
+	const char *name;            /* "clean" */
+	const char *summary;         /* one line, as in the man page's .Nd */
+	const char *operands;        /* "[FILE ...]" */
+	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none */
+	int min_operands, max_operands; /* max -1 = any */
+	bool needs_output;           /* -o is required (model directories) */
+
+	/* From here on filled by tool_start. */
+	struct opt_list files;       /* the operands */
+	struct pool *pool;
+	int64_t threads, seed, level;
+	const char *out_path, *stats_path, *log_path, *rejects_path;
+	int format;                  /* enum stream_format */
+	bool quiet, verbose;
+	struct progress *progress;
+	struct provenance prov;
+
+	/* The run's state. */
+	struct tool_inputs *inputs;
+	struct writer *out, *rejects;
+	struct tool_private *priv;
+};
+
+/* Parses; on --help, --version and mistakes prints and exits. Sets signals, pool, progress, provenance head. */
+void tool_start(struct tool *t, int argc, char **argv);
+/* st OK or END is success. Aborts what is still open, prints "quern TOOL: cause" or the summary, writes --stats. */
+int tool_end(struct tool *t, enum status st, const struct error *err);
+
+/* --- inputs: all FILE operands (stdin without any) as one stream ------------------------------ */
+/* Opens the first input and checks it against want[0..n_want) (n_want 0: any kind). All inputs must have equal
+ * schemas after that. */
+enum status tool_open_inputs(struct tool *t, const enum kind *want, int n_want, struct error *err);
+const struct schema *tool_schema(const struct tool *t);
+enum kind tool_kind(const struct tool *t);
+/* Next batch over all inputs; counts rows_in, ticks progress, adds each finished input to the provenance. */
+enum status tool_next(struct tool *t, struct batch **b, struct error *err);
+/* Where the current batch came from, for messages: "corpus.arrows: batch 12". */
+const char *tool_where(const struct tool *t);
+/* Adds a side input (a model directory, a tokenizer, --against FILE) to the provenance by hashing path:
+ * a file's bytes, or every regular file directly in a directory in name order; a chain found in it comes along. */
+enum status tool_add_input(struct tool *t, const char *path, struct error *err);
+
+/* --- output ------------------------------------------------------------------------------------- */
+/* Opens -o or stdout with this schema; provenance is attached. */
+enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k, struct error *err);
+enum status tool_write(struct tool *t, struct batch *b, struct error *err);
+/* Counts a dropped row under its reason and, with --rejects, keeps it with its columns and "reason". */
+enum status tool_reject(struct tool *t, struct batch *b, int64_t row, const char *reason, struct error *err);
+/* As tool_reject for a row that never became a batch row (a bad line): text is kept in column "text". */
+enum status tool_reject_text(struct tool *t, const char *id, const char *text, size_t n, const char *reason,
+			     struct error *err);
+/* Ends output and rejects properly (closing batch, fsync, rename). */
+enum status tool_commit(struct tool *t, struct error *err);
+
+/* --- row-wise tools: read, work on the pool, write in order -------------------------------------- */
+/* work turns b into *out (may be b itself retained, or NULL for nothing) and may set reject[row] (b->rows entries, NULL on
+ * entry) to a reason: those rows go to the rejects. Called on several threads at once; worker < threads. */
+struct filter {
+	enum status (*work)(void *arg, struct batch *b, struct batch **out, const char **reject, int worker, struct error *err);
+	void *arg;
+};
+/* Inputs and output must be open. Runs to END. */
+enum status tool_filter(struct tool *t, const struct filter *f, struct error *err);
+
+/* --- talking --------------------------------------------------------------------------------- */
+/* A fact for the summary and --stats ("vocab" 4096); order of first call is kept. */
+void tool_stat_int(struct tool *t, const char *key, int64_t v);
+void tool_stat_double(struct tool *t, const char *key, double v);
+void tool_stat_string(struct tool *t, const char *key, const char *v);
+/* A line on stderr unless --quiet. */
+void tool_say(struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void tool_warn(struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* One JSON object (one line, without newline) to --log, if given. */
+enum status tool_log(struct tool *t, const char *json, size_t n, struct error *err);
+/* True once SIGINT or SIGTERM arrived (training tools checkpoint and end). */
+bool tool_interrupted(void);
+
+#endif

@@ -1,0 +1,178 @@
+// json_read.cc - the C shim over simdjson: one parse gives a tree of struct json in an arena.
+//
+// simdjson checks the grammar, the UTF-8 and the depth; this file only copies its tape into C
+// structures, by an explicit stack of calls whose depth simdjson has already bounded.
+
+#include <simdjson.h>
+
+extern "C" {
+#include "base/file.h"
+#include "base/json.h"
+}
+
+static const size_t DEPTH_MAX = 256;
+static const size_t FILE_MAX = (size_t)1 << 30;
+
+struct json_parser {
+	simdjson::dom::parser parser;
+	struct arena arena;
+	struct buf file;
+	struct json root;
+};
+
+extern "C" struct json_parser *json_parser_open(void)
+{
+	struct json_parser *p = new json_parser();
+	p->arena.head = nullptr;
+	p->arena.block_bytes = 0;
+	memset(&p->file, 0, sizeof(p->file));
+	return p;
+}
+
+extern "C" void json_parser_close(struct json_parser *p)
+{
+	if (!p)
+		return;
+	arena_release(&p->arena);
+	buf_release(&p->file);
+	delete p;
+}
+
+static void copy_string(struct arena *a, std::string_view s, struct json *out)
+{
+	out->type = JSON_STRING;
+	out->str = arena_strndup(a, s.data(), s.size());
+	out->len = s.size();
+}
+
+static void copy_value(struct arena *a, simdjson::dom::element e, struct json *out);
+
+static void copy_array(struct arena *a, simdjson::dom::array v, struct json *out)
+{
+	size_t n = 0;
+	for (simdjson::dom::element e : v) {
+		(void)e;
+		n++; // array.size() saturates at 2^24 - 1
+	}
+	struct json *items = (struct json *)arena_alloc(a, n * sizeof(struct json) + 1);
+	size_t i = 0;
+	for (simdjson::dom::element e : v)
+		copy_value(a, e, &items[i++]);
+	out->type = JSON_ARRAY;
+	out->items = items;
+	out->len = n;
+}
+
+static void copy_object(struct arena *a, simdjson::dom::object v, struct json *out)
+{
+	size_t n = 0;
+	for (simdjson::dom::key_value_pair kv : v) {
+		(void)kv;
+		n++;
+	}
+	struct json *items = (struct json *)arena_alloc(a, n * sizeof(struct json) + 1);
+	struct json *keys = (struct json *)arena_alloc(a, n * sizeof(struct json) + 1);
+	size_t i = 0;
+	for (simdjson::dom::key_value_pair kv : v) {
+		memset(&keys[i], 0, sizeof(keys[i]));
+		copy_string(a, kv.key, &keys[i]);
+		copy_value(a, kv.value, &items[i++]);
+	}
+	out->type = JSON_OBJECT;
+	out->items = items;
+	out->keys = keys;
+	out->len = n;
+}
+
+static void copy_value(struct arena *a, simdjson::dom::element e, struct json *out)
+{
+	memset(out, 0, sizeof(*out));
+	switch (e.type()) {
+	case simdjson::dom::element_type::ARRAY:
+		copy_array(a, simdjson::dom::array(e), out);
+		break;
+	case simdjson::dom::element_type::OBJECT:
+		copy_object(a, simdjson::dom::object(e), out);
+		break;
+	case simdjson::dom::element_type::INT64:
+		out->type = JSON_INT;
+		out->integer = int64_t(e);
+		out->number = (double)out->integer;
+		break;
+	case simdjson::dom::element_type::UINT64:
+		out->type = JSON_UINT;
+		out->uinteger = uint64_t(e);
+		out->number = (double)out->uinteger;
+		break;
+	case simdjson::dom::element_type::DOUBLE:
+		out->type = JSON_DOUBLE;
+		out->number = double(e);
+		break;
+	case simdjson::dom::element_type::STRING:
+		copy_string(a, std::string_view(e), out);
+		break;
+	case simdjson::dom::element_type::BOOL:
+		out->type = JSON_BOOL;
+		out->boolean = bool(e);
+		break;
+	case simdjson::dom::element_type::NULL_VALUE:
+		out->type = JSON_NULL;
+		break;
+	}
+}
+
+static const char *reason(simdjson::error_code code)
+{
+	switch (code) {
+	case simdjson::UTF8_ERROR:
+		return "invalid UTF-8";
+	case simdjson::DEPTH_ERROR:
+		return "nested more than 256 deep";
+	case simdjson::STRING_ERROR:
+		return "a string is malformed";
+	case simdjson::UNCLOSED_STRING:
+		return "a string is not closed";
+	case simdjson::NUMBER_ERROR:
+	case simdjson::BIGINT_ERROR:
+		return "a number is malformed or out of range";
+	case simdjson::EMPTY:
+		return "no JSON here";
+	case simdjson::UNESCAPED_CHARS:
+		return "a control character stands in a string";
+	case simdjson::CAPACITY:
+		return "too long (4 GiB at most)";
+	case simdjson::MEMALLOC:
+		return "no memory";
+	default:
+		return "not JSON";
+	}
+}
+
+extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
+{
+	arena_reset(&p->arena);
+	if (n > SIMDJSON_MAXSIZE_BYTES - 64)
+		return error_set(err, ERR_DATA, "%s", reason(simdjson::CAPACITY));
+	simdjson::error_code code = simdjson::SUCCESS;
+	if (n > p->parser.capacity() || p->parser.max_depth() != DEPTH_MAX)
+		code = p->parser.allocate(n < 4096 ? 4096 : n, DEPTH_MAX);
+	simdjson::dom::element root;
+	if (code == simdjson::SUCCESS)
+		code = p->parser.parse(s, n, true).get(root); // true: copies, so that s needs no padding
+	if (code == simdjson::MEMALLOC)
+		return error_set(err, ERR_MEMORY, "no memory to parse %zu bytes of JSON", n);
+	if (code != simdjson::SUCCESS)
+		return error_set(err, ERR_DATA, "%s", reason(code));
+	copy_value(&p->arena, root, &p->root);
+	*out = &p->root;
+	return OK;
+}
+
+extern "C" enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err)
+{
+	enum status st = file_read_all(path, FILE_MAX, &p->file, err);
+	if (st != OK)
+		return st;
+	st = json_parse(p, p->file.data ? p->file.data : "", p->file.len, out, err);
+	return st == OK ? OK : error_prefix(err, st, "%s", path);
+}

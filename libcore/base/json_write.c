@@ -1,0 +1,295 @@
+/* json_write.c - the tree's accessors and the writer, see json.h. */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+const struct json *json_get(const struct json *j, const char *key)
+{
+	if (!j || j->type != JSON_OBJECT)
+		return NULL;
+	size_t n = strlen(key);
+	for (size_t i = 0; i < j->len; i++)
+		if (j->keys[i].len == n && memcmp(j->keys[i].str, key, n) == 0)
+			return &j->items[i];
+	return NULL;
+}
+
+const char *json_get_str(const struct json *j, const char *key, const char *dflt)
+{
+	const struct json *v = json_get(j, key);
+	return v && v->type == JSON_STRING ? v->str : dflt;
+}
+
+static bool is_number(const struct json *v)
+{
+	return v && (v->type == JSON_INT || v->type == JSON_UINT || v->type == JSON_DOUBLE);
+}
+
+double json_get_num(const struct json *j, const char *key, double dflt)
+{
+	const struct json *v = json_get(j, key);
+	return is_number(v) ? v->number : dflt;
+}
+
+int64_t json_get_int(const struct json *j, const char *key, int64_t dflt)
+{
+	const struct json *v = json_get(j, key);
+	return v && v->type == JSON_INT ? v->integer : dflt;
+}
+
+bool json_get_bool(const struct json *j, const char *key, bool dflt)
+{
+	const struct json *v = json_get(j, key);
+	return v && v->type == JSON_BOOL ? v->boolean : dflt;
+}
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+struct json_writer json_writer_open(struct buf *out, int indent)
+{
+	return (struct json_writer){.out = out, .indent = indent};
+}
+
+static void new_line(struct json_writer *w)
+{
+	if (w->indent == 0)
+		return;
+	buf_char(w->out, '\n');
+	for (int i = 0; i < w->indent * w->depth; i++)
+		buf_char(w->out, ' ');
+}
+
+/* What stands before a value: nothing after a key, a comma between elements, a line in pretty form. */
+static void before_value(struct json_writer *w)
+{
+	if (w->after_key) {
+		w->after_key = false;
+		return;
+	}
+	if (w->comma)
+		buf_char(w->out, ',');
+	if (w->depth > 0)
+		new_line(w);
+	w->comma = true;
+}
+
+static void begin(struct json_writer *w, char c)
+{
+	before_value(w);
+	buf_char(w->out, c);
+	w->depth++;
+	w->comma = false;
+}
+
+static void end(struct json_writer *w, char c)
+{
+	w->depth--;
+	if (w->comma)
+		new_line(w);
+	buf_char(w->out, c);
+	w->comma = true;
+}
+
+void json_begin_object(struct json_writer *w) { begin(w, '{'); }
+void json_end_object(struct json_writer *w) { end(w, '}'); }
+void json_begin_array(struct json_writer *w) { begin(w, '['); }
+void json_end_array(struct json_writer *w) { end(w, ']'); }
+
+/* Bytes that JSON wants escaped; the rest of a run is copied at once. */
+static bool plain_byte(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static void escape_byte(struct buf *out, unsigned char c)
+{
+	switch (c) {
+	case '"': buf_str(out, "\\\""); break;
+	case '\\': buf_str(out, "\\\\"); break;
+	case '\n': buf_str(out, "\\n"); break;
+	case '\r': buf_str(out, "\\r"); break;
+	case '\t': buf_str(out, "\\t"); break;
+	case '\b': buf_str(out, "\\b"); break;
+	case '\f': buf_str(out, "\\f"); break;
+	default: buf_printf(out, "\\u%04x", c);
+	}
+}
+
+static void quoted(struct buf *out, const char *s, size_t n)
+{
+	buf_reserve(out, n + 2);
+	buf_char(out, '"');
+	for (size_t i = 0; i < n;) {
+		size_t run = i;
+		while (run < n && plain_byte((unsigned char)s[run]))
+			run++;
+		buf_add(out, s + i, run - i);
+		i = run;
+		if (i == n)
+			break;
+		if ((unsigned char)s[i] < 0x80) {
+			escape_byte(out, (unsigned char)s[i++]);
+			continue;
+		}
+		utf8proc_int32_t cp;
+		utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &cp);
+		if (k > 0) {
+			buf_add(out, s + i, (size_t)k);
+			i += (size_t)k;
+		} else {
+			buf_str(out, "\xef\xbf\xbd");
+			i++;
+		}
+	}
+	buf_char(out, '"');
+}
+
+void json_string_n(struct json_writer *w, const char *s, size_t n)
+{
+	before_value(w);
+	quoted(w->out, s, n);
+}
+
+void json_string(struct json_writer *w, const char *s)
+{
+	json_string_n(w, s, strlen(s));
+}
+
+void json_key_n(struct json_writer *w, const char *key, size_t n)
+{
+	if (w->comma)
+		buf_char(w->out, ',');
+	new_line(w);
+	quoted(w->out, key, n);
+	buf_str(w->out, w->indent ? ": " : ":");
+	w->comma = true;
+	w->after_key = true;
+}
+
+void json_key(struct json_writer *w, const char *key)
+{
+	json_key_n(w, key, strlen(key));
+}
+
+void json_int(struct json_writer *w, int64_t v)
+{
+	before_value(w);
+	buf_printf(w->out, "%lld", (long long)v);
+}
+
+void json_uint(struct json_writer *w, uint64_t v)
+{
+	before_value(w);
+	buf_printf(w->out, "%llu", (unsigned long long)v);
+}
+
+/* Keeps "1.0" a float for readers that tell 1 from 1.0. */
+static void put_number(struct json_writer *w, const char *digits)
+{
+	buf_str(w->out, digits);
+	if (!strpbrk(digits, ".eE"))
+		buf_str(w->out, ".0");
+}
+
+void json_double(struct json_writer *w, double v)
+{
+	char s[40];
+	if (!isfinite(v)) {
+		json_null(w);
+		return;
+	}
+	before_value(w);
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(s, sizeof(s), "%.*g", digits, v);
+		if (strtod(s, NULL) == v)
+			break;
+	}
+	put_number(w, s);
+}
+
+void json_float(struct json_writer *w, float v)
+{
+	char s[40];
+	if (!isfinite(v)) {
+		json_null(w);
+		return;
+	}
+	before_value(w);
+	for (int digits = 6; digits <= 9; digits++) {
+		snprintf(s, sizeof(s), "%.*g", digits, (double)v);
+		if (strtof(s, NULL) == v)
+			break;
+	}
+	put_number(w, s);
+}
+
+void json_bool(struct json_writer *w, bool v)
+{
+	before_value(w);
+	buf_str(w->out, v ? "true" : "false");
+}
+
+void json_null(struct json_writer *w)
+{
+	before_value(w);
+	buf_str(w->out, "null");
+}
+
+void json_raw(struct json_writer *w, const char *s, size_t n)
+{
+	before_value(w);
+	buf_add(w->out, s, n);
+}
+
+void json_value(struct json_writer *w, const struct json *j)
+{
+	switch (j->type) {
+	case JSON_NULL: json_null(w); break;
+	case JSON_BOOL: json_bool(w, j->boolean); break;
+	case JSON_INT: json_int(w, j->integer); break;
+	case JSON_UINT: json_uint(w, j->uinteger); break;
+	case JSON_DOUBLE: json_double(w, j->number); break;
+	case JSON_STRING: json_string_n(w, j->str, j->len); break;
+	case JSON_ARRAY:
+		json_begin_array(w);
+		for (size_t i = 0; i < j->len; i++)
+			json_value(w, &j->items[i]);
+		json_end_array(w);
+		break;
+	case JSON_OBJECT:
+		json_begin_object(w);
+		for (size_t i = 0; i < j->len; i++) {
+			json_key_n(w, j->keys[i].str, j->keys[i].len);
+			json_value(w, &j->items[i]);
+		}
+		json_end_object(w);
+		break;
+	}
+}
+
+void json_kv_string(struct json_writer *w, const char *key, const char *v)
+{
+	json_key(w, key);
+	json_string(w, v);
+}
+
+void json_kv_int(struct json_writer *w, const char *key, int64_t v)
+{
+	json_key(w, key);
+	json_int(w, v);
+}
+
+void json_kv_double(struct json_writer *w, const char *key, double v)
+{
+	json_key(w, key);
+	json_double(w, v);
+}
+
+void json_kv_bool(struct json_writer *w, const char *key, bool v)
+{
+	json_key(w, key);
+	json_bool(w, v);
+}

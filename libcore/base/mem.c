@@ -1,0 +1,253 @@
+/* mem.c - allocation, growable bytes, arenas, see mem.h. */
+#include "base/mem.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static _Atomic size_t limit_bytes;
+
+/* The one place of the library that ends the process: see the policy in mem.h. */
+_Noreturn static void out_of_memory(size_t bytes)
+{
+	char line[96];
+	int n = snprintf(line, sizeof(line), "quern: out of memory: %zu bytes wanted\n", bytes);
+	if (write(2, line, (size_t)n) < 0) { /* nothing left to do about it */ }
+	_exit(1);
+}
+
+void *mem_alloc(size_t bytes)
+{
+	void *p = malloc(bytes ? bytes : 1);
+	if (!p)
+		out_of_memory(bytes);
+	return p;
+}
+
+void *mem_zalloc(size_t bytes)
+{
+	void *p = calloc(1, bytes ? bytes : 1);
+	if (!p)
+		out_of_memory(bytes);
+	return p;
+}
+
+static size_t product(size_t n, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > PTRDIFF_MAX)
+		out_of_memory(SIZE_MAX);
+	return bytes;
+}
+
+void *mem_array(size_t n, size_t size)
+{
+	return mem_zalloc(product(n, size));
+}
+
+void *mem_grow(void *p, size_t n, size_t size)
+{
+	size_t bytes = product(n, size);
+	p = realloc(p, bytes ? bytes : 1);
+	if (!p)
+		out_of_memory(bytes);
+	return p;
+}
+
+void *mem_try(size_t bytes)
+{
+	size_t cap = atomic_load(&limit_bytes);
+	void *p = NULL;
+	if (bytes > PTRDIFF_MAX - 64)
+		return NULL;
+	if (cap) {
+		struct mallinfo2 info = mallinfo2();
+		if (info.uordblks + info.hblkhd + bytes > cap)
+			return NULL;
+	}
+	return posix_memalign(&p, 64, bytes ? bytes : 1) ? NULL : p;
+}
+
+void mem_limit(size_t bytes)
+{
+	atomic_store(&limit_bytes, bytes);
+}
+
+void mem_free(void *p)
+{
+	free(p);
+}
+
+size_t mem_peak(void)
+{
+	struct rusage ru;
+	getrusage(RUSAGE_SELF, &ru);
+	return (size_t)ru.ru_maxrss * 1024;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	char *p = mem_alloc(n + 1);
+	if (n)
+		memcpy(p, s, n);
+	p[n] = 0;
+	return p;
+}
+
+char *mem_strdup(const char *s)
+{
+	return mem_strndup(s, strlen(s));
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	struct buf b = {0};
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	return buf_detach(&b);
+}
+
+/* --- buf ---------------------------------------------------------------------------------- */
+
+void buf_reserve(struct buf *b, size_t more)
+{
+	size_t need;
+	if (__builtin_add_overflow(b->len, more, &need) || __builtin_add_overflow(need, 1, &need))
+		out_of_memory(SIZE_MAX);
+	if (need <= b->cap)
+		return;
+	size_t cap = b->cap + b->cap / 2;
+	if (cap < need)
+		cap = need < 64 ? 64 : need;
+	b->data = mem_grow(b->data, cap, 1);
+	b->cap = cap;
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+	buf_reserve(b, n);
+	if (n)
+		memcpy(b->data + b->len, p, n);
+	b->len += n;
+	b->data[b->len] = 0;
+}
+
+void buf_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void buf_char(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	va_copy(again, ap);
+	buf_reserve(b, 64);
+	int n = vsnprintf(b->data + b->len, b->cap - b->len, fmt, ap);
+	if (n > 0 && (size_t)n >= b->cap - b->len) {
+		buf_reserve(b, (size_t)n);
+		vsnprintf(b->data + b->len, b->cap - b->len, fmt, again);
+	}
+	va_end(again);
+	if (n > 0)
+		b->len += (size_t)n;
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(b, fmt, ap);
+	va_end(ap);
+}
+
+void buf_release(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){0};
+}
+
+char *buf_detach(struct buf *b)
+{
+	buf_reserve(b, 0);
+	b->data[b->len] = 0;
+	char *p = b->data;
+	*b = (struct buf){0};
+	return p;
+}
+
+/* --- arena --------------------------------------------------------------------------------- */
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, cap;
+	_Alignas(16) char data[];
+};
+
+void *arena_alloc(struct arena *a, size_t bytes)
+{
+	size_t want = (bytes + 15) & ~(size_t)15;
+	if (want < bytes)
+		out_of_memory(bytes);
+	struct arena_block *b = a->head;
+	if (!b || b->cap - b->used < want) {
+		size_t cap = a->block_bytes ? a->block_bytes : 64 * 1024;
+		if (cap < want)
+			cap = want;
+		b = mem_alloc(sizeof(*b) + cap);
+		b->used = 0;
+		b->cap = cap;
+		b->next = a->head;
+		a->head = b;
+	}
+	void *p = b->data + b->used;
+	b->used += want;
+	return p;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char *p = arena_alloc(a, n + 1);
+	if (n)
+		memcpy(p, s, n);
+	p[n] = 0;
+	return p;
+}
+
+void arena_reset(struct arena *a)
+{
+	struct arena_block *keep = NULL, *next;
+	for (struct arena_block *b = a->head; b; b = next) {
+		next = b->next;
+		if (!keep || b->cap > keep->cap) {
+			free(keep);
+			keep = b;
+		} else {
+			free(b);
+		}
+	}
+	if (keep) {
+		keep->used = 0;
+		keep->next = NULL;
+	}
+	a->head = keep;
+}
+
+void arena_release(struct arena *a)
+{
+	struct arena_block *next;
+	for (struct arena_block *b = a->head; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	a->head = NULL;
+}

@@ -1,0 +1,229 @@
+/* output.c - outputs that are whole or absent, see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (256 * 1024)
+
+struct output {
+	struct output *next;         /* all unfinished file outputs, for the signal handler */
+	int fd;
+	char *target, *temp;         /* temp NULL: stdout, or a target that is no regular file */
+	bool standard;
+	char *buffer;
+	size_t used;
+};
+
+/* Temporaries to unlink when a signal ends the process. The handler only walks the list and calls
+ * unlink, both safe there; changes to the list are made with these signals blocked. */
+static struct output *volatile unfinished;
+static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGXFSZ};
+#define N_FATAL (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
+
+static void unlink_and_die(int sig)
+{
+	for (struct output *o = unfinished; o; o = o->next)
+		unlink(o->temp);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void block_signals(sigset_t *old)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < N_FATAL; i++)
+		sigaddset(&set, fatal_signals[i]);
+	pthread_sigmask(SIG_BLOCK, &set, old);
+}
+
+/* Takes the signals whose action is still the default one: a tool that handles or ignores one keeps its own. */
+static void install_handlers(void)
+{
+	static bool done;
+	if (done)
+		return;
+	done = true;
+	for (size_t i = 0; i < N_FATAL; i++) {
+		struct sigaction sa;
+		if (sigaction(fatal_signals[i], NULL, &sa) == 0 && sa.sa_handler == SIG_DFL) {
+			sa = (struct sigaction){.sa_handler = unlink_and_die};
+			sigaction(fatal_signals[i], &sa, NULL);
+		}
+	}
+}
+
+static void register_temp(struct output *o)
+{
+	sigset_t old;
+	block_signals(&old);
+	install_handlers();
+	o->next = unfinished;
+	unfinished = o;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void forget_temp(struct output *o)
+{
+	sigset_t old;
+	block_signals(&old);
+	for (struct output *volatile *p = &unfinished; *p; p = &(*p)->next)
+		if (*p == o) {
+			*p = o->next;
+			break;
+		}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void output_free(struct output *o)
+{
+	mem_free(o->target);
+	mem_free(o->temp);
+	mem_free(o->buffer);
+	mem_free(o);
+}
+
+/* A temporary beside the target, with the permissions a plain creat() would give. */
+static enum status open_temp(struct output *o, struct error *err)
+{
+	o->temp = mem_printf("%s.XXXXXX", o->target);
+	o->fd = mkostemp(o->temp, O_CLOEXEC);
+	if (o->fd < 0)
+		return error_errno(err, ERR_IO, "%s: cannot create", o->target);
+	mode_t mask = umask(0);
+	umask(mask);
+	fchmod(o->fd, 0666 & ~mask);
+	register_temp(o);
+	return OK;
+}
+
+enum status output_open(struct output **out, const char *path, struct error *err)
+{
+	struct output *o = mem_zalloc(sizeof(*o));
+	struct stat info;
+	enum status st = OK;
+	o->fd = -1;
+	o->buffer = mem_alloc(BUFFER_BYTES);
+	if (!path || strcmp(path, "-") == 0) {
+		o->target = mem_strdup("<stdout>");
+		o->standard = true;
+		o->fd = 1;
+	} else {
+		o->target = mem_strdup(path);
+		bool exists = stat(path, &info) == 0;
+		if (exists && S_ISDIR(info.st_mode)) {
+			st = error_set(err, ERR_USAGE, "%s: is a directory", path);
+		} else if (exists && !S_ISREG(info.st_mode)) { /* /dev/null, /dev/full, a fifo: nothing to rename over */
+			o->fd = open(path, O_WRONLY | O_CLOEXEC);
+			if (o->fd < 0)
+				st = error_errno(err, ERR_IO, "%s: cannot open", path);
+		} else {
+			st = open_temp(o, err);
+		}
+	}
+	if (st != OK) {
+		output_free(o);
+		return st;
+	}
+	*out = o;
+	return OK;
+}
+
+static enum status write_fd(struct output *o, const char *p, size_t n, struct error *err)
+{
+	while (n > 0) {
+		ssize_t k = write(o->fd, p, n);
+		if (k < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_errno(err, errno == EPIPE ? ERR_PIPE : ERR_IO, "%s: cannot write", o->target);
+		}
+		p += k;
+		n -= (size_t)k;
+	}
+	return OK;
+}
+
+enum status output_flush(struct output *o, struct error *err)
+{
+	size_t n = o->used;
+	o->used = 0;
+	return write_fd(o, o->buffer, n, err);
+}
+
+enum status output_write(struct output *o, const void *p, size_t n, struct error *err)
+{
+	if (n > BUFFER_BYTES - o->used) {
+		TRY(output_flush(o, err));
+		if (n >= BUFFER_BYTES)
+			return write_fd(o, p, n, err);
+	}
+	if (n)
+		memcpy(o->buffer + o->used, p, n);
+	o->used += n;
+	return OK;
+}
+
+static enum status sync_parent(const char *path, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+	enum status st = dir_sync(dir, err);
+	mem_free(dir);
+	return st;
+}
+
+enum status output_commit(struct output *o, struct error *err)
+{
+	enum status st = output_flush(o, err);
+	if (st == OK && o->temp && fsync(o->fd) != 0)
+		st = error_errno(err, ERR_IO, "%s: cannot sync", o->target);
+	int fd = o->fd;
+	o->fd = -1;
+	if (close(fd) != 0 && st == OK)
+		st = error_errno(err, ERR_IO, "%s: cannot close", o->target);
+	if (st == OK && o->temp) {
+		if (rename(o->temp, o->target) != 0)
+			st = error_errno(err, ERR_IO, "%s: cannot rename into place", o->target);
+		else
+			st = sync_parent(o->target, err);
+		if (st == OK)
+			forget_temp(o);
+	}
+	if (st != OK) {
+		output_abort(o);
+		return st;
+	}
+	output_free(o);
+	return OK;
+}
+
+void output_abort(struct output *o)
+{
+	if (!o)
+		return;
+	if (o->fd >= 0 && !o->standard)
+		close(o->fd);
+	if (o->temp) {
+		unlink(o->temp);
+		forget_temp(o);
+	}
+	output_free(o);
+}
+
+const char *output_name(const struct output *o)
+{
+	return o->target;
+}
+
+bool output_is_tty(const struct output *o)
+{
+	return isatty(o->fd);
+}

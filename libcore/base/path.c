@@ -1,0 +1,92 @@
+/* path.c - names and directories, see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *path_join(const char *dir, const char *name)
+{
+	size_t n = strlen(dir);
+	return mem_printf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
+}
+
+bool path_exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+bool path_is_dir(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+enum status dir_make(const char *path, struct error *err)
+{
+	char *p = mem_strdup(path);
+	enum status st = OK;
+	for (char *s = p + 1; st == OK; s++) {
+		char c = *s;
+		if (c != '/' && c != 0)
+			continue;
+		*s = 0;
+		if (mkdir(p, 0777) != 0 && !(errno == EEXIST && path_is_dir(p)))
+			st = error_errno(err, ERR_IO, "%s: cannot make the directory", p);
+		*s = c;
+		if (c == 0)
+			break;
+	}
+	mem_free(p);
+	return st;
+}
+
+enum status dir_sync(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, ERR_IO, "%s: cannot open the directory", path);
+	/* Some file systems cannot sync a directory and say EINVAL; then there is nothing to wait for. */
+	int rc = fsync(fd), saved = errno;
+	close(fd);
+	errno = saved;
+	return rc == 0 || errno == EINVAL ? OK : error_errno(err, ERR_IO, "%s: cannot sync the directory", path);
+}
+
+enum status file_read_all(const char *path, size_t max, struct buf *b, struct error *err)
+{
+	struct input *in;
+	enum status st = input_open(&in, path, false, err);
+	if (st != OK)
+		return st;
+	buf_clear(b);
+	for (;;) {
+		size_t got = 0;
+		if (b->len > max) {
+			st = error_set(err, ERR_DATA, "%s: larger than %zu bytes", input_name(in), max);
+			break;
+		}
+		buf_reserve(b, 1 << 16);
+		st = input_read(in, b->data + b->len, 1 << 16, &got, err);
+		if (st != OK || got == 0)
+			break;
+		b->len += got;
+		b->data[b->len] = 0;
+	}
+	input_close(in);
+	return st;
+}
+
+enum status file_write_all(const char *path, const void *p, size_t n, struct error *err)
+{
+	struct output *out;
+	TRY(output_open(&out, path, err));
+	enum status st = output_write(out, p, n, err);
+	if (st != OK) {
+		output_abort(out);
+		return st;
+	}
+	return output_commit(out, err);
+}

@@ -1,0 +1,36 @@
+/* layout.h - what record, builder and the Arrow codec share about Arrow's memory layout.
+ * Private to the stream room. */
+#ifndef QUERN_STREAM_LAYOUT_H
+#define QUERN_STREAM_LAYOUT_H
+
+#include "stream/record.h"
+
+static inline bool bit_get(const void *bits, int64_t i)
+{
+	return (((const uint8_t *)bits)[i >> 3] >> (i & 7)) & 1;
+}
+
+static inline void bit_set(void *bits, int64_t i)
+{
+	((uint8_t *)bits)[i >> 3] |= (uint8_t)(1u << (i & 7));
+}
+
+/* Bytes of one value; 0 for bool, null, variable and nested types. */
+int type_width(enum field_type t);
+/* Bytes of one offset: 4, 8, or 0 where a type has none. */
+int type_offset_width(enum field_type t);
+/* utf8 and binary, large or not. */
+bool type_has_bytes(enum field_type t);
+/* The i-th offset (0 <= i <= length) of an array that has some. */
+int64_t array_offset(const struct array *a, int64_t i);
+/* A batch of one reference, with zeroed columns in its arena. */
+struct batch *batch_new(const struct schema *s, int64_t rows);
+
+/* A column of its own (no builder): for rebuilding an array. f must outlive it. */
+struct column *column_open(const struct field *f);
+void column_close(struct column *c);
+const struct field *column_field(const struct column *c);
+/* The column's rows as an array. Its memory is the column's; nodes come from the arena. */
+void column_view(const struct column *c, struct arena *arena, struct array *out);
+
+#endif

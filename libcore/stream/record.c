@@ -1,0 +1,209 @@
+/* record.c - batches in memory and the accessors that read their rows. */
+#include "stream/record.h"
+
+#include "stream/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+struct batch *batch_retain(struct batch *b)
+{
+	__atomic_add_fetch(&b->refs, 1, __ATOMIC_RELAXED);
+	return b;
+}
+
+void batch_release(struct batch *b)
+{
+	while (b && __atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+		struct batch *base = b->base;
+		arena_release(&b->arena);
+		mem_free(b->owned);
+		mem_free(b);
+		b = base;
+	}
+}
+
+struct batch *batch_new(const struct schema *s, int64_t rows)
+{
+	struct batch *b = mem_zalloc(sizeof(*b));
+
+	b->schema = s;
+	b->rows = rows;
+	b->refs = 1;
+	b->arena.block_bytes = 4096;
+	b->columns = arena_alloc(&b->arena, (size_t)(s->n_fields + 1) * sizeof(*b->columns));
+	memset(b->columns, 0, (size_t)(s->n_fields + 1) * sizeof(*b->columns));
+	return b;
+}
+
+struct batch *batch_take(struct batch *b, const int64_t *idx, int64_t n)
+{
+	struct builder *to = builder_open(b->schema);
+
+	for (int c = 0; c < b->schema->n_fields; c++) {
+		struct column *col = builder_column(to, c);
+		for (int64_t i = 0; i < n; i++)
+			column_copy(col, &b->columns[c], idx[i]);
+	}
+	struct batch *out = builder_finish(to);
+	out->rows = n;                       /* also where there is no column to count by */
+	builder_close(to);
+	return out;
+}
+
+int type_width(enum field_type t)
+{
+	switch (t) {
+	case T_INT8: case T_UINT8: return 1;
+	case T_INT16: case T_UINT16: case T_FLOAT16: return 2;
+	case T_INT32: case T_UINT32: case T_FLOAT32: return 4;
+	case T_INT64: case T_UINT64: case T_FLOAT64: return 8;
+	default: return 0;
+	}
+}
+
+int type_offset_width(enum field_type t)
+{
+	switch (t) {
+	case T_UTF8: case T_BINARY: case T_LIST: return 4;
+	case T_LARGE_UTF8: case T_LARGE_BINARY: case T_LARGE_LIST: return 8;
+	default: return 0;
+	}
+}
+
+bool type_has_bytes(enum field_type t)
+{
+	return t == T_UTF8 || t == T_LARGE_UTF8 || t == T_BINARY || t == T_LARGE_BINARY;
+}
+
+static size_t array_bytes(const struct array *a)
+{
+	size_t n = (size_t)a->values_bytes + (a->validity ? (size_t)(a->length + 7) / 8 : 0);
+
+	if (a->offsets)
+		n += (size_t)(a->length + 1) * (size_t)type_offset_width(a->field->type);
+	for (int i = 0; i < a->field->n_children; i++)
+		n += array_bytes(&a->children[i]);
+	return n;
+}
+
+size_t batch_bytes(const struct batch *b)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < b->schema->n_fields; i++)
+		n += array_bytes(&b->columns[i]);
+	return n;
+}
+
+/* --- reading rows ---------------------------------------------------------------------------- */
+const struct array *batch_column(const struct batch *b, const char *name)
+{
+	int i = schema_find(b->schema, name);
+
+	return i < 0 ? NULL : &b->columns[i];
+}
+
+bool array_is_null(const struct array *a, int64_t row)
+{
+	if (a->field->type == T_NULL)
+		return true;
+	return a->validity && !bit_get(a->validity, a->offset + row);
+}
+
+int64_t array_offset(const struct array *a, int64_t i)
+{
+	i += a->offset;
+	if (type_offset_width(a->field->type) == 8)
+		return ((const int64_t *)a->offsets)[i];
+	return ((const int32_t *)a->offsets)[i];
+}
+
+const char *array_text(const struct array *a, int64_t row, size_t *n)
+{
+	*n = 0;
+	if (!type_has_bytes(a->field->type) || array_is_null(a, row))
+		return "";
+	int64_t from = array_offset(a, row);
+	*n = (size_t)(array_offset(a, row + 1) - from);
+	return *n ? (const char *)a->values + from : "";
+}
+
+int64_t array_int(const struct array *a, int64_t row)
+{
+	int64_t i = a->offset + row;
+
+	if (array_is_null(a, row))
+		return 0;
+	switch (a->field->type) {
+	case T_BOOL: return bit_get(a->values, i);
+	case T_INT8: return ((const int8_t *)a->values)[i];
+	case T_INT16: return ((const int16_t *)a->values)[i];
+	case T_INT32: return ((const int32_t *)a->values)[i];
+	case T_INT64: return ((const int64_t *)a->values)[i];
+	case T_UINT8: return ((const uint8_t *)a->values)[i];
+	case T_UINT16: return ((const uint16_t *)a->values)[i];
+	case T_UINT32: return ((const uint32_t *)a->values)[i];
+	case T_UINT64: return (int64_t)((const uint64_t *)a->values)[i];
+	case T_FLOAT16: case T_FLOAT32: case T_FLOAT64: {
+		double d = array_double(a, row);
+		return d >= -9223372036854775808.0 && d < 9223372036854775808.0 ? (int64_t)d : 0;
+	}
+	default: return 0;
+	}
+}
+
+double array_double(const struct array *a, int64_t row)
+{
+	int64_t i = a->offset + row;
+
+	if (array_is_null(a, row))
+		return NAN;
+	switch (a->field->type) {
+	case T_FLOAT16: return (double)((const _Float16 *)a->values)[i];
+	case T_FLOAT32: return ((const float *)a->values)[i];
+	case T_FLOAT64: return ((const double *)a->values)[i];
+	case T_UINT64: return (double)((const uint64_t *)a->values)[i];
+	case T_BOOL: case T_INT8: case T_INT16: case T_INT32: case T_INT64:
+	case T_UINT8: case T_UINT16: case T_UINT32:
+		return (double)array_int(a, row);
+	default: return NAN;
+	}
+}
+
+void array_list(const struct array *a, int64_t row, int64_t *from, int64_t *to)
+{
+	*from = *to = 0;
+	if (array_is_null(a, row))
+		return;
+	if (a->field->type == T_FIXED_LIST) {
+		*from = (a->offset + row) * a->field->list_size;
+		*to = *from + a->field->list_size;
+	} else if (a->field->type == T_LIST || a->field->type == T_LARGE_LIST) {
+		*from = array_offset(a, row);
+		*to = array_offset(a, row + 1);
+	}
+}
+
+const int32_t *array_int32s(const struct array *a, int64_t row, int64_t *n)
+{
+	int64_t from, to;
+
+	*n = 0;
+	if (!field_is_list_of(a->field, T_INT32) || a->children[0].null_count > 0)
+		return NULL;
+	array_list(a, row, &from, &to);
+	*n = to - from;
+	static const int32_t none[1];
+	if (*n == 0)
+		return none;
+	return (const int32_t *)a->children[0].values + a->children[0].offset + from;
+}
+
+const struct array *array_child(const struct array *a, const char *name)
+{
+	for (int i = 0; a->field->type == T_STRUCT && i < a->field->n_children; i++)
+		if (strcmp(a->field->children[i].name, name) == 0)
+			return &a->children[i];
+	return NULL;
+}

@@ -1,0 +1,265 @@
+/* record_json.c - rows as JSON, and JSON values into columns. Binary travels as base64 (RFC 4648). */
+#include "stream/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- base64 ---------------------------------------------------------------------------------- */
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static void base64_encode(const uint8_t *p, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16;
+		if (i + 1 < n)
+			v |= (uint32_t)p[i + 1] << 8;
+		if (i + 2 < n)
+			v |= p[i + 2];
+		buf_char(out, base64_digits[v >> 18]);
+		buf_char(out, base64_digits[v >> 12 & 63]);
+		buf_char(out, i + 1 < n ? base64_digits[v >> 6 & 63] : '=');
+		buf_char(out, i + 2 < n ? base64_digits[v & 63] : '=');
+	}
+}
+
+static bool base64_decode(const char *s, size_t n, struct buf *out)
+{
+	uint32_t v = 0;
+	int bits = 0;
+
+	if (n % 4)
+		return false;
+	while (n > 0 && s[n - 1] == '=')
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		const char *d = s[i] ? strchr(base64_digits, s[i]) : NULL;
+		if (!d)
+			return false;
+		v = v << 6 | (uint32_t)(d - base64_digits);
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			buf_char(out, (char)(v >> bits & 255));
+		}
+	}
+	return true;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+static void write_text(const struct array *a, int64_t row, struct json_writer *w)
+{
+	size_t n;
+	const char *s = array_text(a, row, &n);
+
+	if (field_is_text(a->field)) {
+		json_string_n(w, s, n);
+		return;
+	}
+	struct buf b = {0};
+	base64_encode((const uint8_t *)s, n, &b);
+	json_string_n(w, b.data ? b.data : "", b.len);
+	buf_release(&b);
+}
+
+static void write_struct(const struct array *a, int64_t row, struct json_writer *w)
+{
+	json_begin_object(w);
+	for (int i = 0; i < a->field->n_children; i++) {
+		const struct array *c = &a->children[i];
+		if (c->field->nullable && array_is_null(c, row))
+			continue;
+		json_key(w, c->field->name);
+		array_json(c, row, w);
+	}
+	json_end_object(w);
+}
+
+void array_json(const struct array *a, int64_t row, struct json_writer *w)
+{
+	int64_t from, to;
+
+	if (array_is_null(a, row)) {
+		json_null(w);
+		return;
+	}
+	switch (a->field->type) {
+	case T_NULL:
+		json_null(w);
+		break;
+	case T_BOOL:
+		json_bool(w, array_int(a, row) != 0);
+		break;
+	case T_UINT64:
+		json_uint(w, (uint64_t)array_int(a, row));
+		break;
+	case T_FLOAT16: case T_FLOAT32:
+		json_float(w, (float)array_double(a, row));
+		break;
+	case T_FLOAT64:
+		json_double(w, array_double(a, row));
+		break;
+	case T_UTF8: case T_LARGE_UTF8: case T_BINARY: case T_LARGE_BINARY:
+		write_text(a, row, w);
+		break;
+	case T_LIST: case T_LARGE_LIST: case T_FIXED_LIST:
+		array_list(a, row, &from, &to);
+		json_begin_array(w);
+		for (int64_t i = from; i < to; i++)
+			array_json(&a->children[0], i, w);
+		json_end_array(w);
+		break;
+	case T_STRUCT:
+		write_struct(a, row, w);
+		break;
+	default:
+		json_int(w, array_int(a, row));
+	}
+}
+
+void batch_json(const struct batch *b, int64_t row, struct json_writer *w)
+{
+	json_begin_object(w);
+	for (int i = 0; i < b->schema->n_fields; i++) {
+		const struct array *a = &b->columns[i];
+		if (a->field->nullable && array_is_null(a, row))
+			continue;
+		json_key(w, a->field->name);
+		array_json(a, row, w);
+	}
+	json_end_object(w);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+static enum status mismatch(const char *want, const struct json *v, struct error *err)
+{
+	static const char *const found[] = {
+		"null", "a boolean", "an integer", "an integer", "a number", "a string", "an array", "an object"
+	};
+	return error_set(err, ERR_DATA, "expected %s, found %s", want, found[v->type]);
+}
+
+static enum status json_to_int(struct column *c, enum field_type t, const struct json *v, struct error *err)
+{
+	static const int bits[] = { [T_INT8] = 7, [T_INT16] = 15, [T_INT32] = 31, [T_INT64] = 63,
+				    [T_UINT8] = 8, [T_UINT16] = 16, [T_UINT32] = 32, [T_UINT64] = 64 };
+	bool is_signed = t <= T_INT64;
+	bool fits;
+
+	if (v->type == JSON_UINT) {
+		fits = t == T_UINT64;
+		if (fits)
+			column_int(c, (int64_t)v->uinteger);
+	} else if (v->type == JSON_INT) {
+		int64_t max = bits[t] >= 63 ? INT64_MAX : ((int64_t)1 << bits[t]) - 1;
+		int64_t min = is_signed ? -max - 1 : 0;
+		fits = v->integer >= min && v->integer <= max;
+		if (fits)
+			column_int(c, v->integer);
+	} else {
+		return mismatch("an integer", v, err);
+	}
+	if (!fits)
+		return error_set(err, ERR_DATA, "integer does not fit in %d bits", is_signed ? bits[t] + 1 : bits[t]);
+	return OK;
+}
+
+static enum status json_to_bytes(struct column *c, const struct field *f, const struct json *v, struct error *err)
+{
+	if (v->type != JSON_STRING)
+		return mismatch("a string", v, err);
+	if (field_is_text(f)) {
+		column_text(c, v->str, v->len);
+		return OK;
+	}
+	struct buf b = {0};
+	bool good = base64_decode(v->str, v->len, &b);
+	if (good)
+		column_text(c, b.data ? b.data : "", b.len);
+	buf_release(&b);
+	return good ? OK : error_set(err, ERR_DATA, "expected base64");
+}
+
+static enum status json_to_list(struct column *c, const struct field *f, const struct json *v, struct error *err)
+{
+	if (v->type != JSON_ARRAY)
+		return mismatch("an array", v, err);
+	if (f->type == T_FIXED_LIST && v->len != (size_t)f->list_size)
+		return error_set(err, ERR_DATA, "expected %d elements, found %zu", (int)f->list_size, v->len);
+	for (size_t i = 0; i < v->len; i++) {
+		enum status st = column_json(column_child(c, 0), &v->items[i], err);
+		if (st != OK)
+			return error_prefix(err, st, "element %zu", i);
+	}
+	column_end_list(c);
+	return OK;
+}
+
+static enum status json_to_struct(struct column *c, const struct field *f, const struct json *v, struct error *err)
+{
+	static const struct json null = { .type = JSON_NULL };
+	size_t known = 0;
+
+	if (v->type != JSON_OBJECT)
+		return mismatch("an object", v, err);
+	for (int i = 0; i < f->n_children; i++) {
+		const char *name = f->children[i].name;
+		const struct json *member = json_get(v, name);
+		known += member != NULL;
+		if (!member && !f->children[i].nullable && f->children[i].type != T_NULL)
+			return error_set(err, ERR_DATA, "no member '%s'", name);
+		enum status st = column_json(column_child(c, i), member ? member : &null, err);
+		if (st != OK)
+			return error_prefix(err, st, "member '%s'", name);
+	}
+	for (size_t k = 0; known < v->len && k < v->len; k++) {
+		bool found = false;
+		for (int i = 0; i < f->n_children; i++)
+			found |= strcmp(f->children[i].name, v->keys[k].str) == 0;
+		if (!found)
+			return error_set(err, ERR_DATA, "unknown member '%s'", v->keys[k].str);
+	}
+	column_end_struct(c);
+	return OK;
+}
+
+static enum status json_to_float(struct column *c, const struct json *v, struct error *err)
+{
+	if (v->type != JSON_INT && v->type != JSON_UINT && v->type != JSON_DOUBLE)
+		return mismatch("a number", v, err);
+	column_double(c, v->number);
+	return OK;
+}
+
+enum status column_json(struct column *c, const struct json *v, struct error *err)
+{
+	const struct field *f = column_field(c);
+
+	if (v->type == JSON_NULL && (f->nullable || f->type == T_NULL)) {
+		column_null(c);
+		return OK;
+	}
+	switch (f->type) {
+	case T_NULL:
+		return mismatch("null", v, err);
+	case T_BOOL:
+		if (v->type != JSON_BOOL)
+			return mismatch("a boolean", v, err);
+		column_int(c, v->boolean);
+		return OK;
+	case T_FLOAT16: case T_FLOAT32: case T_FLOAT64:
+		/* NaN and infinities are written as null */
+		if (v->type == JSON_NULL) {
+			column_double(c, NAN);
+			return OK;
+		}
+		return json_to_float(c, v, err);
+	case T_UTF8: case T_LARGE_UTF8: case T_BINARY: case T_LARGE_BINARY:
+		return json_to_bytes(c, f, v, err);
+	case T_LIST: case T_LARGE_LIST: case T_FIXED_LIST:
+		return json_to_list(c, f, v, err);
+	case T_STRUCT:
+		return json_to_struct(c, f, v, err);
+	default:
+		return json_to_int(c, f->type, v, err);
+	}
+}

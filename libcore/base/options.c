@@ -72,8 +72,8 @@ static enum status set_choice(struct opt *o, const char *s, struct error *err)
 static enum status set_value(struct opt *o, const char *s, struct error *err)
 {
 	enum status st = OK;
-	int64_t i;
-	double d;
+	int64_t i = 0;
+	double d = 0;
 	o->given = true;
 	switch (o->type) {
 	case OPT_TYPE_INT:

@@ -63,7 +63,7 @@ $(foreach r,$(ROOMS),$(eval $(call room_rule,$r)))
 
 COMMON_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 define tool_rule
-$(B)/bin/$1: $(B)/obj/tools/$1.o $(COMMON_OBJ) $(call libs,base stream $(ROOMS_$1))
+$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON_OBJ)) $(call libs,base stream $(ROOMS_$1))
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
 endef

@@ -133,7 +133,6 @@ static const char *reason(simdjson::error_code code)
 	case simdjson::UNCLOSED_STRING:
 		return "a string is not closed";
 	case simdjson::NUMBER_ERROR:
-	case simdjson::BIGINT_ERROR:
 		return "a number is malformed or out of range";
 	case simdjson::EMPTY:
 		return "no JSON here";
@@ -151,7 +150,7 @@ static const char *reason(simdjson::error_code code)
 extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
 {
 	arena_reset(&p->arena);
-	if (n > SIMDJSON_MAXSIZE_BYTES - 64)
+	if (n > simdjson::SIMDJSON_MAXSIZE_BYTES - 64)
 		return error_set(err, ERR_DATA, "%s", reason(simdjson::CAPACITY));
 	simdjson::error_code code = simdjson::SUCCESS;
 	if (n > p->parser.capacity() || p->parser.max_depth() != DEPTH_MAX)

@@ -31,6 +31,7 @@ struct tool {
 	struct opt_list files;       /* the operands */
 	struct pool *pool;
 	int64_t threads, seed, level;
+	int compress;                /* 0 auto: files yes, pipes no; 1 always; 2 never */
 	const char *out_path, *stats_path, *log_path, *rejects_path;
 	int format;                  /* enum stream_format */
 	bool quiet, verbose;
@@ -61,6 +62,14 @@ const char *tool_where(const struct tool *t);
 /* Adds a side input (a model directory, a tokenizer, --against FILE) to the provenance by hashing path:
  * a file's bytes, or every regular file directly in a directory in name order; a chain found in it comes along. */
 enum status tool_add_input(struct tool *t, const char *path, struct error *err);
+/* The same for an input whose entry the tool made itself; copies. */
+void tool_add_input_entry(struct tool *t, const struct provenance_input *in);
+/* Counts rows of inputs that the tool reads by itself (tool_next counts its own). */
+void tool_count_in(struct tool *t, int64_t rows);
+/* Options for a writer beside the main output (mix --split, --clusters), as the common options say. */
+struct writer_options tool_writer_options(const struct tool *t);
+/* Writes DIR/provenance.json, the chain of everything so far with this stage at its end (model and tokenizer directories). */
+enum status tool_write_provenance(struct tool *t, const char *dir, struct error *err);
 
 /* --- output ------------------------------------------------------------------------------------- */
 /* Opens -o or stdout with this schema; provenance is attached. */

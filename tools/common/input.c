@@ -1,0 +1,256 @@
+/* input.c - the FILE operands as one stream, and side inputs for the provenance; see tool.h. */
+#include "common/private.h"
+
+#include "base/hash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static enum status open_next(struct tool *t, struct error *err)
+{
+	struct tool_inputs *in = t->inputs;
+	const char *path = t->files.n ? t->files.items[in->next] : "-";
+	in->next++;
+	in->batch = 0;
+	return reader_open(&in->reader, path, NULL, err);
+}
+
+/* Kinds as words, for the sentence that says what is wanted. */
+static void list_kinds(const enum kind *want, int n, struct buf *out)
+{
+	for (int i = 0; i < n; i++)
+		buf_printf(out, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", kind_name(want[i]));
+}
+
+static enum status check_kind(struct tool *t, const enum kind *want, int n_want, struct error *err)
+{
+	struct tool_inputs *in = t->inputs;
+	for (int i = 0; i < n_want; i++)
+		if (want[i] == in->kind)
+			return error_prefix(err, kind_check(in->kind, &in->schema, err), "%s", reader_name(in->reader));
+	if (n_want == 0)
+		return OK;
+	struct buf words = {0};
+	list_kinds(want, n_want, &words);
+	buf_str(&words, " wanted; ");
+	/* Of one wanted kind the missing column can be named. */
+	struct error missing = {{0}};
+	if (n_want == 1 && kind_check(want[0], &in->schema, &missing) != OK)
+		buf_str(&words, missing.text);
+	else
+		buf_printf(&words, "this is %s", in->kind == KIND_OTHER ? "of no kind we know" : kind_name(in->kind));
+	enum status st = error_set(err, ERR_DATA, "%s: %s", reader_name(in->reader), words.data);
+	buf_release(&words);
+	return st;
+}
+
+enum status tool_open_inputs(struct tool *t, const enum kind *want, int n_want, struct error *err)
+{
+	t->inputs = mem_zalloc(sizeof(*t->inputs));
+	TRY(open_next(t, err));
+	t->inputs->open = true;
+	schema_copy(&t->inputs->schema, reader_schema(t->inputs->reader));
+	t->inputs->kind = reader_kind(t->inputs->reader);
+	return check_kind(t, want, n_want, err);
+}
+
+const struct schema *tool_schema(const struct tool *t)
+{
+	return &t->inputs->schema;
+}
+
+enum kind tool_kind(const struct tool *t)
+{
+	return t->inputs->kind;
+}
+
+const char *tool_where(const struct tool *t)
+{
+	struct tool_inputs *in = t->inputs;
+	buf_clear(&in->where);
+	buf_printf(&in->where, "%s: batch %lld", in->reader ? reader_name(in->reader) : "input", (long long)in->batch);
+	return in->where.data;
+}
+
+void tool_count_in(struct tool *t, int64_t rows)
+{
+	t->prov.rows_in += rows;
+}
+
+/* Enters the finished reader into the provenance and opens the next; END after the last. */
+static enum status advance(struct tool *t, struct error *err)
+{
+	struct tool_inputs *in = t->inputs;
+	struct provenance_input entry = {.rows = -1};
+	enum status st = reader_input(in->reader, &entry, err);
+	if (st == OK)
+		provenance_add_input(&t->prov, &entry);
+	provenance_input_release(&entry);
+	reader_close(in->reader);
+	in->reader = NULL;
+	TRY(st);
+	if (in->next >= t->files.n)
+		return END;
+	TRY(open_next(t, err));
+	if (!schema_equal(reader_schema(in->reader), &in->schema)) {
+		struct buf b = {0};
+		for (int i = 0; i < reader_schema(in->reader)->n_fields; i++) {
+			buf_str(&b, i ? ", " : "");
+			field_print(&reader_schema(in->reader)->fields[i], &b);
+		}
+		st = error_set(err, ERR_DATA, "%s: its columns differ from those of the first input: %s",
+			       reader_name(in->reader), b.data ? b.data : "none");
+		buf_release(&b);
+	}
+	return st;
+}
+
+enum status tool_next(struct tool *t, struct batch **b, struct error *err)
+{
+	struct tool_inputs *in = t->inputs;
+	if (!in->reader)
+		return END;
+	for (;;) {
+		enum status st = reader_next(in->reader, b, err);
+		if (st == OK) {
+			/* Batches may outlive their reader; the schema of the first input, equal to all others', lives as long as the tool. */
+			(*b)->schema = &in->schema;
+			in->batch++;
+			t->prov.rows_in += (*b)->rows;
+			progress_tick(t->progress, t->prov.rows_in, 0, "rows", NULL);
+			return OK;
+		}
+		if (st != END)
+			return st;
+		TRY(advance(t, err));
+	}
+}
+
+void tool_inputs_close(struct tool *t)
+{
+	if (!t->inputs)
+		return;
+	reader_close(t->inputs->reader);
+	schema_release(&t->inputs->schema);
+	buf_release(&t->inputs->where);
+	mem_free(t->inputs);
+	t->inputs = NULL;
+}
+
+/* --- side inputs ----------------------------------------------------------------------------- */
+
+void tool_add_input_entry(struct tool *t, const struct provenance_input *in)
+{
+	provenance_add_input(&t->prov, in);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static enum status hash_file(struct hasher *h, const char *path, struct error *err)
+{
+	struct input *in;
+	char *block = mem_alloc(1 << 18);
+	size_t got = 0;
+	enum status st = input_open(&in, path, false, err);
+	if (st == OK) {
+		do {
+			st = input_read(in, block, 1 << 18, &got, err);
+			hasher_add(h, block, got);
+		} while (st == OK && got > 0);
+		input_close(in);
+	}
+	mem_free(block);
+	return st;
+}
+
+/* Names and contents of the regular files of a directory, in name order. */
+static enum status hash_directory(const char *path, char out[33], struct error *err)
+{
+	struct dirent **names;
+	int n = scandir(path, &names, NULL, by_name);
+	if (n < 0)
+		return error_errno(err, ERR_IO, "%s: cannot list", path);
+	struct hasher *h = hasher_open();
+	enum status st = OK;
+	for (int i = 0; i < n; i++) {
+		char *file = path_join(path, names[i]->d_name);
+		struct stat info;
+		if (st == OK && stat(file, &info) == 0 && S_ISREG(info.st_mode)) {
+			hasher_add(h, names[i]->d_name, strlen(names[i]->d_name) + 1);
+			st = hash_file(h, file, err);
+		}
+		mem_free(file);
+		free(names[i]);
+	}
+	free(names);
+	hasher_hex(h, out);
+	hasher_close(h);
+	return st;
+}
+
+static enum status directory_entry(const char *path, struct provenance_input *entry, struct error *err)
+{
+	TRY(hash_directory(path, entry->xxh3, err));
+	char *chain_path = path_join(path, "provenance.json");
+	struct buf chain = {0};
+	enum status st = OK;
+	if (path_exists(chain_path))
+		st = file_read_all(chain_path, 64 << 20, &chain, err);
+	if (st == OK && chain.len) {
+		/* One line, so that chains compare equal however the file was laid out. */
+		struct json_parser *p = json_parser_open();
+		const struct json *j;
+		st = json_parse(p, chain.data, chain.len, &j, err);
+		if (st == OK) {
+			struct buf compact = {0};
+			struct json_writer w = json_writer_open(&compact, 0);
+			json_value(&w, j);
+			entry->chain = buf_detach(&compact);
+		} else {
+			error_prefix(err, st, "%s", chain_path);
+		}
+		json_parser_close(p);
+	}
+	buf_release(&chain);
+	mem_free(chain_path);
+	return st;
+}
+
+/* A stream is read to its end for its chain; what is no stream is hashed as bytes. */
+static enum status file_entry(const char *path, struct provenance_input *entry, struct error *err)
+{
+	struct reader *r;
+	struct batch *b;
+	if (reader_open(&r, path, NULL, NULL) == OK) {
+		enum status st;
+		while ((st = reader_next(r, &b, err)) == OK)
+			batch_release(b);
+		if (st == END)
+			st = reader_input(r, entry, err);
+		reader_close(r);
+		return st;
+	}
+	struct hasher *h = hasher_open();
+	enum status st = hash_file(h, path, err);
+	hasher_hex(h, entry->xxh3);
+	hasher_close(h);
+	return st;
+}
+
+enum status tool_add_input(struct tool *t, const char *path, struct error *err)
+{
+	struct provenance_input entry = {.rows = -1};
+	enum status st = path_is_dir(path) ? directory_entry(path, &entry, err) : file_entry(path, &entry, err);
+	if (st == OK) {
+		if (!entry.name)
+			entry.name = mem_strdup(path);
+		provenance_add_input(&t->prov, &entry);
+	}
+	provenance_input_release(&entry);
+	return st;
+}

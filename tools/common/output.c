@@ -1,0 +1,155 @@
+/* output.c - the main output, the rejects, and the loop of row-wise tools; see tool.h. */
+#include "common/private.h"
+
+struct writer_options tool_writer_options(const struct tool *t)
+{
+	static const int level_of[3] = {-1, 1, 0}; /* auto, always, never */
+	struct writer_options o = {.format = (enum stream_format)t->format, .pool = t->pool};
+	o.zstd_level = level_of[t->compress] == 1 ? (int)t->level : level_of[t->compress];
+	if (t->compress == 0 && t->level != 3 && t->out_path)
+		o.zstd_level = (int)t->level;
+	return o;
+}
+
+static enum status open_rejects(struct tool *t, struct error *err)
+{
+	struct schema *s = &t->priv->rejects_schema;
+	if (t->inputs) {
+		schema_copy(s, &t->inputs->schema);
+	} else {
+		schema_add_spec(s, "id: utf8");
+		schema_add_spec(s, "text: large_utf8");
+	}
+	int old = schema_find(s, "reason");
+	if (old >= 0)
+		schema_remove(s, old);
+	schema_add_spec(s, "reason: utf8");
+	struct writer_options o = tool_writer_options(t);
+	enum kind k = t->inputs ? t->inputs->kind : KIND_DOCUMENTS;
+	return writer_open(&t->rejects, t->rejects_path, s, k, &t->prov, &o, err);
+}
+
+enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k, struct error *err)
+{
+	struct writer_options o = tool_writer_options(t);
+	if (t->rejects_path && !t->rejects)
+		TRY(open_rejects(t, err));
+	return writer_open(&t->out, t->out_path, s, k, &t->prov, &o, err);
+}
+
+enum status tool_write(struct tool *t, struct batch *b, struct error *err)
+{
+	return writer_write(t->out, b, err);
+}
+
+enum status tool_reject(struct tool *t, struct batch *b, int64_t row, const char *reason, struct error *err)
+{
+	provenance_reject(&t->prov, reason, 1);
+	if (!t->rejects)
+		return OK;
+	struct builder *out = writer_builder(t->rejects);
+	const struct schema *s = writer_schema(t->rejects);
+	for (int i = 0; i + 1 < s->n_fields; i++)
+		column_copy(builder_column(out, i), batch_column(b, s->fields[i].name), row);
+	column_str(builder_column(out, s->n_fields - 1), reason);
+	return writer_row(t->rejects, err);
+}
+
+enum status tool_reject_text(struct tool *t, const char *id, const char *text, size_t n, const char *reason,
+			     struct error *err)
+{
+	provenance_reject(&t->prov, reason, 1);
+	if (!t->rejects)
+		return OK;
+	struct builder *out = writer_builder(t->rejects);
+	column_str(builder_column(out, 0), id);
+	column_text(builder_column(out, 1), text, n);
+	column_str(builder_column(out, 2), reason);
+	return writer_row(t->rejects, err);
+}
+
+enum status tool_commit(struct tool *t, struct error *err)
+{
+	struct writer *w = t->out, *rejects = t->rejects;
+	if (w)
+		t->prov.rows_out = writer_rows(w);
+	t->out = t->rejects = NULL;
+	if (rejects) {
+		enum status st = writer_commit(rejects, err);
+		if (st != OK) {
+			writer_abort(w);
+			return st;
+		}
+	}
+	return w ? writer_commit(w, err) : OK;
+}
+
+enum status tool_write_provenance(struct tool *t, const char *dir, struct error *err)
+{
+	struct buf chain = {0};
+	provenance_print(&t->prov, &chain);
+	buf_char(&chain, '\n');
+	char *path = path_join(dir, "provenance.json");
+	enum status st = file_write_all(path, chain.data, chain.len, err);
+	mem_free(path);
+	buf_release(&chain);
+	return st;
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+struct filter_run {
+	struct tool *tool;
+	const struct filter *filter;
+};
+
+struct filter_item {
+	struct batch *in, *out;
+	const char **reject;
+};
+
+static enum status filter_read(void *arg, void **item, struct error *err)
+{
+	struct filter_run *r = arg;
+	struct batch *b;
+	TRY(tool_next(r->tool, &b, err));
+	struct filter_item *it = mem_zalloc(sizeof(*it));
+	it->in = b;
+	it->reject = mem_array((size_t)b->rows, sizeof(*it->reject));
+	*item = it;
+	return OK;
+}
+
+static enum status filter_work(void *arg, void *item, int worker, struct error *err)
+{
+	struct filter_run *r = arg;
+	struct filter_item *it = item;
+	return r->filter->work(r->filter->arg, it->in, &it->out, it->reject, worker, err);
+}
+
+static enum status filter_write(void *arg, void *item, struct error *err)
+{
+	struct filter_run *r = arg;
+	struct filter_item *it = item;
+	for (int64_t i = 0; i < it->in->rows; i++)
+		if (it->reject[i])
+			TRY(tool_reject(r->tool, it->in, i, it->reject[i], err));
+	return it->out && it->out->rows ? tool_write(r->tool, it->out, err) : OK;
+}
+
+static void filter_free(void *arg, void *item)
+{
+	struct filter_item *it = item;
+	(void)arg;
+	batch_release(it->in);
+	batch_release(it->out);
+	mem_free(it->reject);
+	mem_free(it);
+}
+
+enum status tool_filter(struct tool *t, const struct filter *f, struct error *err)
+{
+	struct filter_run r = {t, f};
+	struct pipeline pl = {filter_read, filter_work, filter_write, filter_free, &r, 0};
+	return pool_pipeline(t->pool, &pl, err);
+}

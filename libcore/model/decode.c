@@ -1,0 +1,184 @@
+/* decode.c - generation: keys and values of earlier tokens are kept per slot, so a call computes only new tokens. */
+#include "model/layout.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+struct model_cache {
+	const struct kernels *k;
+	int slots, positions;
+	int64_t n_max;
+	void *arena;                 /* device */
+	float *keys, *values;        /* [n_layers, slots, positions, kv_heads head_dim] */
+	int64_t layer_stride;        /* elements of one layer in keys */
+	struct acts acts;
+	float *last;                 /* [slots, hidden] of each sequence's last token */
+	float *logits;               /* [slots, vocab] */
+	float *cos, *sin;
+	int32_t *ids, *pos, *cu, *slot, *past, *rows;
+	int32_t *host_pos, *host_rows;
+	bool *taken;                 /* [slots], for the check that no slot is named twice */
+};
+
+static void plan_cache(struct plan *p, struct model_cache *c, const struct model *m)
+{
+	const struct model_config *f = &m->cfg;
+	int64_t n = c->n_max, cells = (int64_t)c->slots * c->positions, kv = (int64_t)f->kv_heads * f->head_dim;
+
+	c->layer_stride = cells * kv;
+	c->keys = plan_floats(p, cells * f->n_layers, kv);
+	c->values = plan_floats(p, cells * f->n_layers, kv);
+	c->acts.x = plan_floats(p, n, f->hidden);
+	acts_plan(p, &c->acts, f, n, false);
+	c->last = plan_floats(p, c->slots, f->hidden);
+	c->logits = plan_floats(p, c->slots, f->vocab);
+	c->cos = plan_floats(p, c->positions, f->head_dim / 2);
+	c->sin = plan_floats(p, c->positions, f->head_dim / 2);
+	c->ids = plan_take(p, n, sizeof(int32_t));
+	c->pos = plan_take(p, n, sizeof(int32_t));
+	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
+	c->slot = plan_take(p, c->slots, sizeof(int32_t));
+	c->past = plan_take(p, c->slots, sizeof(int32_t));
+	c->rows = plan_take(p, c->slots, sizeof(int32_t));
+}
+
+size_t model_cache_bytes(const struct model *m, int slots, int positions, int64_t n_max)
+{
+	struct model_cache c = { .slots = slots, .positions = positions, .n_max = n_max };
+	struct plan p = { 0 };
+
+	plan_cache(&p, &c, m);
+	return p.used;
+}
+
+enum status model_cache_open(struct model_cache **out, const struct model *m, int slots, int positions, int64_t n_max,
+			     struct error *err)
+{
+	struct model_cache *c;
+	struct plan p = { 0 };
+	size_t half;
+	float *table;
+
+	*out = NULL;
+	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > m->cfg.positions || n_max < 1 || n_max > INT32_MAX / 2)
+		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model has %d positions", slots,
+				 positions, m->cfg.positions);
+	c = mem_zalloc(sizeof(*c));
+	c->k = m->k;
+	c->slots = slots;
+	c->positions = positions;
+	c->n_max = n_max;
+	plan_cache(&p, c, m);
+	c->arena = m->k->alloc(m->pool, p.used);
+	if (!c->arena) {
+		mem_free(c);
+		return error_set(err, ERR_MEMORY, "no memory for a cache of %d sequences of %d tokens (%zu MB)", slots,
+				 positions, p.used >> 20);
+	}
+	p = (struct plan){ .base = c->arena };
+	plan_cache(&p, c, m);
+	half = (size_t)positions * (size_t)(m->cfg.head_dim / 2);
+	table = mem_array(2 * half, sizeof(float));
+	rope_tables(&m->cfg, positions, table, table + half);
+	m->k->upload(c->cos, table, half * sizeof(float));
+	m->k->upload(c->sin, table + half, half * sizeof(float));
+	mem_free(table);
+	c->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
+	c->host_rows = mem_array((size_t)slots, sizeof(int32_t));
+	c->taken = mem_array((size_t)slots, sizeof(bool));
+	*out = c;
+	return OK;
+}
+
+void model_cache_close(struct model_cache *c)
+{
+	if (!c)
+		return;
+	c->k->release(c->arena);
+	mem_free(c->host_pos);
+	mem_free(c->host_rows);
+	mem_free(c->taken);
+	mem_free(c);
+}
+
+void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n)
+{
+	int64_t kv = (int64_t)m->cfg.kv_heads * m->cfg.head_dim, row = c->positions * kv;
+	size_t bytes = (size_t)n * (size_t)kv * sizeof(float);
+
+	for (int l = 0; l < m->cfg.n_layers && from != to; l++) {
+		float *keys = c->keys + l * c->layer_stride, *values = c->values + l * c->layer_stride;
+
+		m->k->copy(m->pool, keys + to * row, keys + from * row, bytes);
+		m->k->copy(m->pool, values + to * row, values + from * row, bytes);
+	}
+}
+
+static enum status check_call(const struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+			      const int32_t *slot, const int32_t *past, struct error *err)
+{
+	memset(c->taken, 0, (size_t)c->slots * sizeof(bool));
+	if (s > c->slots || cu[0] != 0)
+		return error_set(err, ERR_USAGE, "%d sequences in a cache for %d", s, c->slots);
+	for (int i = 0; i < s; i++) {
+		int64_t length = (int64_t)cu[i + 1] - cu[i];
+
+		if (length < 1 || slot[i] < 0 || slot[i] >= c->slots || c->taken[slot[i]] || past[i] < 0)
+			return error_set(err, ERR_USAGE, "sequence %d of a decoding call is malformed", i);
+		if (past[i] + length > c->positions)
+			return error_set(err, ERR_DATA, "a sequence of %lld tokens in a cache for %d", (long long)(past[i] + length),
+					 c->positions);
+		c->taken[slot[i]] = true;
+	}
+	if (cu[s] > c->n_max)
+		return error_set(err, ERR_USAGE, "%d new tokens in a cache for %lld", cu[s], (long long)c->n_max);
+	for (int32_t i = 0; i < cu[s]; i++)
+		if (ids[i] < 0 || ids[i] >= m->cfg.vocab)
+			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", ids[i], m->cfg.vocab);
+	return OK;
+}
+
+static void upload_call(struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+			const int32_t *past)
+{
+	for (int i = 0; i < s; i++) {
+		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
+			c->host_pos[j] = past[i] + j - cu[i];
+		c->host_rows[i] = cu[i + 1] - 1;
+	}
+	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
+	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
+	c->k->upload(c->cu, cu, (size_t)(s + 1) * sizeof(int32_t));
+	c->k->upload(c->slot, slot, (size_t)s * sizeof(int32_t));
+	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
+	c->k->upload(c->rows, c->host_rows, (size_t)s * sizeof(int32_t));
+}
+
+enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+			 const int32_t *slot, const int32_t *past, float *logits, struct error *err)
+{
+	const struct model_config *f = &m->cfg;
+	const struct kernels *k = m->k;
+	struct rotary r = { c->cos, c->sin, c->pos };
+	const struct acts *a = &c->acts;
+	int64_t n;
+
+	if (s < 1)
+		return OK;
+	TRY(check_call(m, c, s, ids, cu, slot, past, err));
+	upload_call(c, s, ids, cu, slot, past);
+	n = cu[s];
+	k->embed(m->pool, a->x, m->params + m->layout->embed, c->ids, n, f->hidden);
+	for (int l = 0; l < f->n_layers; l++) {
+		layer_before(m, l, a, &r, n);
+		k->attention_cached(m->pool, a->o, a->qkv, c->keys + l * c->layer_stride, c->values + l * c->layer_stride, c->slot,
+				    c->past, c->cu, s, c->positions, f->heads, f->kv_heads, f->head_dim);
+		layer_after(m, l, a, a->x, n);
+	}
+	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);
+	k->rmsnorm(m->pool, a->n1, a->rstd1, c->last, NULL, m->params + m->layout->norm, s, f->hidden, f->norm_eps);
+	k->matmul(m->pool, c->logits, a->n1, m->params + m->layout->head, s, f->vocab, f->hidden, 0);
+	k->download(logits, c->logits, (size_t)s * (size_t)f->vocab * sizeof(float));
+	return OK;
+}

@@ -1,0 +1,51 @@
+/* safetensors.h - the weight files of Hugging Face: a JSON header with name, type, shape and place of each
+ * tensor, then the bytes, little endian (format as huggingface/safetensors defines it).
+ *
+ * The reader trusts nothing: header of at most 100 MB inside the file, every tensor's bytes equal to its shape,
+ * tensors back to back from the first byte to the last, no name twice. Values are read with pread in pieces, so
+ * that a file that shrinks under us is an error and no signal. The writer's bytes depend on names, shapes and
+ * values alone: sorted by name, header padded with spaces to 8 bytes. */
+#ifndef QUERN_MODEL_SAFETENSORS_H
+#define QUERN_MODEL_SAFETENSORS_H
+
+#include "base/error.h"
+#include "base/json.h"
+#include "kernels.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SAFETENSORS_DIMS 4
+
+struct safetensors_entry {
+	char *name;
+	char dtype[8];               /* "F32", "BF16", "F16", ... as written */
+	int n_dims;
+	int64_t shape[SAFETENSORS_DIMS];
+	int64_t elements;
+	uint64_t begin, end;         /* bytes after the header */
+};
+
+struct safetensors;
+enum status safetensors_open(struct safetensors **f, const char *path, struct error *err);
+void safetensors_close(struct safetensors *f);                     /* NULL allowed */
+/* NULL if there is no tensor of that name. */
+const struct safetensors_entry *safetensors_find(const struct safetensors *f, const char *name);
+/* Value of __metadata__, or NULL. */
+const char *safetensors_meta(const struct safetensors *f, const char *key);
+/* Elements [first, first + n) as floats into the device buffer dst; F32, BF16 and F16 are read, others are refused. */
+enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+			     const struct kernels *k, float *dst, struct error *err);
+
+/* One tensor to write: shape and its device buffer of floats. */
+struct safetensors_part {
+	const char *name;
+	int n_dims;
+	int64_t shape[2];
+	const float *data;
+};
+/* Writes path whole or not at all (float32). meta: key, value, key, value, ..., NULL. parts must come sorted by name. */
+enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
+			      const struct kernels *k, struct error *err);
+
+#endif

@@ -1,9 +1,8 @@
 /* forward.c - one packed micro-batch forward and backward, layer by layer, each backward the mirror of its forward.
  *
  * The residual stream at the entry of each half layer is kept (training), and the norms' outputs, rotated qkv,
- * attention output, gate|up and their product; the logits never exist as a whole. Only tokens that
- * have a target reach the vocabulary projection: their rows are gathered before it, and its gradient is spread
- * back through a row of zeros. N tokens, C hidden, F ffn, V vocabulary. */
+ * attention output, gate|up and their product; the logits never exist as a whole, and those of tokens without a
+ * target never exist. N tokens, C hidden, F ffn, V vocabulary. */
 #include "model/layout.h"
 
 #include "base/mem.h"
@@ -15,23 +14,18 @@ struct model_state {
 	const struct kernels *k;
 	bool train;
 	bool fresh;                  /* a forward has run and no backward since */
-	int64_t n_max, n_targets;
+	int64_t n_max;
 	int64_t positions;           /* rows of the rotary tables */
 	void *arena;                 /* device */
 	struct acts *acts;           /* [n_layers] */
 	float *x_end, *n_end, *rstd_end;  /* [N, C], [N, C], [N]: after the last layer */
-	float *picked;               /* [N + 1, C] rows of n_end that have a target; their gradient later */
-	float *logp, *lse;           /* [N] of the picked rows */
+	float *logp, *lse;           /* [N] */
 	float *cos, *sin;
-	int32_t *ids, *pos, *cu, *targets, *rows;
+	int32_t *ids, *pos, *cu, *targets;
 	float *head_scratch;
 	/* training only */
 	float *dx, *dn, *dh, *dqkv, *dlogp, *norm_scratch;
-	float *dpicked;              /* [N + 1, C] */
-	int32_t *spread;             /* [N] picked row of each token, n_targets where it has none */
-	/* host */
-	int32_t *host_pos, *host_targets, *host_rows, *host_spread;
-	float *host_values;          /* [N] */
+	int32_t *host_pos;           /* [N] host */
 };
 
 void rope_tables(const struct model_config *c, int64_t positions, float *cos_table, float *sin_table)
@@ -81,7 +75,6 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->x_end = s->train ? plan_floats(p, n, c->hidden) : s->acts[0].x;
 	s->n_end = plan_floats(p, n, c->hidden);
 	s->rstd_end = plan_floats(p, n, 1);
-	s->picked = plan_floats(p, n, c->hidden);
 	s->logp = plan_floats(p, n, 1);
 	s->lse = plan_floats(p, n, 1);
 	s->cos = plan_floats(p, s->positions, half);
@@ -90,7 +83,6 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->pos = plan_take(p, n, sizeof(int32_t));
 	s->cu = plan_take(p, n + 1, sizeof(int32_t));
 	s->targets = plan_take(p, n, sizeof(int32_t));
-	s->rows = plan_take(p, n, sizeof(int32_t));
 	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, v), 1);
 	if (!s->train)
 		return;
@@ -99,8 +91,6 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->dh = plan_floats(p, n, c->ffn);
 	s->dqkv = plan_floats(p, n, qkv_width(c));
 	s->dlogp = plan_floats(p, n, 1);
-	s->dpicked = plan_floats(p, n + 1, c->hidden);
-	s->spread = plan_take(p, n, sizeof(int32_t));
 	s->norm_scratch = plan_floats(p, m->k->rmsnorm_scratch(n, c->hidden), 1);
 }
 
@@ -153,10 +143,6 @@ enum status model_state_open(struct model_state **out, const struct model *m, in
 	plan_state(&p, s, m);
 	upload_rope(s, m);
 	s->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
-	s->host_targets = mem_array((size_t)n_max, sizeof(int32_t));
-	s->host_rows = mem_array((size_t)n_max, sizeof(int32_t));
-	s->host_spread = mem_array((size_t)n_max, sizeof(int32_t));
-	s->host_values = mem_array((size_t)n_max, sizeof(float));
 	*out = s;
 	return OK;
 }
@@ -169,10 +155,6 @@ void model_state_close(struct model_state *s)
 		s->k->release(s->arena);
 	mem_free(s->acts);
 	mem_free(s->host_pos);
-	mem_free(s->host_targets);
-	mem_free(s->host_rows);
-	mem_free(s->host_spread);
-	mem_free(s->host_values);
 	mem_free(s);
 }
 
@@ -199,26 +181,18 @@ static enum status check_batch(const struct model *m, const struct model_state *
 	return OK;
 }
 
-/* Moves the batch to the device: positions restart per sequence, tokens with a target are listed. */
+/* Moves the batch to the device; positions restart in each sequence. */
 static void upload_batch(struct model_state *s, const struct model_batch *b)
 {
 	size_t ints = (size_t)b->n * sizeof(int32_t);
-	int64_t t = 0;
 
 	for (int64_t i = 0; i < b->s; i++)
 		for (int32_t j = b->cu[i]; j < b->cu[i + 1]; j++)
 			s->host_pos[j] = j - b->cu[i];
-	for (int64_t i = 0; i < b->n; i++)
-		if (b->targets[i] >= 0) {
-			s->host_rows[t] = (int32_t)i;
-			s->host_targets[t++] = b->targets[i];
-		}
-	s->n_targets = t;
 	s->k->upload(s->ids, b->ids, ints);
 	s->k->upload(s->pos, s->host_pos, ints);
 	s->k->upload(s->cu, b->cu, (size_t)(b->s + 1) * sizeof(int32_t));
-	s->k->upload(s->targets, s->host_targets, (size_t)t * sizeof(int32_t));
-	s->k->upload(s->rows, s->host_rows, (size_t)t * sizeof(int32_t));
+	s->k->upload(s->targets, b->targets, ints);
 }
 
 /* y = x + in W^T; where y is x already, in place. */
@@ -262,27 +236,21 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 
 	TRY(check_batch(m, s, b, err));
 	upload_batch(s, b);
-	if (n)
-		k->embed(m->pool, s->acts[0].x, m->params + m->layout->embed, s->ids, n, c->hidden);
-	for (int l = 0; l < c->n_layers && n; l++) {
+	s->fresh = s->train;
+	if (!n)
+		return OK;
+	k->embed(m->pool, s->acts[0].x, m->params + m->layout->embed, s->ids, n, c->hidden);
+	for (int l = 0; l < c->n_layers; l++) {
 		const struct acts *a = &s->acts[l];
 
 		layer_before(m, l, a, &r, n);
 		k->attention(m->pool, a->o, a->lse, a->qkv, s->cu, b->s, c->heads, c->kv_heads, c->head_dim);
 		layer_after(m, l, a, l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
-	for (int64_t i = 0; i < n; i++)
-		logp[i] = 0;
-	s->fresh = s->train;
-	if (!s->n_targets)
-		return OK;
 	k->rmsnorm(m->pool, s->n_end, s->rstd_end, s->x_end, NULL, m->params + m->layout->norm, n, c->hidden, c->norm_eps);
-	k->gather_rows(m->pool, s->picked, s->n_end, s->rows, s->n_targets, c->hidden);
-	k->logprob(m->pool, s->logp, s->lse, s->picked, m->params + m->layout->head, s->targets, s->head_scratch, s->n_targets,
-		   c->hidden, c->vocab);
-	k->download(s->host_values, s->logp, (size_t)s->n_targets * sizeof(float));
-	for (int64_t i = 0; i < s->n_targets; i++)
-		logp[s->host_rows[i]] = s->host_values[i];
+	k->logprob(m->pool, s->logp, s->lse, s->n_end, m->params + m->layout->head, s->targets, s->head_scratch, n, c->hidden,
+		   c->vocab);
+	k->download(logp, s->logp, (size_t)n * sizeof(float));
 	return OK;
 }
 
@@ -293,20 +261,10 @@ static void head_backward(struct model *m, struct model_state *s, int64_t n, con
 {
 	const struct model_config *c = &m->cfg;
 	const struct kernels *k = m->k;
-	int64_t t = 0;
 
-	for (int64_t i = 0; i < n; i++)
-		s->host_spread[i] = (int32_t)s->n_targets;
-	for (t = 0; t < s->n_targets; t++) {
-		s->host_values[t] = dlogp[s->host_rows[t]];
-		s->host_spread[s->host_rows[t]] = (int32_t)t;
-	}
-	k->upload(s->dlogp, s->host_values, (size_t)s->n_targets * sizeof(float));
-	k->upload(s->spread, s->host_spread, (size_t)n * sizeof(int32_t));
-	k->logprob_dx(m->pool, s->dpicked, grads + m->layout->head, s->dlogp, s->picked, m->params + m->layout->head, s->lse,
-		      s->targets, s->head_scratch, s->n_targets, c->hidden, c->vocab);
-	k->zero(m->pool, s->dpicked + s->n_targets * c->hidden, (size_t)c->hidden * sizeof(float));
-	k->gather_rows(m->pool, s->dn, s->dpicked, s->spread, n, c->hidden);
+	k->upload(s->dlogp, dlogp, (size_t)n * sizeof(float));
+	k->logprob_dx(m->pool, s->dn, grads + m->layout->head, s->dlogp, s->n_end, m->params + m->layout->head, s->lse,
+		      s->targets, s->head_scratch, n, c->hidden, c->vocab);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	k->rmsnorm_dx(m->pool, s->dx, grads + m->layout->norm, s->dn, s->x_end, s->rstd_end, m->params + m->layout->norm,
 		      s->norm_scratch, n, c->hidden);
@@ -345,7 +303,7 @@ enum status model_backward(struct model *m, struct model_state *s, const struct 
 	if (!s->fresh)
 		return error_set(err, ERR_USAGE, "a backward pass needs a forward pass of its own");
 	s->fresh = false;
-	if (!s->n_targets)
+	if (!b->n)
 		return OK;
 	head_backward(m, s, b->n, dlogp, grads);
 	for (int l = m->cfg.n_layers - 1; l >= 0; l--)

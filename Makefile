@@ -13,7 +13,7 @@ CXX ?= g++
 PKGS := libzstd libpcre2-8 libxxhash libarchive
 OPT ?= -O2
 WARN := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Werror
-CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -Itools
+CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -Itools -Itests/unit
 CFLAGS += -std=c11 -g $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(SAN)
 LDFLAGS += $(SAN) -Wl,--as-needed
@@ -69,14 +69,89 @@ $(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON_OBJ)) $(call 
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$t)))
 
-# Unit tests: tests/unit/test_NAME.c, linked with every room (an archive costs nothing where it is not used).
+# --- tests: unit programs, fuzz targets and benchmarks, each linked with every room (an archive costs nothing unused)
+ALL_LIBS := $(call libs,$(ROOMS))
 UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-$(B)/test/%: $(B)/obj/tests/unit/%.o $(call libs,$(ROOMS))
+FUZZ := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+BENCH := $(basename $(notdir $(wildcard tests/bench/bench_*.c)))
+$(B)/test/%: $(B)/obj/tests/unit/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link) -lcmocka
-# During work in one room: only its archives. make build/test/test_x ROOMS="base stream"
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/driver.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link)
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link)
 
--include $(wildcard mk/*.mk)
+# --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
+ifeq ($(shell uname -m),x86_64)
+CFLAGS_avx2 := -mavx2 -mfma
+CFLAGS_avx512 := -mavx512f -mavx2 -mfma
+endif
+$(B)/kernels-check: $(B)/obj/kernels/check.o $(call libs,kernels base)
+	$(Q)$(link)
+
+# --- man pages: each tool's option list comes from its own table
+MAN := $(patsubst man/%,$(B)/man/%,$(wildcard man/*.[15]))
+$(B)/man/quern-%.1: man/quern-%.1 $(B)/bin/%
+	@mkdir -p $(@D)
+	$(Q)$(B)/bin/$* --help=mdoc >$@.options
+	$(Q)awk '/^\.\\" OPTIONS$$/ { while ((getline line < "$@.options") > 0) print line; next } { print }' $< >$@
+	@rm -f $@.options
+$(B)/man/%: man/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(B)/completions/quern: $(TOOLS:%=$(B)/bin/%) tools/completion
+	@mkdir -p $(@D)
+	$(Q)tools/completion $(B)/bin $(filter-out quern,$(TOOLS)) >$@
+
+.PHONY: man deps deps-check check build-check demo bench install uninstall clean
+man: $(MAN)
+
+# --- the two commands of the README install what they need
+DEPS := gcc g++ make libc6-dev libzstd-dev libpcre2-dev libxxhash-dev libarchive-dev libsimdjson-dev libutf8proc-dev \
+	libgumbo-dev libcld2-dev libopenblas0-pthread
+DEPS_CHECK := libcmocka-dev bats mandoc
+DEPS_DEMO := gnuplot-nox man-db
+deps:
+	@tests/install-packages $(DEPS)
+deps-check: deps
+	@tests/install-packages $(DEPS_CHECK)
+
+ASAN := B=$(B)-asan OPT=-O1 SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+build-check: all man $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+check: deps-check
+	@$(MAKE) --no-print-directory build-check
+	@$(MAKE) --no-print-directory $(ASAN) build-check
+	@tests/run $(B) $(B)-asan
+
+demo: deps
+	@tests/install-packages $(DEPS_DEMO)
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -f pipelines/demo/Makefile BIN=$(abspath $(B)/bin)
+
+bench: deps
+	@$(MAKE) --no-print-directory all $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+	@tests/bench/run $(B)
+
+# --- installation: quern in bin, the tools in libexec/quern
+install: all man $(B)/completions/quern
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/quern $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(B)/bin/quern $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(filter-out %/quern,$(TOOLS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/libexec/quern/
+	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 $(B)/completions/quern $(DESTDIR)$(PREFIX)/share/bash-completion/completions/quern
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/quern $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(filter %.1,$(MAN)))) \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(filter %.5,$(MAN)))) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/quern
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/quern
+clean:
+	rm -rf $(B) $(B)-asan
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 ifndef V

@@ -84,7 +84,7 @@ hostile() {
 	size=$(stat -c %s "$good")
 	for at in 3 100 $((size / 2)) $((size - 40)); do
 		cp "$good" "$T/flipped"
-		printf "\\x$(printf %02x $((0x$(xxd -s "$at" -l 1 -p "$good") ^ 0x10)))" |
+		printf "\\x$(printf %02x $((0x$(od -An -tx1 -j "$at" -N 1 "$good" | tr -d " ") ^ 0x10)))" |
 			dd of="$T/flipped" bs=1 seek="$at" conv=notrunc status=none
 		attempt "bit flip at byte $at of $size" 3 quern "$@" <"$T/flipped"
 	done

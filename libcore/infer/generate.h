@@ -1,0 +1,70 @@
+/* generate.h - many completions at once: continuous batching over a KV cache with slots.
+ *
+ * Prompts come from a callback and results go to another, in order (prompt after prompt, its samples one after
+ * the other), however the sequences finish. Each step feeds every running sequence one token, and prompts that have
+ * just been admitted a chunk of theirs; a finished sequence gives its slot to the next. A prompt is computed once for up to
+ * slots/8 of its samples (at least 1) and its keys and values copied to their slots. Chunks are cut at fixed places and random
+ * numbers depend on the row, so a sample does not depend on slots, threads or neighbours. Memory is bounded: the cache
+ * (slots x context) and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots. */
+#ifndef QUERN_INFER_GENERATE_H
+#define QUERN_INFER_GENERATE_H
+
+#include "infer/sample.h"
+#include "model/model.h"
+#include "token/tokenizer.h"
+
+enum generate_finish {
+	FINISH_EOS,                  /* the model said its end-of-sequence token */
+	FINISH_STOP,                 /* a stop string appeared */
+	FINISH_LENGTH                /* max_new_tokens, or the end of the context */
+};
+const char *generate_finish_name(enum generate_finish f);      /* "eos", "stop", "length" */
+
+struct generate_options {
+	struct sample_options sample;
+	int64_t n;                   /* samples per prompt */
+	int64_t max_new_tokens;
+	int64_t slots;               /* sequences that run at once */
+	int64_t context;             /* most tokens of prompt and completion together; 0 = generate_context() */
+	uint64_t seed;
+	const char *const *stops;    /* stop strings, none empty */
+	int n_stops;
+};
+
+struct generate_prompt {
+	const int32_t *ids;          /* [n], valid until the next call of next() */
+	int64_t n;                   /* 1 … context - 1 */
+	uint64_t stream[2];          /* random stream: of sample k it is sample_stream of these bytes and k */
+	void *user;
+};
+
+struct generate_result {
+	void *user;                  /* the prompt's */
+	int64_t sample;
+	bool last;                   /* the prompt's last sample: user is not mentioned again */
+	const int32_t *ids;          /* [n] what was sampled, with the end token or the stop string's tokens */
+	int64_t n;
+	double logprob;              /* sum over ids under the model at temperature 1, unfiltered */
+	enum generate_finish finish;
+};
+
+struct generate_io {
+	enum status (*next)(void *arg, struct generate_prompt *p, struct error *err);    /* END after the last */
+	enum status (*done)(void *arg, const struct generate_result *r, struct error *err);
+	void *arg;
+};
+
+struct generate_totals {
+	int64_t prompts, prompt_tokens, sequences, new_tokens, steps;
+};
+
+/* min(the model's positions, 4096) */
+int64_t generate_context(const struct model *m);
+/* Runs until next() has ended and every result is delivered. On an error prompts in flight are not reported. */
+enum status generate_run(struct model *m, const struct tokenizer *t, const struct generate_options *o,
+			 const struct generate_io *io, struct generate_totals *totals, struct error *err);
+/* Appends the text of a result: special tokens left out, cut before the first stop string if that ended it. */
+void generate_text(const struct tokenizer *t, const struct generate_options *o, const struct generate_result *r,
+		   struct buf *out);
+
+#endif

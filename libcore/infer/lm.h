@@ -1,0 +1,18 @@
+/* lm.h - a model directory opened for use: weights and tokenizer, checked against each other. */
+#ifndef QUERN_INFER_LM_H
+#define QUERN_INFER_LM_H
+
+#include "model/model.h"
+#include "token/tokenizer.h"
+
+struct lm {
+	struct model model;
+	struct tokenizer *tokenizer;
+	struct tokenizer_scratch *scratch;   /* for the thread that opened it */
+};
+
+/* On the CPU. ERR_DATA if the tokenizer has ids that the model has no embedding for. */
+enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err);
+void lm_close(struct lm *lm);                /* {0} allowed */
+
+#endif

@@ -1,0 +1,104 @@
+#include "infer/logprob.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+struct scorer {
+	struct model *m;
+	struct model_state *st;
+	int64_t limit, tokens;
+	struct ids ids, targets, cu;
+	double **sums;               /* of the queued sequences */
+	int64_t n, cap;
+	float *logp;                 /* [tokens] */
+};
+
+enum status scorer_open(struct scorer **out, struct model *m, int64_t tokens, struct error *err)
+{
+	struct scorer *s = mem_zalloc(sizeof(*s));
+	s->m = m;
+	s->tokens = tokens ? tokens : m->cfg.positions > 2048 ? m->cfg.positions : 2048;
+	s->limit = m->cfg.positions < s->tokens ? m->cfg.positions : s->tokens;
+	enum status st = model_state_open(&s->st, m, s->tokens, false, err);
+	if (st != OK) {
+		mem_free(s);
+		return st;
+	}
+	s->logp = mem_array((size_t)s->tokens, sizeof(*s->logp));
+	ids_push(&s->cu, 0);
+	*out = s;
+	return OK;
+}
+
+void scorer_close(struct scorer *s)
+{
+	if (!s)
+		return;
+	model_state_close(s->st);
+	ids_release(&s->ids);
+	ids_release(&s->targets);
+	ids_release(&s->cu);
+	mem_free(s->sums);
+	mem_free(s->logp);
+	mem_free(s);
+}
+
+int64_t scorer_limit(const struct scorer *s)
+{
+	return s->limit;
+}
+
+enum status scorer_flush(struct scorer *s, struct error *err)
+{
+	if (s->n == 0)
+		return OK;
+	struct model_batch b = { s->ids.n, s->n, s->ids.v, s->cu.v, s->targets.v };
+	TRY(model_forward(s->m, s->st, &b, s->logp, err));
+	for (int64_t i = 0; i < s->n; i++) {
+		double sum = 0;
+		for (int32_t j = s->cu.v[i]; j < s->cu.v[i + 1]; j++)
+			sum += (double)s->logp[j];
+		*s->sums[i] = sum;
+	}
+	s->n = s->ids.n = s->targets.n = 0;
+	s->cu.n = 1;
+	return OK;
+}
+
+enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask, int64_t n, double *sum, struct error *err)
+{
+	*sum = 0;
+	if (n > s->limit)
+		return error_set(err, ERR_DATA, "a sequence of %lld tokens; the model has %lld positions", (long long)n,
+				 (long long)s->limit);
+	for (int64_t i = 0; i < n; i++)
+		if (ids[i] < 0 || ids[i] >= s->m->cfg.vocab)
+			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", ids[i], s->m->cfg.vocab);
+	if (n < 2)
+		return OK;
+	if (s->ids.n + n > s->tokens)
+		TRY(scorer_flush(s, err));
+	for (int64_t i = 0; i < n; i++) {
+		ids_push(&s->ids, ids[i]);
+		ids_push(&s->targets, i + 1 < n && mask[i + 1] ? ids[i + 1] : -1);
+	}
+	MEM_PUSH_ROOM(s->sums, s->n, s->cap);
+	s->sums[s->n++] = sum;
+	ids_push(&s->cu, (int32_t)s->ids.n);
+	return OK;
+}
+
+enum status logprob_encode(const struct lm *lm, const struct chat_message *m, int n_prompt, int n, struct ids *ids,
+			   struct ids *mask, struct error *err)
+{
+	struct ids head = { 0 };
+	int64_t from = mask->n;
+	enum status st = chat_encode(lm->tokenizer, lm->scratch, m, n, false, ids, mask, err);
+	if (st == OK && n_prompt > 0)
+		st = chat_encode(lm->tokenizer, lm->scratch, m, n_prompt, false, &head, NULL, err);
+	for (int64_t i = 0; st == OK && i < head.n && from + i < mask->n; i++)
+		mask->v[from + i] = 0;       /* what the assistant said in the prompt is given */
+	ids_release(&head);
+	return st;
+}

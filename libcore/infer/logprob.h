@@ -1,0 +1,27 @@
+/* logprob.h - the log-probability of a completion: given a prompt's ids, or given messages.
+ *
+ * Sequences are queued and packed into one forward pass after the other; a sequence's result does not depend on what
+ * it was packed with. This is the one definition of log p(completion | prompt) in the program: score --logprob, score --ref,
+ * perplexity and the reference of dpo-train use it. */
+#ifndef QUERN_INFER_LOGPROB_H
+#define QUERN_INFER_LOGPROB_H
+
+#include "infer/lm.h"
+
+struct scorer;
+/* tokens: most tokens of one forward pass, and so of one sequence; 0 = max(2048, the model's positions). */
+enum status scorer_open(struct scorer **s, struct model *m, int64_t tokens, struct error *err);
+void scorer_close(struct scorer *s);                          /* NULL allowed */
+/* Queues ids[0..n); *sum receives the sum of log p(ids[i] | ids[0..i)) over the i >= 1 with mask[i] != 0, at the latest
+ * in scorer_flush, and must stay valid until then. ids and mask are copied. n is at most scorer_limit. */
+enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask, int64_t n, double *sum, struct error *err);
+enum status scorer_flush(struct scorer *s, struct error *err);
+/* Longest sequence: the model's positions, or fewer where tokens said so. */
+int64_t scorer_limit(const struct scorer *s);
+
+/* A conversation whose last messages are the completion: appends its ids, and to mask 1 where log p counts: the tokens that
+ * the assistant says (content and end of turn) in messages [n_prompt, n). */
+enum status logprob_encode(const struct lm *lm, const struct chat_message *m, int n_prompt, int n, struct ids *ids,
+			   struct ids *mask, struct error *err);
+
+#endif

@@ -1,0 +1,83 @@
+#include "infer/prompt.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+int messages_read(const struct array *a, int64_t row, struct chat_message **m, int *cap)
+{
+	int64_t from, to;
+	array_list(a, row, &from, &to);
+	const struct array *role = array_child(&a->children[0], "role");
+	const struct array *content = array_child(&a->children[0], "content");
+	int n = 0;
+	for (int64_t i = from; i < to; i++, n++) {
+		MEM_PUSH_ROOM(*m, n, *cap);
+		struct chat_message *x = &(*m)[n];
+		x->role = array_text(role, i, &x->role_n);
+		x->content = array_text(content, i, &x->content_n);
+	}
+	return n;
+}
+
+int messages_to_last_user(const struct chat_message *m, int n)
+{
+	while (n > 0 && !(m[n - 1].role_n == 4 && memcmp(m[n - 1].role, "user", 4) == 0))
+		n--;
+	return n;
+}
+
+enum status prompts_open(struct prompts *p, const struct lm *lm, const struct schema *s, enum kind k, struct error *err)
+{
+	const char *name = k == KIND_DOCUMENTS ? "text" : k == KIND_CHAT ? "messages" : "prompt";
+	*p = (struct prompts){ .lm = lm, .kind = k, .column = schema_find(s, name) };
+	if (p->column < 0)
+		return error_set(err, ERR_DATA, "the input has no column '%s'", name);
+	p->text = field_is_text(&s->fields[p->column]);
+	if (!p->text && !field_is_messages(&s->fields[p->column]))
+		return error_set(err, ERR_DATA, "column '%s' holds neither messages nor text", name);
+	return OK;
+}
+
+static enum status encode_text(struct prompts *p, const struct array *a, int64_t row, struct ids *out, struct error *err)
+{
+	size_t n;
+	const char *text = array_text(a, row, &n);
+	if (tokenizer_bos(p->lm->tokenizer) >= 0)
+		ids_push(out, tokenizer_bos(p->lm->tokenizer));
+	return tokenizer_encode(p->lm->tokenizer, p->lm->scratch, text, n, false, out, err);
+}
+
+enum status prompts_encode(struct prompts *p, const struct batch *b, int64_t row, struct ids *out, const char **reason,
+			   struct error *err)
+{
+	const struct array *a = &b->columns[p->column];
+	int64_t before = out->n;
+	*reason = NULL;
+	if (p->text) {
+		TRY(encode_text(p, a, row, out, err));
+	} else {
+		int n = messages_read(a, row, &p->messages, &p->cap);
+		if (p->kind == KIND_CHAT && n > 0 && (n = messages_to_last_user(p->messages, n)) == 0) {
+			*reason = "no_user_turn";
+			return OK;
+		}
+		enum status st = n ? chat_encode(p->lm->tokenizer, p->lm->scratch, p->messages, n, true, out, NULL, err) : OK;
+		if (st == ERR_DATA) {        /* the template refuses this conversation (raise_exception) */
+			out->n = before;
+			*reason = "template_error";
+			return OK;
+		}
+		TRY(st);
+	}
+	if (out->n == before)
+		*reason = "empty_prompt";
+	return OK;
+}
+
+void prompts_close(struct prompts *p)
+{
+	mem_free(p->messages);
+	p->messages = NULL;
+	p->cap = 0;
+}

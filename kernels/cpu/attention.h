@@ -1,0 +1,356 @@
+/* attention.h - causal attention over packed sequences, without ever holding the score matrix (Dao et al.,
+ * "FlashAttention", 2022): keys come in blocks of ATT_B, the softmax is rescaled as its maximum grows, and the backward
+ * computes the scores again from the saved log-sum-exp.
+ *
+ * Key blocks are counted from the start of the sequence, and a query sees its keys in that order whatever queries share
+ * its task: cached decoding gives, to the bit, what the whole sequence in one call gives. */
+#ifndef QUERN_CPU_ATTENTION_H
+#define QUERN_CPU_ATTENTION_H
+
+#include "cpu/gemm.h"
+#include "cpu/rows.h"
+
+#define ATT_B 64                /* queries and keys per block */
+#define ATT_D_MAX 512           /* head size that the scratch on the stack allows */
+#define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
+
+/* c[m, n] (+)= a b: a(i, p) at a[i * ars + p * acs], b row-major with ldb. Rows of b and c need not be padded. */
+INLINE void mul_rows(const int mr, float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b,
+		     int64_t ldb, int64_t n, int64_t k, bool acc)
+{
+	int64_t j = 0;
+
+	for (; j + 2 * VL <= n; j += 2 * VL) {
+		vf t[GEMM_MR * 2];
+
+		micro(mr, 2, k, a, ars, acs, b + j, ldb, t);
+		for (int i = 0; i < mr; i++) {
+			float *to = c + i * ldc + j;
+
+			v_store(to, acc ? v_load(to) + t[2 * i] : t[2 * i]);
+			v_store(to + VL, acc ? v_load(to + VL) + t[2 * i + 1] : t[2 * i + 1]);
+		}
+	}
+	for (; j < n; j += VL) {
+		for (int i = 0; i < mr; i++) {
+			float *to = c + i * ldc;
+			vf t = v_zero();
+
+			for (int64_t p = 0; p < k; p++)
+				t = v_fma(v_set1(a[i * ars + p * acs]), v_load_at(b + p * ldb, n, j), t);
+			v_store_at(to, acc ? v_load_at(to, n, j) + t : t, n, j);
+		}
+	}
+}
+
+static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b, int64_t ldb, int64_t m,
+		int64_t n, int64_t k, bool acc)
+{
+	int64_t i = 0;
+
+	for (; i + GEMM_MR <= m; i += GEMM_MR)
+		mul_rows(GEMM_MR, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
+	for (; i + 4 <= m; i += 4)
+		mul_rows(4, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
+	for (; i < m; i++)
+		mul_rows(1, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
+}
+
+/* The last sequence that begins at or before token t (empty sequences before it are passed over). */
+INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
+{
+	int64_t lo = 0, hi = s;
+
+	while (hi - lo > 1) {
+		int64_t mid = lo + (hi - lo) / 2;
+
+		if (cu[mid] <= t)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Up to ATT_B rows of queries against one head's keys and values. Row r sees the keys [0, seen + r * step). */
+struct attend {
+	const float *q, *k, *v;
+	float *o, *lse;               /* lse may be NULL */
+	int64_t q_ld, kv_ld, o_ld, lse_ld;
+	int rows, d, step;
+	int64_t seen;
+};
+
+struct attend_scratch {
+	float kt[ATT_D_MAX * ATT_B], s[ATT_B * ATT_B], max[ATT_B], sum[ATT_B];
+} __attribute__((aligned(64)));
+
+/* Turns row r's scores for kn keys, vis of which it sees, into exp(score - max), with the row's running statistics. */
+static void attend_softmax(const struct attend *t, struct attend_scratch *w, int r, int vis, int kn)
+{
+	float *s = w->s + r * ATT_B, scale = 1.0f / sqrtf((float)t->d), top, fade;
+	vf max = v_set1(-INFINITY), sum = v_zero();
+
+	for (V_EACH(j, vis)) {
+		vf v = v_load(s + j) * v_set1(scale);
+		int n = v_lanes(vis, j);
+
+		v_store(s + j, v);
+		for (int i = n; i < VL; i++)
+			s[j + i] = -INFINITY;
+		max = v_max(max, v_load(s + j));
+	}
+	top = v_hmax(max);
+	top = top > w->max[r] || top != top ? top : w->max[r];
+	fade = expf(w->max[r] - top);
+	for (V_EACH(j, vis)) {
+		v_store(s + j, v_exp(v_load(s + j) - v_set1(top)));
+		for (int i = v_lanes(vis, j); i < VL; i++)
+			s[j + i] = 0;
+		sum += v_load(s + j);
+	}
+	for (int j = (vis + VL - 1) / VL * VL; j < kn; j++)
+		s[j] = 0;
+	w->sum[r] = w->sum[r] * fade + v_sum(sum);
+	w->max[r] = top;
+	if (fade != 1.0f)
+		for (V_EACH(j, t->d))
+			v_store_at(t->o + r * t->o_ld, v_load_at(t->o + r * t->o_ld, t->d, j) * v_set1(fade), t->d, j);
+}
+
+static void attend(const struct attend *t, struct attend_scratch *w)
+{
+	struct operand keys = {t->k, t->kv_ld, NULL, false};
+	int64_t end = t->seen + (int64_t)(t->rows - 1) * t->step;
+
+	for (int r = 0; r < t->rows; r++) {
+		w->max[r] = -INFINITY;
+		w->sum[r] = 0;
+		memset(t->o + r * t->o_ld, 0, (size_t)t->d * sizeof(float));
+	}
+	for (int64_t k0 = 0; k0 < end; k0 += ATT_B) {
+		int kn = end - k0 < ATT_B ? (int)(end - k0) : ATT_B;
+
+		pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d);
+		mul(w->s, ATT_B, t->q, t->q_ld, 1, w->kt, ATT_B, t->rows, ATT_B, t->d, false);
+		for (int r = 0; r < t->rows; r++) {
+			int64_t vis = t->seen + (int64_t)r * t->step - k0;
+
+			if (vis > 0)
+				attend_softmax(t, w, r, vis < kn ? (int)vis : kn, kn);
+			else
+				memset(w->s + r * ATT_B, 0, (size_t)kn * sizeof(float));
+		}
+		mul(t->o, t->o_ld, w->s, ATT_B, 1, t->v + k0 * t->kv_ld, t->kv_ld, t->rows, t->d, kn, true);
+	}
+	for (int r = 0; r < t->rows; r++) {
+		float *o = t->o + r * t->o_ld;
+
+		for (V_EACH(j, t->d))
+			v_store_at(o, v_load_at(o, t->d, j) / v_set1(w->sum[r]), t->d, j);
+		if (t->lse)
+			t->lse[r * t->lse_ld] = w->max[r] + logf(w->sum[r]);
+	}
+}
+
+struct att_job {
+	float *o, *lse, *kcache, *vcache;
+	const float *qkv;
+	const int32_t *cu, *slot, *past;
+	int64_t s, positions, ld;
+	int h, hkv, d;
+	/* backward */
+	float *dqkv;
+	const float *d_o, *fwd_o, *fwd_lse;
+};
+
+/* Tokens [64 i, 64 i + 64) of the pack for one head (or, for single tokens, one group of heads). */
+static void att_task(void *arg, int64_t index, int worker)
+{
+	const struct att_job *t = arg;
+	int64_t block = index / t->hkv, kvh = index % t->hkv, n = t->cu[t->s], end = (block + 1) * ATT_B;
+	int group = t->h / t->hkv;
+	struct attend_scratch w;
+
+	(void)worker;
+	end = end < n ? end : n;
+	for (int64_t t0 = block * ATT_B; t0 < end;) {
+		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
+		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
+		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
+				   .o_ld = hd, .lse_ld = t->h};
+		bool single = a.rows == 1 && group <= ATT_B;
+
+		if (t->kcache) {
+			int64_t row = t->slot[seq] * t->positions;
+
+			a.seen += t->past[seq];
+			a.kv_ld = (int64_t)t->hkv * t->d;
+			a.k = t->kcache + row * a.kv_ld + kvh * t->d;
+			a.v = t->vcache + row * a.kv_ld + kvh * t->d;
+		} else {
+			a.kv_ld = t->ld;
+			a.k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
+			a.v = a.k + (int64_t)t->hkv * t->d;
+		}
+		if (single)
+			a.rows = group, a.step = 0, a.q_ld = a.o_ld = t->d, a.lse_ld = 1;
+		for (int64_t g = kvh * group; g < (kvh + 1) * group; g += single ? group : 1) {
+			a.q = t->qkv + t0 * t->ld + g * t->d;
+			a.o = t->o + t0 * hd + g * t->d;
+			a.lse = t->lse ? t->lse + t0 * t->h + g : NULL;
+			attend(&a, &w);
+		}
+		t0 = t1;
+	}
+}
+
+static void cpu_attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s, int h,
+			  int hkv, int d)
+{
+	struct att_job t = {.o = o, .lse = lse, .qkv = qkv, .cu = cu, .s = s, .ld = (int64_t)(h + 2 * hkv) * d, .h = h,
+			    .hkv = hkv, .d = d};
+
+	if (s > 0)
+		pool_run(pool, pieces_of(cu[s], ATT_B) * hkv, att_task, &t);
+}
+
+static void cache_task(void *arg, int64_t seq, int worker)
+{
+	const struct att_job *t = arg;
+	int64_t width = (int64_t)t->hkv * t->d;
+
+	(void)worker;
+	for (int64_t i = t->cu[seq]; i < t->cu[seq + 1]; i++) {
+		int64_t at = t->slot[seq] * t->positions + t->past[seq] + (i - t->cu[seq]);
+		const float *k = t->qkv + i * t->ld + (int64_t)t->h * t->d;
+
+		memcpy(t->kcache + at * width, k, (size_t)width * sizeof *k);
+		memcpy(t->vcache + at * width, k + width, (size_t)width * sizeof *k);
+	}
+}
+
+static void cpu_attention_cached(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
+				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions,
+				 int h, int hkv, int d)
+{
+	struct att_job t = {.o = o, .qkv = qkv, .kcache = kcache, .vcache = vcache, .slot = slot, .past = past, .cu = cu,
+			    .s = s, .positions = positions, .ld = (int64_t)(h + 2 * hkv) * d, .h = h, .hkv = hkv, .d = d};
+
+	if (s > 0) {
+		pool_run(pool, s, cache_task, &t);
+		pool_run(pool, pieces_of(cu[s], ATT_B) * hkv, att_task, &t);
+	}
+}
+
+/* --- backward --------------------------------------------------------------------------------------
+ * With P = exp(S - lse), delta = rowsum(dO O): dV += P^T dO, dS = P (dO V^T - delta) / sqrt(D), dQ += dS K,
+ * dK += dS^T Q. Where there are few sequences, dQ goes by query blocks and dK, dV by key blocks, each task with
+ * a place of its own (the scores are then computed twice); else one task does all of a sequence's kv head. */
+
+struct back_scratch {
+	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B], delta[ATT_B];
+} __attribute__((aligned(64)));
+
+/* One block of queries [q0, q1) of head g against the keys [k0, k1), all counted in the pack; kt and vt are packed. */
+static void back_block(const struct att_job *t, struct back_scratch *w, int64_t g, int64_t kvh, int64_t q0, int64_t q1,
+		       int64_t k0, int64_t k1, bool want_q, bool want_kv)
+{
+	int64_t hd = (int64_t)t->h * t->d, ld = t->ld, d = t->d, qn = q1 - q0, kn = k1 - k0;
+	const float *q = t->qkv + q0 * ld + g * d, *k = t->qkv + k0 * ld + hd + kvh * d, *d_o = t->d_o + q0 * hd + g * d;
+	float scale = 1.0f / sqrtf((float)d), *dk = t->dqkv + k0 * ld + hd + kvh * d;
+
+	mul(w->p, ATT_B, q, ld, 1, w->kt, ATT_B, qn, ATT_B, d, false);
+	mul(w->ds, ATT_B, d_o, hd, 1, w->vt, ATT_B, qn, ATT_B, d, false);
+	for (int64_t r = 0; r < qn; r++) {
+		const float *o = t->fwd_o + (q0 + r) * hd + g * d;
+		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
+		int64_t vis = q0 + r + 1 - k0 < kn ? q0 + r + 1 - k0 : kn;
+		vf delta = v_zero();
+
+		for (V_EACH(j, d))
+			delta = v_fma(v_load_at(o, d, j), v_load_at(d_o + r * hd, d, j), delta);
+		delta = v_set1(v_sum(delta));
+		for (V_EACH(j, kn)) {
+			vf pv = v_exp(v_load(p + j) * v_set1(scale) - v_set1(lse));
+
+			v_store(p + j, pv);
+			v_store(ds + j, pv * (v_load(ds + j) - delta) * v_set1(scale));
+		}
+		for (int64_t j = vis > 0 ? vis : 0; j < kn; j++)
+			p[j] = ds[j] = 0;
+	}
+	if (want_q)
+		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, k, ld, qn, d, kn, true);
+	if (want_kv) {
+		mul(dk, ld, w->ds, 1, ATT_B, q, ld, kn, d, qn, true);
+		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, d_o, hd, kn, d, qn, true);
+	}
+}
+
+/* Queries [q0, q1) against keys [k0, k1) of one sequence and kv head; blocks are counted from its start. */
+static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t q1, int64_t k0, int64_t k1, bool want_q,
+		       bool want_kv)
+{
+	int64_t hd = (int64_t)t->h * t->d;
+	int group = t->h / t->hkv;
+	struct back_scratch w;
+
+	for (int64_t kb = k0; kb < k1; kb += ATT_B) {
+		int64_t ke = kb + ATT_B < k1 ? kb + ATT_B : k1;
+		struct operand k = {t->qkv + kb * t->ld + hd + kvh * t->d, t->ld, NULL, false}, v = k;
+
+		v.p += (int64_t)t->hkv * t->d;
+		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d);
+		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d);
+		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
+			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1; qb += ATT_B)
+				back_block(t, &w, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);
+	}
+}
+
+static void back_sequence_task(void *arg, int64_t i, int worker)
+{
+	const struct att_job *t = arg;
+	int64_t seq = i / t->hkv;
+
+	(void)worker;
+	back_range(t, i % t->hkv, t->cu[seq], t->cu[seq + 1], t->cu[seq], t->cu[seq + 1], true, true);
+}
+
+/* Tasks by blocks of the pack: even ones give dQ of the block's tokens, odd ones their dK and dV. */
+static void back_piece_task(void *arg, int64_t i, int worker)
+{
+	const struct att_job *t = arg;
+	int64_t kvh = i / 2 % t->hkv, block = i / 2 / t->hkv, end = (block + 1) * ATT_B;
+	bool keys = i & 1;
+
+	(void)worker;
+	end = end < t->cu[t->s] ? end : t->cu[t->s];
+	for (int64_t t0 = block * ATT_B; t0 < end;) {
+		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
+
+		if (keys)
+			back_range(t, kvh, t0, t->cu[seq + 1], t0, t1, false, true);
+		else
+			back_range(t, kvh, t0, t1, t->cu[seq], t1, true, false);
+		t0 = t1;
+	}
+}
+
+static void cpu_attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
+			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d)
+{
+	struct att_job t = {.qkv = qkv, .cu = cu, .s = s, .ld = (int64_t)(h + 2 * hkv) * d, .h = h, .hkv = hkv, .d = d,
+			    .dqkv = dqkv, .d_o = d_o, .fwd_o = o, .fwd_lse = lse};
+
+	if (s <= 0)
+		return;
+	cpu_zero(pool, dqkv, (size_t)cu[s] * (size_t)t.ld * sizeof *dqkv);
+	if (s * hkv >= ATT_FEW_SEQS)
+		pool_run(pool, s * hkv, back_sequence_task, &t);
+	else
+		pool_run(pool, pieces_of(cu[s], ATT_B) * hkv * 2, back_piece_task, &t);
+}
+
+#endif

@@ -1,0 +1,9 @@
+/* avx512.c - the kernels of this folder, compiled with the flags that the Makefile gives this file.
+ */
+#ifdef __x86_64__
+#include "cpu/table.h"
+
+const struct kernels kernels_table_avx512 = KERNELS_CPU_TABLE;
+#else
+typedef int no_avx512_here;
+#endif

@@ -1,0 +1,125 @@
+/* logprob.h - log-probabilities of given tokens from hidden states, forward and backward, with the logits of at most
+ * one chunk of tokens alive. Tokens without a target take no part: the chunk's rows are picked by index, so nothing is
+ * moved. The backward takes any upstream gradient per token, and so serves every objective. */
+#ifndef QUERN_CPU_LOGPROB_H
+#define QUERN_CPU_LOGPROB_H
+
+#include "cpu/gemm.h"
+#include "cpu/rows.h"
+
+#define LOGITS_MAX (4 << 20)    /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
+#define LOGITS_ROWS_MIN 96
+#define LOGITS_ROWS_MAX 480     /* a multiple of GEMM_MB */
+
+struct logprob_job {
+	float *logits, *logp, *lse;
+	const float *dlogp, *fwd_lse;
+	const int32_t *targets, *rows;
+	int64_t v;
+};
+
+static int64_t logits_rows(int64_t v)
+{
+	int64_t rows = LOGITS_MAX / (v > 0 ? v : 1) / GEMM_MB * GEMM_MB;
+
+	return rows < LOGITS_ROWS_MIN ? LOGITS_ROWS_MIN : rows > LOGITS_ROWS_MAX ? LOGITS_ROWS_MAX : rows;
+}
+
+/* The chunk's logits, then the indices of the tokens that have a target. */
+static int64_t cpu_logprob_scratch(int64_t n, int64_t v)
+{
+	int64_t rows = logits_rows(v);
+
+	return (rows < n ? rows : n) * v + n;
+}
+
+static int64_t rows_with_target(int32_t *rows, const int32_t *targets, int64_t n)
+{
+	int64_t m = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		if (targets[i] >= 0)
+			rows[m++] = (int32_t)i;
+	return m;
+}
+
+static void logprob_task(void *arg, int64_t i, int worker)
+{
+	const struct logprob_job *t = arg;
+	const float *x = t->logits + i * t->v;
+	int64_t n = t->v, tail = n / VL * VL, row = t->rows[i];
+	vf max = v_set1(-INFINITY), sum = v_zero();
+	float top, total;
+
+	(void)worker;
+	for (int64_t j = 0; j < tail; j += VL)
+		max = v_max(max, v_load(x + j));
+	top = v_hmax(max);
+	for (int64_t j = tail; j < n; j++)
+		top = x[j] > top || x[j] != x[j] ? x[j] : top;
+	for (int64_t j = 0; j < tail; j += VL)
+		sum += v_exp(v_load(x + j) - v_set1(top));
+	total = v_sum(sum);
+	for (int64_t j = tail; j < n; j++)
+		total += expf(x[j] - top);
+	t->lse[row] = top + logf(total);
+	t->logp[row] = x[t->targets[row]] - t->lse[row];
+}
+
+static void cpu_logprob(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
+			float *scratch, int64_t n, int64_t c, int64_t v)
+{
+	int64_t chunk = logits_rows(v), m;
+	int32_t *rows = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * v);
+	struct logprob_job t = {.logits = scratch, .logp = logp, .lse = lse, .targets = targets, .v = v};
+
+	memset(logp, 0, (size_t)n * sizeof *logp);
+	memset(lse, 0, (size_t)n * sizeof *lse);
+	m = rows_with_target(rows, targets, n);
+	for (int64_t r = 0; r < m; r += chunk) {
+		int64_t k = m - r < chunk ? m - r : chunk;
+
+		t.rows = rows + r;
+		gemm(pool, scratch, v, NULL, (struct operand){x, c, t.rows, false}, k, (struct operand){w, c, NULL, false}, v,
+		     c, false);
+		pool_run(pool, k, logprob_task, &t);
+	}
+}
+
+/* d logits = dlogp (onehot(target) - softmax) */
+static void logprob_dx_task(void *arg, int64_t i, int worker)
+{
+	const struct logprob_job *t = arg;
+	int64_t row = t->rows[i];
+	float *x = t->logits + i * t->v, d = t->dlogp[row];
+
+	(void)worker;
+	for (V_EACH(j, t->v))
+		v_store_at(x, v_exp(v_load_at(x, t->v, j) - v_set1(t->fwd_lse[row])) * v_set1(-d), t->v, j);
+	x[t->targets[row]] += d;
+}
+
+static void cpu_logprob_dx(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
+			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v)
+{
+	int64_t chunk = logits_rows(v), m;
+	int32_t *rows = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * v);
+	struct logprob_job t = {.logits = scratch, .dlogp = dlogp, .fwd_lse = lse, .targets = targets, .v = v};
+
+	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
+	m = rows_with_target(rows, targets, n);
+	for (int64_t r = 0; r < m; r += chunk) {
+		int64_t k = m - r < chunk ? m - r : chunk;
+
+		t.rows = rows + r;
+		gemm(pool, scratch, v, NULL, (struct operand){x, c, t.rows, false}, k, (struct operand){w, c, NULL, false}, v,
+		     c, false);
+		pool_run(pool, k, logprob_dx_task, &t);
+		gemm(pool, dx, c, t.rows, (struct operand){scratch, v, NULL, false}, k, (struct operand){w, c, NULL, true}, c,
+		     v, false);
+		gemm(pool, dw, c, NULL, (struct operand){scratch, v, NULL, true}, v, (struct operand){x, c, t.rows, true}, c,
+		     k, true);
+	}
+}
+
+#endif

@@ -1,0 +1,5 @@
+/* plain.c - the kernels of this folder, compiled for any machine: the specification.
+ */
+#include "cpu/table.h"
+
+const struct kernels kernels_table_plain = KERNELS_CPU_TABLE;

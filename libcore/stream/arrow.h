@@ -1,0 +1,70 @@
+/* arrow.h - the Arrow IPC codec: bytes to schemas and batches and back, without any I/O.
+ *
+ * Reading is total: whatever the bytes, a function returns OK, ERR_DATA, ERR_UNSUPPORTED or
+ * ERR_MEMORY, and what it made is safe to walk. Messages carry no file name: callers prefix it.
+ * Private to the stream room. */
+#ifndef QUERN_STREAM_ARROW_H
+#define QUERN_STREAM_ARROW_H
+
+#include "base/pool.h"
+#include "stream/fbs.h"
+#include "stream/record.h"
+
+#define ARROW_METADATA_MAX (16 << 20)            /* bytes of one message's flatbuffer */
+#define ARROW_BODY_MAX ((int64_t)4 << 30)        /* bytes of one body, also when decompressed */
+#define ARROW_FIELDS_MAX 65536                   /* fields of a schema, nested ones included */
+#define ARROW_META_MAX 4096                      /* key/value pairs of a schema */
+#define ARROW_DEPTH_MAX 64
+
+enum arrow_header { ARROW_SCHEMA = 1, ARROW_DICTIONARY = 2, ARROW_BATCH = 3 };
+
+/* --- reading --- */
+struct message {
+	struct fbs fbs;                          /* borrows the metadata bytes */
+	struct fbs_table root, header;
+	int type;                                /* enum arrow_header or another number */
+	int64_t body_bytes;
+};
+enum status message_parse(struct message *m, const void *metadata, uint32_t n, struct error *err);
+/* Value of a key of the message's own metadata, NULL if absent. */
+const char *message_meta(struct message *m, const char *key, uint32_t *n);
+enum status arrow_read_schema(struct message *m, struct schema *out, struct error *err);
+/* body (mem_free; 8-byte aligned) is taken over in every case; it has m->body_bytes bytes. */
+enum status arrow_read_batch(struct message *m, const struct schema *s, uint8_t *body, struct batch **out,
+			     struct error *err);
+/* True if p[0..n) is UTF-8 (no surrogates, no overlong forms). */
+bool utf8_valid(const char *p, size_t n);
+
+/* --- writing --- */
+struct message_pair {
+	const char *key, *value;
+	uint32_t at;                             /* set: place of value's bytes in the message */
+};
+/* A schema message's metadata, a multiple of 8 bytes. */
+void arrow_write_schema(const struct schema *s, struct buf *out);
+
+struct body_part {
+	const void *p;
+	size_t n;                                /* bytes to write; padding to 64 follows */
+	void *owned;
+};
+struct encoded {
+	struct body_part *parts;
+	int64_t *nodes;                          /* length, null_count */
+	int n_parts, cap_parts, n_nodes, cap_nodes;
+	int64_t rows, body_bytes;
+	bool compressed;
+	struct column **rebuilt;
+	int n_rebuilt, cap_rebuilt;
+	struct arena arena;
+};
+struct zstd_contexts;
+struct zstd_contexts *zstd_contexts_open(struct pool *pool, int level);
+void zstd_contexts_close(struct zstd_contexts *z);
+/* The body of b as parts that borrow b's memory (b must stay); z NULL = plain. */
+enum status arrow_encode_body(struct encoded *e, const struct batch *b, struct zstd_contexts *z, struct error *err);
+/* Its message's metadata with these pairs. */
+void arrow_encode_message(const struct encoded *e, struct message_pair *pairs, int n_pairs, struct buf *out);
+void encoded_release(struct encoded *e);
+
+#endif

@@ -1,0 +1,317 @@
+/* arrow_source.c - messages off an input: framing, checksums, the required end. */
+#include "stream/arrow.h"
+#include "stream/source.h"
+#include "base/hash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_STEP_BYTES ((int64_t)16 << 20)       /* a body beyond this grows with the bytes that come */
+#define FAILED_METADATA_BYTES 8                   /* the size that a failing writer announces */
+
+enum origin { ORIGIN_UNKNOWN, ORIGIN_OURS, ORIGIN_FOREIGN };
+
+struct arrow_source {
+	struct source s;
+	bool file, allow_truncated;
+	bool closed;                             /* the closing batch has come */
+	bool cut;                                /* the input ended inside a message */
+	enum origin origin;                      /* known from the first batch on */
+	int64_t seq;                             /* number of the batch to come */
+	struct hasher *total;                    /* all bytes of the stream so far */
+	struct buf metadata;
+	struct message m;
+};
+
+static enum status truncated(struct arrow_source *a, struct error *err)
+{
+	const char *what = a->origin == ORIGIN_FOREIGN || (a->origin == ORIGIN_UNKNOWN && !schema_meta(&a->s.schema, "quern.version"))
+			   ? "end-of-stream marker" : "closing batch";
+
+	if (a->allow_truncated) {
+		a->s.ended = true;
+		return END;
+	}
+	if (a->closed)
+		return error_set(err, ERR_DATA, "truncated: ends without the end-of-stream marker");
+	if (a->seq == 0)
+		return error_set(err, ERR_DATA, "truncated: ends before the first batch, without the %s", what);
+	return error_set(err, ERR_DATA, "truncated: ends after batch %" PRId64 " without the %s", a->seq - 1, what);
+}
+
+/* n bytes; END if none came, ERR_DATA if fewer. Texts of ours, so that the batch is named. */
+static enum status read_bytes(struct arrow_source *a, void *p, size_t n, struct error *err)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		size_t got;
+		TRY(source_input_error(&a->s, input_read(a->s.in, (char *)p + at, n - at, &got, err)));
+		if (got == 0 && at == 0)
+			return END;
+		a->cut = got == 0;
+		if (a->cut)
+			return error_set(err, ERR_DATA, "truncated at byte %" PRIu64, input_offset(a->s.in));
+		at += got;
+	}
+	return OK;
+}
+
+static enum status whole(enum status st, struct arrow_source *a, struct error *err)
+{
+	if (st != END)
+		return st;
+	a->cut = true;
+	return error_set(err, ERR_DATA, "truncated at byte %" PRIu64, input_offset(a->s.in));
+}
+
+/* Prefix and metadata of the next message; END at the marker or, *eof, at the end of the input. */
+static enum status read_metadata(struct arrow_source *a, bool *eof, struct error *err)
+{
+	uint32_t prefix[2];
+
+	*eof = false;
+	enum status st = read_bytes(a, prefix, sizeof(prefix), err);
+	*eof = st == END;
+	TRY(st);
+	if (prefix[0] != 0xFFFFFFFFu)
+		return error_set(err, ERR_DATA, "no Arrow message where one must begin (byte %" PRIu64 ")",
+				 input_offset(a->s.in) - 8);
+	if (prefix[1] == 0)
+		return END;
+	if (prefix[1] == FAILED_METADATA_BYTES)
+		return error_set(err, ERR_DATA, "truncated: the program that wrote it failed");
+	if (prefix[1] % 8 || prefix[1] > ARROW_METADATA_MAX)
+		return error_set(err, ERR_DATA, "impossible metadata size %" PRIu32, prefix[1]);
+	buf_clear(&a->metadata);
+	buf_reserve(&a->metadata, prefix[1]);
+	TRY(whole(read_bytes(a, a->metadata.data, prefix[1], err), a, err));
+	a->metadata.len = prefix[1];
+	hasher_add(a->total, prefix, sizeof(prefix));
+	return message_parse(&a->m, a->metadata.data, prefix[1], err);
+}
+
+/* The body. One that claims much gets memory as its bytes come, so a lie costs nothing. */
+static enum status read_body(struct arrow_source *a, uint8_t **out, struct error *err)
+{
+	int64_t n = a->m.body_bytes, at = 0;
+	int64_t room = n < BODY_STEP_BYTES ? n : BODY_STEP_BYTES;
+	uint8_t *body = mem_try((size_t)room + 64);
+	enum status st = OK;
+
+	while (body && st == OK && at < n) {
+		st = whole(read_bytes(a, body + at, (size_t)(room - at), err), a, err);
+		at = room;
+		if (st != OK || at == n)
+			break;
+		room = room * 2 < n ? room * 2 : n;
+		uint8_t *more = mem_try((size_t)room + 64);
+		if (more)
+			memcpy(more, body, (size_t)at);
+		mem_free(body);
+		body = more;
+	}
+	if (!body)
+		return error_set(err, ERR_MEMORY, "no memory for a batch of %" PRId64 " bytes", n);
+	if (st != OK)
+		mem_free(body);
+	else
+		*out = body;
+	return st;
+}
+
+/* --- our keys --------------------------------------------------------------------------------- */
+static bool meta_uint(struct message *m, const char *key, int base, uint64_t *out)
+{
+	uint32_t n;
+	const char *s = message_meta(m, key, &n);
+	char text[24], *end;
+
+	if (!s || n == 0 || n >= sizeof(text) || !strchr("0123456789abcdef", s[0]))
+		return false;
+	memcpy(text, s, n);
+	text[n] = 0;
+	*out = strtoull(text, &end, base);
+	return *end == 0;
+}
+
+static bool has_meta(struct message *m, const char *key)
+{
+	uint32_t n;
+
+	return message_meta(m, key, &n) != NULL;
+}
+
+/* Whether the stream is ours shows in its first batch: programs that rewrite one of ours (pyarrow)
+ * keep the schema's metadata but write batches without keys. */
+static enum status check_origin(struct arrow_source *a, struct error *err)
+{
+	bool keys = has_meta(&a->m, "quern.seq") || has_meta(&a->m, "quern.xxh3") || has_meta(&a->m, "quern.end");
+
+	if (a->origin == ORIGIN_UNKNOWN) {
+		a->origin = keys ? ORIGIN_OURS : ORIGIN_FOREIGN;
+		a->s.foreign = !keys;
+		if (!keys && schema_meta(&a->s.schema, "quern.version") && fbs_int(&a->m.header, 0, 8, 0) == 0)
+			return error_set(err, ERR_DATA, "no checksum");
+	}
+	if (keys != (a->origin == ORIGIN_OURS))
+		return error_set(err, ERR_DATA, keys ? "a checksum, where the stream began without" : "no checksum");
+	return OK;
+}
+
+static enum status check_batch(struct arrow_source *a, const uint8_t *body, struct error *err)
+{
+	uint64_t seq, sum;
+
+	if (!meta_uint(&a->m, "quern.seq", 10, &seq) || !meta_uint(&a->m, "quern.xxh3", 16, &sum))
+		return error_set(err, ERR_DATA, "no checksum");
+	if (seq != (uint64_t)a->seq)
+		return error_set(err, ERR_DATA, "out of sequence: numbered %" PRIu64, seq);
+	if (hash64(body, (size_t)a->m.body_bytes) != sum)
+		return error_set(err, ERR_DATA, "checksum mismatch");
+	return OK;
+}
+
+/* The closing batch: totals, and the checksum of the stream with its own sixteen digits as zeros. */
+static enum status check_closing(struct arrow_source *a, const uint8_t *body, struct error *err)
+{
+	uint64_t rows, batches, sum;
+	uint32_t n;
+	const char *digits = message_meta(&a->m, "quern.xxh3", &n);
+
+	if (!meta_uint(&a->m, "quern.rows", 10, &rows) || !meta_uint(&a->m, "quern.batches", 10, &batches) ||
+	    !meta_uint(&a->m, "quern.xxh3", 16, &sum) || n != 16)
+		return error_set(err, ERR_DATA, "closing batch lacks its totals");
+	size_t before = (size_t)(digits - a->metadata.data);
+	hasher_add(a->total, a->metadata.data, before);
+	hasher_add(a->total, "0000000000000000", 16);
+	hasher_add(a->total, a->metadata.data + before + 16, a->metadata.len - before - 16);
+	hasher_add(a->total, body, (size_t)a->m.body_bytes);
+	if (hasher_64(a->total) != sum)
+		return error_set(err, ERR_DATA, "checksum mismatch of the whole stream");
+	if (rows != (uint64_t)a->s.rows || batches != (uint64_t)a->seq)
+		return error_set(err, ERR_DATA, "closing batch counts %" PRIu64 " rows in %" PRIu64 " batches, not %" PRId64 " in %" PRId64,
+				 rows, batches, a->s.rows, a->seq);
+	const char *chain = message_meta(&a->m, "quern.provenance", &n);
+	if (chain)
+		a->s.provenance = mem_strndup(chain, n);
+	a->closed = true;
+	return OK;
+}
+
+/* --- the sequence of messages ------------------------------------------------------------------- */
+/* The end-of-stream marker has come. */
+static enum status check_end(struct arrow_source *a, struct error *err)
+{
+	const uint8_t *p;
+	size_t got = 0;
+
+	if (a->origin == ORIGIN_OURS && !a->closed)
+		return truncated(a, err);
+	if (a->origin == ORIGIN_UNKNOWN)
+		a->s.foreign = true;
+	if (!a->file)
+		TRY(source_input_error(&a->s, input_peek(a->s.in, 1, &p, &got, err)));
+	if (got)
+		return error_set(err, ERR_DATA, "data after the end of the stream (byte %" PRIu64 "): name joined streams as separate files",
+				 input_offset(a->s.in));
+	a->s.ended = true;
+	return END;
+}
+
+/* One message with its body: a batch, or OK without one for the closing batch. */
+static enum status take_message(struct arrow_source *a, struct batch **out, struct error *err)
+{
+	uint8_t *body = NULL;
+	enum status st = OK;
+
+	if (a->closed)
+		return error_set(err, ERR_DATA, "a batch after the closing batch");
+	if (a->m.type == ARROW_BATCH)
+		TRY(check_origin(a, err));
+	TRY(read_body(a, &body, err));
+	if (a->origin == ORIGIN_OURS && has_meta(&a->m, "quern.end")) {
+		st = check_closing(a, body, err);
+	} else {
+		hasher_add(a->total, a->metadata.data, a->metadata.len);
+		hasher_add(a->total, body, (size_t)a->m.body_bytes);
+		if (a->origin == ORIGIN_OURS)
+			st = check_batch(a, body, err);
+	}
+	if (st != OK) {
+		mem_free(body);
+		return st;
+	}
+	TRY(arrow_read_batch(&a->m, &a->s.schema, body, out, err));
+	if (a->closed) {
+		batch_release(*out);
+		*out = NULL;
+		return OK;
+	}
+	(*out)->seq = a->seq++;
+	a->s.rows += (*out)->rows;
+	return OK;
+}
+
+static enum status arrow_next(struct source *s, struct batch **b, struct error *err)
+{
+	struct arrow_source *a = (struct arrow_source *)s;
+
+	*b = NULL;
+	while (!s->ended) {
+		bool eof, was_closed = a->closed;
+		enum status st = read_metadata(a, &eof, err);
+		if (st == END)
+			return eof ? truncated(a, err) : check_end(a, err);
+		if (st == OK)
+			st = take_message(a, b, err);
+		if (a->cut && a->allow_truncated) {
+			s->ended = true;
+			return END;
+		}
+		if (st != OK && !s->named)
+			return was_closed ? error_prefix(err, st, "after the closing batch")
+					  : error_prefix(err, st, "batch %" PRId64, a->seq);
+		if (st != OK || *b)
+			return st;
+	}
+	return END;
+}
+
+static void arrow_close(struct source *s)
+{
+	struct arrow_source *a = (struct arrow_source *)s;
+
+	hasher_close(a->total);
+	buf_release(&a->metadata);
+	schema_release(&s->schema);
+	mem_free(s->provenance);
+	mem_free(a);
+}
+
+enum status arrow_source_open(struct source **out, struct input *in, bool file, bool allow_truncated, struct error *err)
+{
+	struct arrow_source *a = mem_zalloc(sizeof(*a));
+	char magic[8];
+	bool eof;
+	enum status st = OK;
+
+	a->s = (struct source){ .next = arrow_next, .close = arrow_close, .in = in };
+	a->file = file;
+	a->allow_truncated = allow_truncated;
+	a->total = hasher_open();
+	*out = &a->s;
+	if (file)
+		st = read_bytes(a, magic, sizeof(magic), err);
+	if (st == OK)
+		st = read_metadata(a, &eof, err);
+	if (st == OK) {
+		hasher_add(a->total, a->metadata.data, a->metadata.len);
+		st = arrow_read_schema(&a->m, &a->s.schema, err);
+	}
+	if (st == END)
+		st = error_set(err, ERR_DATA, "no schema");
+	return st;
+}

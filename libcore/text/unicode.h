@@ -1,0 +1,47 @@
+/* unicode.h - UTF-8 text: validity, repair, normal forms, words.
+ *
+ * Texts are (pointer, bytes) and valid UTF-8 unless a function says otherwise. "White space" is Python's: what str.split() and
+ * str.strip() see, that is the Unicode property White_Space and U+001C..U+001F. Character classes are those of utf8proc. */
+#ifndef QUERN_TEXT_UNICODE_H
+#define QUERN_TEXT_UNICODE_H
+
+#include "base/mem.h"
+
+/* Decodes one character of valid UTF-8 at s (n > 0 bytes left); *len its bytes. Bad bytes give U+FFFD and length 1. */
+uint32_t text_decode(const char *s, size_t n, int *len);
+void text_append_char(struct buf *out, uint32_t c);
+
+/* Bytes of the longest valid prefix (no surrogates, no overlong forms, at most U+10FFFF). */
+size_t text_valid_prefix(const char *s, size_t n);
+/* Appends s with each invalid byte as U+FFFD; returns how many. */
+int64_t text_append_valid(struct buf *out, const char *s, size_t n);
+int64_t text_length(const char *s, size_t n);        /* code points */
+
+bool text_is_space(uint32_t c);
+bool text_is_alpha(uint32_t c);                      /* general category L*, as Python's str.isalpha */
+
+/* What clean does to every text: appends it to out in NFC, with line ends (CR, CRLF, U+0085, U+2028, U+2029) as LF; control characters
+ * other than LF and TAB, and zero-width characters that only hide (U+200B, U+2060, U+FEFF, U+00AD), gone; white space at line
+ * ends gone; no more than two line feeds in a row; none at either end. */
+void text_repair(const char *s, size_t n, struct buf *out);
+/* Lower case by the simple one-to-one mapping (no final sigma, no U+0130 expansion). */
+void text_lower(const char *s, size_t n, struct buf *out);
+
+/* Pieces of a text, as (offset, bytes) pairs. {0} is valid; reuse by n = 0. */
+struct span {
+	uint32_t from, len;
+};
+struct spans {
+	struct span *v;
+	int64_t n, cap;
+};
+void spans_add(struct spans *sp, size_t from, size_t len);
+void spans_release(struct spans *sp);
+/* Appends the words of s as str.split() gives them. Texts end at 4 GiB: callers refuse longer ones. */
+void text_words(const char *s, size_t n, struct spans *words);
+/* Appends lines as str.split("\n") gives them (an empty text is one empty line). */
+void text_lines(const char *s, size_t n, struct spans *lines);
+/* s[0..n) without white space at its ends. */
+struct span text_strip(const char *s, size_t n);
+
+#endif

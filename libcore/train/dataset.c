@@ -1,0 +1,147 @@
+/* dataset.c - see dataset.h. */
+#include "train/dataset.h"
+
+#include "base/rng.h"
+
+#define ORDER_STREAM 0x6f726465720000ull     /* random streams of the epochs: this plus the epoch */
+
+void dataset_release(struct dataset *d)
+{
+	mem_free(d->item_seq);
+	mem_free(d->seq_at);
+	mem_free(d->ids);
+	mem_free(d->targets);
+	mem_free(d->ref);
+	*d = (struct dataset){ 0 };
+}
+
+static void reserve_tokens(struct dataset *d, int64_t more)
+{
+	int64_t want = d->n_tokens + more;
+
+	if (want <= d->cap_tokens)
+		return;
+	d->cap_tokens = want + want / 2 + 1024;
+	d->ids = mem_grow(d->ids, (size_t)d->cap_tokens, sizeof(*d->ids));
+	d->targets = mem_grow(d->targets, (size_t)d->cap_tokens, sizeof(*d->targets));
+}
+
+int64_t dataset_add(struct dataset *d, const int32_t *ids, const int32_t *labels, int64_t n)
+{
+	int64_t before = d->n_targets;
+
+	if (n < 1)
+		return 0;
+	reserve_tokens(d, n);
+	if (d->n_seqs + 2 > d->cap_seqs) {
+		d->cap_seqs = 2 * d->cap_seqs + 64;
+		d->seq_at = mem_grow(d->seq_at, (size_t)d->cap_seqs, sizeof(*d->seq_at));
+	}
+	memcpy(d->ids + d->n_tokens, ids, (size_t)n * sizeof(*ids));
+	for (int64_t i = 0; i < n; i++) {
+		int32_t next = i + 1 < n && labels[i + 1] >= 0 ? labels[i + 1] : -1;
+
+		d->targets[d->n_tokens + i] = next;
+		d->n_targets += next >= 0;
+	}
+	d->seq_at[d->n_seqs++] = d->n_tokens;
+	d->n_tokens += n;
+	d->seq_at[d->n_seqs] = d->n_tokens;
+	return d->n_targets - before;
+}
+
+bool dataset_end_item(struct dataset *d)
+{
+	int64_t first = d->n_items ? d->item_seq[d->n_items] : 0, from, tokens, targets = 0;
+
+	if (d->n_items + 2 > d->cap_items) {
+		d->cap_items = 2 * d->cap_items + 64;
+		d->item_seq = mem_grow(d->item_seq, (size_t)d->cap_items, sizeof(*d->item_seq));
+	}
+	d->item_seq[d->n_items] = first;
+	if (d->n_seqs == first)
+		return false;
+	from = d->seq_at[first];
+	for (int64_t i = from; i < d->n_tokens; i++)
+		targets += d->targets[i] >= 0;
+	if (!targets) {
+		d->n_tokens = from;
+		d->n_seqs = first;
+		return false;
+	}
+	tokens = d->n_tokens - from;
+	d->longest = tokens > d->longest ? tokens : d->longest;
+	d->item_seq[++d->n_items] = d->n_seqs;
+	return true;
+}
+
+int64_t dataset_item_tokens(const struct dataset *d, int64_t item)
+{
+	return d->seq_at[d->item_seq[item + 1]] - d->seq_at[d->item_seq[item]];
+}
+
+int64_t dataset_item_targets(const struct dataset *d, int64_t item)
+{
+	int64_t n = 0;
+
+	for (int64_t i = d->seq_at[d->item_seq[item]]; i < d->seq_at[d->item_seq[item + 1]]; i++)
+		n += d->targets[i] >= 0;
+	return n;
+}
+
+/* --- order -------------------------------------------------------------------------------- */
+
+/* Fisher-Yates over the identity. */
+static void shuffle_epoch(struct cursor *c)
+{
+	struct rng r = rng_open(c->seed, ORDER_STREAM + (uint64_t)c->epoch);
+	int64_t n = c->d->n_items;
+
+	for (int64_t i = 0; i < n; i++)
+		c->order[i] = i;
+	for (int64_t i = n - 1; i > 0 && c->shuffle; i--) {
+		int64_t j = (int64_t)rng_below(&r, (uint64_t)i + 1), t = c->order[i];
+
+		c->order[i] = c->order[j];
+		c->order[j] = t;
+	}
+}
+
+void cursor_open(struct cursor *c, const struct dataset *d, uint64_t seed, bool shuffle, int64_t epochs)
+{
+	*c = (struct cursor){ .d = d, .seed = seed, .shuffle = shuffle, .epochs = epochs };
+	c->order = mem_array((size_t)d->n_items + 1, sizeof(*c->order));
+	shuffle_epoch(c);
+}
+
+void cursor_release(struct cursor *c)
+{
+	mem_free(c->order);
+	c->order = NULL;
+}
+
+void cursor_rewind(struct cursor *c)
+{
+	c->epoch = 0;
+	c->at = 0;
+	shuffle_epoch(c);
+}
+
+int64_t cursor_peek(struct cursor *c)
+{
+	if (!c->d->n_items)
+		return -1;
+	if (c->at == c->d->n_items) {
+		if (c->epochs && c->epoch + 1 >= c->epochs)
+			return -1;
+		c->epoch++;
+		c->at = 0;
+		shuffle_epoch(c);
+	}
+	return c->order[c->at];
+}
+
+void cursor_take(struct cursor *c)
+{
+	c->at++;
+}

@@ -1,0 +1,405 @@
+/* Training against torch: 20 AdamW steps and 5 of DPO on transformers' tiny Llama, and what must not change a result. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define GOLDENS "tests/golden/data/model/"
+
+static struct pool *pool;
+static struct error err;
+static struct json_parser *parser;
+static const struct json *goldens;
+
+#define OK_OR_FAIL(e)                                                   \
+	do {                                                            \
+		if ((e) != OK)                                          \
+			fail_msg("%s: %s", #e, err.text);               \
+	} while (0)
+
+static void assert_close(const char *what, double got, double want)
+{
+	if (!(fabs(got - want) <= 1e-4 * fmax(1e-1, fabs(want))))
+		fail_msg("%s: %.9g, torch %.9g", what, got, want);
+}
+
+static double member(const struct json *j, const char *key)
+{
+	return json_get_num(j, key, NAN);
+}
+
+/* --- fixtures ----------------------------------------------------------------------------- */
+
+static struct train_options fixed_order(void)
+{
+	return (struct train_options){ .lr_floor = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1.0,
+				       .micro_tokens = 1000 };
+}
+
+static void load(struct model *m, const char *name)
+{
+	char *dir = mem_printf(GOLDENS "%s", name);
+
+	OK_OR_FAIL(model_load(m, dir, kernels_cpu(), pool, &err));
+	mem_free(dir);
+}
+
+/* Each sequence an item, every token but the first a target. */
+static void plain_dataset(struct dataset *d, const struct json *sequences)
+{
+	int32_t v[64];
+
+	*d = (struct dataset){ 0 };
+	for (size_t i = 0; i < sequences->len; i++) {
+		int64_t n = (int64_t)sequences->items[i].len;
+
+		for (int64_t k = 0; k < n; k++)
+			v[k] = (int32_t)sequences->items[i].items[k].integer;
+		dataset_add(d, v, v, n);
+		assert_true(dataset_end_item(d));
+	}
+}
+
+static int32_t put(const struct json *part, int32_t *ids, int32_t *labels, int32_t at, bool loss)
+{
+	for (size_t i = 0; i < part->len; i++, at++) {
+		ids[at] = (int32_t)part->items[i].integer;
+		labels[at] = loss ? ids[at] : -100;
+	}
+	return at;
+}
+
+static void pair_dataset(struct dataset *d, const struct json *pairs, struct model *m)
+{
+	int32_t ids[64], labels[64];
+
+	*d = (struct dataset){ 0 };
+	for (size_t i = 0; i < pairs->len; i++) {
+		const struct json *p = pairs->items[i].items;
+
+		for (int side = 1; side <= 2; side++) {
+			int32_t n = put(&p[0], ids, labels, 0, false);
+
+			n = put(&p[side], ids, labels, n, true);
+			dataset_add(d, ids, labels, n);
+		}
+		assert_true(dataset_end_item(d));
+	}
+	d->ref = mem_array((size_t)d->n_seqs, sizeof(float));
+	OK_OR_FAIL(sequence_logps(m, d, 16, d->ref, &err));
+}
+
+/* --- torch -------------------------------------------------------------------------------- */
+
+static void check_sft(const char *name)
+{
+	const struct json *g = json_get(json_get(goldens, name), "sft");
+	const struct json *losses = json_get(g, "losses"), *norms = json_get(g, "grad_norms");
+	struct train_options o = fixed_order();
+	struct sft s;
+	struct objective objective = sft_objective(&s);
+	struct dataset d;
+	struct trainer t;
+	struct report r;
+	struct model m;
+
+	load(&m, name);
+	plain_dataset(&d, json_get(g, "sequences"));
+	o.steps = 20, o.batch_items = 3, o.lr = 3e-3, o.warmup = 4, o.weight_decay = 0.1;
+	OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
+	assert_int_equal(losses->len, 20);
+	for (int i = 0; i < 20; i++) {
+		OK_OR_FAIL(trainer_step(&t, &r, &err));
+		assert_close("loss", r.values[0], losses->items[i].number);
+		assert_close("grad_norm", r.grad_norm, norms->items[i].number);
+	}
+	assert_int_equal(trainer_step(&t, &r, &err), END);
+	trainer_close(&t);
+	dataset_release(&d);
+	model_release(&m);
+}
+
+static void twenty_steps_equal_torch(void **state)
+{
+	(void)state;
+	check_sft("tiny");
+	check_sft("tied");
+}
+
+static void five_dpo_steps_equal_torch(void **state)
+{
+	const struct json *g = json_get(json_get(goldens, "tiny"), "dpo"), *steps = json_get(g, "steps");
+	struct train_options o = fixed_order();
+	struct dpo dpo = { .loss = DPO_SIGMOID, .beta = 0.1 };
+	struct objective objective = dpo_objective(&dpo);
+	struct dataset d;
+	struct trainer t;
+	struct report r;
+	struct model m;
+
+	(void)state;
+	load(&m, "tiny");
+	pair_dataset(&d, json_get(g, "pairs"), &m);
+	o.steps = 5, o.batch_items = 2, o.lr = 1e-3, o.schedule = SCHEDULE_CONSTANT;
+	OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
+	assert_int_equal(steps->len, 5);
+	for (int i = 0; i < 5; i++) {
+		const struct json *want = &steps->items[i];
+
+		OK_OR_FAIL(trainer_step(&t, &r, &err));
+		for (int v = 0; v < objective.n_values; v++)
+			if (json_get(want, objective.names[v]))
+				assert_close(objective.names[v], r.values[v], member(want, objective.names[v]));
+		assert_close("grad_norm", r.grad_norm, member(want, "grad_norm"));
+		assert_true(fabs(r.values[3] - (r.values[1] - r.values[2])) < 1e-9);
+	}
+	trainer_close(&t);
+	dataset_release(&d);
+	model_release(&m);
+}
+
+/* --- objectives --------------------------------------------------------------------------- */
+
+/* C = -12, R = -15, reference -13 and -14, 10 and 12 tokens, beta 0.1: values by hand from the formulas. */
+static void pair_losses_have_their_known_values(void **state)
+{
+	static const struct { enum dpo_loss loss; double smoothing, want; } cases[] = {
+		{ DPO_SIGMOID, 0, 0.598138869 }, { DPO_SIGMOID, 0.1, 0.618138869 }, { DPO_HINGE, 0, 0.8 },
+		{ DPO_IPO, 0, 23.200277778 },
+	};
+	double da, db;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dpo o = { .loss = cases[i].loss, .beta = 0.1, .label_smoothing = cases[i].smoothing };
+
+		assert_true(fabs(dpo_pair_loss(&o, 1, -1, 10, 12, &da, &db) - cases[i].want) < 1e-8);
+	}
+}
+
+static void pair_loss_derivatives_equal_finite_differences(void **state)
+{
+	static const double places[][2] = { { 1, -1 }, { -3, 4 }, { 0, 0 }, { 30, -30 }, { -900, 900 } };
+	double h = 1e-5, da, db, x, y;
+
+	(void)state;
+	for (int loss = DPO_SIGMOID; loss <= DPO_HINGE; loss++)
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			struct dpo o = { .loss = (enum dpo_loss)loss, .beta = 0.3, .label_smoothing = loss ? 0 : 0.2 };
+			double a = places[i][0], b = places[i][1];
+			double up = dpo_pair_loss(&o, a + h, b, 7, 5, &x, &y), down = dpo_pair_loss(&o, a - h, b, 7, 5, &x, &y);
+			double right = dpo_pair_loss(&o, a, b + h, 7, 5, &x, &y), left = dpo_pair_loss(&o, a, b - h, 7, 5, &x, &y);
+
+			assert_true(isfinite(dpo_pair_loss(&o, a, b, 7, 5, &da, &db)));
+			assert_true(fabs((up - down) / (2 * h) - da) < 1e-5 * (1 + fabs(da)));
+			assert_true(fabs((right - left) / (2 * h) - db) < 1e-5 * (1 + fabs(db)));
+		}
+}
+
+/* --- invariances -------------------------------------------------------------------------- */
+
+/* Runs three steps and leaves the model's parameters in out. */
+static void run_steps(const struct train_options *o, const struct objective *objective, const struct json *pairs,
+		      const struct json *sequences, struct pool *threads, float **out, int64_t *n)
+{
+	struct dataset d;
+	struct trainer t;
+	struct report r;
+	struct model m;
+
+	OK_OR_FAIL(model_load(&m, GOLDENS "tiny", kernels_cpu(), threads, &err));
+	if (pairs)
+		pair_dataset(&d, pairs, &m);
+	else
+		plain_dataset(&d, sequences);
+	OK_OR_FAIL(trainer_open(&t, &m, &d, objective, o, 0, &err));
+	while (t.step < t.steps)
+		OK_OR_FAIL(trainer_step(&t, &r, &err));
+	*n = m.n_params;
+	*out = mem_array((size_t)*n, sizeof(float));
+	memcpy(*out, m.params, (size_t)*n * sizeof(float));
+	trainer_close(&t);
+	dataset_release(&d);
+	model_release(&m);
+}
+
+static void check_split(const struct objective *objective, const struct json *pairs, const struct json *sequences)
+{
+	struct train_options o = fixed_order();
+	float *whole, *parts;
+	int64_t n;
+
+	o.steps = 3, o.batch_items = 4, o.lr = 1e-3, o.shuffle = true, o.seed = 11;
+	run_steps(&o, objective, pairs, sequences, pool, &whole, &n);
+	o.micro_tokens = 1;          /* raised to the longest item: one or two items at a time */
+	run_steps(&o, objective, pairs, sequences, pool, &parts, &n);
+	for (int64_t i = 0; i < n; i++)
+		assert_true(fabsf(whole[i] - parts[i]) < 2e-5f);
+	mem_free(whole);
+	mem_free(parts);
+}
+
+static void cutting_a_step_does_not_change_it(void **state)
+{
+	struct sft s;
+	struct dpo dpo = { .loss = DPO_SIGMOID, .beta = 0.1, .sft_weight = 0.3 };
+	struct objective a = sft_objective(&s), b = dpo_objective(&dpo);
+
+	(void)state;
+	check_split(&a, NULL, json_get(json_get(json_get(goldens, "tiny"), "sft"), "sequences"));
+	check_split(&b, json_get(json_get(json_get(goldens, "tiny"), "dpo"), "pairs"), NULL);
+}
+
+static void threads_do_not_change_a_bit_of_the_model(void **state)
+{
+	struct train_options o = fixed_order();
+	struct sft s;
+	struct objective objective = sft_objective(&s);
+	const struct json *sequences = json_get(json_get(json_get(goldens, "tiny"), "sft"), "sequences");
+	struct pool *one = pool_open(1);
+	float *a, *b;
+	int64_t n;
+
+	(void)state;
+	o.epochs = 2, o.batch_tokens = 40, o.lr = 1e-3, o.shuffle = true;
+	run_steps(&o, &objective, NULL, sequences, one, &a, &n);
+	run_steps(&o, &objective, NULL, sequences, pool, &b, &n);
+	assert_memory_equal(a, b, (size_t)n * sizeof(float));
+	mem_free(a);
+	mem_free(b);
+	pool_close(one);
+}
+
+static void sft_weight_adds_the_cross_entropy_of_the_chosen(void **state)
+{
+	const struct json *pairs = json_get(json_get(json_get(goldens, "tiny"), "dpo"), "pairs");
+	struct train_options o = fixed_order();
+	double plain[OBJECTIVE_VALUES], with[OBJECTIVE_VALUES];
+	struct dpo dpo = { .beta = 0.1 };
+	struct objective objective = dpo_objective(&dpo);
+	struct dataset d;
+	struct trainer t;
+	struct model m;
+
+	(void)state;
+	load(&m, "tiny");
+	pair_dataset(&d, pairs, &m);
+	o.steps = 1, o.batch_items = 4;
+	OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
+	OK_OR_FAIL(trainer_eval(&t, &d, plain, &err));
+	dpo.sft_weight = 0.5;
+	OK_OR_FAIL(trainer_eval(&t, &d, with, &err));
+	assert_true(fabs(plain[0] - log(2)) < 1e-6);
+	assert_true(plain[7] > 1 && fabs(with[0] - plain[0] - 0.5 * plain[7]) < 1e-9);
+	trainer_close(&t);
+	dataset_release(&d);
+	model_release(&m);
+}
+
+/* --- data and schedule -------------------------------------------------------------------- */
+
+static void targets_are_the_next_labels_of_the_same_sequence(void **state)
+{
+	const int32_t ids[] = { 5, 6, 7, 8 }, labels[] = { -100, 6, -100, 8 };
+	struct dataset d = { 0 };
+
+	(void)state;
+	assert_int_equal(dataset_add(&d, ids, labels, 4), 2);
+	assert_int_equal(dataset_add(&d, ids, labels, 1), 0);
+	assert_true(dataset_end_item(&d));
+	assert_int_equal(d.targets[0], 6);
+	assert_int_equal(d.targets[1], -1);
+	assert_int_equal(d.targets[2], 8);
+	assert_int_equal(d.targets[3], -1);
+	assert_int_equal(d.targets[4], -1);
+	dataset_add(&d, ids, labels, 1);
+	assert_false(dataset_end_item(&d));          /* nothing to learn: taken back */
+	assert_int_equal(d.n_tokens, 5);
+	assert_int_equal(d.n_items, 1);
+	dataset_release(&d);
+}
+
+static void an_epoch_sees_each_item_once_in_an_order_of_its_own(void **state)
+{
+	struct dataset d = { 0 };
+	struct cursor c;
+	int seen[50] = { 0 }, first[50], same = 0;
+	const int32_t v[] = { 1, 2 };
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		dataset_add(&d, v, v, 2);
+		dataset_end_item(&d);
+	}
+	cursor_open(&c, &d, 3, true, 2);
+	for (int i = 0; i < 100; i++) {
+		int64_t item = cursor_peek(&c);
+
+		assert_in_range(item, 0, 49);
+		assert_int_equal(seen[item], i / 50);
+		seen[item]++;
+		same += i >= 50 && first[i - 50] == item;
+		if (i < 50)
+			first[i] = (int)item;
+		cursor_take(&c);
+	}
+	assert_int_equal(cursor_peek(&c), -1);
+	assert_true(same < 10);
+	cursor_release(&c);
+	dataset_release(&d);
+}
+
+static void schedules_rise_and_fall(void **state)
+{
+	struct train_options o = { .lr = 2, .lr_floor = 0.1, .warmup = 4 };
+
+	(void)state;
+	assert_true(fabs(schedule_lr(&o, 0, 104) - 0.5) < 1e-12);
+	assert_true(fabs(schedule_lr(&o, 3, 104) - 2) < 1e-12);
+	assert_true(fabs(schedule_lr(&o, 54, 104) - 1.1) < 1e-12);
+	assert_true(fabs(schedule_lr(&o, 104, 104) - 0.2) < 1e-12);
+	o.schedule = SCHEDULE_LINEAR;
+	assert_true(fabs(schedule_lr(&o, 54, 104) - 1.1) < 1e-12);
+	assert_true(fabs(schedule_lr(&o, 79, 104) - 0.65) < 1e-12);
+	o.schedule = SCHEDULE_CONSTANT;
+	assert_true(fabs(schedule_lr(&o, 90, 104) - 2) < 1e-12);
+	o.warmup = 0.5;
+	assert_true(fabs(schedule_lr(&o, 25, 104) - 1) < 1e-12);
+	o.warmup = 0;
+	assert_true(fabs(schedule_lr(&o, 0, 1) - 2) < 1e-12);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(twenty_steps_equal_torch),
+		cmocka_unit_test(five_dpo_steps_equal_torch),
+		cmocka_unit_test(pair_losses_have_their_known_values),
+		cmocka_unit_test(pair_loss_derivatives_equal_finite_differences),
+		cmocka_unit_test(cutting_a_step_does_not_change_it),
+		cmocka_unit_test(threads_do_not_change_a_bit_of_the_model),
+		cmocka_unit_test(sft_weight_adds_the_cross_entropy_of_the_chosen),
+		cmocka_unit_test(targets_are_the_next_labels_of_the_same_sequence),
+		cmocka_unit_test(an_epoch_sees_each_item_once_in_an_order_of_its_own),
+		cmocka_unit_test(schedules_rise_and_fall),
+	};
+	int failed;
+
+	pool = pool_open(2);
+	parser = json_parser_open();
+	if (json_parse_file(parser, GOLDENS "goldens.json", &goldens, &err) != OK) {
+		print_error("%s\n", err.text);
+		return 1;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	json_parser_close(parser);
+	pool_close(pool);
+	return failed;
+}

@@ -40,12 +40,12 @@ typedef float vf_unaligned __attribute__((vector_size(4 * VL), aligned(4), may_a
 
 INLINE vf v_load(const float *p) { return (vf)*(const vf_unaligned *)p; }
 INLINE void v_store(float *p, vf v) { *(vf_unaligned *)p = v; }
-INLINE vf v_set1(float x) { return (vf){0} + x; }
 INLINE vf v_zero(void) { return (vf){0}; }
 
 #if VL == 16
 INLINE vf v_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 INLINE void v_store_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
+INLINE vf v_set1(float x) { return _mm512_set1_ps(x); }
 INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
@@ -57,6 +57,7 @@ INLINE __m256i v_mask(int n)
 }
 INLINE vf v_load_n(const float *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
 INLINE void v_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, v_mask(n), v); }
+INLINE vf v_set1(float x) { return _mm256_set1_ps(x); }
 INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
@@ -75,6 +76,7 @@ INLINE void v_store_n(float *p, vf v, int n)
 	for (int i = 0; i < n; i++)
 		p[i] = v[i];
 }
+INLINE vf v_set1(float x) { return (vf){x, x, x, x}; }
 INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
 /* (mask & a) | (~mask & b) */
 INLINE vf v_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }

@@ -1,5 +1,5 @@
 /* field.c - schemas: fields, their notation, metadata, comparison. */
-#include "stream/record.h"
+#include "stream/layout.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ static const char *const type_names[] = {
 };
 #define N_TYPES ((int)(sizeof(type_names) / sizeof(type_names[0])))
 
-static void field_release(struct field *f)
+void field_release(struct field *f)
 {
 	for (int i = 0; i < f->n_children; i++)
 		field_release(&f->children[i]);
@@ -22,7 +22,7 @@ static void field_release(struct field *f)
 	memset(f, 0, sizeof(*f));
 }
 
-static void field_copy(struct field *to, const struct field *from)
+void field_copy(struct field *to, const struct field *from)
 {
 	*to = *from;
 	to->name = mem_strdup(from->name ? from->name : "");
@@ -149,7 +149,7 @@ static enum field_type parse_type_name(const char *spec, const char *p, size_t n
 	return T_NULL;
 }
 
-static struct field *field_push_child(struct field *f)
+struct field *field_push_child(struct field *f)
 {
 	f->children = mem_grow(f->children, (size_t)f->n_children + 1, sizeof(*f->children));
 	memset(&f->children[f->n_children], 0, sizeof(*f->children));

@@ -1,10 +1,169 @@
-/* jsonl.c - records from JSON text. */
+/* jsonl.c - records from JSON Lines, or from the objects of a JSON array. Types come from names and from the first
+ * JSON_WINDOW_BYTES of text; what contradicts them later is an error, never a silent loss. */
+#include "stream/json_text.h"
+#include "stream/layout.h"
 #include "stream/source.h"
+
+#include <string.h>
+
+struct json_source {
+	struct source s;
+	struct json_split split;
+	struct json_parser *parser;
+	struct builder *builder;
+	struct buf text;
+	int64_t seq;
+};
+
+static enum status split_next(struct json_source *j, const char **p, size_t *n, int64_t *line, struct error *err)
+{
+	enum status st = json_split_next(&j->split, p, n, line, err);
+
+	j->s.named = j->split.input_failed;
+	return st;
+}
+
+static enum status parse_row(struct json_source *j, const char *p, size_t n, int64_t line, const struct json **row,
+			     struct error *err)
+{
+	enum status st = json_parse(j->parser, p, n, row, err);
+
+	if (st != OK)
+		return error_prefix(err, st, "line %lld", (long long)line);
+	if ((*row)->type != JSON_OBJECT)
+		return error_set(err, ERR_DATA, "line %lld: expected an object", (long long)line);
+	return OK;
+}
+
+/* Reads the window, then goes back to its start. */
+static enum status infer_schema(struct json_source *j, const struct schema *types, struct error *err)
+{
+	struct json_shape *shape = json_shape_open();
+	struct json_split start = j->split;
+	const char *p;
+	size_t n;
+	int64_t line, rows = 0;
+	enum status st;
+
+	j->split.keep = true;
+	while ((st = split_next(j, &p, &n, &line, err)) == OK) {
+		const struct json *row;
+		st = parse_row(j, p, n, line, &row, err);
+		if (st == OK)
+			st = json_shape_add(shape, row, line, err);
+		if (st != OK)
+			break;
+		rows++;
+		if (j->split.at - start.at >= JSON_WINDOW_BYTES)
+			break;
+	}
+	if (st == END && rows == 0 && !j->split.array)
+		st = error_set(err, ERR_DATA, "empty: no JSON object");
+	if (st == OK || st == END)
+		st = json_shape_schema(shape, types, &j->s.schema, err);
+	json_shape_close(shape);
+	start.data = j->split.data;
+	start.eof = j->split.eof;
+	j->split = start;
+	return st;
+}
+
+static enum status put_field(struct json_source *j, int i, const struct json *v, struct error *err)
+{
+	const struct field *f = &j->s.schema.fields[i];
+	struct column *c = builder_column(j->builder, i);
+	bool number = v->type == JSON_INT || v->type == JSON_UINT || v->type == JSON_DOUBLE;
+	enum json_as_text as = field_is_text(f) && v->type != JSON_STRING && v->type != JSON_NULL ? json_as_text(f->name)
+											      : AS_TEXT_NEVER;
+
+	if (as == AS_TEXT_ANYTHING || (as == AS_TEXT_NUMBERS && number)) {
+		struct json_writer w;
+		buf_clear(&j->text);
+		w = json_writer_open(&j->text, 0);
+		json_value(&w, v);
+		column_text(c, j->text.data, j->text.len);
+		return OK;
+	}
+	enum status st = column_json(c, v, err);
+	return st == OK ? OK : error_prefix(err, st, "field '%s'", f->name);
+}
+
+static enum status put_row(struct json_source *j, const struct json *row, struct error *err)
+{
+	static const struct json null = { .type = JSON_NULL };
+	const struct schema *s = &j->s.schema;
+	size_t known = 0;
+
+	for (int i = 0; i < s->n_fields; i++) {
+		const struct field *f = &s->fields[i];
+		bool in_order = (size_t)i < row->len && strcmp(row->keys[i].str, f->name) == 0;
+		const struct json *v = in_order ? &row->items[i] : json_get(row, f->name);
+		known += v != NULL;
+		if (!v && !f->nullable)
+			return error_set(err, ERR_DATA, "no field '%s'", f->name);
+		TRY(put_field(j, i, v ? v : &null, err));
+	}
+	for (size_t i = 0; known < row->len && i < row->len; i++)
+		if (schema_find(s, row->keys[i].str) < 0)
+			return error_set(err, ERR_DATA, "field '%s' appears here first; name every field in the first MiB "
+					 "(null will do)", row->keys[i].str);
+	return OK;
+}
+
+static enum status json_next(struct source *s, struct batch **b, struct error *err)
+{
+	struct json_source *j = (struct json_source *)s;
+	int64_t rows = 0;
+
+	while (!s->ended && rows < STREAM_BATCH_ROWS && builder_bytes(j->builder) < STREAM_BATCH_BYTES) {
+		const struct json *row;
+		const char *p;
+		size_t n;
+		int64_t line;
+		enum status st = split_next(j, &p, &n, &line, err);
+		if (st == END) {
+			s->ended = true;
+			break;
+		}
+		TRY(st);
+		TRY(parse_row(j, p, n, line, &row, err));
+		st = put_row(j, row, err);
+		if (st != OK)
+			return error_prefix(err, st, "line %lld", (long long)line);
+		rows++;
+	}
+	if (rows == 0)
+		return END;
+	*b = builder_finish(j->builder);
+	(*b)->rows = rows;
+	(*b)->seq = j->seq++;
+	s->rows += rows;
+	return OK;
+}
+
+static void json_close(struct source *s)
+{
+	struct json_source *j = (struct json_source *)s;
+
+	builder_close(j->builder);
+	json_parser_close(j->parser);
+	json_split_release(&j->split);
+	buf_release(&j->text);
+	schema_release(&s->schema);
+	mem_free(j);
+}
 
 enum status json_source_open(struct source **s, struct input *in, const struct schema *types, struct error *err)
 {
-	(void)s;
-	(void)in;
-	(void)types;
-	return error_set(err, ERR_UNSUPPORTED, "JSON input is not supported");
+	struct json_source *j = mem_zalloc(sizeof(*j));
+
+	j->s = (struct source){ .next = json_next, .close = json_close, .in = in, .foreign = true };
+	j->parser = json_parser_open();
+	*s = &j->s;
+	enum status st = json_split_open(&j->split, in, err);
+	j->s.named = j->split.input_failed;
+	TRY(st);
+	TRY(infer_schema(j, types, err));
+	j->builder = builder_open(&j->s.schema);
+	return OK;
 }

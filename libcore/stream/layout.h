@@ -26,6 +26,11 @@ int64_t array_offset(const struct array *a, int64_t i);
 /* A batch of one reference, with zeroed columns in its arena. */
 struct batch *batch_new(const struct schema *s, int64_t rows);
 
+/* Deep copy, release, and one more zeroed child. */
+void field_copy(struct field *to, const struct field *from);
+void field_release(struct field *f);
+struct field *field_push_child(struct field *f);
+
 /* A column of its own (no builder): for rebuilding an array. f must outlive it. */
 struct column *column_open(const struct field *f);
 void column_close(struct column *c);

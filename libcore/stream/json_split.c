@@ -1,0 +1,170 @@
+/* json_split.c - where one object ends and the next begins; parsing is json.h's. */
+#include "stream/json_text.h"
+
+#include <string.h>
+
+#define READ_BYTES ((size_t)256 * 1024)
+
+/* More bytes behind those there. What was handed out is dropped first, unless a rewind will come. */
+static enum status fill(struct json_split *s, struct error *err)
+{
+	size_t got;
+
+	if (s->at > 0 && !s->keep) {
+		memmove(s->data.data, s->data.data + s->at, s->data.len - s->at);
+		s->data.len -= s->at;
+		s->at = 0;
+	}
+	if (s->data.len - s->at > JSON_OBJECT_MAX)
+		return error_set(err, ERR_DATA, "line %lld: longer than 1 GiB", (long long)s->line);
+	buf_reserve(&s->data, READ_BYTES);
+	enum status st = input_read(s->in, s->data.data + s->data.len, READ_BYTES, &got, err);
+	s->input_failed = st != OK;
+	TRY(st);
+	s->data.len += got;
+	s->eof = got == 0;
+	return OK;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The next byte that is no space, without consuming it; 0 at the end (a NUL in the text is no JSON). */
+static enum status peek_char(struct json_split *s, char *c, struct error *err)
+{
+	for (;;) {
+		while (s->at < s->data.len && is_space(s->data.data[s->at]))
+			s->line += s->data.data[s->at++] == '\n';
+		if (s->at < s->data.len) {
+			*c = s->data.data[s->at];
+			return OK;
+		}
+		*c = 0;
+		if (s->eof)
+			return OK;
+		TRY(fill(s, err));
+	}
+}
+
+enum status json_split_open(struct json_split *s, struct input *in, struct error *err)
+{
+	char c;
+
+	memset(s, 0, sizeof(*s));
+	s->in = in;
+	s->line = 1;
+	TRY(fill(s, err));
+	while (s->data.len < 3 && !s->eof)
+		TRY(fill(s, err));
+	if (s->data.len >= 3 && memcmp(s->data.data, "\xef\xbb\xbf", 3) == 0)
+		s->at = 3;
+	TRY(peek_char(s, &c, err));
+	s->array = c == '[';
+	s->at += s->array;
+	return OK;
+}
+
+static enum status next_line(struct json_split *s, const char **p, size_t *n, struct error *err)
+{
+	for (;;) {
+		const char *from = s->data.data + s->at;
+		size_t have = s->data.len - s->at;
+		const char *end = have > s->scanned ? memchr(from + s->scanned, '\n', have - s->scanned) : NULL;
+		if (end || s->eof) {
+			*p = from;
+			*n = end ? (size_t)(end - from) : have;
+			s->at += *n + (end != NULL);
+			s->scanned = 0;
+			return OK;
+		}
+		s->scanned = have;
+		TRY(fill(s, err));
+	}
+}
+
+/* The object that begins at at: up to the bracket that closes it. */
+static enum status next_element(struct json_split *s, const char **p, size_t *n, struct error *err)
+{
+	size_t i = 0, depth = 0;
+	bool string = false;
+	int64_t lines = 0;
+
+	for (;;) {
+		for (; s->at + i < s->data.len; i++) {
+			char c = s->data.data[s->at + i];
+			if (string && c == '\\') {
+				if (s->at + i + 1 == s->data.len)
+					break;       /* the escaped byte has not come yet */
+				i++;
+			} else if (c == '"') {
+				string = !string;
+			} else if (!string) {
+				lines += c == '\n';
+				depth += c == '{' || c == '[';
+				if ((c == '}' || c == ']') && --depth == 0) {
+					*p = s->data.data + s->at;
+					*n = i + 1;
+					s->at += i + 1;
+					s->line += lines;
+					return OK;
+				}
+			}
+		}
+		if (s->eof)
+			return error_set(err, ERR_DATA, "line %lld: the array's element is truncated", (long long)s->line);
+		TRY(fill(s, err));
+	}
+}
+
+static enum status next_of_array(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err)
+{
+	char c;
+
+	TRY(peek_char(s, &c, err));
+	if (s->between && c == ',') {
+		s->at++;
+		TRY(peek_char(s, &c, err));
+		if (c == ']')
+			c = ',';                     /* a comma before the end */
+	} else if (c == ']') {
+		s->at++;
+		TRY(peek_char(s, &c, err));
+		if (c || s->at < s->data.len)
+			return error_set(err, ERR_DATA, "line %lld: text after the array", (long long)s->line);
+		s->ended = true;
+		return END;
+	} else if (s->between && s->at < s->data.len) {
+		c = ',';                             /* two elements without a comma */
+	}
+	if (s->at == s->data.len)
+		return error_set(err, ERR_DATA, "line %lld: truncated: the array does not end", (long long)s->line);
+	if (c != '{')
+		return error_set(err, ERR_DATA, "line %lld: expected an object in the array", (long long)s->line);
+	*line = s->line;
+	s->between = true;
+	return next_element(s, p, n, err);
+}
+
+enum status json_split_next(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err)
+{
+	if (s->ended)
+		return END;
+	if (s->array)
+		return next_of_array(s, p, n, line, err);
+	while (s->at < s->data.len || !s->eof) {
+		*line = s->line;
+		TRY(next_line(s, p, n, err));
+		s->line++;
+		for (size_t i = 0; i < *n; i++)
+			if (!is_space((*p)[i]))
+				return OK;
+	}
+	return END;
+}
+
+void json_split_release(struct json_split *s)
+{
+	buf_release(&s->data);
+}

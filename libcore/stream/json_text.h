@@ -1,0 +1,42 @@
+/* json_text.h - JSON objects off an input, one after the other, and the types of their fields.
+ * Private to the stream room. */
+#ifndef QUERN_STREAM_JSON_TEXT_H
+#define QUERN_STREAM_JSON_TEXT_H
+
+#include "base/file.h"
+#include "base/json.h"
+#include "stream/record.h"
+
+#define JSON_OBJECT_MAX ((size_t)1 << 30)        /* bytes of one line or array element */
+#define JSON_WINDOW_BYTES ((size_t)1 << 20)      /* what types are inferred from */
+
+/* --- splitting: one object per line, or the elements of one array --- */
+struct json_split {
+	struct input *in;
+	struct buf data;
+	size_t at;                               /* first byte not handed out */
+	size_t scanned;                          /* bytes behind at without an end */
+	int64_t line;                            /* of the byte at at, from 1 */
+	bool eof, array, between, ended;         /* between: an element came, a comma may follow */
+	bool keep;                               /* do not move data: a rewind will come */
+	bool input_failed;                       /* the error is the input's and names it */
+};
+/* Skips a byte order mark and sees whether it is an array. */
+enum status json_split_open(struct json_split *s, struct input *in, struct error *err);
+/* The next object's text, valid until the next call, and its line. END at the end. */
+enum status json_split_next(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err);
+void json_split_release(struct json_split *s);
+
+/* --- types --- */
+struct json_shape;
+struct json_shape *json_shape_open(void);
+void json_shape_close(struct json_shape *s);
+/* Sees one row's object. */
+enum status json_shape_add(struct json_shape *s, const struct json *row, int64_t line, struct error *err);
+/* The columns: types (may be NULL) by name first, then those of our kinds where the values fit, else by the values. */
+enum status json_shape_schema(const struct json_shape *s, const struct schema *types, struct schema *out, struct error *err);
+/* Columns of text that take other JSON values as their text: numbers ("id": 7), or anything ("meta"). */
+enum json_as_text { AS_TEXT_NEVER, AS_TEXT_NUMBERS, AS_TEXT_ANYTHING };
+enum json_as_text json_as_text(const char *name);
+
+#endif

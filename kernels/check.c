@@ -1,0 +1,830 @@
+/* check.c - holds every entry of every table this machine can run against a double-precision reference.
+ *
+ * In the manner of dav1d's checkasm: random shapes with odd and empty ones, outputs full of NaN beforehand, buffers of
+ * exact size (so that a sanitizer sees the first byte too far), each call with one thread and with three, whose bytes
+ * must agree. Gradients are held against central differences of the reference's forward, in double, at random
+ * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value. */
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "cpu/isa.h"
+#include "kernels.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct check {
+	const struct kernels *k;
+	struct pool *pools[2];       /* none, and three threads */
+	struct rng rng;
+	bool failed;
+	char what[256];              /* the first failure */
+	double worst;                /* largest error in units of its tolerance */
+};
+
+/* --- helpers --------------------------------------------------------------------------------- */
+
+static int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
+
+/* A size up to max that is often 0, 1, or around a vector. */
+static int64_t size(struct check *c, int64_t max)
+{
+	static const int64_t odd[] = {0, 1, 2, 15, 16, 17, 31, 33};
+	int64_t n = below(c, 3) ? below(c, max + 1) : odd[below(c, 8)];
+
+	return n < max ? n : max;
+}
+
+static int64_t size1(struct check *c, int64_t max)
+{
+	int64_t n = size(c, max);
+
+	return n ? n : 1;
+}
+
+static float *floats(struct check *c, int64_t n)
+{
+	float *p = mem_alloc((size_t)n * sizeof *p);
+
+	for (int64_t i = 0; i < n; i++)
+		p[i] = (float)(rng_double(&c->rng) * 2 - 1);
+	return p;
+}
+
+static float *junk(int64_t n)
+{
+	float *p = mem_alloc((size_t)n * sizeof *p);
+
+	memset(p, 0xff, (size_t)n * sizeof *p);
+	return p;
+}
+
+static float *copy_of(const float *x, int64_t n)
+{
+	float *p = mem_alloc((size_t)n * sizeof *p);
+
+	memcpy(p, x, (size_t)n * sizeof *p);
+	return p;
+}
+
+static double *doubles(const float *x, int64_t n)
+{
+	double *p = mem_array((size_t)n, sizeof *p);
+
+	for (int64_t i = 0; x && i < n; i++)
+		p[i] = x[i];
+	return p;
+}
+
+static int32_t *indices(struct check *c, int64_t n, int64_t max)
+{
+	int32_t *p = mem_alloc((size_t)n * sizeof *p);
+
+	for (int64_t i = 0; i < n; i++)
+		p[i] = (int32_t)below(c, max);
+	return p;
+}
+
+static void fail(struct check *c, const char *name, int64_t i, double got, double want)
+{
+	if (!c->failed)
+		snprintf(c->what, sizeof c->what, "%s[%lld] is %.9g, want %.9g", name, (long long)i, got, want);
+	c->failed = true;
+}
+
+/* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
+static void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+{
+	double top = 1e-3;
+
+	for (int64_t i = 0; i < n; i++)
+		top = fabs(want[i]) > top ? fabs(want[i]) : top;
+	for (int64_t i = 0; i < n; i++) {
+		double off = fabs(got[i] - want[i]) / (eps_count * FLT_EPSILON * top);
+
+		if (!(off <= 1))
+			fail(c, name, i, got[i], want[i]);
+		c->worst = off > c->worst ? off : c->worst;
+	}
+}
+
+static void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (memcmp(a + i, b + i, sizeof *a)) {
+			fail(c, name, i, a[i], b[i]);
+			return;
+		}
+}
+
+/* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
+ * in it; errors count in epsilons of that or of the largest gradient. */
+static void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
+			    double (*loss)(const void *), const void *arg, double top, double eps_count)
+{
+	double want[16];
+	int64_t at[16];
+
+	for (int i = 0; i < 16 && n; i++) {
+		double keep = x[at[i] = below(c, n)], h = 1e-5;
+
+		x[at[i]] = keep + h;
+		want[i] = loss(arg);
+		x[at[i]] = keep - h;
+		want[i] = (want[i] - loss(arg)) / (2 * h);
+		x[at[i]] = keep;
+		top = fabs(want[i]) > top ? fabs(want[i]) : top;
+	}
+	for (int i = 0; i < 16 && n; i++) {
+		double off = fabs(got[at[i]] - want[i]) / (eps_count * FLT_EPSILON * top);
+
+		if (!(off <= 1))
+			fail(c, name, at[i], got[at[i]], want[i]);
+		c->worst = off > c->worst ? off : c->worst;
+	}
+}
+
+static double dot(const double *a, const double *b, int64_t n)
+{
+	double s = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		s += a[i] * b[i];
+	return s;
+}
+
+/* --- memory ------------------------------------------------------------------------------------ */
+
+static void check_memory(struct check *c)
+{
+	int64_t n = size(c, 700000);
+	float *x = floats(c, n), *back = junk(n);
+
+	for (int p = 0; p < 2; p++) {
+		float *a = c->k->alloc(c->pools[p], (size_t)n * sizeof *a), *b = c->k->alloc(c->pools[p], (size_t)n * sizeof *b);
+
+		for (int64_t i = 0; i < n; i++)
+			if (a[i] != 0)
+				fail(c, "alloc", i, a[i], 0);
+		if ((uintptr_t)a % 64)
+			fail(c, "alignment", 0, (double)((uintptr_t)a % 64), 0);
+		c->k->upload(a, x, (size_t)n * sizeof *a);
+		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
+		c->k->download(back, b, (size_t)n * sizeof *b);
+		expect_same(c, "copy", back, x, n);
+		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
+		for (int64_t i = 0; i < n; i++)
+			if (b[i] != 0)
+				fail(c, "zero", i, b[i], 0);
+		c->k->release(a);
+		c->k->release(b);
+	}
+	mem_free(x), mem_free(back);
+}
+
+/* --- matrix products ------------------------------------------------------------------------------ */
+
+/* want[m, n] (+)= a b over k, with element strides. */
+static void ref_mul(double *want, const float *a, int64_t ai, int64_t ak, const float *b, int64_t bk, int64_t bj, int64_t m,
+		    int64_t n, int64_t k)
+{
+	for (int64_t i = 0; i < m; i++)
+		for (int64_t j = 0; j < n; j++)
+			for (int64_t p = 0; p < k; p++)
+				want[i * n + j] += (double)a[i * ai + p * ak] * b[p * bk + j * bj];
+}
+
+/* which: 0 matmul, 1 matmul_dx, 2 matmul_dw */
+static void check_product(struct check *c, int which)
+{
+	int64_t n = size(c, 150), o = size(c, 150), i = size(c, below(c, 2) ? 600 : 40), acc = which == 2 || below(c, 2);
+	int64_t swap = below(c, 3), rows, cols, depth;
+	float *x, *w, *dy, *first = NULL;
+
+	if (swap == 1)
+		n ^= i, i ^= n, n ^= i;
+	if (swap == 2)
+		o ^= i, i ^= o, o ^= i;
+	rows = which == 2 ? o : n, cols = which == 0 ? o : i, depth = which == 0 ? i : which == 1 ? o : n;
+	x = floats(c, n * i), w = floats(c, o * i), dy = floats(c, n * o);
+	for (int p = 0; p < 2; p++) {
+		const float *start = which == 0 ? dy : which == 1 ? x : w;
+		float *out = acc ? copy_of(start, rows * cols) : junk(rows * cols);
+		double *want = doubles(acc ? start : NULL, rows * cols);
+
+		if (which == 0) {
+			c->k->matmul(c->pools[p], out, x, w, n, o, i, (int)acc);
+			ref_mul(want, x, i, 1, w, 1, i, n, o, i);
+		} else if (which == 1) {
+			c->k->matmul_dx(c->pools[p], out, dy, w, n, o, i, (int)acc);
+			ref_mul(want, dy, o, 1, w, i, 1, n, i, o);
+		} else {
+			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
+			ref_mul(want, dy, 1, o, x, i, 1, o, i, n);
+		}
+		expect(c, "product", out, want, rows * cols, 4 + sqrt((double)depth));
+		if (first)
+			expect_same(c, "product, 3 threads", out, first, rows * cols);
+		mem_free(want);
+		if (p)
+			mem_free(first), mem_free(out);
+		else
+			first = out;
+	}
+	mem_free(x), mem_free(w), mem_free(dy);
+}
+
+static void check_matmul(struct check *c) { check_product(c, 0); }
+static void check_matmul_dx(struct check *c) { check_product(c, 1); }
+static void check_matmul_dw(struct check *c) { check_product(c, 2); }
+
+/* A row of a product is the same to the bit whichever rows share the call. */
+static void check_matmul_rows(struct check *c)
+{
+	int64_t n = 1 + size(c, 300), o = size1(c, 150), i = size1(c, 600), from = below(c, n), m = 1 + below(c, n - from);
+	float *x = floats(c, n * i), *w = floats(c, o * i), *all = junk(n * o), *part = junk(m * o);
+
+	c->k->matmul(c->pools[1], all, x, w, n, o, i, 0);
+	c->k->matmul(c->pools[0], part, x + from * i, w, m, o, i, 0);
+	expect_same(c, "rows alone", part, all + from * o, m * o);
+	mem_free(x), mem_free(w), mem_free(all), mem_free(part);
+}
+
+/* --- rows ------------------------------------------------------------------------------------------- */
+
+static void check_gather(struct check *c)
+{
+	int64_t n = size(c, 300), m = size1(c, 100), w = size(c, 300);
+	float *x = floats(c, m * w);
+	int32_t *rows = indices(c, n, m);
+
+	for (int p = 0; p < 4; p++) {
+		float *y = junk(n * w);
+
+		(p < 2 ? c->k->gather_rows : c->k->embed)(c->pools[p & 1], y, x, rows, n, w);
+		for (int64_t i = 0; i < n; i++)
+			expect_same(c, "row", y + i * w, x + rows[i] * w, w);
+		mem_free(y);
+	}
+	mem_free(x), mem_free(rows);
+}
+
+static void check_embed_dw(struct check *c)
+{
+	int64_t n = size(c, 300), v = size1(c, 40), w = size(c, 300);
+	float *dy = floats(c, n * w), *dw = floats(c, v * w), *out[2];
+	double *want = doubles(dw, v * w);
+	int32_t *ids = indices(c, n, v);
+
+	for (int64_t i = 0; i < n; i++)
+		for (int64_t j = 0; j < w; j++)
+			want[ids[i] * w + j] += dy[i * w + j];
+	for (int p = 0; p < 2; p++) {
+		out[p] = copy_of(dw, v * w);
+		c->k->embed_dw(c->pools[p], out[p], dy, ids, n, w, v);
+		expect(c, "dW", out[p], want, v * w, 4 + sqrt((double)n));
+	}
+	expect_same(c, "dW, 3 threads", out[1], out[0], v * w);
+	mem_free(dy), mem_free(dw), mem_free(out[0]), mem_free(out[1]), mem_free(want), mem_free(ids);
+}
+
+struct norm_ref {
+	double *x, *g, *dy;
+	int64_t n, c;
+	double eps;
+};
+
+static double norm_rstd(const struct norm_ref *r, int64_t i)
+{
+	return 1 / sqrt(dot(r->x + i * r->c, r->x + i * r->c, r->c) / (double)r->c + r->eps);
+}
+
+static double norm_loss(const void *arg)
+{
+	const struct norm_ref *r = arg;
+	double sum = 0;
+
+	for (int64_t i = 0; i < r->n; i++) {
+		double rstd = norm_rstd(r, i);
+
+		for (int64_t j = 0; j < r->c; j++)
+			sum += r->dy[i * r->c + j] * r->x[i * r->c + j] * rstd * r->g[j];
+	}
+	return sum;
+}
+
+static void check_rmsnorm(struct check *c)
+{
+	int64_t n = size(c, 150), w = size1(c, 300), add = below(c, 2);
+	float *x = floats(c, n * w), *a = floats(c, n * w), *g = floats(c, w), *y[2], *rstd[2], *sum[2];
+	struct norm_ref r = {doubles(x, n * w), doubles(g, w), NULL, n, w, 1e-5};
+	double *want = doubles(NULL, n * w), *want_rstd = doubles(NULL, n);
+
+	for (int64_t i = 0; add && i < n * w; i++)
+		r.x[i] += a[i];
+	for (int64_t i = 0; i < n; i++) {
+		want_rstd[i] = norm_rstd(&r, i);
+		for (int64_t j = 0; j < w; j++)
+			want[i * w + j] = r.x[i * w + j] * want_rstd[i] * g[j];
+	}
+	for (int p = 0; p < 2; p++) {
+		y[p] = junk(n * w), rstd[p] = junk(n), sum[p] = copy_of(x, n * w);
+		c->k->rmsnorm(c->pools[p], y[p], rstd[p], sum[p], add ? a : NULL, g, n, w, 1e-5f);
+		expect(c, "y", y[p], want, n * w, 8 + sqrt((double)w));
+		expect(c, "rstd", rstd[p], want_rstd, n, 8 + sqrt((double)w));
+		expect(c, "x + add", sum[p], r.x, n * w, 1);
+	}
+	expect_same(c, "y, 3 threads", y[1], y[0], n * w);
+	expect_same(c, "rstd, 3 threads", rstd[1], rstd[0], n);
+	for (int p = 0; p < 2; p++)
+		mem_free(y[p]), mem_free(rstd[p]), mem_free(sum[p]);
+	mem_free(x), mem_free(a), mem_free(g), mem_free(r.x), mem_free(r.g), mem_free(want), mem_free(want_rstd);
+}
+
+static void check_rmsnorm_dx(struct check *c)
+{
+	int64_t n = size(c, 150), w = size1(c, 150), words = c->k->rmsnorm_scratch(n, w);
+	float *x = floats(c, n * w), *g = floats(c, w), *dy = floats(c, n * w), *rstd = mem_alloc((size_t)n * sizeof *rstd);
+	float *dx[2], *dg[2], *scratch = junk(words);
+	struct norm_ref r = {doubles(x, n * w), doubles(g, w), doubles(dy, n * w), n, w, 1e-5};
+	double top = 1;
+
+	for (int64_t i = 0; i < n; i++) {
+		rstd[i] = (float)norm_rstd(&r, i);
+		top = rstd[i] > top ? rstd[i] : top;
+	}
+	for (int p = 0; p < 2; p++) {
+		dx[p] = mem_zalloc((size_t)(n * w) * sizeof(float)), dg[p] = mem_zalloc((size_t)w * sizeof(float));
+		c->k->rmsnorm_dx(c->pools[p], dx[p], dg[p], dy, x, rstd, g, scratch, n, w);
+	}
+	expect_gradient(c, "dX", dx[0], r.x, n * w, norm_loss, &r, top, 16);
+	expect_gradient(c, "dg", dg[0], r.g, w, norm_loss, &r, 1, 60);
+	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
+	expect_same(c, "dg, 3 threads", dg[1], dg[0], w);
+	/* Once more: both are added to. */
+	c->k->rmsnorm_dx(c->pools[0], dx[1], dg[1], dy, x, rstd, g, scratch, n, w);
+	for (int64_t i = 0; i < n * w; i++)
+		if (!(fabsf(dx[1][i] - 2 * dx[0][i]) <= 1e-5f * (1 + fabsf(dx[0][i]))))
+			fail(c, "dX twice", i, dx[1][i], 2 * dx[0][i]);
+	for (int64_t i = 0; i < w; i++)
+		if (!(fabsf(dg[1][i] - 2 * dg[0][i]) <= 1e-5f * (1 + fabsf(dg[0][i]))))
+			fail(c, "dg twice", i, dg[1][i], 2 * dg[0][i]);
+	for (int p = 0; p < 2; p++)
+		mem_free(dx[p]), mem_free(dg[p]);
+	mem_free(x), mem_free(g), mem_free(dy), mem_free(rstd), mem_free(scratch), mem_free(r.x), mem_free(r.g), mem_free(r.dy);
+}
+
+static void check_rope(struct check *c)
+{
+	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), d = 2 * (int)size1(c, 40), half = d / 2;
+	int64_t n = size(c, 100), ld = (int64_t)(h + 2 * hkv) * d, positions = 50;
+	float *x = floats(c, n * ld), *cs = floats(c, positions * half), *sn = floats(c, positions * half), *y[2];
+	int32_t *pos = indices(c, n, positions);
+	double *want = doubles(x, n * ld);
+	int sign = below(c, 2) ? 1 : -1;
+
+	for (int64_t i = 0; i < n; i++)
+		for (int k = 0; k < h + hkv; k++)
+			for (int j = 0; j < half; j++) {
+				double *a = want + i * ld + k * d + j, b = a[half], co = cs[pos[i] * half + j];
+				double si = sign * (double)sn[pos[i] * half + j], a0 = *a;
+
+				a[0] = a0 * co - b * si;
+				a[half] = b * co + a0 * si;
+			}
+	for (int p = 0; p < 2; p++) {
+		y[p] = copy_of(x, n * ld);
+		c->k->rope(c->pools[p], y[p], cs, sn, pos, n, h, hkv, d, sign);
+		expect(c, "qkv", y[p], want, n * ld, 4);
+	}
+	expect_same(c, "qkv, 3 threads", y[1], y[0], n * ld);
+	mem_free(x), mem_free(cs), mem_free(sn), mem_free(pos), mem_free(want), mem_free(y[0]), mem_free(y[1]);
+}
+
+static double ref_silu(double x) { return x / (1 + exp(-x)); }
+
+static void check_swiglu(struct check *c)
+{
+	int64_t n = size(c, 60), f = size(c, 300);
+	float *gu = floats(c, n * 2 * f), *y[2];
+	double *want = doubles(NULL, n * f);
+
+	for (int64_t i = 0; i < n * 2 * f; i++)
+		gu[i] *= 20;
+	for (int64_t i = 0; i < n * f; i++)
+		want[i] = ref_silu(gu[i / f * 2 * f + i % f]) * gu[i / f * 2 * f + f + i % f];
+	for (int p = 0; p < 2; p++) {
+		y[p] = junk(n * f);
+		c->k->swiglu(c->pools[p], y[p], gu, n, f);
+		/* Each value by itself: this is also where the error of the vector exponential is bounded. */
+		for (int64_t i = 0; i < n * f; i++) {
+			double off = fabs(y[p][i] - want[i]) / (1e-6 * fabs(want[i]) + 1e-12);
+
+			if (!(off <= 1))
+				fail(c, "y", i, y[p][i], want[i]);
+			c->worst = off > c->worst ? off : c->worst;
+		}
+	}
+	expect_same(c, "y, 3 threads", y[1], y[0], n * f);
+	mem_free(gu), mem_free(want), mem_free(y[0]), mem_free(y[1]);
+}
+
+static void check_swiglu_dgu(struct check *c)
+{
+	int64_t n = size(c, 60), f = size(c, 300);
+	float *gu = floats(c, n * 2 * f), *dy = floats(c, n * f), *out[2];
+	double *want = doubles(NULL, n * 2 * f);
+
+	for (int64_t i = 0; i < n * 2 * f; i++)
+		gu[i] *= 6;
+	for (int64_t i = 0; i < n * f; i++) {
+		int64_t at = i / f * 2 * f + i % f;
+		double h = 1e-5, g = gu[at];
+
+		want[at] = dy[i] * (double)gu[at + f] * (ref_silu(g + h) - ref_silu(g - h)) / (2 * h);
+		want[at + f] = dy[i] * ref_silu(g);
+	}
+	for (int p = 0; p < 2; p++) {
+		out[p] = p ? copy_of(gu, n * 2 * f) : junk(n * 2 * f);  /* in place the second time */
+		c->k->swiglu_dgu(c->pools[p], out[p], dy, p ? out[p] : gu, n, f);
+		expect(c, "dgu", out[p], want, n * 2 * f, 16);
+	}
+	expect_same(c, "dgu in place, 3 threads", out[1], out[0], n * 2 * f);
+	mem_free(gu), mem_free(dy), mem_free(want), mem_free(out[0]), mem_free(out[1]);
+}
+
+/* --- attention ---------------------------------------------------------------------------------------- */
+
+struct att_ref {
+	double *qkv, *d_o;           /* d_o: the upstream gradient of the loss */
+	const int32_t *cu;
+	int64_t s, n, ld;
+	int h, hkv, d;
+};
+
+/* One query's weights over the keys [first, i]; the log-sum-exp. */
+static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int head, double *w)
+{
+	const double *q = r->qkv + i * r->ld + head * r->d;
+	int kv = head / (r->h / r->hkv);
+	double top = -INFINITY, sum = 0;
+
+	for (int64_t j = first; j <= i; j++) {
+		w[j - first] = dot(q, r->qkv + j * r->ld + (int64_t)(r->h + kv) * r->d, r->d) / sqrt(r->d);
+		top = w[j - first] > top ? w[j - first] : top;
+	}
+	for (int64_t j = first; j <= i; j++)
+		sum += w[j - first] = exp(w[j - first] - top);
+	for (int64_t j = first; j <= i; j++)
+		w[j - first] /= sum;
+	return top + log(sum);
+}
+
+static void ref_attention(const struct att_ref *r, double *o, double *lse)
+{
+	double *w = mem_array((size_t)r->n + 1, sizeof *w);
+
+	for (int64_t s = 0; s < r->s; s++)
+		for (int64_t i = r->cu[s]; i < r->cu[s + 1]; i++)
+			for (int h = 0; h < r->h; h++) {
+				double *to = o + (i * r->h + h) * r->d;
+
+				lse[i * r->h + h] = ref_weights(r, r->cu[s], i, h, w);
+				memset(to, 0, (size_t)r->d * sizeof *to);
+				for (int64_t j = r->cu[s]; j <= i; j++)
+					for (int k = 0; k < r->d; k++)
+						to[k] += w[j - r->cu[s]] * r->qkv[j * r->ld + (int64_t)(r->h + r->hkv
+							 + h / (r->h / r->hkv)) * r->d + k];
+			}
+	mem_free(w);
+}
+
+static double att_loss(const void *arg)
+{
+	const struct att_ref *r = arg;
+	double *o = mem_array((size_t)(r->n * r->h * r->d) + 1, sizeof *o), *lse = mem_array((size_t)(r->n * r->h) + 1, sizeof *o);
+	double sum;
+
+	ref_attention(r, o, lse);
+	sum = dot(o, r->d_o, r->n * r->h * r->d);
+	mem_free(o), mem_free(lse);
+	return sum;
+}
+
+/* Random sequences, some of them empty; *cu is mem_free'd by the caller. */
+static struct att_ref random_attention(struct check *c, int64_t longest, int32_t **cu)
+{
+	struct att_ref r = {.s = size(c, 12), .hkv = (int)size1(c, 3), .d = (int)size1(c, 70)};
+
+	if (r.s > 12 || below(c, 2))
+		r.s = below(c, 3);
+	r.h = r.hkv * (int)(1 + below(c, 4));
+	*cu = mem_array((size_t)r.s + 1, sizeof **cu);
+	for (int64_t i = 0; i < r.s; i++)
+		(*cu)[i + 1] = (*cu)[i] + (int32_t)size(c, r.s < 3 ? longest : longest / 6);
+	r.cu = *cu;
+	r.n = (*cu)[r.s];
+	r.ld = (int64_t)(r.h + 2 * r.hkv) * r.d;
+	return r;
+}
+
+static void check_attention(struct check *c)
+{
+	int32_t *cu;
+	struct att_ref r = random_attention(c, 200, &cu);
+	int64_t no = r.n * r.h * r.d;
+	float *qkv = floats(c, r.n * r.ld), *o[2], *lse[2];
+	double *want_o = doubles(NULL, no), *want_lse = doubles(NULL, r.n * r.h);
+
+	for (int64_t i = 0; i < r.n * r.ld; i++)
+		qkv[i] *= 3;
+	r.qkv = doubles(qkv, r.n * r.ld);
+	ref_attention(&r, want_o, want_lse);
+	for (int p = 0; p < 2; p++) {
+		o[p] = junk(no), lse[p] = junk(r.n * r.h);
+		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.h, r.hkv, r.d);
+		expect(c, "o", o[p], want_o, no, 80);
+		expect(c, "lse", lse[p], want_lse, r.n * r.h, 20);
+	}
+	expect_same(c, "o, 3 threads", o[1], o[0], no);
+	expect_same(c, "lse, 3 threads", lse[1], lse[0], r.n * r.h);
+	for (int p = 0; p < 2; p++)
+		mem_free(o[p]), mem_free(lse[p]);
+	mem_free(qkv), mem_free(r.qkv), mem_free(want_o), mem_free(want_lse), mem_free(cu);
+}
+
+static void check_attention_dqkv(struct check *c)
+{
+	int32_t *cu;
+	struct att_ref r = random_attention(c, 150, &cu);
+	int64_t no = r.n * r.h * r.d;
+	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *out[2], *o, *lse;
+	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
+
+	r.qkv = doubles(qkv, r.n * r.ld), r.d_o = doubles(d_o, no);
+	ref_attention(&r, ref_o, ref_lse);
+	o = junk(no), lse = junk(r.n * r.h);
+	for (int64_t i = 0; i < no; i++)
+		o[i] = (float)ref_o[i];
+	for (int64_t i = 0; i < r.n * r.h; i++)
+		lse[i] = (float)ref_lse[i];
+	for (int p = 0; p < 2; p++) {
+		out[p] = junk(r.n * r.ld);
+		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.h, r.hkv, r.d);
+	}
+	expect_gradient(c, "dqkv", out[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, 60);
+	expect_same(c, "dqkv, 3 threads", out[1], out[0], r.n * r.ld);
+	mem_free(out[0]), mem_free(out[1]), mem_free(o), mem_free(lse), mem_free(qkv), mem_free(d_o);
+	mem_free(r.qkv), mem_free(r.d_o), mem_free(ref_o), mem_free(ref_lse), mem_free(cu);
+}
+
+/* Feeds each sequence in random pieces; the result must be that of the whole, to the bit. */
+static void check_attention_cached(struct check *c)
+{
+	int32_t *cu;
+	struct att_ref r = random_attention(c, 150, &cu);
+	int64_t hd = (int64_t)r.h * r.d, positions = 160, width = (int64_t)r.hkv * r.d, left = r.n;
+	float *qkv = floats(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
+	float *kc = junk((r.s + 1) * positions * width), *vc = junk((r.s + 1) * positions * width);
+	int32_t *past = mem_array((size_t)r.s + 1, sizeof *past), *slot = mem_array((size_t)r.s + 1, sizeof *slot);
+	int32_t *now = mem_array((size_t)r.s + 1, sizeof *now);
+
+	for (int64_t i = 0; i < r.s; i++)
+		slot[i] = (int32_t)(r.s - i);
+	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.h, r.hkv, r.d);
+	while (left > 0) {
+		float *part = mem_alloc((size_t)(r.n * r.ld) * sizeof *part), *o = junk(r.n * hd);
+
+		for (int64_t i = 0; i < r.s; i++) {
+			int64_t rest = cu[i + 1] - cu[i] - past[i], take = below(c, 2) ? (rest > 0) : below(c, rest + 1);
+
+			now[i + 1] = now[i] + (int32_t)take;
+			memcpy(part + now[i] * r.ld, qkv + (cu[i] + past[i]) * r.ld, (size_t)(take * r.ld) * sizeof *part);
+		}
+		c->k->attention_cached(c->pools[below(c, 2)], o, part, kc, vc, slot, past, now, r.s, positions, r.h, r.hkv, r.d);
+		for (int64_t i = 0; i < r.s; i++) {
+			int64_t took = now[i + 1] - now[i];
+
+			expect_same(c, "o", o + now[i] * hd, whole + (cu[i] + past[i]) * hd, took * hd);
+			past[i] += (int32_t)took;
+			left -= took;
+		}
+		mem_free(part), mem_free(o);
+	}
+	mem_free(qkv), mem_free(whole), mem_free(lse), mem_free(kc), mem_free(vc), mem_free(past), mem_free(slot), mem_free(now);
+	mem_free(cu);
+}
+
+/* --- log-probabilities ----------------------------------------------------------------------------------- */
+
+struct logprob_ref {
+	double *x, *w, *dlogp;
+	const int32_t *targets;
+	int64_t n, c, v;
+};
+
+static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
+{
+	double top = -INFINITY, sum = 0, at = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (int64_t j = 0; j < r->v; j++) {
+			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
+
+			top = !pass && z > top ? z : top;
+			sum += pass ? exp(z - top) : 0;
+			at = j == r->targets[i] ? z : at;
+		}
+	*lse = top + log(sum);
+	return at - *lse;
+}
+
+static double logprob_loss(const void *arg)
+{
+	const struct logprob_ref *r = arg;
+	double sum = 0, lse;
+
+	for (int64_t i = 0; i < r->n; i++)
+		if (r->targets[i] >= 0)
+			sum += r->dlogp[i] * ref_logprob(r, i, &lse);
+	return sum;
+}
+
+static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
+{
+	int32_t *t = indices(c, n, v);
+	bool some = below(c, 4) > 0;
+
+	for (int64_t i = 0; i < n; i++)
+		if (!some || below(c, 3) == 0)
+			t[i] = -1 - (int32_t)below(c, 2) * 99;
+	return t;
+}
+
+static void check_logprob(struct check *c)
+{
+	bool large = below(c, 4) == 0;      /* more rows than a chunk has */
+	int64_t n = large ? 700 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
+	int64_t words = c->k->logprob_scratch(n, v);
+	float *x = floats(c, n * w), *e = floats(c, v * w), *logp[2], *lse[2];
+	int32_t *targets = random_targets(c, n, v);
+	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), NULL, targets, n, w, v};
+	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
+
+	for (int64_t i = 0; i < n; i++)
+		if (targets[i] >= 0)
+			want[i] = ref_logprob(&r, i, &want_lse[i]);
+	for (int p = 0; p < 2; p++) {
+		float *scratch = junk(words);
+
+		logp[p] = junk(n), lse[p] = junk(n);
+		c->k->logprob(c->pools[p], logp[p], lse[p], x, e, targets, scratch, n, w, v);
+		expect(c, "logp", logp[p], want, n, 20);
+		expect(c, "lse", lse[p], want_lse, n, 20);
+		mem_free(scratch);
+	}
+	expect_same(c, "logp, 3 threads", logp[1], logp[0], n);
+	for (int p = 0; p < 2; p++)
+		mem_free(logp[p]), mem_free(lse[p]);
+	mem_free(x), mem_free(e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
+}
+
+static void check_logprob_dx(struct check *c)
+{
+	bool large = below(c, 4) == 0;
+	int64_t n = large ? 700 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
+	float *x = floats(c, n * w), *e = floats(c, v * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	int32_t *targets = random_targets(c, n, v);
+	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), doubles(d, n), targets, n, w, v};
+
+	for (int64_t i = 0; i < n; i++) {
+		double z;
+
+		ref_logprob(&r, i, &z);
+		lse[i] = (float)z;
+	}
+	for (int p = 0; p < 2; p++) {
+		float *scratch = junk(c->k->logprob_scratch(n, v));
+
+		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e, lse, targets, scratch, n, w, v);
+		mem_free(scratch);
+	}
+	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, 60);
+	expect_gradient(c, "dW", dw[0], r.w, v * w, logprob_loss, &r, 1, 60);
+	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
+	expect_same(c, "dW, 3 threads", dw[1], dw[0], v * w);
+	for (int p = 0; p < 2; p++)
+		mem_free(dx[p]), mem_free(dw[p]);
+	mem_free(x), mem_free(e), mem_free(d), mem_free(lse), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(r.dlogp);
+}
+
+/* --- optimizer --------------------------------------------------------------------------------------------- */
+
+static void check_adamw(struct check *c)
+{
+	int64_t n = size(c, 40000);
+	float *g = floats(c, n), *p0 = floats(c, n), *p[2], *m[2], *v[2], b1 = 0.9f, b2 = 0.95f, lr = 3e-3f, wd = 0.1f;
+	double *rp = doubles(p0, n), *rm = doubles(NULL, n), *rv = doubles(NULL, n);
+
+	for (int step = 1; step <= 3; step++)
+		for (int64_t i = 0; i < n; i++) {
+			double gi = 0.5 * g[i] * step;
+
+			rm[i] = b1 * rm[i] + (1 - (double)b1) * gi;
+			rv[i] = b2 * rv[i] + (1 - (double)b2) * gi * gi;
+			rp[i] *= 1 - (double)lr * wd;
+			rp[i] -= lr * rm[i] / (1 - pow(b1, step)) / (sqrt(rv[i] / (1 - pow(b2, step))) + 1e-8);
+		}
+	for (int k = 0; k < 2; k++) {
+		p[k] = copy_of(p0, n), m[k] = mem_zalloc((size_t)n * sizeof **m), v[k] = mem_zalloc((size_t)n * sizeof **v);
+		for (int step = 1; step <= 3; step++)
+			c->k->adamw(c->pools[k], p[k], m[k], v[k], g, n, lr, b1, b2, 1e-8f, wd, 0.5f * (float)step, step);
+		expect(c, "p", p[k], rp, n, 8);
+		expect(c, "m", m[k], rm, n, 8);
+		expect(c, "v", v[k], rv, n, 8);
+	}
+	expect_same(c, "p, 3 threads", p[1], p[0], n);
+	for (int k = 0; k < 2; k++)
+		mem_free(p[k]), mem_free(m[k]), mem_free(v[k]);
+	mem_free(g), mem_free(p0), mem_free(rp), mem_free(rm), mem_free(rv);
+}
+
+static void check_sumsq(struct check *c)
+{
+	int64_t n = size(c, 700000);
+	float *x = floats(c, n);
+	double want = 0, got[2];
+
+	for (int64_t i = 0; i < n; i++)
+		want += (double)x[i] * x[i];
+	for (int p = 0; p < 2; p++)
+		if (!(fabs((got[p] = c->k->sumsq(c->pools[p], x, n)) - want) <= 1e-12 * want))
+			fail(c, "sum", 0, got[p], want);
+	if (got[0] != got[1])
+		fail(c, "sum, 3 threads", 0, got[1], got[0]);
+	if (n > 0) {
+		x[below(c, n)] = below(c, 2) ? NAN : INFINITY;
+		if (isfinite(c->k->sumsq(c->pools[1], x, n)))
+			fail(c, "sum with NaN or infinity", 0, 0, NAN);
+	}
+	mem_free(x);
+}
+
+/* --- the run -------------------------------------------------------------------------------------------------- */
+
+static const struct entry {
+	const char *name;
+	void (*run)(struct check *c);
+	int rounds;
+} entries[] = {
+	{"memory", check_memory, 8},
+	{"matmul", check_matmul, 80},
+	{"matmul_dx", check_matmul_dx, 80},
+	{"matmul_dw", check_matmul_dw, 80},
+	{"matmul rows", check_matmul_rows, 80},
+	{"embed, gather_rows", check_gather, 30},
+	{"embed_dw", check_embed_dw, 30},
+	{"rmsnorm", check_rmsnorm, 40},
+	{"rmsnorm_dx", check_rmsnorm_dx, 60},
+	{"rope", check_rope, 40},
+	{"attention", check_attention, 40},
+	{"attention_dqkv", check_attention_dqkv, 30},
+	{"attention_cached", check_attention_cached, 25},
+	{"swiglu", check_swiglu, 40},
+	{"swiglu_dgu", check_swiglu_dgu, 40},
+	{"logprob", check_logprob, 40},
+	{"logprob_dx", check_logprob_dx, 40},
+	{"adamw", check_adamw, 10},
+	{"sumsq", check_sumsq, 10},
+};
+
+int main(void)
+{
+	static const char *const isas[] = {"plain", "avx2", "avx512"};
+	struct pool *pool = pool_open(3);
+	int passed = 0, failed = 0;
+
+	for (int i = 0; i < 3; i++) {
+		const struct kernels *k = kernels_cpu_named(isas[i]);
+
+		for (size_t e = 0; k && e < sizeof entries / sizeof *entries; e++) {
+			struct check c = {.k = k, .pools = {NULL, pool}};
+			double start = clock_seconds();
+
+			for (int r = 0; r < entries[e].rounds && !c.failed; r++) {
+				c.rng = rng_open(20261120, (uint64_t)r);
+				entries[e].run(&c);
+			}
+			printf("%-4s %-7s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i],
+			       entries[e].name, 100 * c.worst, clock_seconds() - start, c.failed ? ": " : "", c.what);
+			c.failed ? failed++ : passed++;
+		}
+	}
+	pool_close(pool);
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed ? 1 : 0;
+}

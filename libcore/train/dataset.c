@@ -28,9 +28,11 @@ static void reserve_tokens(struct dataset *d, int64_t more)
 
 int64_t dataset_add(struct dataset *d, const int32_t *ids, const int32_t *labels, int64_t n)
 {
-	int64_t before = d->n_targets;
+	int64_t targets = 0;
 
-	if (n < 1)
+	while (n > 1 && labels[n - 1] < 0)
+		n--;
+	if (--n < 1)                 /* the last token is only predicted */
 		return 0;
 	reserve_tokens(d, n);
 	if (d->n_seqs + 2 > d->cap_seqs) {
@@ -39,37 +41,46 @@ int64_t dataset_add(struct dataset *d, const int32_t *ids, const int32_t *labels
 	}
 	memcpy(d->ids + d->n_tokens, ids, (size_t)n * sizeof(*ids));
 	for (int64_t i = 0; i < n; i++) {
-		int32_t next = i + 1 < n && labels[i + 1] >= 0 ? labels[i + 1] : -1;
-
-		d->targets[d->n_tokens + i] = next;
-		d->n_targets += next >= 0;
+		d->targets[d->n_tokens + i] = labels[i + 1] >= 0 ? labels[i + 1] : -1;
+		targets += labels[i + 1] >= 0;
 	}
 	d->seq_at[d->n_seqs++] = d->n_tokens;
 	d->n_tokens += n;
 	d->seq_at[d->n_seqs] = d->n_tokens;
-	return d->n_targets - before;
+	d->n_targets += targets;
+	return targets;
+}
+
+/* First sequence after the last ended item. */
+static int64_t open_sequence(const struct dataset *d)
+{
+	return d->n_items ? d->item_seq[d->n_items] : 0;
+}
+
+void dataset_drop_item(struct dataset *d)
+{
+	int64_t first = open_sequence(d);
+
+	if (d->n_seqs == first)
+		return;
+	for (int64_t i = d->seq_at[first]; i < d->n_tokens; i++)
+		d->n_targets -= d->targets[i] >= 0;
+	d->n_tokens = d->seq_at[first];
+	d->n_seqs = first;
 }
 
 bool dataset_end_item(struct dataset *d)
 {
-	int64_t first = d->n_items ? d->item_seq[d->n_items] : 0, from, tokens, targets = 0;
+	int64_t first = open_sequence(d), tokens;
 
+	if (d->n_seqs == first)
+		return false;
 	if (d->n_items + 2 > d->cap_items) {
 		d->cap_items = 2 * d->cap_items + 64;
 		d->item_seq = mem_grow(d->item_seq, (size_t)d->cap_items, sizeof(*d->item_seq));
 	}
 	d->item_seq[d->n_items] = first;
-	if (d->n_seqs == first)
-		return false;
-	from = d->seq_at[first];
-	for (int64_t i = from; i < d->n_tokens; i++)
-		targets += d->targets[i] >= 0;
-	if (!targets) {
-		d->n_tokens = from;
-		d->n_seqs = first;
-		return false;
-	}
-	tokens = d->n_tokens - from;
+	tokens = d->n_tokens - d->seq_at[first];
 	d->longest = tokens > d->longest ? tokens : d->longest;
 	d->item_seq[++d->n_items] = d->n_seqs;
 	return true;

@@ -24,9 +24,12 @@ struct dataset {
 
 void dataset_release(struct dataset *d);
 /* Appends a sequence to the item being built; labels as Hugging Face has them (labels[i] belongs to ids[i], negative = no
- * loss): token i learns labels[i + 1]. n = 0 adds nothing. Returns the number of tokens with a target. */
+ * loss): token i learns labels[i + 1]. What stands behind the last target changes nothing and is left out; a
+ * sequence without a target is left out whole. Returns the number of targets. */
 int64_t dataset_add(struct dataset *d, const int32_t *ids, const int32_t *labels, int64_t n);
-/* Ends the item of the sequences since the last one; an item without a target is taken back. False then. */
+/* Takes back the sequences added since the last item. */
+void dataset_drop_item(struct dataset *d);
+/* Ends the item of the sequences since the last one; false if there is none. */
 bool dataset_end_item(struct dataset *d);
 int64_t dataset_item_tokens(const struct dataset *d, int64_t item);
 int64_t dataset_item_targets(const struct dataset *d, int64_t item);

@@ -312,16 +312,20 @@ static void targets_are_the_next_labels_of_the_same_sequence(void **state)
 
 	(void)state;
 	assert_int_equal(dataset_add(&d, ids, labels, 4), 2);
+	assert_int_equal(dataset_add(&d, ids, labels, 3), 1);
 	assert_int_equal(dataset_add(&d, ids, labels, 1), 0);
 	assert_true(dataset_end_item(&d));
+	assert_int_equal(d.n_tokens, 4);             /* what no target needs is left out */
 	assert_int_equal(d.targets[0], 6);
 	assert_int_equal(d.targets[1], -1);
 	assert_int_equal(d.targets[2], 8);
-	assert_int_equal(d.targets[3], -1);
-	assert_int_equal(d.targets[4], -1);
+	assert_int_equal(d.targets[3], 6);
 	dataset_add(&d, ids, labels, 1);
-	assert_false(dataset_end_item(&d));          /* nothing to learn: taken back */
-	assert_int_equal(d.n_tokens, 5);
+	assert_false(dataset_end_item(&d));          /* nothing to learn */
+	dataset_add(&d, ids, labels, 4);
+	dataset_drop_item(&d);
+	assert_int_equal(d.n_tokens, 4);
+	assert_int_equal(d.n_targets, 3);
 	assert_int_equal(d.n_items, 1);
 	dataset_release(&d);
 }

@@ -1,0 +1,225 @@
+/* rows.c - see rows.h. */
+#include "train/rows.h"
+
+#include "base/mem.h"
+#include "infer/prompt.h"
+
+/* A row's int32 values; a column that holds other things is an error. */
+static enum status int32_row(const struct batch *b, const char *column, int64_t row, const int32_t **v, int64_t *n,
+			     struct error *err)
+{
+	const struct array *a = batch_column(b, column);
+
+	*n = 0;
+	if (!a)
+		return error_set(err, ERR_DATA, "the input has no column '%s'", column);
+	*v = array_int32s(a, row, n);
+	if (!*v && *n)
+		return error_set(err, ERR_DATA, "row %lld: column '%s' holds nulls or is no list<int32>", (long long)row, column);
+	return OK;
+}
+
+static enum status check_tokens(const struct model_config *c, const int32_t *v, int64_t n, int32_t from, int64_t row,
+				struct error *err)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (v[i] >= c->vocab || v[i] < from)
+			return error_set(err, ERR_DATA, "row %lld: token %d outside the model's vocabulary of %d: was it another "
+					 "tokenizer?", (long long)row, v[i], c->vocab);
+	return OK;
+}
+
+/* Adds a sequence unless it is longer than the model's positions: then *reason is set. */
+static int64_t add_sequence(struct dataset *d, const struct model_config *c, const int32_t *ids, const int32_t *labels,
+			    int64_t n, const char **reason)
+{
+	int64_t before = d->n_tokens, targets = dataset_add(d, ids, labels, n);
+
+	if (d->n_tokens - before > c->positions)
+		*reason = "too_long";
+	return targets;
+}
+
+static bool end_row(struct dataset *d, const char **reason)
+{
+	if (*reason)
+		dataset_drop_item(d);
+	else if (!dataset_end_item(d))
+		*reason = "no_loss";
+	return !*reason;
+}
+
+static enum status add_packed(struct dataset *d, const struct model_config *c, const struct batch *b, int64_t row,
+			      const char **reason, struct error *err)
+{
+	const int32_t *ids, *labels, *lengths;
+	int64_t n, n_labels, n_lengths, at = 0;
+
+	TRY(int32_row(b, "input_ids", row, &ids, &n, err));
+	TRY(int32_row(b, "labels", row, &labels, &n_labels, err));
+	TRY(int32_row(b, "seq_lengths", row, &lengths, &n_lengths, err));
+	if (n_labels != n)
+		return error_set(err, ERR_DATA, "row %lld: %lld labels for %lld tokens", (long long)row, (long long)n_labels,
+				 (long long)n);
+	TRY(check_tokens(c, ids, n, 0, row, err));
+	TRY(check_tokens(c, labels, n, INT32_MIN, row, err));
+	for (int64_t i = 0; i < n_lengths; i++) {
+		if (lengths[i] < 0 || lengths[i] > n - at)
+			return error_set(err, ERR_DATA, "row %lld: seq_lengths do not fit %lld tokens", (long long)row,
+					 (long long)n);
+		add_sequence(d, c, ids + at, labels + at, lengths[i], reason);
+		at += lengths[i];
+	}
+	end_row(d, reason);
+	return OK;
+}
+
+static enum status add_tokens(struct dataset *d, const struct model_config *c, const struct batch *b, int64_t row,
+			      const char **reason, struct error *err)
+{
+	const struct array *mask = batch_column(b, "loss_mask");
+	const int32_t *ids;
+	int32_t *labels;
+	int64_t n, from, to;
+
+	TRY(int32_row(b, "input_ids", row, &ids, &n, err));
+	TRY(check_tokens(c, ids, n, 0, row, err));
+	if (!mask || array_is_null(mask, row)) {
+		add_sequence(d, c, ids, ids, n, reason);
+		end_row(d, reason);
+		return OK;
+	}
+	array_list(mask, row, &from, &to);
+	if (to - from != n)
+		return error_set(err, ERR_DATA, "row %lld: a loss_mask of %lld for %lld tokens", (long long)row,
+				 (long long)(to - from), (long long)n);
+	labels = mem_array((size_t)n + 1, sizeof(*labels));
+	for (int64_t i = 0; i < n; i++)
+		labels[i] = array_int(&mask->children[0], from + i) ? ids[i] : -100;
+	add_sequence(d, c, ids, labels, n, reason);
+	end_row(d, reason);
+	mem_free(labels);
+	return OK;
+}
+
+enum status rows_add_sequences(struct dataset *d, const struct model_config *c, enum kind k, const struct batch *b,
+			       int64_t row, const char **reason, struct error *err)
+{
+	*reason = NULL;
+	return k == KIND_PACKED ? add_packed(d, c, b, row, reason, err) : add_tokens(d, c, b, row, reason, err);
+}
+
+/* --- pairs -------------------------------------------------------------------------------- */
+
+enum status pairs_open(struct pairs *p, const struct lm *lm, const struct schema *s, enum kind k, struct error *err)
+{
+	static const char *const ids[] = { "prompt_ids", "chosen_ids", "rejected_ids" };
+	static const char *const messages[] = { "prompt", "chosen", "rejected" };
+
+	*p = (struct pairs){ .lm = lm, .kind = k };
+	for (int i = 0; i < 3; i++) {
+		const char *name = k == KIND_TOKENS ? ids[i] : messages[i];
+		int at = schema_find(s, name);
+
+		if (at < 0)
+			return error_set(err, ERR_DATA, "the input has no column '%s'", name);
+		if (k != KIND_TOKENS && !field_is_messages(&s->fields[at]))
+			return error_set(err, ERR_DATA, "column '%s' holds no messages", name);
+	}
+	p->ref_columns = schema_find(s, "ref_chosen_logp") >= 0 && schema_find(s, "ref_rejected_logp") >= 0;
+	return OK;
+}
+
+void pairs_close(struct pairs *p)
+{
+	mem_free(p->messages);
+	mem_free(p->reply);
+	ids_release(&p->ids);
+	ids_release(&p->mask);
+}
+
+/* Prompt and reply as one sequence into p->ids, and p->mask where the reply counts. */
+static enum status encode_messages(struct pairs *p, const struct batch *b, int64_t row, const char *reply,
+				   struct error *err)
+{
+	int n_prompt = messages_read(batch_column(b, "prompt"), row, &p->messages, &p->cap_messages), n = n_prompt;
+	int n_reply = messages_read(batch_column(b, reply), row, &p->reply, &p->cap_reply);
+
+	for (int i = 0; i < n_reply; i++) {
+		MEM_PUSH_ROOM(p->messages, n, p->cap_messages);
+		p->messages[n++] = p->reply[i];
+	}
+	return logprob_encode(p->lm, p->messages, n_prompt, n, &p->ids, &p->mask, err);
+}
+
+static enum status encode_ids(struct pairs *p, const struct batch *b, int64_t row, const char *reply, struct error *err)
+{
+	const char *const columns[] = { "prompt_ids", reply };
+
+	for (int side = 0; side < 2; side++) {
+		const int32_t *v;
+		int64_t n;
+
+		TRY(int32_row(b, columns[side], row, &v, &n, err));
+		TRY(check_tokens(&p->lm->model.cfg, v, n, 0, row, err));
+		for (int64_t i = 0; i < n; i++) {
+			ids_push(&p->ids, v[i]);
+			ids_push(&p->mask, side);
+		}
+	}
+	return OK;
+}
+
+static enum status add_side(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, bool chosen,
+			    const char **reason, struct error *err)
+{
+	enum status st;
+
+	p->ids.n = p->mask.n = 0;
+	if (p->kind == KIND_TOKENS) {
+		TRY(encode_ids(p, b, row, chosen ? "chosen_ids" : "rejected_ids", err));
+	} else {
+		st = encode_messages(p, b, row, chosen ? "chosen" : "rejected", err);
+		if (st == ERR_DATA) {        /* the template refuses this conversation */
+			*reason = "template_error";
+			return OK;
+		}
+		TRY(st);
+	}
+	for (int64_t i = 0; i < p->ids.n; i++)
+		p->mask.v[i] = p->mask.v[i] ? p->ids.v[i] : -100;   /* the mask becomes the labels */
+	if (!add_sequence(d, &p->lm->model.cfg, p->ids.v, p->mask.v, p->ids.n, reason))
+		*reason = "no_loss";
+	return OK;
+}
+
+/* The reference's log-probabilities as `score --ref` added them. */
+static enum status add_ref(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, struct error *err)
+{
+	static const char *const columns[] = { "ref_chosen_logp", "ref_rejected_logp" };
+
+	if (2 * d->n_items > p->cap_ref) {
+		p->cap_ref = 4 * d->n_items + 64;
+		d->ref = mem_grow(d->ref, (size_t)p->cap_ref, sizeof(*d->ref));
+	}
+	for (int side = 0; side < 2; side++) {
+		double v = array_double(batch_column(b, columns[side]), row);
+
+		if (!(v <= 0) || v < -1e30)
+			return error_set(err, ERR_DATA, "row %lld: '%s' is no log-probability", (long long)row, columns[side]);
+		d->ref[2 * (d->n_items - 1) + side] = (float)v;
+	}
+	return OK;
+}
+
+enum status pairs_add(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, const char **reason,
+		      struct error *err)
+{
+	*reason = NULL;
+	TRY(add_side(p, d, b, row, true, reason, err));
+	if (!*reason)
+		TRY(add_side(p, d, b, row, false, reason, err));
+	if (!end_row(d, reason))
+		return OK;
+	return p->ref_columns ? add_ref(p, d, b, row, err) : OK;
+}

@@ -1,0 +1,32 @@
+/* rows.h - rows of a record stream as items of a dataset.
+ *
+ * A row that cannot be used gets a reason instead: "too_long" (more tokens than the model has positions), "no_loss" (nothing
+ * to learn in it), "template_error". A token that the model does not have is an error: the tokenizer is another. */
+#ifndef QUERN_TRAIN_ROWS_H
+#define QUERN_TRAIN_ROWS_H
+
+#include "infer/logprob.h"
+#include "stream/stream.h"
+#include "train/dataset.h"
+
+/* A row of kind packed (its sequences make one item) or tokens (one sequence; loss_mask decides where a loss is taken). */
+enum status rows_add_sequences(struct dataset *d, const struct model_config *c, enum kind k, const struct batch *b,
+			       int64_t row, const char **reason, struct error *err);
+
+/* Preference pairs: of kind preferences, encoded by the model's tokenizer and template as logprob_encode does,
+ * or tokens with prompt_ids, chosen_ids, rejected_ids. */
+struct pairs {
+	const struct lm *lm;
+	enum kind kind;
+	bool ref_columns;            /* take ref_chosen_logp and ref_rejected_logp of the rows */
+	struct chat_message *messages, *reply;
+	int cap_messages, cap_reply;
+	struct ids ids, mask;
+	int64_t cap_ref;
+};
+enum status pairs_open(struct pairs *p, const struct lm *lm, const struct schema *s, enum kind k, struct error *err);
+enum status pairs_add(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, const char **reason,
+		      struct error *err);
+void pairs_close(struct pairs *p);
+
+#endif

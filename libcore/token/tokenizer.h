@@ -30,6 +30,10 @@ int32_t tokenizer_vocab_size(const struct tokenizer *t);          /* 1 + largest
 int32_t tokenizer_id(const struct tokenizer *t, const char *token, size_t n); /* -1 if not in the vocabulary */
 int32_t tokenizer_bos(const struct tokenizer *t), tokenizer_eos(const struct tokenizer *t), tokenizer_pad(const struct tokenizer *t); /* -1 = none */
 
+/* The ids that the tokenizer's post-processor puts before and after one text (a BOS token, often nothing). tokenizer_encode does not
+ * add them. */
+void tokenizer_around(const struct tokenizer *t, const struct ids **before, const struct ids **after);
+
 struct tokenizer_scratch *tokenizer_scratch_open(const struct tokenizer *t);
 void tokenizer_scratch_close(struct tokenizer_scratch *s);
 /* Appends the ids of n bytes of UTF-8 (invalid bytes are encoded as U+FFFD, as the reference does). parse_special: special tokens in

@@ -1,0 +1,172 @@
+#include "token/pretok.h"
+
+#include "base/mem.h"
+#include "token/unicode.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define LLAMA3(number) \
+	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" number \
+	"| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char o200k[] =
+	"[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+	"[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+	"\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+static const struct known {
+	const char *name, *pattern;
+	enum pretok_kind kind;
+} known[] = {
+	{"gpt2", gpt2, PRETOK_GPT2},
+	{"cl100k", LLAMA3("\\p{N}{1,3}"), PRETOK_CL100K},
+	{"llama3", LLAMA3("\\p{N}{1,3}"), PRETOK_CL100K},
+	{"qwen2", LLAMA3("\\p{N}"), PRETOK_QWEN2},
+	{"o200k", o200k, PRETOK_O200K},
+};
+enum { N_KNOWN = sizeof(known) / sizeof(known[0]) };
+
+const char *pretok_pattern(const char *name)
+{
+	for (int i = 0; i < N_KNOWN; i++)
+		if (!strcmp(known[i].name, name))
+			return known[i].pattern;
+	return NULL;
+}
+
+/* What Oniguruma's Ruby syntax, which the reference uses, and PCRE2 read differently. */
+static const char *differs(const char *p, size_t n)
+{
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (p[i] == '}' && p[i + 1] == '+' && i > 0 && p[i - 1] >= '0' && p[i - 1] <= '9')
+			return "a possessive interval {n,m}+";
+		if (p[i] == '(' && i + 2 < n && p[i + 1] == '?' && p[i + 2] == 'm')
+			return "(?m)";
+		if (p[i] != '\\')
+			continue;
+		if (p[i + 1] == 'h' || p[i + 1] == 'H')
+			return "\\h";
+		i++;
+	}
+	return NULL;
+}
+
+enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t n, struct error *err)
+{
+	const char *difference = differs(pattern, n);
+	PCRE2_SIZE at;
+	pcre2_code *re;
+	int code;
+
+	*st = (struct pretok_stage){0};
+	for (int i = 0; i < N_KNOWN; i++)
+		if (strlen(known[i].pattern) == n && !memcmp(known[i].pattern, pattern, n)) {
+			st->kind = known[i].kind;
+			return OK;
+		}
+	if (difference)
+		return error_set(err, ERR_UNSUPPORTED, "pre-tokenizer pattern: %s is not supported", difference);
+	/* ^ and $ are ends of lines in Ruby's syntax. */
+	re = pcre2_compile((PCRE2_SPTR)pattern, n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	if (!re) {
+		PCRE2_UCHAR why[128];
+
+		pcre2_get_error_message(code, why, sizeof(why));
+		return error_set(err, ERR_DATA, "pre-tokenizer pattern: at byte %zu: %s", (size_t)at, (char *)why);
+	}
+	pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* without a JIT the interpreter gives the same matches */
+	st->kind = PRETOK_REGEX;
+	st->regex = re;
+	return OK;
+}
+
+void pretok_release(struct pretok_stage *st)
+{
+	pcre2_code_free(st->regex);
+	*st = (struct pretok_stage){0};
+}
+
+void pretok_begin(struct pretok_iter *it, const struct pretok_stage *st, const uint8_t *s, size_t n)
+{
+	it->stage = st;
+	it->s = s;
+	it->n = n;
+	it->pos = it->search = 0;
+	it->ahead = false;
+}
+
+/* Finds the next match at or after search into match_from, match_to; false if there is none. */
+static enum status find(struct pretok_iter *it, bool *found, struct error *err)
+{
+	PCRE2_SIZE *span;
+	int rc, k;
+
+	if (!it->match) {
+		it->match = pcre2_match_data_create(1, NULL);
+		it->context = pcre2_match_context_create(NULL);
+		it->jit_stack = pcre2_jit_stack_create(64 << 10, 8 << 20, NULL);
+		if (!it->match || !it->context || !it->jit_stack)
+			return error_set(err, ERR_MEMORY, "no memory for the pre-tokenizer pattern");
+		pcre2_set_match_limit(it->context, 10000000);
+		pcre2_set_depth_limit(it->context, 100000);
+		pcre2_jit_stack_assign(it->context, NULL, it->jit_stack);
+	}
+	*found = false;
+	if (it->search > it->n)
+		return OK;
+	rc = pcre2_match(it->stage->regex, it->s, it->n, it->search, PCRE2_NO_UTF_CHECK, it->match, it->context);
+	if (rc == PCRE2_ERROR_NOMATCH) {
+		it->search = it->n + 1;
+		return OK;
+	}
+	if (rc < 0) {
+		PCRE2_UCHAR why[128];
+
+		pcre2_get_error_message(rc, why, sizeof(why));
+		return error_set(err, ERR_DATA, "pre-tokenizer pattern: %s", (char *)why);
+	}
+	span = pcre2_get_ovector_pointer(it->match);
+	if (span[0] < it->search || span[1] < span[0]) /* \K within a look-around moves them so */
+		return error_set(err, ERR_UNSUPPORTED, "pre-tokenizer pattern: \\K is not supported");
+	it->match_from = span[0];
+	it->match_to = span[1];
+	it->search = span[1];
+	if (span[0] == span[1]) { /* an empty match cuts here; the next may begin a character later */
+		if (span[1] < it->n)
+			utf8_decode(it->s + span[1], &k);
+		else
+			k = 1;
+		it->search = span[1] + (size_t)k;
+	}
+	*found = true;
+	return OK;
+}
+
+enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err)
+{
+	if (it->pos >= it->n)
+		return END;
+	*from = it->pos;
+	if (it->stage->kind != PRETOK_REGEX) {
+		*to = it->pos = pretok_scan(it->stage->kind, it->s, it->pos, it->n);
+		return OK;
+	}
+	while (!it->ahead || it->match_to <= it->pos) {
+		TRY(find(it, &it->ahead, err));
+		if (!it->ahead) {
+			*to = it->pos = it->n;
+			return OK;
+		}
+	}
+	*to = it->pos = it->match_from > it->pos ? it->match_from : it->match_to;
+	return OK;
+}
+
+void pretok_iter_release(struct pretok_iter *it)
+{
+	pcre2_match_data_free(it->match);
+	pcre2_match_context_free(it->context);
+	pcre2_jit_stack_free(it->jit_stack);
+	*it = (struct pretok_iter){0};
+}

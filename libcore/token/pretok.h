@@ -1,0 +1,46 @@
+/* pretok.h - pre-tokenizers: where a text may be cut before BPE runs on each piece.
+ *
+ * The patterns of GPT-2, cl100k (Llama 3), Qwen2 and o200k are scanned by hand, with the meaning their regular
+ * expressions have in the Hugging Face library (Oniguruma): alternatives in order, greedy, with the look-ahead of
+ * \s+(?!\S) ending at the segment's end. Other patterns run in PCRE2 with its JIT, and are refused where Oniguruma
+ * and PCRE2 read the same characters differently. */
+#ifndef QUERN_TOKEN_PRETOK_H
+#define QUERN_TOKEN_PRETOK_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pretok_kind { PRETOK_NONE, PRETOK_DIGIT, PRETOK_DIGITS, PRETOK_GPT2, PRETOK_CL100K, PRETOK_QWEN2, PRETOK_O200K, PRETOK_REGEX };
+
+struct pretok_stage {
+	enum pretok_kind kind;       /* DIGIT cuts out each number character, DIGITS runs of them */
+	bool prefix_space;           /* ByteLevel's add_prefix_space: the piece gets a space in front unless it has one */
+	void *regex;                 /* pcre2_code of PRETOK_REGEX */
+};
+
+/* The regular expression of a named pattern (gpt2, cl100k, llama3, qwen2, o200k), NULL if the name is none of these. */
+const char *pretok_pattern(const char *name);
+/* A stage that isolates the matches of pattern; a known pattern gets its scanner. */
+enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t n, struct error *err);
+void pretok_release(struct pretok_stage *st);
+
+/* Cuts a segment into pieces, front to back. One per thread and stage; zero-initialised, then begin for each segment. */
+struct pretok_iter {
+	const struct pretok_stage *stage;
+	const uint8_t *s;
+	size_t n, pos;
+	size_t search, match_from, match_to; /* PRETOK_REGEX: where to look next, and the match that is ahead */
+	bool ahead;
+	void *match, *context, *jit_stack;   /* PCRE2's, made at first use */
+};
+void pretok_begin(struct pretok_iter *it, const struct pretok_stage *st, const uint8_t *s, size_t n);
+/* OK with the piece [*from, *to), END after the last; ERR_DATA if the pattern needed more than its share of steps. */
+enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err);
+void pretok_iter_release(struct pretok_iter *it);
+
+/* End of the piece that begins at i < n, for the hand-written kinds. */
+size_t pretok_scan(enum pretok_kind kind, const uint8_t *s, size_t i, size_t n);
+
+#endif

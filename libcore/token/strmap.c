@@ -1,0 +1,54 @@
+#include "token/strmap.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+static struct strmap_slot *find(const struct strmap *m, const char *key, size_t len)
+{
+	size_t i = hash64(key, len) & m->mask;
+
+	while (m->slots[i].key && (m->slots[i].len != len || memcmp(m->slots[i].key, key, len)))
+		i = (i + 1) & m->mask;
+	return &m->slots[i];
+}
+
+static void grow(struct strmap *m)
+{
+	struct strmap old = *m;
+	size_t cap = old.slots ? (old.mask + 1) * 2 : 1024;
+
+	m->slots = mem_array(cap, sizeof(*m->slots));
+	m->mask = cap - 1;
+	for (size_t i = 0; old.slots && i <= old.mask; i++)
+		if (old.slots[i].key)
+			*find(m, old.slots[i].key, old.slots[i].len) = old.slots[i];
+	mem_free(old.slots);
+}
+
+void strmap_put(struct strmap *m, const char *key, size_t len, int32_t value)
+{
+	struct strmap_slot *s;
+
+	if (!m->slots || m->n * 2 > m->mask)
+		grow(m);
+	s = find(m, key, len);
+	if (!s->key)
+		m->n++;
+	*s = (struct strmap_slot){.key = key, .len = (uint32_t)len, .value = value};
+}
+
+int32_t strmap_get(const struct strmap *m, const char *key, size_t len)
+{
+	const struct strmap_slot *s;
+
+	if (!m->slots)
+		return -1;
+	s = find(m, key, len);
+	return s->key ? s->value : -1;
+}
+
+void strmap_release(struct strmap *m)
+{
+	mem_free(m->slots);
+	*m = (struct strmap){0};
+}

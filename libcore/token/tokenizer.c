@@ -1,0 +1,197 @@
+#include "token/tokenizer_priv.h"
+
+#include "base/file.h"
+#include "token/jinja.h"
+#include "token/unicode.h"
+
+/* --- loading -------------------------------------------------------------------------------- */
+
+/* Byte strings of all tokens, once the vocabulary is complete. */
+static void fill_bytes(struct tokenizer *t)
+{
+	struct buf b = {0};
+
+	for (int32_t id = 0; id < t->n_tokens; id++) {
+		struct token_text *tok = &t->tokens[id];
+
+		if (!tok->text)
+			continue;
+		buf_clear(&b);
+		token_text_bytes(tok->text, tok->text_len, &b);
+		tok->bytes = arena_strndup(&t->arena, b.data ? b.data : "", b.len);
+		tok->len = (uint32_t)b.len;
+	}
+	buf_release(&b);
+}
+
+/* ignore_merges looks a whole piece up: only what is written in the byte alphabet can be one. */
+static void fill_whole(struct tokenizer *t, const struct json *vocab)
+{
+	for (size_t i = 0; vocab && i < vocab->len; i++) {
+		int32_t id = strmap_get(&t->vocab, vocab->keys[i].str, vocab->keys[i].len);
+		const struct token_text *tok = &t->tokens[id];
+		bool raw = tok->len == tok->text_len && !memcmp(tok->bytes, tok->text, tok->len);
+		bool ascii = true;
+
+		for (uint32_t k = 0; k < tok->len; k++)
+			ascii &= tok->bytes[k] > 0x20 && tok->bytes[k] < 0x7f;
+		if (!raw || ascii)
+			strmap_put(&t->whole, tok->bytes, tok->len, id);
+	}
+}
+
+static enum status load_json(struct tokenizer *t, struct json_parser *p, struct error *err)
+{
+	const struct json *root;
+	enum status st;
+
+	TRY(json_parse_file(p, t->file, &root, err));
+	st = tokenizer_read_model(t, json_get(root, "model"), err);
+	if (st == OK)
+		st = tokenizer_read_pipeline(t, root, err);
+	if (st == OK)
+		st = tokenizer_read_added(t, json_get(root, "added_tokens"), err);
+	if (st == OK)
+		st = tokenizer_read_around(t, root, err);
+	if (st != OK)
+		return error_prefix(err, st, "%s", t->file);
+	fill_bytes(t);
+	if (t->ignore_merges)
+		fill_whole(t, json_get(json_get(root, "model"), "vocab"));
+	return OK;
+}
+
+enum status tokenizer_load(struct tokenizer **out, const char *path, struct error *err)
+{
+	struct tokenizer *t = mem_zalloc(sizeof(*t));
+	struct json_parser *p = json_parser_open();
+	const char *slash = strrchr(path, '/');
+	enum status st;
+
+	unicode_init();
+	t->bos = t->eos = t->pad = -1;
+	if (path_is_dir(path)) {
+		t->dir = mem_strdup(path);
+		t->file = path_join(path, "tokenizer.json");
+	} else {
+		t->dir = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+		t->file = mem_strdup(path);
+	}
+	st = load_json(t, p, err);
+	if (st == OK)
+		st = tokenizer_read_config(t, p, err);
+	json_parser_close(p);
+	if (st != OK) {
+		tokenizer_close(t);
+		return st;
+	}
+	*out = t;
+	return OK;
+}
+
+void tokenizer_close(struct tokenizer *t)
+{
+	if (!t)
+		return;
+	jinja_free(t->chat);
+	mem_free(t->template_text);
+	bpe_release(&t->bpe);
+	strmap_release(&t->vocab);
+	strmap_release(&t->whole);
+	added_release(&t->raw);
+	added_release(&t->normalized);
+	for (int i = 0; i < TOKENIZER_STAGES; i++)
+		pretok_release(&t->stages[i]);
+	ids_release(&t->prefix);
+	ids_release(&t->suffix);
+	mem_free(t->tokens);
+	mem_free(t->added);
+	mem_free(t->dir);
+	mem_free(t->file);
+	arena_release(&t->arena);
+	mem_free(t);
+}
+
+enum status tokenizer_copy_files(const struct tokenizer *t, const char *dir, struct error *err)
+{
+	static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+	enum status st = OK;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && st == OK; i++) {
+		char *from = i ? path_join(t->dir, names[i]) : mem_strdup(t->file), *to = path_join(dir, names[i]);
+		struct buf b = {0};
+
+		if (path_exists(from)) {
+			st = file_read_all(from, (size_t)1 << 30, &b, err);
+			if (st == OK)
+				st = file_write_all(to, b.data, b.len, err);
+		}
+		buf_release(&b);
+		mem_free(from);
+		mem_free(to);
+	}
+	return st;
+}
+
+/* --- the vocabulary -------------------------------------------------------------------------- */
+
+int32_t tokenizer_vocab_size(const struct tokenizer *t)
+{
+	return t->n_tokens;
+}
+
+int32_t tokenizer_id(const struct tokenizer *t, const char *token, size_t n)
+{
+	return strmap_get(&t->vocab, token, n);
+}
+
+int32_t tokenizer_bos(const struct tokenizer *t)
+{
+	return t->bos;
+}
+
+int32_t tokenizer_eos(const struct tokenizer *t)
+{
+	return t->eos;
+}
+
+int32_t tokenizer_pad(const struct tokenizer *t)
+{
+	return t->pad;
+}
+
+const char *tokenizer_bytes(const struct tokenizer *t, int32_t id, size_t *n)
+{
+	if (id < 0 || id >= t->n_tokens || !t->tokens[id].text) {
+		*n = 0;
+		return "";
+	}
+	*n = t->tokens[id].len;
+	return t->tokens[id].bytes;
+}
+
+bool tokenizer_is_special(const struct tokenizer *t, int32_t id)
+{
+	return id >= 0 && id < t->n_tokens && t->tokens[id].special;
+}
+
+void tokenizer_around(const struct tokenizer *t, const struct ids **before, const struct ids **after)
+{
+	*before = &t->prefix;
+	*after = &t->suffix;
+}
+
+void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
+{
+	struct buf raw = {0};
+
+	for (int64_t i = 0; i < n; i++) {
+		size_t len;
+		const char *bytes = tokenizer_bytes(t, ids[i], &len);
+
+		if (!skip_special || !tokenizer_is_special(t, ids[i]))
+			buf_add(&raw, bytes, len);
+	}
+	utf8_append_lossy(out, raw.data ? raw.data : "", raw.len);
+	buf_release(&raw);
+}

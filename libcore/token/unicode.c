@@ -1,0 +1,215 @@
+#include "token/unicode.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+uint8_t unicode_bmp[65536];
+
+const char *unicode_version(void)
+{
+	return utf8proc_unicode_version();
+}
+
+static bool is_space(uint32_t cp)
+{
+	return (cp >= 9 && cp <= 13) || cp == 0x20 || cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) ||
+	       cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
+}
+
+uint8_t unicode_class_astral(uint32_t cp)
+{
+	if (is_space(cp))
+		return U_SPACE;
+	switch (utf8proc_category((utf8proc_int32_t)cp)) {
+	case UTF8PROC_CATEGORY_LU:
+	case UTF8PROC_CATEGORY_LT:
+		return U_LETTER | U_UPPERISH | U_WORD;
+	case UTF8PROC_CATEGORY_LL:
+		return U_LETTER | U_LOWERISH | U_WORD;
+	case UTF8PROC_CATEGORY_LM:
+	case UTF8PROC_CATEGORY_LO:
+		return U_LETTER | U_UPPERISH | U_LOWERISH | U_WORD;
+	case UTF8PROC_CATEGORY_MN:
+	case UTF8PROC_CATEGORY_MC:
+	case UTF8PROC_CATEGORY_ME:
+		return U_UPPERISH | U_LOWERISH | U_WORD;
+	case UTF8PROC_CATEGORY_ND:
+	case UTF8PROC_CATEGORY_NL:
+		return U_NUMBER | U_WORD;
+	case UTF8PROC_CATEGORY_NO:
+		return U_NUMBER;
+	case UTF8PROC_CATEGORY_PC:
+		return U_WORD;
+	default:
+		return cp == 0x200c || cp == 0x200d ? U_WORD : 0;
+	}
+}
+
+static void fill_table(void)
+{
+	for (uint32_t cp = 0; cp < 65536; cp++)
+		unicode_bmp[cp] = unicode_class_astral(cp);
+}
+
+void unicode_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, fill_table);
+}
+
+int utf8_encode(uint32_t cp, char out[4])
+{
+	if (cp < 0x80) {
+		out[0] = (char)cp;
+		return 1;
+	}
+	if (cp < 0x800) {
+		out[0] = (char)(0xc0 | cp >> 6);
+		out[1] = (char)(0x80 | (cp & 0x3f));
+		return 2;
+	}
+	if (cp < 0x10000) {
+		out[0] = (char)(0xe0 | cp >> 12);
+		out[1] = (char)(0x80 | (cp >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (cp & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | cp >> 18);
+	out[1] = (char)(0x80 | (cp >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (cp >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (cp & 0x3f));
+	return 4;
+}
+
+/* Length of the well-formed sequence at p; if there is none, minus the length of the maximal subpart (at least 1), which
+ * is what one U+FFFD stands for (Unicode 15, table 3-7 and section 3.9). */
+static int sequence(const uint8_t *p, size_t n)
+{
+	uint8_t lo = 0x80, hi = 0xbf;
+	int need;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return -1;
+	need = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] == 0xe0)
+		lo = 0xa0;
+	else if (p[0] == 0xed)
+		hi = 0x9f;
+	else if (p[0] == 0xf0)
+		lo = 0x90;
+	else if (p[0] == 0xf4)
+		hi = 0x8f;
+	for (int k = 1; k < need; k++) {
+		if ((size_t)k >= n || p[k] < lo || p[k] > hi)
+			return -k;
+		lo = 0x80;
+		hi = 0xbf;
+	}
+	return need;
+}
+
+size_t utf8_valid_prefix(const char *s, size_t n)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t i = 0;
+
+	while (i < n) {
+		uint64_t w;
+		int k;
+
+		if (n - i >= 8) {
+			memcpy(&w, p + i, 8);
+			if (!(w & 0x8080808080808080u)) {
+				i += 8;
+				continue;
+			}
+		}
+		k = sequence(p + i, n - i);
+		if (k < 0)
+			break;
+		i += (size_t)k;
+	}
+	return i;
+}
+
+void utf8_append_lossy(struct buf *out, const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		size_t good = utf8_valid_prefix(s + i, n - i);
+
+		buf_add(out, s + i, good);
+		i += good;
+		if (i < n) {
+			buf_add(out, "\xef\xbf\xbd", 3);
+			i += (size_t)-sequence((const uint8_t *)s + i, n - i);
+		}
+	}
+}
+
+/* Canonical ordering of one run of marks: stable by combining class, by counting, because a hostile run is long and an
+ * insertion sort on it quadratic. */
+static void order_marks(utf8proc_int32_t *cp, size_t n)
+{
+	size_t start[257] = {0};
+	utf8proc_int32_t *copy = mem_array(n, sizeof(*copy));
+
+	memcpy(copy, cp, n * sizeof(*cp));
+	for (size_t i = 0; i < n; i++)
+		start[utf8proc_get_property(copy[i])->combining_class % 256 + 1]++;
+	for (int c = 0; c < 256; c++)
+		start[c + 1] += start[c];
+	for (size_t i = 0; i < n; i++)
+		cp[start[utf8proc_get_property(copy[i])->combining_class % 256]++] = copy[i];
+	mem_free(copy);
+}
+
+static bool surely_nfc(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] >= 0xcc) /* below U+0300 nothing composes or decomposes away */
+			return false;
+	return true;
+}
+
+bool unicode_nfc(const char *s, size_t n, struct buf *out)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	utf8proc_int32_t *cp = NULL;
+	size_t len = 0, cap = 0;
+	utf8proc_ssize_t composed;
+
+	if (surely_nfc(p, n))
+		return false;
+	for (size_t i = 0; i < n;) {
+		int bytes, boundclass = UTF8PROC_BOUNDCLASS_START;
+		uint32_t c = utf8_decode(p + i, &bytes);
+
+		if (len + 32 > cap) { /* a canonical decomposition has at most 4 code points */
+			cap = cap ? cap * 2 : n + 32;
+			cp = mem_grow(cp, cap, sizeof(*cp));
+		}
+		len += (size_t)utf8proc_decompose_char((utf8proc_int32_t)c, cp + len, 32, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundclass);
+		i += (size_t)bytes;
+	}
+	for (size_t i = 0, j; i < len; i = j + (j == i)) {
+		for (j = i; j < len && utf8proc_get_property(cp[j])->combining_class; j++)
+			;
+		if (j > i + 1)
+			order_marks(cp + i, j - i);
+	}
+	composed = utf8proc_normalize_utf32(cp, (utf8proc_ssize_t)len, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	buf_reserve(out, n);
+	for (utf8proc_ssize_t i = 0; i < composed; i++) {
+		char u[4];
+
+		buf_add(out, u, (size_t)utf8_encode((uint32_t)cp[i], u));
+	}
+	mem_free(cp);
+	return true;
+}

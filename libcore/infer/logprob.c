@@ -14,12 +14,14 @@ struct scorer {
 	float *logp;                 /* [tokens] */
 };
 
-enum status scorer_open(struct scorer **out, struct model *m, int64_t tokens, struct error *err)
+enum status scorer_open(struct scorer **out, struct model *m, int64_t limit, struct error *err)
 {
 	struct scorer *s = mem_zalloc(sizeof(*s));
 	s->m = m;
-	s->tokens = tokens ? tokens : m->cfg.positions > 2048 ? m->cfg.positions : 2048;
-	s->limit = m->cfg.positions < s->tokens ? m->cfg.positions : s->tokens;
+	limit = limit ? limit : 8192;
+	limit = limit < m->cfg.positions ? limit : m->cfg.positions;
+	s->limit = limit + 1;
+	s->tokens = limit > 2048 ? limit : 2048;
 	enum status st = model_state_open(&s->st, m, s->tokens, false, err);
 	if (st != OK) {
 		mem_free(s);
@@ -70,18 +72,18 @@ enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask
 {
 	*sum = 0;
 	if (n > s->limit)
-		return error_set(err, ERR_DATA, "a sequence of %lld tokens; the model has %lld positions", (long long)n,
+		return error_set(err, ERR_DATA, "a sequence of %lld tokens; at most %lld fit", (long long)n,
 				 (long long)s->limit);
 	for (int64_t i = 0; i < n; i++)
 		if (ids[i] < 0 || ids[i] >= s->m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", ids[i], s->m->cfg.vocab);
 	if (n < 2)
 		return OK;
-	if (s->ids.n + n > s->tokens)
+	if (s->ids.n + n - 1 > s->tokens)
 		TRY(scorer_flush(s, err));
-	for (int64_t i = 0; i < n; i++) {
+	for (int64_t i = 0; i + 1 < n; i++) {
 		ids_push(&s->ids, ids[i]);
-		ids_push(&s->targets, i + 1 < n && mask[i + 1] ? ids[i + 1] : -1);
+		ids_push(&s->targets, mask[i + 1] ? ids[i + 1] : -1);
 	}
 	MEM_PUSH_ROOM(s->sums, s->n, s->cap);
 	s->sums[s->n++] = sum;

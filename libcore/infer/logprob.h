@@ -9,14 +9,15 @@
 #include "infer/lm.h"
 
 struct scorer;
-/* tokens: most tokens of one forward pass, and so of one sequence; 0 = max(2048, the model's positions). */
-enum status scorer_open(struct scorer **s, struct model *m, int64_t tokens, struct error *err);
+/* limit: most tokens a sequence may feed; 0 = the model's positions, at most 8192. Passes are of 2048 tokens or of limit, whichever is more. */
+enum status scorer_open(struct scorer **s, struct model *m, int64_t limit, struct error *err);
 void scorer_close(struct scorer *s);                          /* NULL allowed */
 /* Queues ids[0..n); *sum receives the sum of log p(ids[i] | ids[0..i)) over the i >= 1 with mask[i] != 0, at the latest
- * in scorer_flush, and must stay valid until then. ids and mask are copied. n is at most scorer_limit. */
+ * in scorer_flush, and must stay valid until then. ids and mask are copied. n is at most scorer_limit; ids[n - 1] is
+ * only predicted, never fed. */
 enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask, int64_t n, double *sum, struct error *err);
 enum status scorer_flush(struct scorer *s, struct error *err);
-/* Longest sequence: the model's positions, or fewer where tokens said so. */
+/* Longest sequence: one more than may be fed, as the last token is only predicted. */
 int64_t scorer_limit(const struct scorer *s);
 
 /* A conversation whose last messages are the completion: appends its ids, and to mask 1 where log p counts: the tokens that

@@ -3,11 +3,11 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "judge/chars.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 static const char *const names[REWARD_KINDS] = {
 	"accuracy", "format", "tag_count", "reasoning_steps", "cosine", "repetition_penalty", "soft_overlong", "logprob",
@@ -70,28 +70,11 @@ static bool starts(const char *p, const char *end, const char *word)
 	return (size_t)(end - p) >= w && memcmp(p, word, w) == 0;
 }
 
-/* One character at p < end; a byte that is no UTF-8 counts as one. Returns its length. */
-static size_t next_char(const char *p, const char *end, utf8proc_int32_t *c)
-{
-	utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)p, end - p, c);
-	if (n > 0)
-		return (size_t)n;
-	*c = 0xfffd;
-	return 1;
-}
-
-/* What Python's str.isspace and \s take for white space. */
-static bool is_space(utf8proc_int32_t c)
-{
-	return c == ' ' || (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x1f) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
 static int64_t characters(const char *p, size_t n)
 {
 	int64_t count = 0;
 	utf8proc_int32_t c;
-	for (const char *end = p + n; p < end; p += next_char(p, end, &c))
+	for (const char *end = p + n; p < end; p += chars_next(p, end, &c))
 		count++;
 	return count;
 }
@@ -113,8 +96,8 @@ static double format_rule(const char *p, size_t n)
 		const char *q = p + 8;
 		utf8proc_int32_t c;
 		for (size_t len; q < close; q += len) {
-			len = next_char(q, close, &c);
-			if (!is_space(c))
+			len = chars_next(q, close, &c);
+			if (!chars_is_space(c))
 				break;
 		}
 		if (starts(q, close, "<answer>"))
@@ -147,7 +130,7 @@ static size_t digits(const char *p, const char *end)
 	const char *q = p;
 	utf8proc_int32_t c;
 	for (size_t len; q < end; q += len) {
-		len = next_char(q, end, &c);
+		len = chars_next(q, end, &c);
 		if (utf8proc_category(c) != UTF8PROC_CATEGORY_ND)
 			break;
 	}
@@ -213,8 +196,8 @@ static uint64_t *word_hashes(const char *p, size_t n, size_t *count)
 	*count = 0;
 	for (;;) {
 		utf8proc_int32_t c = ' ';
-		size_t len = p < end ? next_char(p, end, &c) : 0;
-		if (!is_space(c)) {
+		size_t len = p < end ? chars_next(p, end, &c) : 0;
+		if (!chars_is_space(c)) {
 			utf8proc_uint8_t out[4];
 			buf_add(&word, out, (size_t)utf8proc_encode_char(utf8proc_tolower(c), out));
 		} else if (word.len) {
@@ -281,7 +264,7 @@ double reward_score(const struct reward_set *set, const double *values)
 	double sum = 0;
 	bool any = false;
 	for (int i = 0; i < set->n; i++) {
-		if (isnan(values[i]))
+		if (isnan(values[i]) || set->items[i].weight == 0)
 			continue;
 		sum += set->items[i].weight * values[i];
 		any = true;

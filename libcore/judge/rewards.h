@@ -54,7 +54,7 @@ struct reward_input {
 enum status reward_parse(struct reward_set *set, const char *spec, struct error *err);
 bool reward_set_has(const struct reward_set *set, enum reward_kind k);
 double reward_value(const struct reward_set *set, int i, const struct reward_input *in);
-/* Weighted sum of values[set->n], leaving out NANs; NAN if all of them are. */
+/* Weighted sum of values[set->n], leaving out NANs and weights of 0 (a column only); NAN if nothing is left. */
 double reward_score(const struct reward_set *set, const double *values);
 
 #endif

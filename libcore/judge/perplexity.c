@@ -1,0 +1,92 @@
+#include "judge/perplexity.h"
+
+#include "base/mem.h"
+#include "judge/chars.h"
+
+#include <math.h>
+
+/* Queues ids[from..to) with predictions from place first on. */
+static enum status add_window(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t from, int64_t first,
+			      int64_t to, struct error *err)
+{
+	p->mask.n = 0;
+	for (int64_t i = from; i < to; i++) {
+		bool counts = i >= first && (!mask || mask[i]);
+		ids_push(&p->mask, counts);
+		p->tokens += counts;
+	}
+	MEM_PUSH_ROOM(p->pending, p->n, p->cap);
+	double *sum = arena_alloc(&p->arena, sizeof(*sum));
+	p->pending[p->n++] = sum;
+	return scorer_add(p->scorer, ids + from, p->mask.v, to - from, sum, err);
+}
+
+enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err)
+{
+	int64_t width = scorer_limit(p->scorer) - 1;          /* predictions of a full window */
+	p->rows++;
+	for (int64_t done = 1; done < n;) {
+		int64_t take = n - done < width ? n - done : width;
+		int64_t to = done + take;
+		int64_t from = take == width || done == 1 ? done - 1 : to - width - 1;
+		TRY(add_window(p, ids, mask, from < 0 ? 0 : from, done, to, err));
+		done = to;
+	}
+	return OK;
+}
+
+static int64_t count_words(const char *p, size_t n)
+{
+	const char *end = p + n;
+	int64_t words = 1;
+	bool space = false;
+	utf8proc_int32_t c;
+	for (size_t len; p < end; p += len) {
+		len = chars_next(p, end, &c);
+		bool now = chars_is_space(c);
+		words += now && !space;
+		space = now;
+	}
+	return words;
+}
+
+enum status perplexity_add_text(struct perplexity *p, const struct lm *lm, const char *text, size_t n, struct error *err)
+{
+	int32_t prefix = tokenizer_bos(lm->tokenizer) >= 0 ? tokenizer_bos(lm->tokenizer) : tokenizer_eos(lm->tokenizer);
+	if (prefix < 0)
+		return error_set(err, ERR_DATA, "the tokenizer has neither a beginning nor an end token to start a document with");
+	p->window.n = 0;
+	ids_push(&p->window, prefix);
+	TRY(tokenizer_encode(lm->tokenizer, lm->scratch, text, n, false, &p->window, err));
+	p->words += count_words(text, n);
+	p->bytes += (int64_t)n;
+	return perplexity_add_ids(p, p->window.v, NULL, p->window.n, err);
+}
+
+enum status perplexity_settle(struct perplexity *p, struct error *err)
+{
+	TRY(scorer_flush(p->scorer, err));
+	for (int64_t i = 0; i < p->n; i++)
+		p->logprob += *p->pending[i];
+	p->n = 0;
+	arena_reset(&p->arena);
+	return OK;
+}
+
+void perplexity_release(struct perplexity *p)
+{
+	arena_release(&p->arena);
+	mem_free(p->pending);
+	ids_release(&p->window);
+	ids_release(&p->mask);
+}
+
+double perplexity_per(const struct perplexity *p, int64_t units)
+{
+	return units > 0 ? exp(-p->logprob / (double)units) : NAN;
+}
+
+double perplexity_bits_per_byte(const struct perplexity *p)
+{
+	return p->bytes > 0 ? -p->logprob / (double)p->bytes / 0.69314718055994530942 : NAN;
+}

@@ -1,0 +1,34 @@
+/* perplexity.h - how well a model predicts text, as lm-evaluation-harness's loglikelihood_rolling counts it.
+ *
+ * Each token is predicted once. A document is cut into windows of as many tokens as the model has positions: the first
+ * starts behind the prefix token, each next one behind the last token of the window before it, and the last, shorter one
+ * with as much left context as fits. Words are the pieces between runs of white space (empty ones at the edges count), bytes
+ * those of the text. */
+#ifndef QUERN_JUDGE_PERPLEXITY_H
+#define QUERN_JUDGE_PERPLEXITY_H
+
+#include "infer/logprob.h"
+
+struct perplexity {
+	struct scorer *scorer;               /* the caller's */
+	double logprob;                      /* totals of everything settled */
+	int64_t rows, tokens, words, bytes;
+	/* windows on their way */
+	struct arena arena;
+	double **pending;
+	int64_t n, cap;
+	struct ids window, mask;
+};
+
+/* ids[0] is context only; ids[i] counts where mask (NULL = all) is not 0. */
+enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err);
+/* A document: its ids behind the beginning-of-sequence token, or the end token where there is none; words and bytes too. */
+enum status perplexity_add_text(struct perplexity *p, const struct lm *lm, const char *text, size_t n, struct error *err);
+/* Brings the totals up to date. Call at least once per batch, so that what is pending stays bounded. */
+enum status perplexity_settle(struct perplexity *p, struct error *err);
+void perplexity_release(struct perplexity *p);
+
+double perplexity_per(const struct perplexity *p, int64_t units);     /* exp(-logprob / units), NAN for none */
+double perplexity_bits_per_byte(const struct perplexity *p);
+
+#endif

@@ -1,0 +1,29 @@
+/* report.h - the result of an evaluation: JSON with the members lm-evaluation-harness writes, and its table for people. */
+#ifndef QUERN_JUDGE_REPORT_H
+#define QUERN_JUDGE_REPORT_H
+
+#include "base/json.h"
+
+#define REPORT_METRICS 8
+
+struct report {
+	const char *task;                    /* "exact-match" */
+	const char *output_type;             /* "generate_until", "loglikelihood_rolling" */
+	const char *model;                   /* directory, NULL = none was run */
+	int64_t original, effective;         /* rows read, rows measured */
+	int64_t seed;
+	const char *settings;                /* JSON object of the task's configuration, or NULL */
+	const char *provenance;              /* JSON array, or NULL */
+	int n;
+	struct {
+		const char *name;
+		double value, error;         /* error NAN = has none: "N/A" */
+		bool higher;                 /* is better */
+	} metrics[REPORT_METRICS];
+};
+
+void report_add(struct report *r, const char *name, double value, double error, bool higher);
+void report_json(const struct report *r, struct buf *out);
+void report_table(const struct report *r, struct buf *out);
+
+#endif

@@ -1,0 +1,403 @@
+/* quern eval - what a model can do: a report with standard errors.
+ *
+ * --task exact-match: problems with -m (the model answers, greedily), or completions that are there already. Accuracy by the
+ * rule of libcore/judge/answer.h, format rate, length. --task perplexity: documents, conversations, tokens or packed rows
+ * under -m. The report is JSON as lm-evaluation-harness writes it, and a table for people. */
+#include "common/tool.h"
+#include "infer/complete.h"
+#include "judge/perplexity.h"
+#include "judge/report.h"
+#include "judge/rewards.h"
+#include "judge/stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum task { TASK_EXACT_MATCH, TASK_PERPLEXITY };
+enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
+
+static struct {
+	const char *model, *samples, *answer;
+	int task, report;
+	int64_t max_new_tokens, batch, context;
+	double temperature;
+	struct opt_list stop;
+} opts = { .answer = "answer", .max_new_tokens = 256, .batch = 64 };
+
+static struct opt options[] = {
+	OPT_GROUP("What to measure"),
+	OPT_CHOICE(0, "task", &opts.task, "exact-match|perplexity", "the measurement"),
+	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
+	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
+	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
+	OPT_STRING(0, "samples", &opts.samples, "FILE", "exact-match: keep every completion with its verdict (kind scores)"),
+	OPT_GROUP("Generation"),
+	OPT_INT(0, "max-new-tokens", &opts.max_new_tokens, "N", 1, 16777216, "end a completion after N tokens"),
+	OPT_DOUBLE(0, "temperature", &opts.temperature, "T", 0, 1e6, "sample instead of taking the most probable token"),
+	OPT_LIST(0, "stop", &opts.stop, "TEXT", "end a completion before TEXT (may be repeated)"),
+	OPT_INT(0, "context", &opts.context, "N", 0, 16777216,
+		"tokens of prompt and completion, or of a perplexity window; 0 is the model's, up to 4096"),
+	OPT_INT(0, "batch", &opts.batch, "N", 1, 65536, "sequences that run at once"),
+	OPT_END,
+};
+
+static struct tool tool = {
+	.name = "eval", .summary = "measure a model on held-out data", .operands = "[FILE ...]", .options = options,
+	.max_operands = -1,
+};
+
+static struct report report;
+
+/* --- exact match ------------------------------------------------------------------------------------------ */
+
+static struct {
+	struct stats correct, format, tokens;
+	struct reward_set format_rule;
+	int64_t rows, no_gold, no_answer;
+	struct schema schema;                /* of --samples */
+	struct completion_columns columns;
+	struct writer *samples;
+} em;
+
+struct judged {
+	double format;
+	enum verdict verdict;
+};
+
+static struct judged measure(const struct batch *b, int64_t row, const char *text, size_t n, int64_t tokens)
+{
+	size_t gold_n;
+	const char *gold = array_text(batch_column(b, opts.answer), row, &gold_n);
+	struct reward_input in = { .text = text, .n = n };
+	struct judged j = { reward_value(&em.format_rule, 0, &in), answer_judge(gold, gold_n, text, n) };
+	em.rows++;
+	em.no_gold += j.verdict == VERDICT_NO_GOLD;
+	em.no_answer += j.verdict == VERDICT_NO_ANSWER;
+	if (j.verdict != VERDICT_NO_GOLD)
+		stats_add(&em.correct, j.verdict == VERDICT_CORRECT);
+	stats_add(&em.format, j.format);
+	if (tokens >= 0)
+		stats_add(&em.tokens, (double)tokens);
+	return j;
+}
+
+static void append_verdict(struct builder *out, int at, const struct judged *j)
+{
+	if (j->verdict == VERDICT_NO_GOLD) {
+		column_null(builder_column(out, at));
+		column_null(builder_column(out, at + 1));
+	} else {
+		column_double(builder_column(out, at), j->verdict == VERDICT_CORRECT);
+		column_double(builder_column(out, at + 1), j->verdict == VERDICT_CORRECT);
+	}
+	column_double(builder_column(out, at + 2), j->format);
+	column_str(builder_column(out, at + 3), verdict_name(j->verdict));
+}
+
+static enum status open_samples(struct error *err)
+{
+	static const char *const specs[] = { "score: float32?", "reward_accuracy: float32?", "reward_format: float32?",
+					     "verdict: utf8?" };
+	for (int i = 0; i < 4; i++)
+		schema_add_spec(&em.schema, specs[i]);
+	struct writer_options o = tool_writer_options(&tool);
+	return writer_open(&em.samples, opts.samples, &em.schema, KIND_SCORES, &tool.prov, &o, err);
+}
+
+static enum status next_batch(void *arg, struct batch **b, struct error *err)
+{
+	(void)arg;
+	return tool_next(&tool, b, err);
+}
+
+static enum status reject(void *arg, struct batch *b, int64_t row, const char *reason, struct error *err)
+{
+	(void)arg;
+	return tool_reject(&tool, b, row, reason, err);
+}
+
+static enum status measure_completion(void *arg, const struct completion *c, struct error *err)
+{
+	(void)arg;
+	struct judged j = measure(c->batch, c->row, c->text, c->n, c->result->n);
+	if (!em.samples)
+		return OK;
+	struct builder *out = writer_builder(em.samples);
+	completion_append(out, &em.columns, c);
+	append_verdict(out, 7 + em.columns.n_passed, &j);
+	return writer_row(em.samples, err);
+}
+
+/* The model answers every problem once. */
+static enum status answer_problems(struct lm *lm, struct error *err)
+{
+	struct generate_totals totals = { 0 };
+	struct complete_io io = { next_batch, reject, measure_completion, NULL };
+	struct generate_options o = {
+		.sample = { opts.temperature, 0, 1, 0, 1 }, .n = 1, .max_new_tokens = opts.max_new_tokens, .slots = opts.batch,
+		.context = opts.context, .seed = (uint64_t)tool.seed, .stops = opts.stop.items, .n_stops = opts.stop.n,
+	};
+	if (opts.samples) {
+		TRY(completion_schema(tool_schema(&tool), tool_kind(&tool), &em.schema, &em.columns, err));
+		TRY(open_samples(err));
+	}
+	double start = clock_seconds();
+	TRY(complete_rows(lm, tool_schema(&tool), tool_kind(&tool), &o, &io, &totals, err));
+	double seconds = clock_seconds() - start;
+	tool_stat_int(&tool, "new_tokens", totals.new_tokens);
+	tool_stat_double(&tool, "new_tokens_per_second", seconds > 0 ? (double)totals.new_tokens / seconds : 0);
+	return OK;
+}
+
+/* Completions that another tool made: they are judged as they are. */
+static enum status read_completions(struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	if (opts.samples)
+		return error_set(err, ERR_USAGE, "--samples is for -m; 'quern score' keeps the verdicts of completions");
+	while ((st = tool_next(&tool, &b, err)) == OK) {
+		const struct array *ids = batch_column(b, "completion_ids");
+		for (int64_t row = 0; row < b->rows; row++) {
+			size_t n;
+			int64_t from = 0, to = -1;
+			const char *text = array_text(batch_column(b, "completion"), row, &n);
+			if (ids && !array_is_null(ids, row))
+				array_list(ids, row, &from, &to);
+			measure(b, row, text, n, to - from);
+		}
+		batch_release(b);
+	}
+	return st == END ? OK : st;
+}
+
+static void report_exact_match(void)
+{
+	double none = NAN;
+	report.task = "exact-match";
+	report.output_type = "generate_until";
+	report.effective = em.correct.n;
+	report_add(&report, "exact_match", em.correct.n ? em.correct.mean : none, stats_stderr(&em.correct), true);
+	report_add(&report, "format", em.format.n ? em.format.mean : none, stats_stderr(&em.format), true);
+	report_add(&report, "completion_tokens", em.tokens.n ? em.tokens.mean : none, stats_stderr(&em.tokens), false);
+	tool_stat_int(&tool, "no_gold", em.no_gold);
+	tool_stat_int(&tool, "no_answer", em.no_answer);
+}
+
+static enum status exact_match(struct lm *lm, struct error *err)
+{
+	int answer = schema_find(tool_schema(&tool), opts.answer);
+	if (answer < 0 || !field_is_text(&tool_schema(&tool)->fields[answer]))
+		return error_set(err, ERR_DATA, "there is no text column '%s' with the right answers", opts.answer);
+	TRY(reward_parse(&em.format_rule, "format", err));
+	TRY(lm ? answer_problems(lm, err) : read_completions(err));
+	report_exact_match();
+	return OK;
+}
+
+/* --- perplexity ---------------------------------------------------------------------------------------------- */
+
+static struct {
+	struct perplexity p;
+	struct ids ids, mask;
+	struct chat_message *messages;
+	int cap;
+} px;
+
+static enum status add_chat(const struct lm *lm, const struct batch *b, int64_t row, const char **reason, struct error *err)
+{
+	int n = messages_read(batch_column(b, "messages"), row, &px.messages, &px.cap);
+	px.ids.n = px.mask.n = 0;
+	enum status st = chat_encode(lm->tokenizer, lm->scratch, px.messages, n, false, &px.ids, &px.mask, err);
+	if (st == ERR_DATA) {
+		*reason = "template_error";
+		return OK;
+	}
+	TRY(st);
+	return perplexity_add_ids(&px.p, px.ids.v, px.mask.v, px.ids.n, err);
+}
+
+static enum status add_tokens(const struct batch *b, int64_t row, struct error *err)
+{
+	int64_t n, from = 0, to = 0;
+	const int32_t *ids = array_int32s(batch_column(b, "input_ids"), row, &n);
+	const struct array *mask = batch_column(b, "loss_mask");
+	if (!ids && n > 0)
+		return error_set(err, ERR_DATA, "%s: row %lld: input_ids holds nulls", tool_where(&tool), (long long)row);
+	px.mask.n = 0;
+	if (!mask || array_is_null(mask, row))
+		return perplexity_add_ids(&px.p, ids, NULL, n, err);
+	array_list(mask, row, &from, &to);
+	if (to - from != n)
+		return error_set(err, ERR_DATA, "%s: row %lld: loss_mask has %lld entries for %lld tokens", tool_where(&tool),
+				 (long long)row, (long long)(to - from), (long long)n);
+	for (int64_t i = from; i < to; i++)
+		ids_push(&px.mask, (int32_t)array_int(&mask->children[0], i));
+	return perplexity_add_ids(&px.p, ids, px.mask.v, n, err);
+}
+
+/* Every sequence of a packed row by itself; a label of -100 does not count. */
+static enum status add_packed(const struct batch *b, int64_t row, struct error *err)
+{
+	int64_t n, n_labels, n_lengths, at = 0;
+	const int32_t *ids = array_int32s(batch_column(b, "input_ids"), row, &n);
+	const int32_t *labels = array_int32s(batch_column(b, "labels"), row, &n_labels);
+	const int32_t *lengths = array_int32s(batch_column(b, "seq_lengths"), row, &n_lengths);
+	for (int64_t i = 0; i < n_lengths; i++) {
+		if (!ids || !labels || n != n_labels || lengths[i] < 0 || lengths[i] > n - at)
+			return error_set(err, ERR_DATA, "%s: row %lld: seq_lengths do not fit the row", tool_where(&tool),
+					 (long long)row);
+		px.mask.n = 0;
+		for (int64_t k = at; k < at + lengths[i]; k++)
+			ids_push(&px.mask, labels[k] >= 0);
+		TRY(perplexity_add_ids(&px.p, ids + at, px.mask.v, lengths[i], err));
+		at += lengths[i];
+	}
+	return OK;
+}
+
+static enum status add_row(const struct lm *lm, struct batch *b, int64_t row, struct error *err)
+{
+	const char *reason = NULL;
+	size_t n;
+	const char *text;
+	switch (tool_kind(&tool)) {
+	case KIND_CHAT:
+		TRY(add_chat(lm, b, row, &reason, err));
+		return reason ? tool_reject(&tool, b, row, reason, err) : OK;
+	case KIND_TOKENS:
+		return add_tokens(b, row, err);
+	case KIND_PACKED:
+		return add_packed(b, row, err);
+	default:
+		text = array_text(batch_column(b, "text"), row, &n);
+		return perplexity_add_text(&px.p, lm, text, n, err);
+	}
+}
+
+static void report_perplexity(void)
+{
+	const struct perplexity *p = &px.p;
+	report.task = "perplexity";
+	report.output_type = "loglikelihood_rolling";
+	report.effective = p->rows;
+	if (p->bytes) {
+		report_add(&report, "word_perplexity", perplexity_per(p, p->words), NAN, false);
+		report_add(&report, "byte_perplexity", perplexity_per(p, p->bytes), NAN, false);
+		report_add(&report, "bits_per_byte", perplexity_bits_per_byte(p), NAN, false);
+	}
+	report_add(&report, "token_perplexity", perplexity_per(p, p->tokens), NAN, false);
+	tool_stat_int(&tool, "tokens", p->tokens);
+}
+
+static enum status perplexity(struct lm *lm, struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	int64_t context = opts.context ? opts.context : generate_context(&lm->model);
+	if (opts.samples)
+		return error_set(err, ERR_USAGE, "--samples is for --task exact-match");
+	if (tool_kind(&tool) == KIND_TOKENS && schema_find(tool_schema(&tool), "input_ids") < 0)
+		return error_set(err, ERR_DATA, "tokens of pairs have no column 'input_ids' to measure");
+	TRY(scorer_open(&px.p.scorer, &lm->model, context, err));
+	while ((st = tool_next(&tool, &b, err)) == OK) {
+		for (int64_t row = 0; row < b->rows && st == OK; row++)
+			st = add_row(lm, b, row, err);
+		if (st == OK)
+			st = perplexity_settle(&px.p, err);
+		batch_release(b);
+		TRY(st);
+	}
+	report_perplexity();
+	return st == END ? OK : st;
+}
+
+/* --- the report ------------------------------------------------------------------------------------------------ */
+
+static enum status write_report(struct error *err)
+{
+	struct buf text = { 0 }, chain = { 0 }, table = { 0 };
+	struct output *out;
+	bool as_table = opts.report == FORM_TABLE || (opts.report == FORM_AUTO && !tool.out_path && isatty(STDOUT_FILENO));
+	provenance_print(&tool.prov, &chain);
+	report.provenance = chain.data;
+	report.original = tool.prov.rows_in;
+	report.model = opts.model;
+	report.seed = tool.seed;
+	report_table(&report, &table);
+	if (!as_table)
+		report_json(&report, &text);
+	enum status st = output_open(&out, tool.out_path, err);
+	if (st == OK) {
+		st = output_write(out, as_table ? table.data : text.data, as_table ? table.len : text.len, err);
+		if (st == OK)
+			st = output_commit(out, err);
+		else
+			output_abort(out);
+	}
+	if (st == OK && !as_table && !tool.quiet)
+		fwrite(table.data, 1, table.len, stderr);
+	buf_release(&text);
+	buf_release(&chain);
+	buf_release(&table);
+	return st;
+}
+
+static enum status open_inputs(struct error *err)
+{
+	static const enum kind problems[] = { KIND_PROBLEMS, KIND_CHAT, KIND_DOCUMENTS };
+	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES };
+	static const enum kind texts[] = { KIND_DOCUMENTS, KIND_CHAT, KIND_TOKENS, KIND_PACKED };
+	if (opts.task == TASK_PERPLEXITY && !opts.model)
+		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
+	if (opts.task == TASK_PERPLEXITY)
+		return tool_open_inputs(&tool, texts, 4, err);
+	return opts.model ? tool_open_inputs(&tool, problems, 3, err) : tool_open_inputs(&tool, completions, 2, err);
+}
+
+static enum status evaluate(struct error *err)
+{
+	struct lm lm = { 0 };
+	enum status st = OK;
+	if (opts.model) {
+		TRY(tool_add_input(&tool, opts.model, err));
+		TRY(lm_open(&lm, opts.model, tool.pool, err));
+	}
+	if (opts.task == TASK_PERPLEXITY)
+		st = perplexity(&lm, err);
+	else
+		st = exact_match(opts.model ? &lm : NULL, err);
+	if (st == OK && em.samples) {
+		st = writer_commit(em.samples, err);
+		em.samples = NULL;
+	}
+	scorer_close(px.p.scorer);
+	lm_close(&lm);
+	return st;
+}
+
+static enum status run(struct error *err)
+{
+	for (int i = 0; i < opts.stop.n; i++)
+		if (!opts.stop.items[i][0])
+			return error_set(err, ERR_USAGE, "--stop wants a text, not an empty one");
+	TRY(open_inputs(err));
+	enum status st = evaluate(err);
+	writer_abort(em.samples);
+	schema_release(&em.schema);
+	completion_columns_release(&em.columns);
+	perplexity_release(&px.p);
+	ids_release(&px.ids);
+	ids_release(&px.mask);
+	mem_free(px.messages);
+	return st == OK ? write_report(err) : st;
+}
+
+int main(int argc, char **argv)
+{
+	struct error err;
+	tool_start(&tool, argc, argv);
+	return tool_end(&tool, run(&err), &err);
+}

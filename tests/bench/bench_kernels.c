@@ -1,0 +1,267 @@
+/* bench_kernels.c - each entry of the kernel table, timed against what this machine can do.
+ *
+ * The limits are measured in the same run: multiply-adds from registers for the products, a large copy for what goes
+ * over memory. The best peer for products, OpenBLAS, is timed beside them where it is installed. The last lines
+ * add up one training step and one decoding step of a 3M-parameter Llama, kernel by kernel. */
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/progress.h"
+#include "cpu/isa.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct kernels *k;
+static struct pool *pool;
+static double peak_flops, copy_bytes;         /* per second, on the threads of the run */
+
+/* --- limits ------------------------------------------------------------------------------------- */
+
+#define CHAINS 12
+#define PEAK_ROUNDS 2000000
+
+#define PEAK(isa, lanes)                                                                             \
+	__attribute__((target(isa), noinline)) static float peak_loop_##lanes(void)                  \
+	{                                                                                            \
+		typedef float vec __attribute__((vector_size(4 * lanes)));                           \
+		vec a[CHAINS], b = (vec){0} + 0.999f, c = (vec){0} + 1e-6f;                          \
+		_Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = (vec){0} + (float)i; \
+		for (int r = 0; r < PEAK_ROUNDS; r++) {                                              \
+			_Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++)                    \
+				__asm__("vfmadd213ps %2, %1, %0" : "+v"(a[i]) : "v"(b), "v"(c));     \
+		}                                                                                    \
+		_Pragma("GCC unroll 12") for (int i = 1; i < CHAINS; i++) a[0] += a[i];              \
+		return a[0][0];                                                                      \
+	}
+
+#ifdef __x86_64__
+PEAK("avx512f", 16)
+PEAK("avx2,fma", 8)
+#endif
+static float peak_loop_plain(void)
+{
+	typedef float vec __attribute__((vector_size(16)));
+	vec a[CHAINS] = {{0}};
+
+	for (int r = 0; r < PEAK_ROUNDS; r++) {
+#pragma GCC unroll 12
+		for (int i = 0; i < CHAINS; i++)
+			a[i] = a[i] * 0.999f + 1e-6f;
+	}
+	for (int i = 1; i < CHAINS; i++)
+		a[0] += a[i];
+	return a[0][0];
+}
+
+static float (*peak_loop)(void) = peak_loop_plain;
+static volatile float sink;
+
+static void peak_task(void *arg, int64_t i, int worker)
+{
+	(void)arg, (void)i, (void)worker;
+	sink = peak_loop();
+}
+
+static void measure_limits(const char *isa)
+{
+	size_t bytes = 256u << 20;
+	char *a = k->alloc(pool, bytes), *b = k->alloc(pool, bytes);
+	int threads = pool_threads(pool), lanes = 4;
+
+#ifdef __x86_64__
+	if (!strcmp(isa, "avx512"))
+		peak_loop = peak_loop_16, lanes = 16;
+	else if (!strcmp(isa, "avx2"))
+		peak_loop = peak_loop_8, lanes = 8;
+#endif
+	for (int r = 0; r < 5; r++) {
+		double start = clock_seconds(), v;
+
+		pool_run(pool, threads, peak_task, NULL);
+		v = 2.0 * lanes * CHAINS * PEAK_ROUNDS * threads / (clock_seconds() - start);
+		peak_flops = v > peak_flops ? v : peak_flops;
+		start = clock_seconds();
+		k->copy(pool, a, b, bytes);
+		v = 2.0 * (double)bytes / (clock_seconds() - start);
+		copy_bytes = v > copy_bytes ? v : copy_bytes;
+	}
+	k->release(a), k->release(b);
+	printf("%s, %d thread%s: multiply-add peak %.1f GFLOP/s, copy %.1f GB/s\n", isa, threads, threads > 1 ? "s" : "",
+	       peak_flops * 1e-9, copy_bytes * 1e-9);
+}
+
+/* --- one kernel ------------------------------------------------------------------------------------ */
+
+/* Best seconds of one call: at least five runs, each of some milliseconds. */
+#define BEST(seconds, call)                                               \
+	do {                                                              \
+		int times_ = 1;                                           \
+		double t_ = 0;                                            \
+		(seconds) = 1e9;                                          \
+		for (int run_ = 0; run_ < 6; run_++) {                    \
+			t_ = clock_seconds();                             \
+			for (int i_ = 0; i_ < times_; i_++) {             \
+				call;                                     \
+			}                                                 \
+			t_ = (clock_seconds() - t_) / times_;             \
+			(seconds) = t_ < (seconds) ? t_ : (seconds);      \
+			times_ = t_ > 0.008 ? 1 : (int)(0.008 / (t_ + 1e-9)) + 1; \
+		}                                                         \
+	} while (0)
+
+static float *some(int64_t n)
+{
+	float *p = k->alloc(pool, (size_t)n * sizeof *p);
+
+	if (!p) {
+		fprintf(stderr, "bench_kernels: no memory for %lld floats\n", (long long)n);
+		exit(1);
+	}
+	for (int64_t i = 0; i < n; i++)
+		p[i] = (float)((i * 2654435761u >> 8) & 0xffff) / 65536.0f - 0.5f;
+	return p;
+}
+
+typedef void sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
+
+static sgemm *peer_open(void)
+{
+	void *lib;
+
+	setenv("OPENBLAS_NUM_THREADS", "1", 1);
+	setenv("OPENBLAS_CORETYPE", strcmp(kernels_cpu_isa(), "avx512") ? "Haswell" : "SkylakeX", 0);
+	lib = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+	return lib ? (sgemm *)(uintptr_t)dlsym(lib, "cblas_sgemm") : NULL;
+}
+
+static void bench_products(void)
+{
+	static const int shapes[][3] = {
+		{2048, 320, 192}, {2048, 1024, 192}, {2048, 192, 512}, {480, 4096, 192}, {2048, 384, 128}, {2048, 2048, 256},
+		{2048, 2048, 2048}, {256, 1024, 192}, {64, 1024, 192}, {16, 1024, 192}, {8, 1024, 192}, {1, 1024, 192},
+	};
+	sgemm *peer = pool_threads(pool) == 1 ? peer_open() : NULL;
+
+	printf("%-22s %28s%s\n", "product N x O x I", "matmul     _dx     _dw GFLOP/s", peer ? "   OpenBLAS" : "");
+	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+		int n = shapes[s][0], o = shapes[s][1], i = shapes[s][2];
+		float *x = some((int64_t)n * i), *w = some((int64_t)o * i), *y = some((int64_t)n * o);
+		double flops = 2.0 * n * o * i, t[4] = {0};
+		char name[40];
+
+		BEST(t[0], k->matmul(pool, y, x, w, n, o, i, 0));
+		BEST(t[1], k->matmul_dx(pool, x, y, w, n, o, i, 0));
+		BEST(t[2], k->matmul_dw(pool, w, y, x, n, o, i));
+		if (peer)
+			BEST(t[3], peer(101, 111, 112, n, o, i, 1, x, i, w, i, 0, y, o));
+		snprintf(name, sizeof name, "%d x %d x %d", n, o, i);
+		printf("%-22s %8.1f%8.1f%8.1f  %3.0f %% of peak", name, flops / t[0] * 1e-9, flops / t[1] * 1e-9,
+		       flops / t[2] * 1e-9, 100 * flops / t[0] / peak_flops);
+		printf(peer ? "%8.1f\n" : "\n", flops / t[3] * 1e-9);
+		k->release(x), k->release(w), k->release(y);
+	}
+}
+
+/* --- a small Llama ---------------------------------------------------------------------------------- */
+
+enum { LAYERS = 6, C = 192, H = 6, HKV = 2, D = 32, F = 512, V = 4096, N = 2048, T = 256, SEQS = N / T, QKV = (H + 2 * HKV) * D };
+#define PARAMS ((int64_t)V * C + LAYERS * ((int64_t)C * QKV + H * D * C + 3 * C * F + 2 * C) + C)
+
+static double step_seconds, fwd_seconds;
+
+/* One line; weight: calls per training step; forward: part of the forward too. */
+static void line(const char *name, double t, double work, double limit, const char *unit, double weight, bool forward)
+{
+	printf("%-22s %8.2f ms %8.1f %s  %3.0f %% of limit\n", name, t * 1e3, work / t * 1e-9, unit, 100 * work / t / limit);
+	step_seconds += weight * t;
+	fwd_seconds += forward ? weight * t : 0;
+}
+
+#define BYTES(name, floats, weight, forward, call) \
+	do { double s_; BEST(s_, call); line(name, s_, 4.0 * (floats), copy_bytes, "GB/s   ", weight, forward); } while (0)
+#define FLOPS(name, flops, weight, forward, call) \
+	do { double s_; BEST(s_, call); line(name, s_, flops, peak_flops, "GFLOP/s", weight, forward); } while (0)
+
+static void bench_model(void)
+{
+	float *x = some(N * F), *y = some(N * QKV), *z = some(N * QKV), *gu = some(N * 2 * F), *w = some((int64_t)V * C);
+	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, V) + k->rmsnorm_scratch(N, C));
+	float *p = some(PARAMS), *m = some(PARAMS), *v = k->alloc(pool, PARAMS * sizeof *v), *g = some(PARAMS), *cs = some(T * D);
+	int32_t ids[N], pos[N], cu[SEQS + 1];
+	double pairs = (double)N * (T + 1) / 2 * H * D, nc = (double)N * C, nf = (double)N * F;
+	volatile double keep;
+
+	for (int i = 0; i < N; i++)
+		ids[i] = i * 7 % V, pos[i] = i % T;
+	for (int i = 0; i <= SEQS; i++)
+		cu[i] = i * T;
+	printf("Llama with %.1fM parameters: %d layers, C %d, %d/%d heads of %d, F %d, V %d; %d tokens in sequences of %d\n",
+	       PARAMS * 1e-6, LAYERS, C, H, HKV, D, F, V, N, T);
+	BYTES("embed", 2 * nc, 1, true, k->embed(pool, y, w, ids, N, C));
+	BYTES("embed_dw", 3 * nc, 1, false, k->embed_dw(pool, w, y, ids, N, C, V));
+	BYTES("rmsnorm + add", 4 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, z, w, N, C, 1e-5f));
+	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, scratch, N, C));
+	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, 1));
+	BYTES("swiglu", 3 * nf, LAYERS, true, k->swiglu(pool, x, gu, N, F));
+	BYTES("swiglu_dgu", 5 * nf, LAYERS, false, k->swiglu_dgu(pool, gu, x, gu, N, F));
+	k->release(x), x = some(N * F);
+	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, H, HKV, D));
+	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, H, HKV, D));
+	k->release(w), w = some((int64_t)V * C);
+	FLOPS("matmul qkv", 2 * nc * QKV, LAYERS, true, k->matmul(pool, y, x, w, N, QKV, C, 0));
+	FLOPS("matmul o", 2 * nc * H * D, LAYERS, true, k->matmul(pool, y, x, w, N, C, H * D, 0));
+	FLOPS("matmul gate|up", 4 * nc * F, LAYERS, true, k->matmul(pool, gu, x, w, N, 2 * F, C, 0));
+	FLOPS("matmul down", 2 * nc * F, LAYERS, true, k->matmul(pool, y, gu, w, N, C, F, 0));
+	FLOPS("matmul_dx gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
+	      k->matmul_dx(pool, y, gu, w, N, 2 * F, C, 0));
+	FLOPS("matmul_dw gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
+	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
+	k->release(w), w = some((int64_t)V * C);
+	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, w, ids, scratch, N, C, V));
+	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, w, lse, ids, scratch, N, C, V));
+	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1));
+	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));
+	(void)keep;
+	printf("training bound %.0f tokens/s, scoring bound %.0f tokens/s (the sum of the kernels)\n", N / step_seconds,
+	       N / fwd_seconds);
+	k->release(x), k->release(y), k->release(z), k->release(gu), k->release(w), k->release(logp), k->release(lse);
+	k->release(scratch), k->release(p), k->release(m), k->release(v), k->release(g), k->release(cs);
+}
+
+/* Decoding steps of a batch with a cache of T tokens each. */
+static void bench_decode(void)
+{
+	float *x = some(64 * 2 * F), *y = some(64 * V), *w = some((int64_t)V * C), *kc = some(64 * T * HKV * D);
+	float *vc = some(64 * T * HKV * D);
+	int32_t cu[65], slot[64], past[64];
+
+	for (int i = 0; i < 65; i++)
+		cu[i] = i;
+	for (int i = 0; i < 64; i++)
+		slot[i] = i, past[i] = T - 1;
+	for (int b = 1; b <= 64; b *= 4) {
+		double t, gemm, att;
+
+		BEST(gemm, (k->matmul(pool, y, x, w, b, QKV, C, 0), k->matmul(pool, y, x, w, b, C, H * D, 0),
+			    k->matmul(pool, y, x, w, b, 2 * F, C, 0), k->matmul(pool, y, x, w, b, C, F, 0)));
+		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, H, HKV, D));
+		BEST(t, k->matmul(pool, y, x, w, b, V, C, 0));
+		t += LAYERS * (gemm + att);
+		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,
+		       att * 1e3, b / t);
+	}
+	k->release(x), k->release(y), k->release(w), k->release(kc), k->release(vc);
+}
+
+int main(int argc, char **argv)
+{
+	pool = pool_open(argc > 1 ? atoi(argv[1]) : 0);
+	k = kernels_cpu();
+	measure_limits(kernels_cpu_isa());
+	bench_products();
+	bench_model();
+	bench_decode();
+	pool_close(pool);
+	return 0;
+}

@@ -6,6 +6,8 @@
  * decision tree of Kohlschuetter et al. (2010, "number of words" classifier). Headings follow the block after them. */
 #include "text/html_blocks.h"
 
+#define MAIN_WORDS_MIN 50   /* fewer words are no main text that names have found */
+
 static int words_in(const struct html_blocks *b, int from, int to, bool content_only)
 {
 	int64_t sum = 0;
@@ -103,13 +105,23 @@ static void judge_blocks(struct html_blocks *b)
 	mem_free(verdict);
 }
 
-void html_choose(struct html_blocks *b, enum html_mode mode)
+static void all_content(struct html_blocks *b)
 {
 	for (int i = 0; i < b->n; i++)
 		b->v[i].content = true;
+}
+
+void html_choose(struct html_blocks *b, enum html_mode mode)
+{
+	all_content(b);
 	if (mode == HTML_ALL)
 		return;
 	drop_junk(b);
 	keep_main(b);
 	judge_blocks(b);
+	/* Names that leave next to nothing were misleading: then the blocks are judged by themselves. */
+	if (words_in(b, 0, b->n, true) < MAIN_WORDS_MIN) {
+		all_content(b);
+		judge_blocks(b);
+	}
 }

@@ -52,8 +52,13 @@ static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs,
 		mul_rows(GEMM_MR, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
 	for (; i + 4 <= m; i += 4)
 		mul_rows(4, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
-	for (; i < m; i++)
-		mul_rows(1, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
+	c += i * ldc, a += i * ars;
+	if (m - i == 3)
+		mul_rows(3, c, ldc, a, ars, acs, b, ldb, n, k, acc);
+	else if (m - i == 2)
+		mul_rows(2, c, ldc, a, ars, acs, b, ldb, n, k, acc);
+	else if (m - i == 1)
+		mul_rows(1, c, ldc, a, ars, acs, b, ldb, n, k, acc);
 }
 
 /* The last sequence that begins at or before token t (empty sequences before it are passed over). */
@@ -102,7 +107,7 @@ static void attend_softmax(const struct attend *t, struct attend_scratch *w, int
 	}
 	top = v_hmax(max);
 	top = top > w->max[r] || top != top ? top : w->max[r];
-	fade = expf(w->max[r] - top);
+	fade = top == w->max[r] ? 1.0f : expf(w->max[r] - top);
 	for (V_EACH(j, vis)) {
 		v_store(s + j, v_exp(v_load(s + j) - v_set1(top)));
 		for (int i = v_lanes(vis, j); i < VL; i++)

@@ -17,6 +17,8 @@
 #define GEMM_NR (2 * VL)
 #define GEMM_KC 256     /* a panel of B (GEMM_KC x GEMM_NR) stays in the first-level cache */
 #define GEMM_NC 512     /* the packed block of B (GEMM_KC x GEMM_NC, 512 KiB) stays in the second */
+#define GEMM_PACKED (2 * GEMM_KC * GEMM_NC)    /* what is packed at a time: one block, or several narrow ones */
+#define GEMM_SOLO 2e6   /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB 48      /* rows per task; a multiple of every GEMM_MR */
 #define GEMM_FEW 96     /* with no more rows than this, the operands change places */
 
@@ -36,7 +38,8 @@ struct gemm {
 	struct operand a, b;
 	int64_t m, n, k;
 	bool acc, swapped;            /* swapped: a's rows are the columns of c */
-	int64_t j0, nc, p0, kc;       /* the block at work */
+	int64_t j0, nc, p0, p1;       /* what is packed: nc columns (width with padding) over k from p0 to p1 */
+	int64_t width;
 	int64_t mb;                   /* rows per task */
 	float *packed;
 };
@@ -70,12 +73,8 @@ static void pack_columns(float *dst, int width, const struct operand *x, int64_t
 	for (int p = 0; p < kc; p++, dst += width) {
 		const float *src = operand_row(x, p0 + p) + r0;
 
-		if (nr == width) {
-			memcpy(dst, src, (size_t)width * sizeof *dst);
-		} else {
-			memcpy(dst, src, (size_t)nr * sizeof *dst);
-			memset(dst + nr, 0, (size_t)(width - nr) * sizeof *dst);
-		}
+		for (int g = 0; g < width; g += VL)
+			v_store(dst + g, nr - g >= VL ? v_load(src + g) : v_load_n(src + g, nr > g ? nr - g : 0));
 	}
 }
 
@@ -152,35 +151,39 @@ static void gemm_store(const struct gemm *g, const vf *tile, int nv, int64_t i0,
 	}
 }
 
+/* Panel i of all panels, those of the first GEMM_KC of k first. */
 static void gemm_pack_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t j = g->j0 + i * GEMM_NR;
-	int nr = g->n - j < GEMM_NR ? (int)(g->n - j) : GEMM_NR;
+	int64_t panels = g->width / GEMM_NR, p = g->p0 + i / panels * GEMM_KC, j = i % panels * GEMM_NR;
+	int64_t kc = g->p1 - p < GEMM_KC ? g->p1 - p : GEMM_KC;
 
 	(void)worker;
-	pack(g->packed + i * GEMM_NR * g->kc, GEMM_NR, &g->b, j, nr, g->p0, (int)g->kc);
+	pack(g->packed + (p - g->p0) * g->width + j * kc, GEMM_NR, &g->b, g->j0 + j, (int)(g->nc - j < GEMM_NR ? g->nc - j : GEMM_NR),
+	     p, (int)kc);
 }
 
-/* mr rows of a against every panel of the block. */
-static void gemm_tile(const struct gemm *g, const float *a, int64_t ars, int64_t acs, int64_t i0, int mr)
+/* mr rows of a, over [p, p + kc), against every panel. */
+static void gemm_tile(const struct gemm *g, const float *a, int64_t ars, int64_t acs, int64_t i0, int mr, int64_t p,
+		      int64_t kc)
 {
 	vf tile[GEMM_MR * 2];
+	bool acc = g->acc || p > 0;
 
 	for (int64_t j = 0; j < g->nc; j += GEMM_NR) {
-		const float *b = g->packed + j * g->kc;
+		const float *b = g->packed + (p - g->p0) * g->width + j * kc;
 		int nr = g->nc - j < GEMM_NR ? (int)(g->nc - j) : GEMM_NR;
 
 		if (nr <= VL) {
-			micro(GEMM_MR, 1, g->kc, a, ars, acs, b, GEMM_NR, tile);
-			gemm_store(g, tile, 1, i0, mr, g->j0 + j, nr, g->acc || g->p0 > 0);
+			micro(GEMM_MR, 1, kc, a, ars, acs, b, GEMM_NR, tile);
+			gemm_store(g, tile, 1, i0, mr, g->j0 + j, nr, acc);
 			continue;
 		}
 		if (ars == 1)
-			micro(GEMM_MR, 2, g->kc, a, 1, GEMM_MR, b, GEMM_NR, tile);
+			micro(GEMM_MR, 2, kc, a, 1, GEMM_MR, b, GEMM_NR, tile);
 		else
-			micro(GEMM_MR, 2, g->kc, a, ars, 1, b, GEMM_NR, tile);
-		gemm_store(g, tile, 2, i0, mr, g->j0 + j, nr, g->acc || g->p0 > 0);
+			micro(GEMM_MR, 2, kc, a, ars, 1, b, GEMM_NR, tile);
+		gemm_store(g, tile, 2, i0, mr, g->j0 + j, nr, acc);
 	}
 }
 
@@ -190,18 +193,22 @@ static void gemm_rows_task(void *arg, int64_t i, int worker)
 	int64_t i0 = i * g->mb, i1 = i0 + g->mb < g->m ? i0 + g->mb : g->m;
 	float packed[GEMM_MR * GEMM_KC + VL] __attribute__((aligned(64)));
 	/* With few panels packing would cost more than strided reading. */
-	bool direct = g->nc <= 2 * GEMM_NR && !g->a.k_major && !g->a.idx;
+	bool direct = g->nc <= 2 * GEMM_NR && !g->a.k_major && !g->a.idx && g->a.ld != 1;
 
 	(void)worker;
-	for (; i0 < i1; i0 += GEMM_MR) {
-		int mr = i1 - i0 < GEMM_MR ? (int)(i1 - i0) : GEMM_MR;
+	for (int64_t p = g->p0; p < g->p1; p += GEMM_KC) {
+		int64_t kc = g->p1 - p < GEMM_KC ? g->p1 - p : GEMM_KC;
 
-		if (direct && mr == GEMM_MR && g->a.ld != 1) {
-			gemm_tile(g, g->a.p + i0 * g->a.ld + g->p0, g->a.ld, 1, i0, mr);
-			continue;
+		for (int64_t r = i0; r < i1; r += GEMM_MR) {
+			int mr = i1 - r < GEMM_MR ? (int)(i1 - r) : GEMM_MR;
+
+			if (direct && mr == GEMM_MR) {
+				gemm_tile(g, g->a.p + r * g->a.ld + p, g->a.ld, 1, r, mr, p, kc);
+				continue;
+			}
+			pack(packed, GEMM_MR, &g->a, r, mr, p, (int)kc);
+			gemm_tile(g, packed, 1, GEMM_MR, r, mr, p, kc);
 		}
-		pack(packed, GEMM_MR, &g->a, i0, mr, g->p0, (int)g->kc);
-		gemm_tile(g, packed, 1, GEMM_MR, i0, mr);
 	}
 }
 
@@ -209,23 +216,27 @@ static void gemm_rows_task(void *arg, int64_t i, int worker)
 static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
 		 struct operand b, int64_t n, int64_t k, bool acc)
 {
-	float packed[GEMM_KC * GEMM_NC + VL] __attribute__((aligned(64)));
-	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc,
-			 .packed = packed};
+	float packed[GEMM_PACKED + VL] __attribute__((aligned(64)));
+	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .acc = acc, .packed = packed};
+	int64_t depth;
 
 	if (m <= GEMM_FEW && n > m) {
 		g.a = b, g.b = a, g.m = n, g.n = m;
 		g.swapped = true;
 	}
+	if ((double)m * (double)n * (double)k < GEMM_SOLO)
+		pool = NULL;
 	g.mb = g.m >= 16 * GEMM_MB ? GEMM_MB : GEMM_MB / 2;
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
 			memset(c + (c_idx ? c_idx[i] : i) * ldc, 0, (size_t)n * sizeof *c);
 	for (g.j0 = 0; g.j0 < g.n; g.j0 += GEMM_NC) {
 		g.nc = g.n - g.j0 < GEMM_NC ? g.n - g.j0 : GEMM_NC;
-		for (g.p0 = 0; g.p0 < k; g.p0 += GEMM_KC) {
-			g.kc = k - g.p0 < GEMM_KC ? k - g.p0 : GEMM_KC;
-			pool_run(pool, (g.nc + GEMM_NR - 1) / GEMM_NR, gemm_pack_task, &g);
+		g.width = (g.nc + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
+		depth = GEMM_PACKED / g.width / GEMM_KC * GEMM_KC;
+		for (g.p0 = 0; g.p0 < k; g.p0 = g.p1) {
+			g.p1 = g.p0 + depth < k ? g.p0 + depth : k;
+			pool_run(pool, g.width / GEMM_NR * ((g.p1 - g.p0 + GEMM_KC - 1) / GEMM_KC), gemm_pack_task, &g);
 			pool_run(pool, (g.m + g.mb - 1) / g.mb, gemm_rows_task, &g);
 		}
 	}

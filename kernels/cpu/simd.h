@@ -91,27 +91,33 @@ INLINE vf v_sqrt(vf a)
 #endif
 
 /* Sum and maximum of the lanes, by halves. */
+#if VL == 16
+INLINE float v_sum(vf v) { return _mm512_reduce_add_ps(v); }
+INLINE float v_hmax(vf v) { return _mm512_reduce_max_ps(v); }
+#elif VL == 8
 INLINE float v_sum(vf v)
 {
-	float t[VL];
+	__m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
 
-	v_store(t, v);
-	for (int w = VL / 2; w > 0; w /= 2)
-		for (int i = 0; i < w; i++)
-			t[i] += t[i + w];
-	return t[0];
+	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+	return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
-
 INLINE float v_hmax(vf v)
 {
-	float t[VL];
+	__m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
 
-	v_store(t, v);
-	for (int w = VL / 2; w > 0; w /= 2)
-		for (int i = 0; i < w; i++)
-			t[i] = t[i] > t[i + w] || t[i] != t[i] ? t[i] : t[i + w];
-	return t[0];
+	s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+	return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
+#else
+INLINE float v_sum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+INLINE float v_hmax(vf v)
+{
+	float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
+
+	return a > b ? a : b;
+}
+#endif
 
 /* e^x: x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts (Cody and Waite), e^r by its Taylor polynomial of
  * degree 7 (remainder below 1e-8), then n into the exponent. Relative error below 2e-7 (check.c measures it)

@@ -238,6 +238,7 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 	TRY(run_items(t, t->cursor.d, t->items, t->n_items, true, r->values, err));
 	TRY(update(t, r, err));
 	t->step++;
+	t->tokens += r->tokens;
 	r->epoch = (double)t->cursor.epoch + (double)t->cursor.at / (double)t->cursor.d->n_items;
 	return OK;
 }

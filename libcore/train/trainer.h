@@ -50,6 +50,7 @@ struct trainer {
 	struct model_state *state;
 	float *grads, *m, *v;        /* device, n_params each */
 	int64_t step, steps;         /* done, and all */
+	int64_t tokens;              /* learned from since trainer_open */
 	int64_t n_max;               /* tokens of the largest micro-batch */
 	size_t bytes;                /* of device memory: parameters, gradients, optimizer, activations */
 	struct update_range *ranges;

@@ -11,8 +11,10 @@ struct writer_options tool_writer_options(const struct tool *t)
 	return o;
 }
 
-static enum status open_rejects(struct tool *t, struct error *err)
+enum status tool_open_rejects(struct tool *t, struct error *err)
 {
+	if (!t->rejects_path || t->rejects)
+		return OK;
 	struct schema *s = &t->priv->rejects_schema;
 	if (t->inputs) {
 		schema_copy(s, &t->inputs->schema);
@@ -32,8 +34,7 @@ static enum status open_rejects(struct tool *t, struct error *err)
 enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k, struct error *err)
 {
 	struct writer_options o = tool_writer_options(t);
-	if (t->rejects_path && !t->rejects)
-		TRY(open_rejects(t, err));
+	TRY(tool_open_rejects(t, err));
 	return writer_open(&t->out, t->out_path, s, k, &t->prov, &o, err);
 }
 

@@ -75,6 +75,8 @@ enum status tool_write_provenance(struct tool *t, const char *dir, struct error 
 /* Opens -o or stdout with this schema; provenance is attached. */
 enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k, struct error *err);
 enum status tool_write(struct tool *t, struct batch *b, struct error *err);
+/* Opens --rejects, for tools whose output is no stream (tool_open_output does it for the others). */
+enum status tool_open_rejects(struct tool *t, struct error *err);
 /* Counts a dropped row under its reason and, with --rejects, keeps it with its columns and "reason". */
 enum status tool_reject(struct tool *t, struct batch *b, int64_t row, const char *reason, struct error *err);
 /* As tool_reject for a row that never became a batch row (a bad line): text is kept in column "text". */

@@ -667,7 +667,7 @@ static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
 static void check_logprob(struct check *c)
 {
 	bool large = below(c, 4) == 0;      /* more rows than a chunk has */
-	int64_t n = large ? 700 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
 	int64_t words = c->k->logprob_scratch(n, v);
 	float *x = floats(c, n * w), *e = floats(c, v * w), *logp[2], *lse[2];
 	int32_t *targets = random_targets(c, n, v);
@@ -695,7 +695,7 @@ static void check_logprob(struct check *c)
 static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
-	int64_t n = large ? 700 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
 	float *x = floats(c, n * w), *e = floats(c, v * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), doubles(d, n), targets, n, w, v};

@@ -17,7 +17,7 @@
 #define GEMM_NR (2 * VL)
 #define GEMM_KC 256     /* a panel of B (GEMM_KC x GEMM_NR) stays in the first-level cache */
 #define GEMM_NC 512     /* the packed block of B (GEMM_KC x GEMM_NC, 512 KiB) stays in the second */
-#define GEMM_PACKED (2 * GEMM_KC * GEMM_NC)    /* what is packed at a time: one block, or several narrow ones */
+#define GEMM_PACKED (2 * GEMM_KC * GEMM_NC)    /* what is packed at a time: wide, or several blocks of k */
 #define GEMM_SOLO 2e6   /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB 48      /* rows per task; a multiple of every GEMM_MR */
 #define GEMM_FEW 96     /* with no more rows than this, the operands change places */
@@ -68,22 +68,35 @@ static void pack_rows(float *dst, int width, const struct operand *x, int64_t r0
 	}
 }
 
+/* The same where k is the leading dimension: the rows of all panels are taken from one matrix row at a time. */
 static void pack_columns(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
 {
-	for (int p = 0; p < kc; p++, dst += width) {
+	for (int p = 0; p < kc; p++) {
 		const float *src = operand_row(x, p0 + p) + r0;
 
-		for (int g = 0; g < width; g += VL)
-			v_store(dst + g, nr - g >= VL ? v_load(src + g) : v_load_n(src + g, nr > g ? nr - g : 0));
+		for (int t = 0; t < nr; t += width) {
+			float *d = dst + (int64_t)t * kc + (int64_t)p * width;
+
+			for (int g = 0; g < width; g += VL) {
+				int have = nr - t - g, want = width - g < VL ? width - g : VL;
+
+				if (have >= VL && want == VL)
+					v_store(d + g, v_load(src + t + g));
+				else
+					v_store_n(d + g, v_load_n(src + t + g, have < 0 ? 0 : have < want ? have : want), want);
+			}
+		}
 	}
 }
 
+/* Rows [r0, r0 + nr) in panels of width, one after the other. */
 static void pack(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
 {
 	if (x->k_major)
 		pack_columns(dst, width, x, r0, nr, p0, kc);
 	else
-		pack_rows(dst, width, x, r0, nr, p0, kc);
+		for (int t = 0; t < nr; t += width)
+			pack_rows(dst + (int64_t)t * kc, width, x, r0 + t, nr - t < width ? nr - t : width, p0, kc);
 }
 
 /* out[mr][nv] = sum over k of a(i, p) * b(p, j): a at a[i * ars + p * acs], b a row of nv vectors every ldb.
@@ -191,7 +204,7 @@ static void gemm_rows_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
 	int64_t i0 = i * g->mb, i1 = i0 + g->mb < g->m ? i0 + g->mb : g->m;
-	float packed[GEMM_MR * GEMM_KC + VL] __attribute__((aligned(64)));
+	float packed[GEMM_MB * GEMM_KC + VL] __attribute__((aligned(64)));
 	/* With few panels packing would cost more than strided reading. */
 	bool direct = g->nc <= 2 * GEMM_NR && !g->a.k_major && !g->a.idx && g->a.ld != 1;
 
@@ -199,6 +212,8 @@ static void gemm_rows_task(void *arg, int64_t i, int worker)
 	for (int64_t p = g->p0; p < g->p1; p += GEMM_KC) {
 		int64_t kc = g->p1 - p < GEMM_KC ? g->p1 - p : GEMM_KC;
 
+		if (!direct)
+			pack(packed, GEMM_MR, &g->a, i0, (int)(i1 - i0), p, (int)kc);
 		for (int64_t r = i0; r < i1; r += GEMM_MR) {
 			int mr = i1 - r < GEMM_MR ? (int)(i1 - r) : GEMM_MR;
 
@@ -206,8 +221,9 @@ static void gemm_rows_task(void *arg, int64_t i, int worker)
 				gemm_tile(g, g->a.p + r * g->a.ld + p, g->a.ld, 1, r, mr, p, kc);
 				continue;
 			}
-			pack(packed, GEMM_MR, &g->a, r, mr, p, (int)kc);
-			gemm_tile(g, packed, 1, GEMM_MR, r, mr, p, kc);
+			if (direct)
+				pack(packed + (r - i0) * kc, GEMM_MR, &g->a, r, mr, p, (int)kc);
+			gemm_tile(g, packed + (r - i0) * kc, 1, GEMM_MR, r, mr, p, kc);
 		}
 	}
 }
@@ -218,7 +234,7 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 {
 	float packed[GEMM_PACKED + VL] __attribute__((aligned(64)));
 	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .acc = acc, .packed = packed};
-	int64_t depth;
+	int64_t columns = k <= GEMM_KC ? GEMM_PACKED / GEMM_KC : GEMM_NC, depth;
 
 	if (m <= GEMM_FEW && n > m) {
 		g.a = b, g.b = a, g.m = n, g.n = m;
@@ -230,8 +246,8 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
 			memset(c + (c_idx ? c_idx[i] : i) * ldc, 0, (size_t)n * sizeof *c);
-	for (g.j0 = 0; g.j0 < g.n; g.j0 += GEMM_NC) {
-		g.nc = g.n - g.j0 < GEMM_NC ? g.n - g.j0 : GEMM_NC;
+	for (g.j0 = 0; g.j0 < g.n; g.j0 += columns) {
+		g.nc = g.n - g.j0 < columns ? g.n - g.j0 : columns;
 		g.width = (g.nc + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
 		depth = GEMM_PACKED / g.width / GEMM_KC * GEMM_KC;
 		for (g.p0 = 0; g.p0 < k; g.p0 = g.p1) {

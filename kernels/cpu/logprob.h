@@ -9,7 +9,7 @@
 
 #define LOGITS_MAX (4 << 20)    /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
 #define LOGITS_ROWS_MIN 96
-#define LOGITS_ROWS_MAX 480     /* a multiple of GEMM_MB */
+#define LOGITS_ROWS_MAX 960     /* a multiple of GEMM_MB */
 
 struct logprob_job {
 	float *logits, *logp, *lse;

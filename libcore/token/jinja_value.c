@@ -357,10 +357,12 @@ static struct jv from_json(struct jrun *r, const struct json *j, enum jinja_mark
 		break;
 	}
 	v = jv_new_dict(r);
-	if (mark && !strcmp(json_get_str(j, "role", ""), "assistant"))
-		mark = JINJA_ANSWER;
+	const struct json *role = json_get(j, "role");       /* not NUL-terminated when it comes from a message */
+	enum jinja_mark said = mark;
+	if (mark && role && role->type == JSON_STRING && role->len == 9 && !memcmp(role->str, "assistant", 9))
+		said = JINJA_ANSWER;
 	for (size_t i = 0; i < j->len; i++)
-		jv_put(r, v, marked_string(r, j->keys[i].str, j->keys[i].len, mark), jv_from_json(r, &j->items[i], mark));
+		jv_put(r, v, marked_string(r, j->keys[i].str, j->keys[i].len, mark), jv_from_json(r, &j->items[i], &j->items[i] == role ? mark : said));
 	return v;
 }
 

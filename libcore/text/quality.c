@@ -187,7 +187,7 @@ void quality_doc_set(struct quality_doc *d, const char *s, size_t n)
 	d->s = s;
 	d->n = n;
 	d->chars = (double)text_length(s, n);
-	d->have_words = d->have_lines = d->have_split = d->have_gopher = d->have_hashes = false;
+	d->have_words = d->have_lines = d->have_gopher = d->have_hashes = false;
 }
 
 const struct spans *quality_words(struct quality_doc *d)

@@ -9,7 +9,7 @@
 struct quality_doc {
 	const char *s;
 	size_t n;
-	bool have_words, have_lines, have_split, have_gopher;
+	bool have_words, have_lines, have_gopher;
 	struct spans words;          /* str.split() */
 	struct spans lines;          /* str.split("\n") */
 	struct spans split;          /* pieces of one rule: re.split("\n+"), ... */
@@ -20,7 +20,7 @@ struct quality_doc {
 	/* Hash table of the repetition rules. */
 	struct seen {
 		uint64_t key;
-		uint32_t count, epoch, first, chars;
+		uint32_t count, epoch, chars;
 	} *table;
 	uint64_t slots;
 	uint32_t epoch;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define KERNELS_ABI 1
+#define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 
 struct kernels {
 	int abi;
@@ -33,6 +34,7 @@ struct kernels {
 	void (*copy)(struct pool *pool, void *dst, const void *src, size_t bytes);
 
 	/* --- matrix products; W is [O, I] as in safetensors ------------------------------------ */
+	/* A row of the result does not depend, to the bit, on which other rows share the call. */
 	/* Y[N,O] = X[N,I] W^T (+ Y if acc) */
 	void (*matmul)(struct pool *pool, float *y, const float *x, const float *w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dX[N,I] = dY[N,O] W (+ dX if acc) */
@@ -66,7 +68,7 @@ struct kernels {
 	/* dqkv overwritten (before the rope backward). */
 	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
 			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d);
-	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
+	/* With a cache (to the bit what attention gives for the whole sequence): sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
 	 * values to kcache/vcache[slot[i]][past[i]...] (each [slots, positions, Hkv D]) and attends over all. */
 	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
 				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, int h,
@@ -99,7 +101,8 @@ struct kernels {
 	double (*sumsq)(struct pool *pool, const float *x, int64_t n);
 };
 
-/* The CPU table for this machine (AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx2|plain lowers it). */
+/* The CPU table for this machine (AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx2|plain lowers it, a
+ * set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
 const struct kernels *kernels_cpu(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);

@@ -11,7 +11,8 @@
 #include "cpu/rows.h"
 
 #define ATT_B 64                /* queries and keys per block */
-#define ATT_D_MAX 512           /* head size that the scratch on the stack allows */
+#define ATT_D_MAX KERNELS_HEAD_MAX
+_Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
 
 /* c[m, n] (+)= a b: a(i, p) at a[i * ars + p * acs], b row-major with ldb. Rows of b and c need not be padded. */

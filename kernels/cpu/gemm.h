@@ -18,6 +18,7 @@
 #define GEMM_KC 256     /* a panel of B (GEMM_KC x GEMM_NR) stays in the first-level cache */
 #define GEMM_NC 512     /* the packed block of B (GEMM_KC x GEMM_NC, 512 KiB) stays in the second */
 #define GEMM_PACKED (2 * GEMM_KC * GEMM_NC)    /* what is packed at a time: wide, or several blocks of k */
+#define PACK_DEPTH 512  /* longest rows that are transposed: GEMM_KC here, the head size in attention */
 #define GEMM_SOLO 2e6   /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB 48      /* rows per task; a multiple of every GEMM_MR */
 #define GEMM_FEW 96     /* with no more rows than this, the operands change places */
@@ -49,21 +50,37 @@ INLINE const float *operand_row(const struct operand *x, int64_t r)
 	return x->p + (x->idx ? x->idx[r] : r) * x->ld;
 }
 
-/* Rows [r0, r0 + nr) over [p0, p0 + kc) into dst[kc][width]; missing rows are 0. Whole vectors are stored:
- * dst has VL floats of slack, each later store covers the excess of the one before. */
+/* Rows [r0, r0 + nr) over [p0, p0 + kc), kc <= PACK_DEPTH, into dst[kc][width]; missing rows are 0. Whole vectors are
+ * stored: dst has VL floats of slack, each later store covers the excess of the one before. */
 static void pack_rows(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
 {
+	static const float zeros[PACK_DEPTH];
+
 	for (int g = 0; g < width; g += VL) {
+		const float *row[VL];
+
+		for (int i = 0; i < VL; i++)
+			row[i] = g + i < nr ? operand_row(x, r0 + g + i) + p0 : zeros;
 		for (int p = 0; p < kc; p += VL) {
+			float *d = dst + (int64_t)p * width + g;
 			int lanes = v_lanes(kc, p);
 			vf v[VL];
 
+			if (lanes == VL) {
 #pragma GCC unroll 16
+				for (int i = 0; i < VL; i++)
+					v[i] = v_load(row[i] + p);
+				v_transpose(v);
+#pragma GCC unroll 16
+				for (int i = 0; i < VL; i++)
+					v_store(d + i * width, v[i]);
+				continue;
+			}
 			for (int i = 0; i < VL; i++)
-				v[i] = g + i < nr ? v_load_at(operand_row(x, r0 + g + i) + p0, kc, p) : v_zero();
+				v[i] = v_load_n(row[i] + p, lanes);
 			v_transpose(v);
 			for (int i = 0; i < lanes; i++)
-				v_store(dst + (int64_t)(p + i) * width + g, v[i]);
+				v_store(d + i * width, v[i]);
 		}
 	}
 }

@@ -127,14 +127,15 @@ static bool meta_uint(struct message *m, const char *key, int base, uint64_t *ou
 {
 	uint32_t n;
 	const char *s = message_meta(m, key, &n);
-	char text[24], *end;
+	char text[24];
 
-	if (!s || n == 0 || n >= sizeof(text) || !strchr("0123456789abcdef", s[0]))
+	if (!s || n == 0 || n >= sizeof(text))
 		return false;
 	memcpy(text, s, n);
 	text[n] = 0;
-	*out = strtoull(text, &end, base);
-	return *end == 0;
+	*out = strtoull(text, NULL, base);
+	/* one spelling only: a capital would be a flipped bit */
+	return strspn(text, base == 16 ? "0123456789abcdef" : "0123456789") == n;
 }
 
 static bool has_meta(struct message *m, const char *key)

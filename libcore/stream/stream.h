@@ -3,8 +3,8 @@
  * Format (man quern-stream): an Arrow IPC stream, metadata V5, little endian. Schema metadata
  * quern.kind, quern.version, quern.provenance (the chain so far); each record batch message carries
  * quern.seq and quern.xxh3 (XXH3-64 of the body as written); a last batch of zero rows carries
- * quern.end, quern.rows, quern.batches, quern.xxh3 (over all bodies) and quern.provenance, the chain with its totals,
- * known only at the end; then the end-of-stream marker. A failing writer writes neither.
+ * quern.end, quern.rows, quern.batches, quern.xxh3 (over every byte of the stream up to the end of this batch, its own
+ * sixteen digits taken as zeros) and quern.provenance, the chain with its totals, known only at the end; then the end-of-stream marker. A failing writer writes neither.
  *
  * A reader takes by content: an Arrow stream, an Arrow file, JSON Lines, a JSON array of objects, each also
  * inside gzip, zstd, xz or bzip2. Batches returned by reader_next are the caller's (batch_release);

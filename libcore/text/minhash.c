@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <utf8proc.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define MERSENNE61 ((1ull << 61) - 1)

@@ -68,8 +68,9 @@ struct kernels {
 	/* dqkv overwritten (before the rope backward). */
 	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
 			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d);
-	/* With a cache (to the bit what attention gives for the whole sequence): sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
-	 * values to kcache/vcache[slot[i]][past[i]...] (each [slots, positions, Hkv D]) and attends over all. */
+	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
+	 * values to kcache/vcache[slot[i]][past[i]...] (each [slots, positions, Hkv D]) and attends over all. The
+	 * result is, to the bit, what attention gives for the whole sequence in one call. */
 	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
 				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, int h,
 				 int hkv, int d);

@@ -148,19 +148,19 @@ INLINE vf v_sigmoid(vf x)
 	return v_set1(1.0f) / (v_set1(1.0f) + v_exp(-x));
 }
 
-/* One of log2(VL) steps that together transpose VL vectors: interleave the halves. */
+/* One of log2(VL) steps that together transpose VL vectors: interleave the low and the high halves of a and b. */
 INLINE void v_interleave(vf a, vf b, vf *lo, vf *hi)
 {
 #if VL == 16
-	const vi l = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-	const vi h = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+	*lo = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+	*hi = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 #elif VL == 8
-	const vi l = {0, 8, 1, 9, 2, 10, 3, 11}, h = {4, 12, 5, 13, 6, 14, 7, 15};
+	*lo = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+	*hi = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 #else
-	const vi l = {0, 4, 1, 5}, h = {2, 6, 3, 7};
+	*lo = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+	*hi = __builtin_shufflevector(a, b, 2, 6, 3, 7);
 #endif
-	*lo = __builtin_shuffle(a, b, l);
-	*hi = __builtin_shuffle(a, b, h);
 }
 
 INLINE void v_transpose(vf v[VL])
@@ -178,7 +178,7 @@ INLINE void v_transpose(vf v[VL])
 	}
 }
 
-/* for (v_each(i, n)) visits vectors of a row; v_lanes is how many lanes the last one has. */
+/* for (V_EACH(i, n)) visits the vectors of a row; v_lanes is how many lanes the one at i has. */
 #define V_EACH(i, n) int64_t i = 0; i < (n); i += VL
 INLINE int v_lanes(int64_t n, int64_t i) { return n - i < VL ? (int)(n - i) : VL; }
 INLINE vf v_load_at(const float *p, int64_t n, int64_t i)

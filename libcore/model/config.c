@@ -147,6 +147,8 @@ enum status model_config_parse(const struct json *j, struct model_config *c, str
 		return error_set(err, ERR_DATA, "%d heads cannot share %d key-value heads", c->heads, c->kv_heads);
 	if (c->head_dim % 2)
 		return error_set(err, ERR_DATA, "head_dim %d is odd, rotary positions need pairs", c->head_dim);
+	if (c->head_dim > KERNELS_HEAD_MAX)
+		return error_set(err, ERR_UNSUPPORTED, "head_dim %d, this engine takes at most %d", c->head_dim, KERNELS_HEAD_MAX);
 	if ((int64_t)c->heads * c->head_dim > HIDDEN_MAX)
 		return error_set(err, ERR_DATA, "%d heads of %d are too wide", c->heads, c->head_dim);
 	TRY(get_token(j, "bos_token_id", c->vocab, &c->bos_id, err));

@@ -61,9 +61,12 @@ $(B)/lib/$1.a: $(call room_obj,$1)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rule,$r)))
 
-COMMON_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
+COMMON := $(B)/lib/common.a
+$(COMMON): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
 define tool_rule
-$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON_OBJ)) $(call libs,base stream $(ROOMS_$1))
+$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
 endef

@@ -27,10 +27,14 @@ void run_close(struct run *r);
 
 struct run_hooks {
 	void *arg;
+	/* Before the first step: the sizes are known. */
+	void (*opened)(void *arg, const struct trainer *t);
 	/* After each step; line: the metrics as one JSON object, with tokens_per_second. */
 	enum status (*step)(void *arg, const struct trainer *t, const struct report *r, const char *line, size_t n,
 			    struct error *err);
 	bool (*interrupted)(void);
+	/* Writes what else belongs to the model (provenance), before the weights. */
+	enum status (*finish)(void *arg, struct error *err);
 };
 struct run_plan {
 	int64_t save_every;          /* steps between checkpoints */

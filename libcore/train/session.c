@@ -31,7 +31,7 @@ static enum status copy_tokenizer(const char *from, const char *to, struct error
 static enum status finish(const struct session *s, struct run *run, struct error *err)
 {
 	TRY(copy_tokenizer(s->flags->model, s->out_dir, err));
-	TRY(s->provenance(err));
+	TRY(s->hooks.finish(s->hooks.arg, err));
 	return run_finish(run, s->model, err);
 }
 
@@ -53,11 +53,11 @@ static enum status train(const struct session *s, struct run *run, struct sessio
 	enum status st;
 
 	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
-	s->opened(&t);
+	s->hooks.opened(s->hooks.arg, &t);
 	st = run_train(run, &t, &plan, &s->hooks, &r->last, &r->eval_loss, err);
 	r->interrupted = st == END;
 	r->seconds = clock_seconds() - start;
-	r->steps = t.steps;
+	r->step = t.step;
 	r->tokens = t.tokens;
 	if (st == OK)
 		st = finish(s, run, err);

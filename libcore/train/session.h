@@ -12,11 +12,7 @@ struct session {
 	const struct dataset *data, *eval;   /* eval: {0} for none */
 	struct objective objective;
 	struct train_options options;
-	/* Before the first step: the sizes are known. */
-	void (*opened)(const struct trainer *t);
 	struct run_hooks hooks;
-	/* Writes the provenance into out_dir, before the weights. */
-	enum status (*provenance)(struct error *err);
 };
 
 struct session_result {
@@ -24,7 +20,7 @@ struct session_result {
 	bool interrupted;                    /* a checkpoint was written instead of a model */
 	struct report last;                  /* step 0: no step was left to do */
 	double eval_loss;                    /* NAN without */
-	int64_t steps, tokens;               /* of the whole run; computed by this process */
+	int64_t step, tokens;                /* done in the whole run; learned from by this process */
 	double seconds;                      /* for those tokens */
 };
 enum status session_run(const struct session *s, struct session_result *r, struct error *err);

@@ -1,0 +1,32 @@
+/* train.h - what the mains of the training tools share: reading items, running the session, talking about it.
+ *
+ * A training tool says how a row becomes an item and what is minimised; the rest is here and in libcore/train. */
+#ifndef QUERN_TOOLS_TRAIN_H
+#define QUERN_TOOLS_TRAIN_H
+
+#include "common/tool.h"
+#include "train/session.h"
+
+struct training {
+	struct tool *tool;
+	const struct train_flags *flags;
+	struct model *model;
+	const char *items;           /* "rows", "pairs" */
+	const enum kind *kinds;      /* that are read */
+	int n_kinds;
+	int n_shown;                 /* how many of the objective's values end in the summary */
+	/* Before the first row of the inputs, and of --eval: d is the dataset to fill. NULL: nothing to do. */
+	enum status (*begin)(struct dataset *d, const struct schema *s, enum kind k, struct error *err);
+	enum status (*add)(struct dataset *d, enum kind k, const struct batch *b, int64_t row, const char **reason,
+			   struct error *err);
+	struct dataset data, held_out;
+};
+
+/* The inputs into data, --eval into held_out. */
+enum status training_read(struct training *t, struct error *err);
+/* Trains and writes -o; the summary's facts are set. */
+enum status training_run(struct training *t, const struct objective *objective, const struct train_options *o,
+			 struct error *err);
+void training_release(struct training *t);
+
+#endif

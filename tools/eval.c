@@ -147,7 +147,7 @@ static enum status answer_problems(struct lm *lm, struct error *err)
 	TRY(complete_rows(lm, tool_schema(&tool), tool_kind(&tool), &o, &io, &totals, err));
 	double seconds = clock_seconds() - start;
 	tool_stat_int(&tool, "new_tokens", totals.new_tokens);
-	tool_stat_double(&tool, "new_tokens_per_second", seconds > 0 ? (double)totals.new_tokens / seconds : 0);
+	tool_stat_int(&tool, "new_tokens_per_second", seconds > 0 ? (int64_t)((double)totals.new_tokens / seconds) : 0);
 	return OK;
 }
 

@@ -79,7 +79,7 @@ static void report(const struct generate_totals *totals, double seconds)
 	tool_stat_int(&tool, "prompts", totals->prompts);
 	tool_stat_int(&tool, "prompt_tokens", totals->prompt_tokens);
 	tool_stat_int(&tool, "new_tokens", totals->new_tokens);
-	tool_stat_double(&tool, "new_tokens_per_second", seconds > 0 ? (double)totals->new_tokens / seconds : 0);
+	tool_stat_int(&tool, "new_tokens_per_second", seconds > 0 ? (int64_t)((double)totals->new_tokens / seconds) : 0);
 }
 
 static enum status generate(struct lm *lm, const struct generate_options *o, struct error *err)

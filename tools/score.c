@@ -165,7 +165,7 @@ static enum status completion_tokens(struct batch *b, int64_t row, struct ids *o
 	const int32_t *ids = column ? array_int32s(column, row, &n_ids) : NULL;
 	bool known = ids && n_ids > 0;
 	for (int64_t i = 0; i < n_ids && known; i++)
-		known = ids[i] >= 0 && ids[i] < tokenizer_vocab_size(t);
+		known = ids[i] >= 0 && ids[i] < sc.lm.model.cfg.vocab;
 	if (known) {
 		struct buf decoded = { 0 };
 		tokenizer_decode(t, ids, n_ids, true, &decoded);

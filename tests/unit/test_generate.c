@@ -1,0 +1,311 @@
+/* Generation: against a plain loop without a cache, and independent of slots, threads and order; log-probabilities. */
+#include "base/mem.h"
+#include "infer/complete.h"
+#include "infer/logprob.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "unit.h"
+
+#define TOKENIZER "tests/golden/data/generate/tokenizer"
+#define OK_OR_FAIL(e)                                           \
+	do {                                                    \
+		if ((e) != OK)                                  \
+			fail_msg("%s: %s", #e, err.text);       \
+	} while (0)
+
+static struct error err;
+static struct lm lm;
+static struct pool *pools[2];
+
+static int open_lm(void **state)
+{
+	(void)state;
+	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = 2, .hidden = 32, .heads = 4,
+				  .kv_heads = 2, .head_dim = 8, .ffn = 64, .vocab = 288, .positions = 640, .rope_theta = 10000,
+				  .norm_eps = 1e-5f, .init_range = 0.25f, .tied = false, .bos_id = -1, .eos_id = 258, .pad_id = 256 };
+	pools[0] = pool_open(1);
+	pools[1] = pool_open(3);
+	OK_OR_FAIL(model_init(&lm.model, &c, 5, kernels_cpu(), pools[0], &err));
+	OK_OR_FAIL(tokenizer_load(&lm.tokenizer, TOKENIZER, &err));
+	lm.scratch = tokenizer_scratch_open(lm.tokenizer);
+	return 0;
+}
+
+static int close_lm(void **state)
+{
+	(void)state;
+	lm_close(&lm);
+	pool_close(pools[0]);
+	pool_close(pools[1]);
+	return 0;
+}
+
+/* --- a run over made-up prompts: what came out, in order ------------------------------------------------ */
+
+#define PROMPTS 9
+#define SAMPLES_MAX 5
+
+struct out {
+	int64_t prompt, sample, n;
+	int32_t ids[64];
+	double logprob;
+	enum generate_finish finish;
+};
+
+struct run {
+	int next, count;
+	const struct generate_options *o;
+	int32_t prompt[640];
+	struct out out[PROMPTS * SAMPLES_MAX];
+};
+
+/* Prompt i: its length and tokens are a function of i; one is longer than a chunk. */
+static int64_t make_prompt(int i, int32_t *ids)
+{
+	int64_t n = i == 4 ? 600 : 1 + (i * 7) % 20;
+	for (int64_t k = 0; k < n; k++)
+		ids[k] = (int32_t)((i * 131 + k * 17) % 256);
+	return n;
+}
+
+static enum status next_prompt(void *arg, struct generate_prompt *p, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	if (r->next == PROMPTS)
+		return END;
+	*p = (struct generate_prompt){ .ids = r->prompt, .n = make_prompt(r->next, r->prompt), .stream = { (uint64_t)r->next },
+				       .user = (void *)(intptr_t)(r->next + 1) };
+	r->next++;
+	return OK;
+}
+
+static enum status take_result(void *arg, const struct generate_result *g, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	struct out *o = &r->out[r->count++];
+	assert_true(g->n >= 1 && g->n <= 64);
+	o->prompt = (int64_t)(intptr_t)g->user - 1;
+	o->sample = g->sample;
+	o->n = g->n;
+	memcpy(o->ids, g->ids, (size_t)g->n * sizeof(*g->ids));
+	o->logprob = g->logprob;
+	o->finish = g->finish;
+	assert_int_equal(g->last, g->sample == r->o->n - 1);
+	return OK;
+}
+
+static struct run *run(const struct generate_options *o, int pool)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	struct generate_io io = { next_prompt, take_result, r };
+	struct generate_totals totals = { 0 };
+	r->o = o;
+	lm.model.pool = pools[pool];
+	OK_OR_FAIL(generate_run(&lm.model, lm.tokenizer, o, &io, &totals, &err));
+	lm.model.pool = pools[0];
+	assert_int_equal(r->count, PROMPTS * o->n);
+	for (int i = 0; i < r->count; i++) {
+		assert_int_equal(r->out[i].prompt, i / o->n);
+		assert_int_equal(r->out[i].sample, i % o->n);
+	}
+	return r;
+}
+
+static struct generate_options options(int64_t n, int64_t slots)
+{
+	return (struct generate_options){ .sample = { .temperature = 1, .top_p = 1, .repetition_penalty = 1 }, .n = n,
+					  .max_new_tokens = 30, .slots = slots, .seed = 11 };
+}
+
+static void equal_runs(const struct run *a, const struct run *b)
+{
+	assert_int_equal(a->count, b->count);
+	for (int i = 0; i < a->count; i++)
+		assert_memory_equal(&a->out[i], &b->out[i], sizeof(a->out[i]));
+}
+
+/* Each step computes the whole sequence anew in a fresh cache of one slot. */
+static void the_cache_and_the_batch_change_nothing(void **state)
+{
+	(void)state;
+	struct generate_options o = options(2, 4);
+	o.max_new_tokens = 8;
+	struct run *r = run(&o, 0);
+	struct sampler *s = sampler_open(&o.sample, lm.model.cfg.vocab);
+	float *logits = mem_array((size_t)lm.model.cfg.vocab, sizeof(*logits));
+	for (int i = 0; i < r->count; i += 3) {
+		const struct out *x = &r->out[i];
+		int32_t ids[700], zero = 0, id;
+		int64_t n = make_prompt((int)x->prompt, ids);
+		uint64_t key[2] = { (uint64_t)x->prompt, 0 };
+		uint64_t stream = sample_stream((const char *)key, sizeof(key), x->sample);
+		double lp, sum = 0;
+		for (int64_t k = 0; k < x->n; k++) {
+			struct model_cache *c;
+			int32_t cu[2] = { 0, (int32_t)(n + k) };
+			OK_OR_FAIL(model_cache_open(&c, &lm.model, 1, 640, 640, &err));
+			OK_OR_FAIL(model_decode(&lm.model, c, 1, ids, cu, &zero, &zero, logits, &err));
+			model_cache_close(c);
+			OK_OR_FAIL(sampler_pick(s, logits, NULL, 0, sample_uniform(11, stream, (uint64_t)k), &id, &lp, &err));
+			assert_int_equal(id, x->ids[k]);
+			ids[n + k] = id;
+			sum += lp;
+		}
+		assert_true(fabs(sum - x->logprob) < 1e-4);
+	}
+	mem_free(logits);
+	sampler_close(s);
+	free(r);
+}
+
+static void slots_and_threads_change_no_sample(void **state)
+{
+	(void)state;
+	static const int64_t slots[] = { 1, 3, 16, 40 };
+	struct generate_options first = options(5, 64);
+	struct run *want = run(&first, 0);
+	for (int i = 0; i < 4; i++) {
+		struct generate_options o = options(5, slots[i]);
+		struct run *r = run(&o, i % 2);
+		equal_runs(want, r);
+		free(r);
+	}
+	struct generate_options other = options(5, 64);
+	other.seed = 12;
+	struct run *r = run(&other, 0);
+	assert_memory_not_equal(want->out, r->out, sizeof(r->out));
+	free(r);
+	free(want);
+}
+
+static void samples_of_a_prompt_differ(void **state)
+{
+	(void)state;
+	struct generate_options o = options(5, 8);
+	struct run *r = run(&o, 0);
+	for (int i = 1; i < 5; i++)
+		assert_memory_not_equal(r->out[0].ids, r->out[i].ids, 8 * sizeof(int32_t));
+	free(r);
+}
+
+static void sequences_end_for_the_reason_they_name(void **state)
+{
+	(void)state;
+	const char *const stops[] = { "e", "\n" };
+	struct generate_options o = options(5, 16);
+	o.stops = stops;
+	o.n_stops = 2;
+	o.max_new_tokens = 64;
+	int seen[3] = { 0 };
+	struct run *r = run(&o, 0);
+	for (int i = 0; i < r->count; i++) {
+		const struct out *x = &r->out[i];
+		seen[x->finish]++;
+		if (x->finish == FINISH_EOS)
+			assert_int_equal(x->ids[x->n - 1], 258);
+		else if (x->finish == FINISH_STOP)
+			assert_true(x->ids[x->n - 1] == 'e' || x->ids[x->n - 1] == '\n');
+		else
+			assert_true(x->n == 64 || x->prompt == 4);       /* that prompt runs into the context: 600 + 40 */
+		for (int64_t k = 0; k + 1 < x->n; k++)
+			assert_true(x->ids[k] != 258 && x->ids[k] != 'e' && x->ids[k] != '\n');
+		if (x->prompt == 4)
+			assert_true(x->n <= 40);
+	}
+	assert_true(seen[0] > 0 && seen[1] > 0 && seen[2] > 0);
+	free(r);
+}
+
+static void text_ends_before_the_first_stop_string(void **state)
+{
+	(void)state;
+	const char *const stops[] = { "END", "x" };
+	struct generate_options o = { .stops = stops, .n_stops = 2 };
+	int32_t ids[] = { 'a', 'E', 'N', 'x', 'b' };
+	struct generate_result r = { .ids = ids, .n = 5, .finish = FINISH_STOP };
+	struct buf out = { 0 };
+	generate_text(lm.tokenizer, &o, &r, &out);
+	assert_string_equal(out.data, "aEN");
+	r.finish = FINISH_LENGTH;
+	buf_clear(&out);
+	generate_text(lm.tokenizer, &o, &r, &out);
+	assert_string_equal(out.data, "aENxb");
+	buf_release(&out);
+}
+
+/* What generation sums while it samples, the scorer finds again in one pass, however it packs. */
+static void the_scorer_agrees_with_generation(void **state)
+{
+	(void)state;
+	struct generate_options o = options(2, 8);
+	struct run *r = run(&o, 0);
+	struct scorer *s;
+	double sums[PROMPTS * SAMPLES_MAX];
+	OK_OR_FAIL(scorer_open(&s, &lm.model, 0, &err));
+	for (int i = 0; i < r->count; i++) {
+		int32_t ids[700], mask[700] = { 0 };
+		int64_t n = make_prompt((int)r->out[i].prompt, ids);
+		for (int64_t k = 0; k < r->out[i].n; k++, n++) {
+			ids[n] = r->out[i].ids[k];
+			mask[n] = 1;
+		}
+		OK_OR_FAIL(scorer_add(s, ids, mask, n, &sums[i], &err));
+	}
+	OK_OR_FAIL(scorer_flush(s, &err));
+	for (int i = 0; i < r->count; i++)
+		if (fabs(sums[i] - r->out[i].logprob) > 1e-3)
+			fail_msg("sequence %d: %g and %g", i, sums[i], r->out[i].logprob);
+	int32_t longest[700] = { 0 };
+	assert_int_equal(scorer_add(s, longest, longest, 642, sums, &err), ERR_DATA);
+	longest[0] = 288;
+	assert_int_equal(scorer_add(s, longest, longest, 5, sums, &err), ERR_DATA);
+	scorer_close(s);
+	free(r);
+}
+
+static void only_the_reply_counts(void **state)
+{
+	(void)state;
+	struct chat_message m[] = { { "user", "a", 4, 1 }, { "assistant", "bc", 9, 2 }, { "user", "d", 4, 1 },
+				    { "assistant", "ef", 9, 2 } };
+	struct ids ids = { 0 }, mask = { 0 };
+	struct buf said = { 0 };
+	OK_OR_FAIL(logprob_encode(&lm, m, 3, 4, &ids, &mask, &err));
+	assert_int_equal(ids.n, mask.n);
+	for (int64_t i = 0; i < ids.n; i++)
+		if (mask.v[i])
+			tokenizer_decode(lm.tokenizer, &ids.v[i], 1, false, &said);
+	assert_string_equal(said.data, "ef<|im_end|>");
+	ids_release(&ids);
+	ids_release(&mask);
+	buf_release(&said);
+}
+
+static void bad_logits_end_the_run(void **state)
+{
+	(void)state;
+	struct generate_options o = options(1, 4);
+	struct run *r = calloc(1, sizeof(*r));
+	struct generate_io io = { next_prompt, take_result, r };
+	struct generate_totals totals = { 0 };
+	r->o = &o;
+	for (int64_t i = 0; i < lm.model.n_params; i++)
+		lm.model.params[i] = NAN;
+	assert_int_equal(generate_run(&lm.model, lm.tokenizer, &o, &io, &totals, &err), ERR_DATA);
+	free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_cache_and_the_batch_change_nothing), cmocka_unit_test(slots_and_threads_change_no_sample),
+		cmocka_unit_test(samples_of_a_prompt_differ), cmocka_unit_test(sequences_end_for_the_reason_they_name),
+		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation),
+		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(bad_logits_end_the_run),
+	};
+	return cmocka_run_group_tests(tests, open_lm, close_lm);
+}

@@ -72,6 +72,11 @@ void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, in
 	*slot(m, pair) = (struct bpe_merge){.pair = pair, .rank = rank, .id = id};
 }
 
+bool bpe_has_merge(const struct bpe *m, int32_t left, int32_t right)
+{
+	return slot(m, pair_of(left, right))->pair != BPE_NO_PAIR;
+}
+
 void bpe_release(struct bpe *m)
 {
 	mem_free(m->merges);

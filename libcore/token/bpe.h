@@ -26,6 +26,7 @@ struct bpe {
 void bpe_init(struct bpe *m, size_t n);
 /* A later rank of the same pair replaces an earlier one. */
 void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
+bool bpe_has_merge(const struct bpe *m, int32_t left, int32_t right);
 void bpe_release(struct bpe *m);
 
 struct bpe_scratch {                 /* zero-initialised */

@@ -64,19 +64,32 @@ static void variables_release(struct variables *v)
 	buf_release(&v->clean);
 }
 
+enum status chat_check(const struct tokenizer *t, struct error *err)
+{
+	if (!t->template_text)
+		return error_set(err, ERR_DATA, "%s: the tokenizer has no chat template", t->dir);
+	if (t->template_status != OK && err)
+		*err = t->template_error;
+	return t->template_status;
+}
+
+enum status chat_set_template(struct tokenizer *t, const char *text, size_t n, struct error *err)
+{
+	jinja_free(t->chat);
+	mem_free(t->template_text);
+	t->chat = NULL;
+	t->template_text = mem_strndup(text, n);
+	t->template_status = jinja_compile(&t->chat, text, n, &t->template_error);
+	return chat_check(t, err);
+}
+
 static enum status render(const struct tokenizer *t, const struct chat_message *m, int n, bool generation_prompt, struct buf *out,
 			  struct buf *marks, struct error *err)
 {
 	struct variables v;
 	enum status st;
 
-	if (!t->template_text)
-		return error_set(err, ERR_DATA, "%s: the tokenizer has no chat template", t->dir);
-	if (t->template_status != OK) {
-		if (err)
-			*err = t->template_error;
-		return t->template_status;
-	}
+	TRY(chat_check(t, err));
 	make_variables(&v, t, m, n, generation_prompt);
 	st = jinja_render(t->chat, &v.root, out, marks, err);
 	variables_release(&v);

@@ -51,6 +51,10 @@ struct chat_message {
 	const char *role, *content;
 	size_t role_n, content_n;
 };
+/* OK if conversations can be encoded: there is a template and it compiles. */
+enum status chat_check(const struct tokenizer *t, struct error *err);
+/* Takes this template instead of the tokenizer's own. Before the tokenizer is shared between threads. */
+enum status chat_set_template(struct tokenizer *t, const char *text, size_t n, struct error *err);
 /* Appends the ids of a conversation after the tokenizer's chat template (chat_template of tokenizer_config.json or
  * chat_template.jinja), and to mask (if not NULL) one value per id: 1 where the token was said by the assistant (its
  * content and the end-of-turn after it), 0 else. generation_prompt: ends with the opening of an assistant turn.

@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "train/checkpoint.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define DONE_MAX (64u << 20)
 
 /* --- what is there ------------------------------------------------------------------------ */
@@ -54,6 +56,37 @@ static enum status remove_state(const struct run *r, struct error *err)
 	return dir_sync(r->trainer_dir, err);
 }
 
+/* A temporary that output.c makes beside one of our files: its name, a dot, six letters or digits. */
+static bool is_leftover(const char *name)
+{
+	static const char *const ours[] = { "checkpoint.safetensors", "done", "model.safetensors", "config.json",
+					    "generation_config.json", "provenance.json", "tokenizer.json",
+					    "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja" };
+	size_t n = strlen(name);
+
+	if (n < 8 || name[n - 7] != '.' || strspn(name + n - 6, LETTERS) != 6)
+		return false;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strlen(ours[i]) == n - 7 && !memcmp(name, ours[i], n - 7))
+			return true;
+	return false;
+}
+
+/* A killed run cannot unlink its temporaries; we hold the lock, so they are nobody's. */
+static enum status remove_leftovers(const char *dir, struct error *err)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		return error_errno(err, ERR_IO, "%s: cannot list", dir);
+	while ((e = readdir(d)))
+		if (is_leftover(e->d_name))
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	closedir(d);
+	return OK;
+}
+
 static enum status look(struct run *r, bool restart, enum run_state *state, struct error *err)
 {
 	char *found = NULL;
@@ -79,7 +112,7 @@ static enum status look(struct run *r, bool restart, enum run_state *state, stru
 enum status run_open(struct run *r, const char *dir, const char *identity, bool restart, enum run_state *state,
 		     struct error *err)
 {
-	char *config = path_join(dir, "model.safetensors");
+	char *weights = path_join(dir, "model.safetensors");
 	bool foreign;
 	enum status st;
 
@@ -88,8 +121,8 @@ enum status run_open(struct run *r, const char *dir, const char *identity, bool 
 	r->checkpoint = path_join(r->trainer_dir, "checkpoint.safetensors");
 	r->metrics = path_join(r->trainer_dir, "metrics.jsonl");
 	r->done = path_join(r->trainer_dir, "done");
-	foreign = path_exists(config) && !path_is_dir(r->trainer_dir);
-	mem_free(config);
+	foreign = path_exists(weights) && !path_is_dir(r->trainer_dir);
+	mem_free(weights);
 	if (foreign && !restart)
 		st = error_set(err, ERR_USAGE, "%s is a model directory already: choose another -o, or --restart to replace it",
 			       dir);
@@ -97,6 +130,10 @@ enum status run_open(struct run *r, const char *dir, const char *identity, bool 
 		st = dir_make(r->trainer_dir, err);
 	if (st == OK)
 		st = lock(r, err);
+	if (st == OK)
+		st = remove_leftovers(r->dir, err);
+	if (st == OK)
+		st = remove_leftovers(r->trainer_dir, err);
 	if (st == OK)
 		st = look(r, restart, state, err);
 	if (st != OK)

@@ -14,8 +14,10 @@
 struct logprob_job {
 	float *logits, *logp, *lse;
 	const float *dlogp, *fwd_lse;
-	const int32_t *targets, *rows;
-	int64_t v;
+	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
+	int32_t *with_target;
+	const float *x, *w;
+	int64_t c, v, total;              /* tokens that have a target */
 };
 
 static int64_t logits_rows(int64_t v)
@@ -33,14 +35,28 @@ static int64_t cpu_logprob_scratch(int64_t n, int64_t v)
 	return (rows < n ? rows : n) * v + n;
 }
 
-static int64_t rows_with_target(int32_t *rows, const int32_t *targets, int64_t n)
+/* Cuts scratch in logits and indices, and finds the tokens that have a target. */
+static void logprob_begin(struct logprob_job *t, float *scratch, int64_t n)
 {
-	int64_t m = 0;
+	int64_t chunk = logits_rows(t->v);
 
+	t->logits = scratch;
+	t->with_target = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * t->v);
 	for (int64_t i = 0; i < n; i++)
-		if (targets[i] >= 0)
-			rows[m++] = (int32_t)i;
-	return m;
+		if (t->targets[i] >= 0)
+			t->with_target[t->total++] = (int32_t)i;
+}
+
+/* The logits of the chunk that begins at the first-th token with a target; how many tokens it has, 0 at the end. */
+static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t first)
+{
+	struct operand x = {t->x, t->c, t->with_target + first, false}, w = {t->w, t->c, NULL, false};
+	int64_t left = t->total - first, n = left < logits_rows(t->v) ? left : logits_rows(t->v);
+
+	t->rows = t->with_target + first;
+	if (n > 0)
+		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false);
+	return n;
 }
 
 static void logprob_task(void *arg, int64_t i, int worker)
@@ -69,21 +85,13 @@ static void logprob_task(void *arg, int64_t i, int worker)
 static void cpu_logprob(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
 			float *scratch, int64_t n, int64_t c, int64_t v)
 {
-	int64_t chunk = logits_rows(v), m;
-	int32_t *rows = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * v);
-	struct logprob_job t = {.logits = scratch, .logp = logp, .lse = lse, .targets = targets, .v = v};
+	struct logprob_job t = {.logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v};
 
-	memset(logp, 0, (size_t)n * sizeof *logp);
-	memset(lse, 0, (size_t)n * sizeof *lse);
-	m = rows_with_target(rows, targets, n);
-	for (int64_t r = 0; r < m; r += chunk) {
-		int64_t k = m - r < chunk ? m - r : chunk;
-
-		t.rows = rows + r;
-		gemm(pool, scratch, v, NULL, (struct operand){x, c, t.rows, false}, k, (struct operand){w, c, NULL, false}, v,
-		     c, false);
+	cpu_zero(pool, logp, (size_t)n * sizeof *logp);
+	cpu_zero(pool, lse, (size_t)n * sizeof *lse);
+	logprob_begin(&t, scratch, n);
+	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k)
 		pool_run(pool, k, logprob_task, &t);
-	}
 }
 
 /* d logits = dlogp (onehot(target) - softmax) */
@@ -102,22 +110,15 @@ static void logprob_dx_task(void *arg, int64_t i, int worker)
 static void cpu_logprob_dx(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
 			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v)
 {
-	int64_t chunk = logits_rows(v), m;
-	int32_t *rows = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * v);
-	struct logprob_job t = {.logits = scratch, .dlogp = dlogp, .fwd_lse = lse, .targets = targets, .v = v};
+	struct logprob_job t = {.dlogp = dlogp, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v};
 
 	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
-	m = rows_with_target(rows, targets, n);
-	for (int64_t r = 0; r < m; r += chunk) {
-		int64_t k = m - r < chunk ? m - r : chunk;
-
-		t.rows = rows + r;
-		gemm(pool, scratch, v, NULL, (struct operand){x, c, t.rows, false}, k, (struct operand){w, c, NULL, false}, v,
-		     c, false);
+	logprob_begin(&t, scratch, n);
+	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
 		pool_run(pool, k, logprob_dx_task, &t);
-		gemm(pool, dx, c, t.rows, (struct operand){scratch, v, NULL, false}, k, (struct operand){w, c, NULL, true}, c,
+		gemm(pool, dx, c, t.rows, (struct operand){t.logits, v, NULL, false}, k, (struct operand){w, c, NULL, true}, c,
 		     v, false);
-		gemm(pool, dw, c, NULL, (struct operand){scratch, v, NULL, true}, v, (struct operand){x, c, t.rows, true}, c,
+		gemm(pool, dw, c, NULL, (struct operand){t.logits, v, NULL, true}, v, (struct operand){x, c, t.rows, true}, c,
 		     k, true);
 	}
 }

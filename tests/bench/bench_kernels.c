@@ -1,7 +1,7 @@
 /* bench_kernels.c - each entry of the kernel table, timed against what this machine can do.
  *
  * The limits are measured in the same run: multiply-adds from registers for the products, a large copy for what goes
- * over memory. The best peer for products, OpenBLAS, is timed beside them where it is installed. The last lines
+ * over memory (what a layer leaves in the cache is read faster than that). The best peer for products, OpenBLAS, is timed beside them where it is installed. The last lines
  * add up one training step and one decoding step of a 3M-parameter Llama, kernel by kernel. */
 #include "base/mem.h"
 #include "base/pool.h"

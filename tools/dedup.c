@@ -444,7 +444,6 @@ int main(int argc, char **argv)
 	struct error err = {{0}};
 	tool_start(&tool, argc, argv);
 	enum status st = run(&err);
-	int code = tool_end(&tool, st, &err);
 	close_all();
-	return code;
+	return tool_end(&tool, st, &err);
 }

@@ -92,7 +92,7 @@ hostile() {
 	quern "$@" <"$good" >/dev/full 2>"$T/err" || got=$?
 	[ "$got" -eq 1 ] && [ -s "$T/err" ] || { echo "full disk: exit $got, want 1"; cat "$T/err"; return 1; }
 	got=0
-	{ quern "$@" <"$good" 2>"$T/err"; echo $? >"$T/code"; } | true
+	{ quern "$@" <"$good" 2>"$T/err" || got=$?; echo "$got" >"$T/code"; } | true
 	got=$(cat "$T/code")
 	[[ "$got" =~ ^(0|141)$ ]] || { echo "closed pipe: exit $got"; cat "$T/err"; return 1; }
 	sane "$got"

@@ -230,7 +230,7 @@ static void pipeline_task(void *arg, int64_t i, int worker)
 	struct run *r = arg;
 	(void)i;
 	pthread_mutex_lock(&r->lock);
-	if (worker == 0) {
+	if (worker == 0 && !r->stop) { /* a short run may end before other threads came, and the caller gets their tasks too */
 		r->st = drive(r);
 		r->stop = true;
 		pthread_cond_broadcast(&r->changed);

@@ -49,6 +49,7 @@ static struct tool tool = {
 };
 
 static struct report report;
+static struct buf settings;                  /* the report's generation_kwargs */
 
 /* --- exact match ------------------------------------------------------------------------------------------ */
 
@@ -173,6 +174,22 @@ static enum status read_completions(struct error *err)
 	return st == END ? OK : st;
 }
 
+static void describe_generation(void)
+{
+	struct json_writer w = json_writer_open(&settings, 0);
+	json_begin_object(&w);
+	json_kv_bool(&w, "do_sample", opts.temperature > 0);
+	json_kv_double(&w, "temperature", opts.temperature);
+	json_kv_int(&w, "max_gen_toks", opts.max_new_tokens);
+	json_key(&w, "until");
+	json_begin_array(&w);
+	for (int i = 0; i < opts.stop.n; i++)
+		json_string(&w, opts.stop.items[i]);
+	json_end_array(&w);
+	json_end_object(&w);
+	report.settings = settings.data;
+}
+
 static void report_exact_match(void)
 {
 	double none = NAN;
@@ -194,6 +211,8 @@ static enum status exact_match(struct lm *lm, struct error *err)
 	TRY(reward_parse(&em.format_rule, "format", err));
 	TRY(lm ? answer_problems(lm, err) : read_completions(err));
 	report_exact_match();
+	if (lm)
+		describe_generation();
 	return OK;
 }
 
@@ -342,6 +361,7 @@ static enum status write_report(struct error *err)
 	buf_release(&text);
 	buf_release(&chain);
 	buf_release(&table);
+	buf_release(&settings);
 	return st;
 }
 
@@ -384,6 +404,7 @@ static enum status run(struct error *err)
 		if (!opts.stop.items[i][0])
 			return error_set(err, ERR_USAGE, "--stop wants a text, not an empty one");
 	TRY(open_inputs(err));
+	TRY(tool_open_rejects(&tool, err));
 	enum status st = evaluate(err);
 	writer_abort(em.samples);
 	schema_release(&em.schema);
@@ -392,7 +413,9 @@ static enum status run(struct error *err)
 	ids_release(&px.ids);
 	ids_release(&px.mask);
 	mem_free(px.messages);
-	return st == OK ? write_report(err) : st;
+	TRY(st);
+	TRY(tool_commit(&tool, err));
+	return write_report(err);
 }
 
 int main(int argc, char **argv)

@@ -74,6 +74,8 @@ enum status tool_write_provenance(struct tool *t, const char *dir, struct error 
 /* --- output ------------------------------------------------------------------------------------- */
 /* Opens -o or stdout with this schema; provenance is attached. */
 enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k, struct error *err);
+/* Opens --rejects, if given, for a tool that has no such output (a report); tool_open_output does it by itself. */
+enum status tool_open_rejects(struct tool *t, struct error *err);
 enum status tool_write(struct tool *t, struct batch *b, struct error *err);
 /* Opens --rejects, for tools whose output is no stream (tool_open_output does it for the others). */
 enum status tool_open_rejects(struct tool *t, struct error *err);

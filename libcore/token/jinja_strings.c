@@ -23,12 +23,13 @@ static struct jv need_string(struct jrun *r, const struct jargs *a, int i, const
 
 /* --- case ---------------------------------------------------------------------------------- */
 
-enum casing { UPPER, LOWER, CAPITAL, TITLE };
+/* TITLE is str.title (a word is a run of letters), WORDS the filter title (a word begins after a blank or one of -({[<). */
+enum casing { UPPER, LOWER, CAPITAL, TITLE, WORDS };
 
 static struct jv change_case(struct jrun *r, struct jv v, enum casing how)
 {
 	struct jtext t = {0};
-	bool inside = false;         /* of a word (TITLE) or past the first (CAPITAL) */
+	bool inside = false;         /* of a word, or past the first character (CAPITAL) */
 
 	v = text_of(r, v);
 	jstep(r, (int64_t)(v.s.n / 8));
@@ -42,7 +43,8 @@ static struct jv change_case(struct jrun *r, struct jv v, enum casing how)
 
 		memset(m, v.s.m ? v.s.m[i] : 0, sizeof(m));
 		jtext_add(r, &t, u, m, n);
-		inside = how == CAPITAL || unicode_class(c) & U_LETTER;
+		inside = how == WORDS ? !(unicode_class(c) & U_SPACE || (c && c < 0x80 && strchr("-({[<", (int)c)))
+				      : how == CAPITAL || unicode_class(c) & U_LETTER;
 		i += (size_t)k;
 	}
 	return jtext_done(&t);
@@ -66,10 +68,16 @@ static struct jv f_capitalize(struct jrun *r, struct jv v, const struct jargs *a
 	return change_case(r, v, CAPITAL);
 }
 
-static struct jv f_title(struct jrun *r, struct jv v, const struct jargs *a)
+static struct jv m_title(struct jrun *r, struct jv v, const struct jargs *a)
 {
 	(void)a;
 	return change_case(r, v, TITLE);
+}
+
+static struct jv f_title(struct jrun *r, struct jv v, const struct jargs *a)
+{
+	(void)a;
+	return change_case(r, v, WORDS);
 }
 
 /* --- cutting ------------------------------------------------------------------------------- */
@@ -546,7 +554,7 @@ static const struct entry string_methods[] = {
 	{"isdigit", m_isdigit}, {"isspace", m_isspace}, {"join", m_join}, {"lower", f_lower}, {"lstrip", m_lstrip},
 	{"removeprefix", m_removeprefix}, {"removesuffix", m_removesuffix}, {"replace", f_replace}, {"rsplit", m_rsplit},
 	{"rstrip", m_rstrip}, {"split", m_split}, {"splitlines", m_splitlines}, {"startswith", m_startswith}, {"strip", f_strip},
-	{"title", f_title}, {"upper", f_upper}, {NULL, NULL}};
+	{"title", m_title}, {"upper", f_upper}, {NULL, NULL}};
 static const struct entry list_methods[] = {
 	{"append", m_append}, {"count", m_list_count}, {"index", m_list_index}, {"pop", m_list_pop}, {NULL, NULL}};
 static const struct entry dict_methods[] = {

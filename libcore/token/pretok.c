@@ -35,26 +35,84 @@ const char *pretok_pattern(const char *name)
 	return NULL;
 }
 
-/* What Oniguruma's Ruby syntax, which the reference uses, and PCRE2 read differently. */
-static const char *differs(const char *p, size_t n)
+/* Oniguruma's \w and \s, member by member: PCRE2's lack marks and connectors, and know U+180E. */
+#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+#define SPACE "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+
+/* One escape: its PCRE2 form appended to out, or the name of what has none. */
+static const char *translate_escape(char c, bool in_class, struct buf *out)
 {
-	for (size_t i = 0; i + 1 < n; i++) {
-		if (p[i] == '}' && p[i + 1] == '+' && i > 0 && p[i - 1] >= '0' && p[i - 1] <= '9')
-			return "a possessive interval {n,m}+";
-		if (p[i] == '(' && i + 2 < n && p[i + 1] == '?' && p[i + 2] == 'm')
-			return "(?m)";
-		if (p[i] != '\\')
+	switch (c) {
+	case 'w':
+		buf_str(out, in_class ? WORD : "[" WORD "]");
+		return NULL;
+	case 's':
+		buf_str(out, in_class ? SPACE : "[" SPACE "]");
+		return NULL;
+	case 'W':
+	case 'S':
+		if (in_class)
+			return c == 'W' ? "\\W in a class" : "\\S in a class";
+		buf_str(out, c == 'W' ? "[^" WORD "]" : "[^" SPACE "]");
+		return NULL;
+	case 'b':
+	case 'B':
+		return "\\b";
+	case 'h':
+	case 'H':
+		return "\\h";
+	default:
+		buf_char(out, '\\');
+		buf_char(out, c);
+		return NULL;
+	}
+}
+
+/* From Oniguruma's Ruby syntax, which the reference uses, to PCRE2's. Returns what cannot be said there, or NULL. */
+static const char *translate(const char *p, size_t n, struct buf *out)
+{
+	bool in_class = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *wrong = NULL;
+
+		if (p[i] == '\\' && i + 1 < n) {
+			wrong = translate_escape(p[++i], in_class, out);
+			if (wrong)
+				return wrong;
 			continue;
-		if (p[i + 1] == 'h' || p[i + 1] == 'H')
-			return "\\h";
-		i++;
+		}
+		if (in_class && p[i] == '[' && !(i + 1 < n && p[i + 1] == ':'))
+			return "a class within a class";
+		if (in_class && p[i] == '&' && i + 1 < n && p[i + 1] == '&')
+			return "&& in a class";
+		if (!in_class && p[i] == '+' && i > 1 && p[i - 1] == '}' && p[i - 2] >= '0' && p[i - 2] <= '9')
+			return "a possessive interval {n,m}+";
+		if (!in_class && n - i > 2 && !memcmp(p + i, "(?m", 3))
+			return "(?m)";
+		buf_char(out, p[i]);
+		if (in_class && p[i] == '[') { /* [:name:] whole */
+			while (i + 1 < n && !(p[i] == ':' && p[i + 1] == ']' ))
+				buf_char(out, p[++i]);
+			if (i + 1 < n)
+				buf_char(out, p[++i]);
+		} else if (!in_class && p[i] == '[') {
+			in_class = true;
+			if (i + 1 < n && p[i + 1] == '^')
+				buf_char(out, p[++i]);
+			if (i + 1 < n && p[i + 1] == ']')
+				buf_char(out, p[++i]);
+		} else if (in_class && p[i] == ']') {
+			in_class = false;
+		}
 	}
 	return NULL;
 }
 
 enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t n, struct error *err)
 {
-	const char *difference = differs(pattern, n);
+	struct buf own = {0};
+	const char *wrong;
 	PCRE2_SIZE at;
 	pcre2_code *re;
 	int code;
@@ -65,10 +123,15 @@ enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t 
 			st->kind = known[i].kind;
 			return OK;
 		}
-	if (difference)
-		return error_set(err, ERR_UNSUPPORTED, "pre-tokenizer pattern: %s is not supported", difference);
+	wrong = translate(pattern, n, &own);
+	if (wrong) {
+		buf_release(&own);
+		return error_set(err, ERR_UNSUPPORTED, "pre-tokenizer pattern: %s is not supported", wrong);
+	}
 	/* ^ and $ are ends of lines in Ruby's syntax. */
-	re = pcre2_compile((PCRE2_SPTR)pattern, n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	re = pcre2_compile((PCRE2_SPTR)(own.data ? own.data : ""), own.len, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+			   &code, &at, NULL);
+	buf_release(&own);
 	if (!re) {
 		PCRE2_UCHAR why[128];
 

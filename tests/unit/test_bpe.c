@@ -1,0 +1,312 @@
+/* Ids against Hugging Face tokenizers (goldens of tests/reference/make_tokenizer_goldens.py), and what hostile text and
+ * tokenizer files do. */
+#include "unit.h"
+
+#include "base/file.h"
+#include "token/tokenizer_priv.h"
+#include "token/unicode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define GOLDENS "tests/golden/data/token/"
+
+static struct tokenizer *load(const char *name)
+{
+	char path[256];
+	struct tokenizer *t = NULL;
+	struct error err;
+
+	snprintf(path, sizeof(path), GOLDENS "%s.json", name);
+	if (tokenizer_load(&t, path, &err) != OK)
+		fail_msg("%s", err.text);
+	return t;
+}
+
+static void same_ids(const struct ids *got, const struct json *want, const char *text)
+{
+	bool same = got->n == (int64_t)want->len;
+
+	for (int64_t i = 0; same && i < got->n; i++)
+		same = got->v[i] == want->items[i].integer;
+	if (!same)
+		fail_msg("other ids for '%s'", text);
+}
+
+/* Calls check for each line of a JSON Lines file. */
+static void each_line(const char *path, void (*check)(const struct json *line))
+{
+	struct buf b = {0};
+	struct json_parser *p = json_parser_open();
+	struct error err;
+	int n = 0;
+
+	assert_int_equal(file_read_all(path, 1 << 24, &b, &err), OK);
+	for (char *s = b.data, *nl; (nl = strchr(s, '\n')); s = nl + 1, n++) {
+		const struct json *j;
+
+		assert_int_equal(json_parse(p, s, (size_t)(nl - s), &j, &err), OK);
+		check(j);
+	}
+	assert_true(n > 5);
+	json_parser_close(p);
+	buf_release(&b);
+}
+
+static struct tokenizer *current;
+static struct tokenizer_scratch *scratch;
+static char current_name[32];
+
+static void check_encode(const struct json *line)
+{
+	const struct json *text = json_get(line, "text");
+	struct ids out = {0};
+	struct buf back = {0};
+
+	if (strcmp(current_name, json_get_str(line, "pattern", ""))) {
+		tokenizer_scratch_close(scratch);
+		tokenizer_close(current);
+		snprintf(current_name, sizeof(current_name), "%s", json_get_str(line, "pattern", ""));
+		current = load(current_name);
+		scratch = tokenizer_scratch_open(current);
+	}
+	for (int again = 0; again < 2; again++) { /* the second time from the cache */
+		out.n = 0;
+		assert_int_equal(tokenizer_encode(current, scratch, text->str, text->len, true, &out, NULL), OK);
+		same_ids(&out, json_get(line, "ids"), text->str);
+	}
+	tokenizer_decode(current, out.v, out.n, false, &back);
+	assert_int_equal(back.len, text->len);
+	assert_memory_equal(back.len ? back.data : "", text->str, text->len);
+	buf_release(&back);
+	ids_release(&out);
+}
+
+static void close_current(void)
+{
+	tokenizer_scratch_close(scratch);
+	tokenizer_close(current);
+	scratch = NULL;
+	current = NULL;
+	current_name[0] = 0;
+}
+
+static void ids_are_those_of_the_reference(void **state)
+{
+	(void)state;
+	each_line(GOLDENS "encode.jsonl", check_encode);
+	close_current();
+}
+
+static void check_added(const struct json *line)
+{
+	const struct json *text = json_get(line, "text"), *around = json_get(line, "around");
+	const struct ids *before, *after;
+	struct ids out = {0};
+	struct buf back = {0};
+
+	assert_int_equal(tokenizer_encode(current, scratch, text->str, text->len, true, &out, NULL), OK);
+	same_ids(&out, json_get(line, "ids"), text->str);
+	tokenizer_decode(current, out.v, out.n, false, &back);
+	assert_string_equal(back.data ? back.data : "", json_get_str(line, "decoded", "?"));
+	tokenizer_around(current, &before, &after);
+	assert_int_equal(before->n + out.n + after->n, around->len);
+	assert_int_equal(before->v[0], around->items[0].integer);
+	assert_int_equal(after->v[0], around->items[around->len - 1].integer);
+	buf_release(&back);
+	ids_release(&out);
+}
+
+static void added_tokens_are_found_as_the_reference_finds_them(void **state)
+{
+	(void)state;
+	current = load("added");
+	scratch = tokenizer_scratch_open(current);
+	each_line(GOLDENS "added.jsonl", check_added);
+	close_current();
+}
+
+static void special_tokens_are_text_unless_asked_for(void **state)
+{
+	struct tokenizer *t = load("qwen2");
+	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
+	struct ids as_special = {0}, as_text = {0};
+	struct buf back = {0};
+
+	(void)state;
+	tokenizer_encode(t, s, "a<|im_end|>", 11, true, &as_special, NULL);
+	tokenizer_encode(t, s, "a<|im_end|>", 11, false, &as_text, NULL);
+	assert_int_equal(as_special.n, 2);
+	assert_int_equal(as_special.v[1], 2);
+	assert_true(tokenizer_is_special(t, 2));
+	assert_true(as_text.n > 2);
+	for (int64_t i = 0; i < as_text.n; i++)
+		assert_false(tokenizer_is_special(t, as_text.v[i]));
+	tokenizer_decode(t, as_special.v, as_special.n, true, &back);
+	assert_string_equal(back.data, "a");
+	buf_release(&back);
+	ids_release(&as_special);
+	ids_release(&as_text);
+	tokenizer_scratch_close(s);
+	tokenizer_close(t);
+}
+
+static void invalid_utf8_is_the_replacement_character(void **state)
+{
+	static const struct { const char *bad, *good; } cases[] = {
+		{"a\xff" "b", "a\xef\xbf\xbd" "b"}, {"\xe6\x97", "\xef\xbf\xbd"}, {"\xf0\x9f\x98x", "\xef\xbf\xbdx"},
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"}};
+	struct tokenizer *t = load("gpt2");
+	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ids out = {0};
+		struct buf back = {0};
+
+		assert_int_equal(tokenizer_encode(t, s, cases[i].bad, strlen(cases[i].bad), true, &out, NULL), OK);
+		tokenizer_decode(t, out.v, out.n, false, &back);
+		assert_string_equal(back.data, cases[i].good);
+		buf_release(&back);
+		ids_release(&out);
+	}
+	tokenizer_scratch_close(s);
+	tokenizer_close(t);
+}
+
+/* "Repeat: merge the leftmost pair of lowest rank", as plainly as it can be written. */
+static void naive(const struct bpe *m, const uint8_t *p, size_t n, struct ids *out)
+{
+	for (size_t i = 0; i < n; i++)
+		ids_push(out, m->byte_id[p[i]]);
+	for (;;) {
+		int64_t best = -1;
+		const struct bpe_merge *found = NULL;
+
+		for (int64_t i = 0; i + 1 < out->n; i++)
+			for (uint64_t k = 0; k <= m->mask; k++) {
+				const struct bpe_merge *e = &m->merges[k];
+
+				if (e->pair == ((uint64_t)(uint32_t)out->v[i] << 32 | (uint32_t)out->v[i + 1]) &&
+				    (!found || e->rank < found->rank)) {
+					found = e;
+					best = i;
+				}
+			}
+		if (best < 0)
+			return;
+		out->v[best] = found->id;
+		memmove(out->v + best + 1, out->v + best + 2, (size_t)(out->n - best - 2) * sizeof(*out->v));
+		out->n--;
+	}
+}
+
+static void scan_and_heap_merge_as_the_definition_says(void **state)
+{
+	struct tokenizer *t = load("gpt2");
+	struct bpe_scratch w = {0};
+	unsigned seed = 1;
+
+	(void)state;
+	for (size_t n = 1; n < 120; n += 7) {
+		uint8_t text[128];
+		struct ids fast = {0}, slow = {0};
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = (uint8_t)" theamilr"[(seed = seed * 1103515245u + 12345u) >> 16 & 7];
+		bpe_encode(&t->bpe, &w, text, n, &fast);
+		naive(&t->bpe, text, n, &slow);
+		assert_int_equal(fast.n, slow.n);
+		assert_memory_equal(fast.v, slow.v, (size_t)fast.n * sizeof(*fast.v));
+		ids_release(&fast);
+		ids_release(&slow);
+	}
+	bpe_scratch_release(&w);
+	tokenizer_close(t);
+}
+
+static void a_megabyte_without_a_cut_is_no_trouble(void **state)
+{
+	struct tokenizer *t = load("llama3");
+	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
+	size_t n = 1 << 20;
+	char *text = mem_alloc(n);
+	struct ids out = {0};
+
+	(void)state;
+	memset(text, 'a', n);
+	assert_int_equal(tokenizer_encode(t, s, text, n, true, &out, NULL), OK);
+	assert_true(out.n > 1000);
+	mem_free(text);
+	ids_release(&out);
+	tokenizer_scratch_close(s);
+	tokenizer_close(t);
+}
+
+static void normalization_orders_long_runs_of_marks(void **state)
+{
+	struct buf in = {0}, out = {0};
+
+	(void)state;
+	unicode_init();
+	assert_false(unicode_nfc("plain \xc3\xa9", 8, &out));
+	assert_true(unicode_nfc("e\xcc\x81", 3, &out));
+	assert_string_equal(out.data, "\xc3\xa9");
+	buf_clear(&out);
+	for (int i = 0; i < 200000; i++) /* quadratic with an insertion sort */
+		buf_str(&in, i & 1 ? "\xcc\xa3" : "\xcc\x81");
+	assert_true(unicode_nfc(in.data, in.len, &out));
+	assert_int_equal(out.len, in.len);
+	assert_memory_equal(out.data, "\xcc\xa3\xcc\xa3", 4);
+	buf_release(&in);
+	buf_release(&out);
+}
+
+static void what_is_not_supported_is_refused_by_name(void **state)
+{
+	static const struct { const char *model, *rest, *says; } cases[] = {
+		{"\"type\":\"Unigram\"", "", "model type 'Unigram' is not supported"},
+		{"\"type\":\"BPE\",\"dropout\":0.1", "", "'dropout' is not supported"},
+		{"\"type\":\"BPE\",\"byte_fallback\":true", "", "'byte_fallback' is not supported"},
+		{"\"type\":\"BPE\"", ",\"normalizer\":{\"type\":\"Lowercase\"}", "normalizer 'Lowercase' is not supported"},
+		{"\"type\":\"BPE\"", "", "pre-tokenizer 'null' is not supported"},
+		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"Metaspace\"}", "pre-tokenizer 'Metaspace' is not supported"},
+		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"ByteLevel\"}", "decoder 'null' is not supported"},
+		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(\"}}", "at byte"},
+	};
+	char path[] = "/tmp/quern-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char json[512];
+		struct tokenizer *t;
+		struct error err;
+
+		snprintf(json, sizeof(json), "{\"model\":{%s,\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}%s}", cases[i].model, cases[i].rest);
+		assert_int_equal(file_write_all(path, json, strlen(json), &err), OK);
+		assert_true(tokenizer_load(&t, path, &err) < 0);
+		if (!strstr(err.text, cases[i].says))
+			fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
+	}
+	close(fd);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ids_are_those_of_the_reference),
+		cmocka_unit_test(added_tokens_are_found_as_the_reference_finds_them),
+		cmocka_unit_test(special_tokens_are_text_unless_asked_for),
+		cmocka_unit_test(invalid_utf8_is_the_replacement_character),
+		cmocka_unit_test(scan_and_heap_merge_as_the_definition_says),
+		cmocka_unit_test(a_megabyte_without_a_cut_is_no_trouble),
+		cmocka_unit_test(normalization_orders_long_runs_of_marks),
+		cmocka_unit_test(what_is_not_supported_is_refused_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

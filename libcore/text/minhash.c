@@ -3,6 +3,9 @@
 
 #include "text/punctuation.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 #include <stdlib.h>
 #include <utf8proc.h>
 #define XXH_INLINE_ALL
@@ -201,32 +204,39 @@ static inline __attribute__((always_inline)) void sign_eight(const uint64_t *a, 
 	memcpy(sig, least, sizeof(least));
 }
 
+/* A kernel makes SIGN_WIDTH values; the tables are zero beyond n, and what they give there is thrown away. */
+#define SIGN_WIDTH 16
 typedef void sign_kernel(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig);
 
 static void sign_plain(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig)
 {
 	sign_eight(a, b, h, n, sig);
+	sign_eight(a + 8, b + 8, h, n, sig + 8);
 }
 
 #ifdef __x86_64__
 __attribute__((target("avx2"))) static void sign_avx2(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig)
 {
 	sign_eight(a, b, h, n, sig);
+	sign_eight(a + 8, b + 8, h, n, sig + 8);
 }
 
-#include <immintrin.h>
 __attribute__((target("avx512f,avx512dq"))) static void sign_avx512(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n,
 								     uint64_t *sig)
 {
-	const __m512i va = _mm512_loadu_si512(a), vb = _mm512_loadu_si512(b), m = _mm512_set1_epi64((long long)MERSENNE61);
-	__m512i least = _mm512_set1_epi64(-1);
+	const __m512i a0 = _mm512_loadu_si512(a), b0 = _mm512_loadu_si512(b), a1 = _mm512_loadu_si512(a + 8),
+		      b1 = _mm512_loadu_si512(b + 8), m = _mm512_set1_epi64((long long)MERSENNE61);
+	__m512i least0 = _mm512_set1_epi64(-1), least1 = least0;
 	for (size_t i = 0; i < n; i++) {
-		__m512i x = _mm512_add_epi64(_mm512_mullo_epi64(va, _mm512_set1_epi64((long long)h[i])), vb);
+		__m512i hi = _mm512_set1_epi64((long long)h[i]);
+		__m512i x = _mm512_add_epi64(_mm512_mullo_epi64(a0, hi), b0), y = _mm512_add_epi64(_mm512_mullo_epi64(a1, hi), b1);
 		x = _mm512_add_epi64(_mm512_and_si512(x, m), _mm512_srli_epi64(x, 61));
-		x = _mm512_min_epu64(x, _mm512_sub_epi64(x, m));
-		least = _mm512_min_epu64(least, x);
+		y = _mm512_add_epi64(_mm512_and_si512(y, m), _mm512_srli_epi64(y, 61));
+		least0 = _mm512_min_epu64(least0, _mm512_min_epu64(x, _mm512_sub_epi64(x, m)));
+		least1 = _mm512_min_epu64(least1, _mm512_min_epu64(y, _mm512_sub_epi64(y, m)));
 	}
-	_mm512_storeu_si512(sig, least);
+	_mm512_storeu_si512(sig, least0);
+	_mm512_storeu_si512(sig + 8, least1);
 }
 #endif
 #pragma GCC pop_options
@@ -268,9 +278,9 @@ __attribute__((constructor)) static void choose_kernel(void)
 
 void minhash_sign(const struct minhash *m, const uint64_t *shingles, size_t n_shingles, uint64_t *sig)
 {
-	for (int k = 0; k < m->n; k += 8) {
-		uint64_t eight[8];
-		kernel(m->a + k, m->b + k, shingles, n_shingles, eight);
-		memcpy(sig + k, eight, sizeof(*sig) * (size_t)(m->n - k < 8 ? m->n - k : 8));
+	for (int k = 0; k < m->n; k += SIGN_WIDTH) {
+		uint64_t part[SIGN_WIDTH];
+		kernel(m->a + k, m->b + k, shingles, n_shingles, part);
+		memcpy(sig + k, part, sizeof(*sig) * (size_t)(m->n - k < SIGN_WIDTH ? m->n - k : SIGN_WIDTH));
 	}
 }

@@ -16,7 +16,7 @@
 #define MINHASH_MAX 1024             /* permutations */
 
 struct minhash {
-	int n;                       /* permutations: bands * rows, padded to a multiple of 8 in a and b */
+	int n;                       /* permutations: bands * rows; a and b are 0 beyond */
 	uint64_t a[MINHASH_MAX], b[MINHASH_MAX];
 };
 

@@ -1,0 +1,89 @@
+load helper
+source "${BATS_TEST_DIRNAME:-.}/data/generate/model.bash"
+
+prepare() {
+	make_model
+	make_problems
+}
+
+@test "n completions of each prompt come in input order with every column" {
+	quern generate -q -m m -n 3 --max-new-tokens 8 --format jsonl problems.jsonl >out
+	[ "$(wc -l <out)" -eq 36 ]
+	grep -o '"id":"[^"]*"' out | uniq >ids
+	[ "$(wc -l <ids)" -eq 12 ]
+	sed 's/,.*//; s/{//' problems.jsonl | cmp - ids
+	[ "$(grep -o '"sample":[0-9]*' out | head -4 | tr '\n' ' ')" = '"sample":0 "sample":1 "sample":2 "sample":0 ' ]
+	[ "$(grep -c '"answer":"[0-9]*","level":[0-2]' out)" -eq 36 ]
+	[ "$(grep -cE '"finish":"(eos|length)"' out)" -eq 36 ]
+}
+
+@test "threads, batch size and the order of rows change no sample" {
+	same_bytes_for_any_j problems.jsonl generate -m m -n 3 --max-new-tokens 20
+	quern generate -q -m m -n 3 --max-new-tokens 20 --format jsonl problems.jsonl | sort >want
+	for b in 1 5 100; do
+		quern generate -q -m m -n 3 --max-new-tokens 20 --batch $b --format jsonl problems.jsonl | sort | cmp - want
+	done
+	tac problems.jsonl | quern generate -q -m m -n 3 --max-new-tokens 20 --format jsonl | sort | cmp - want
+	quern generate -q -m m -n 3 --max-new-tokens 20 --seed 2 --format jsonl problems.jsonl | sort >other
+	! cmp -s other want
+}
+
+@test "greedy is temperature 0, and top-k 1 samples the same" {
+	quern generate -q -m m --greedy --max-new-tokens 20 --format jsonl problems.jsonl >greedy
+	quern generate -q -m m --temperature 0 --max-new-tokens 20 --format jsonl problems.jsonl | cmp - greedy
+	quern generate -q -m m --top-k 1 --max-new-tokens 20 --format jsonl problems.jsonl | cmp - greedy
+	quern generate -q -m m --top-p 0.000001 --max-new-tokens 20 --format jsonl problems.jsonl | cmp - greedy
+	quern generate -q -m m --min-p 1 --max-new-tokens 20 --format jsonl problems.jsonl | cmp - greedy
+}
+
+@test "logprob is what score finds under the same model" {
+	quern generate -q -m m -n 2 --temperature 0.7 --max-new-tokens 30 problems.jsonl |
+		quern score -q -r logprob --logprob m --format jsonl >out
+	[ "$(wc -l <out)" -eq 24 ]
+	grep -o '"logprob":[-0-9.]*\|"reward_logprob":[-0-9.]*' out | cut -d: -f2 |
+		awk 'NR % 2 { a = $1; next } { d = a - $1; if (d < 0) d = -d; if (d > 0.001) bad++ } END { exit bad > 0 || NR != 48 }'
+}
+
+@test "a conversation is continued behind its last user turn, a document as it stands" {
+	printf '%s\n' '{"id":"a","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"secret"}]}' \
+		'{"id":"b","messages":[{"role":"assistant","content":"x"}]}' '{"id":"c","messages":[]}' >chat.jsonl
+	quern generate -q -m m --max-new-tokens 4 --rejects rejects --format jsonl chat.jsonl >out
+	grep -q '"prompt":\[{"role":"user","content":"hi"}\],"sample":0' out
+	! grep -q secret out
+	[ "$(wc -l <out)" -eq 1 ]
+	quern view -q --format jsonl rejects >rejected || cp rejects rejected
+	grep -q 'no_user_turn' rejected
+	grep -q 'empty_prompt' rejected
+	echo '{"id":"t","text":"once upon"}' | quern generate -q -m m --max-new-tokens 4 --format jsonl | grep -q '"prompt":"once upon"'
+}
+
+@test "a prompt that leaves no room is rejected by name" {
+	printf '{"id":"l","prompt":[{"role":"user","content":"%0200d"}],"answer":"1"}\n' 0 >>problems.jsonl
+	quern generate -m m --max-new-tokens 4 --format jsonl problems.jsonl >out 2>err
+	[ "$(wc -l <out)" -eq 12 ]
+	grep -q 'prompt_too_long 1' err
+}
+
+@test "stop strings end the text before them" {
+	quern generate -q -m m -n 20 --max-new-tokens 60 --stop x --stop "." --format jsonl problems.jsonl >out
+	grep -q '"finish":"stop"' out
+	! grep -o '"completion":"[^"]*"' out | cut -c15- | grep -q '[x.]'
+}
+
+@test "hostile inputs" {
+	printf '{"id":"d%d","text":"once upon a time %d"}\n' 1 1 2 2 3 3 >docs.jsonl
+	quern clean -q --preset none --format arrow docs.jsonl -o good
+	hostile good generate -m m --max-new-tokens 2
+}
+
+@test "mistakes in the request are usage errors" {
+	status 2 quern generate problems.jsonl
+	says "-m is needed"
+	status 2 quern generate -m m --stop "" problems.jsonl
+	status 2 quern generate -m m --top-p 2 problems.jsonl
+	status 2 quern generate -m m -n 0 problems.jsonl
+	status 2 quern generate -m m --context 4096 problems.jsonl
+	status 1 quern generate -m no-such-dir problems.jsonl
+	rm m/tokenizer.json
+	status 1 quern generate -m m problems.jsonl
+}

@@ -1,0 +1,85 @@
+load helper
+source "${BATS_TEST_DIRNAME:-.}/data/generate/model.bash"
+
+row() { # ID SAMPLE COMPLETION ANSWER
+	printf '{"id":"%s","prompt":[{"role":"user","content":"q"}],"sample":%d,"completion":"%s","completion_ids":[1,2],"logprob":-1.5,"finish":"eos","answer":%s}\n' \
+		"$1" "$2" "$3" "$4"
+}
+
+prepare() {
+	{
+		row a 0 '<think>1+1</think><answer>2</answer>' '"2"'
+		row a 1 'so it is 2.0' '"2"'
+		row a 2 '<think>2' '"2"'
+		row b 0 '<answer>3</answer>' '"2"'
+		row c 0 'anything' '""'
+	} >c.jsonl
+}
+
+@test "rewards, their weighted sum and the verdict" {
+	quern score -q -r accuracy,format=0.5 --format jsonl c.jsonl | sed 's/.*"answer":"[^"]*",//' >out
+	cat >want <<-'END'
+	"score":1.5,"reward_accuracy":1.0,"reward_format":1.0,"verdict":"correct"}
+	"score":1.0,"reward_accuracy":1.0,"reward_format":0.0,"verdict":"correct"}
+	"score":0.0,"reward_accuracy":0.0,"reward_format":0.0,"verdict":"no_answer"}
+	"score":0.0,"reward_accuracy":0.0,"reward_format":0.0,"verdict":"wrong"}
+	"score":0.0,"reward_format":0.0,"verdict":"no_gold"}
+	END
+	diff want out
+}
+
+@test "without a reward that speaks the score is null" {
+	quern score -q -r accuracy --format jsonl c.jsonl | tail -1 >out
+	grep -q '"verdict":"no_gold"' out
+	! grep -q '"score"' out
+}
+
+@test "scores can be scored again: the columns are replaced, others stay" {
+	quern score -q -r accuracy c.jsonl -o s.arrows
+	quern score -q -r format -r tag_count --format jsonl s.arrows | head -1 >out
+	[ "$(grep -o '"score"' out | wc -l)" -eq 1 ]
+	grep -q '"reward_accuracy":1.0,"score":1.0,"reward_format":1.0,"reward_tag_count":0.0}' out
+}
+
+@test "the answers may stand in another column" {
+	sed 's/"answer"/"truth"/' c.jsonl >t.jsonl
+	quern score -q -r accuracy --answer truth --format jsonl t.jsonl | head -1 | grep -q '"verdict":"correct"'
+	status 3 quern score -r accuracy t.jsonl
+	says "no text column 'answer'"
+}
+
+@test "preferences get the reference's log-probabilities of each reply" {
+	make_model
+	reply() { printf '[{"role":"assistant","content":"%s"}]' "$1"; }
+	for i in 1 2 3; do
+		printf '{"id":"%d","prompt":[{"role":"user","content":"%d?"}],"chosen":%s,"rejected":%s,"margin":0.5}\n' $i $i \
+			"$(reply yes)" "$(reply "no $i")"
+	done >pairs.jsonl
+	quern score -q --ref m --format jsonl pairs.jsonl >out
+	[ "$(grep -cE '"margin":0.5,"ref_chosen_logp":-[0-9.]+,"ref_rejected_logp":-[0-9.]+}' out)" -eq 3 ]
+	# the same numbers whatever the rows are scored with
+	head -1 pairs.jsonl | quern score -q --ref m --format jsonl | cmp - <(head -1 out)
+	same_bytes_for_any_j pairs.jsonl score --ref m
+	printf '{"id":"l","prompt":[{"role":"user","content":"%0200d"}],"chosen":%s,"rejected":%s,"margin":0}\n' 0 \
+		"$(reply a)" "$(reply b)" >>pairs.jsonl
+	quern score --ref m --format jsonl pairs.jsonl 2>err >out
+	[ "$(wc -l <out)" -eq 3 ]
+	grep -q 'too_long 1' err
+}
+
+@test "mistakes in the request are usage errors" {
+	status 2 quern score c.jsonl
+	says "-r is needed"
+	status 2 quern score -r acuracy c.jsonl
+	status 2 quern score -r accuracy,accuracy c.jsonl
+	status 2 quern score -r logprob c.jsonl
+	status 2 quern score -r format=much c.jsonl
+	status 3 quern score --ref m c.jsonl
+}
+
+@test "threads change nothing; hostile inputs" {
+	for i in $(seq 200); do row "r$i" 0 "<think>x</think><answer>$i</answer>" "\"$((i / 2 * 2))\""; done >many.jsonl
+	same_bytes_for_any_j many.jsonl score -r accuracy,format,cosine,repetition_penalty,reasoning_steps,tag_count,soft_overlong
+	quern score -q -r accuracy many.jsonl -o good
+	hostile good score -r accuracy,format
+}

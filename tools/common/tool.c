@@ -278,6 +278,8 @@ static void release(struct tool *t)
 		mem_free(p->stats[i].json);
 	}
 	mem_free(p->stats);
+	for (int i = 0; i < p->argv.n - t->files.n; i++) /* the options' words; operands are the caller's */
+		mem_free((void *)p->argv.items[i]);
 	mem_free(p->argv.items);
 	mem_free(t->files.items);
 	mem_free(p);

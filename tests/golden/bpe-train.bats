@@ -1,0 +1,78 @@
+load helper
+
+prepare() {
+	quern bpe-train -q --pattern llama3 --vocab-size 520 "$DATA/token/corpus.jsonl" -o tok
+}
+
+@test "the vocabulary is that of Hugging Face's trainer" {
+	for p in gpt2 llama3 qwen2 o200k; do
+		quern bpe-train -q --pattern "$p" --vocab-size 520 "$DATA/token/corpus.jsonl" -o "$p"
+		for t in "$p" "$DATA/token/$p.json"; do quern tokenize-bpe -q --format jsonl --eos-token '<|endoftext|>' -t "$t" "$DATA/token/corpus.jsonl"; done >both
+		[ "$(sort both | uniq -c | awk '$1 % 2' | wc -l)" -eq 0 ]
+		grep -o '\[.*' "$DATA/token/$p.json" | tr -d ' \n' | grep -ao '"merges":.*' | tr -d ']}' | head -c 200 >want
+		tr -d ' \n' <"$p/tokenizer.json" | grep -ao '"merges":.*' | tr -d ']}' | head -c 200 >got
+		cmp want got
+	done
+}
+
+@test "the directory holds tokenizer, configuration and provenance" {
+	[ -s tok/tokenizer.json ] && [ -s tok/tokenizer_config.json ]
+	grep -q '"eos_token": "<|im_end|>"' tok/tokenizer_config.json
+	grep -q '"chat_template"' tok/tokenizer_config.json
+	grep -q '"tool":"bpe-train"' tok/provenance.json
+	grep -q '"rows":43' tok/provenance.json
+}
+
+@test "-j 1 and -j 2 give the same files" {
+	for i in $(seq 40); do cat "$DATA/token/corpus.jsonl"; done >many.jsonl
+	for j in 1 2; do quern bpe-train -q -j $j --vocab-size 700 many.jsonl -o out; mv out "j$j"; done
+	cmp j1/tokenizer.json j2/tokenizer.json
+	cmp j1/provenance.json j2/provenance.json
+}
+
+@test "special tokens, patterns and templates are as asked for" {
+	quern bpe-train -q --vocab-size 300 --special '<s>' --special '</s>' --chat-template none --digits individual "$DATA/token/corpus.jsonl" -o a
+	grep -q '"<s>": 0' a/tokenizer.json && grep -q '"</s>": 1' a/tokenizer.json
+	grep -q '"individual_digits": true' a/tokenizer.json
+	! grep -q chat_template a/tokenizer_config.json
+	printf '{{ messages[0].content }}' >t.jinja
+	quern bpe-train -q --vocab-size 300 --pattern '\w+|\s+|.' --chat-template t.jinja "$DATA/token/corpus.jsonl" -o b
+	grep -qF '"Regex": "\\w+|\\s+|."' b/tokenizer.json
+	grep -qF 'messages[0].content' b/tokenizer_config.json
+}
+
+@test "min-frequency ends the merging, and a warning says so" {
+	quern bpe-train --min-frequency 1000000 --vocab-size 5000 "$DATA/token/corpus.jsonl" -o c 2>err
+	grep -q 'gives 259 tokens only' err
+	grep -q '"merges": \[\]' c/tokenizer.json
+}
+
+@test "conversations count by their contents" {
+	printf '{"id":"a","messages":[{"role":"user","content":"zzzzzzzz zzzz"}]}\n' >chat.jsonl
+	quern bpe-train -q --vocab-size 261 chat.jsonl -o d
+	grep -q '"zz": 259' d/tokenizer.json
+}
+
+@test "mistakes are named" {
+	status 2 quern bpe-train --vocab-size 258 --special '<a>' --special '<b>' --special '<c>' "$DATA/token/corpus.jsonl" -o x
+	says 'no room|must be|at least|257'
+	status 2 quern bpe-train --pattern '(' "$DATA/token/corpus.jsonl" -o x
+	says 'pattern'
+	status 2 quern bpe-train --pattern 'a{1,3}+' "$DATA/token/corpus.jsonl" -o x
+	says 'possessive'
+	status 2 quern bpe-train "$DATA/token/corpus.jsonl"
+	says '-o'
+	status 3 quern bpe-train -o x </dev/null
+	status 3 quern bpe-train -o x <<<'{"nothing":1}'
+	status 3 quern bpe-train -o x < <(printf '{"id":"\xff\xfe","text":"\xc3"}\n')
+	status 3 quern bpe-train -o x < <(head -c 4096 /bin/sh)
+	status 1 quern bpe-train -o x no-such-file
+	[ ! -e x/tokenizer.json ]
+}
+
+@test "a truncated stream leaves no tokenizer" {
+	quern tokenize-bpe -q --keep-text -t tok "$DATA/token/corpus.jsonl" -o docs.arrows
+	head -c -8 docs.arrows >cut.arrows
+	status 3 quern bpe-train --vocab-size 300 cut.arrows -o y
+	[ ! -e y/tokenizer.json ]
+}

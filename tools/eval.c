@@ -140,6 +140,7 @@ static enum status answer_problems(struct lm *lm, struct error *err)
 		.sample = { opts.temperature, 0, 1, 0, 1 }, .n = 1, .max_new_tokens = opts.max_new_tokens, .slots = opts.batch,
 		.context = opts.context, .seed = (uint64_t)tool.seed, .stops = opts.stop.items, .n_stops = opts.stop.n,
 	};
+	TRY(generate_check(&lm->model, &o, err));
 	if (opts.samples) {
 		TRY(completion_schema(tool_schema(&tool), tool_kind(&tool), &em.schema, &em.columns, err));
 		TRY(open_samples(err));
@@ -316,10 +317,12 @@ static enum status perplexity(struct lm *lm, struct error *err)
 	struct batch *b;
 	enum status st;
 	int64_t context = opts.context ? opts.context : generate_context(&lm->model);
+	struct generate_options o = { .context = context };
 	if (opts.samples)
 		return error_set(err, ERR_USAGE, "--samples is for --task exact-match");
 	if (tool_kind(&tool) == KIND_TOKENS && schema_find(tool_schema(&tool), "input_ids") < 0)
 		return error_set(err, ERR_DATA, "tokens of pairs have no column 'input_ids' to measure");
+	TRY(generate_check(&lm->model, &o, err));
 	TRY(scorer_open(&px.p.scorer, &lm->model, context, err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {
 		for (int64_t row = 0; row < b->rows && st == OK; row++)
@@ -400,9 +403,6 @@ static enum status evaluate(struct error *err)
 
 static enum status run(struct error *err)
 {
-	for (int i = 0; i < opts.stop.n; i++)
-		if (!opts.stop.items[i][0])
-			return error_set(err, ERR_USAGE, "--stop wants a text, not an empty one");
 	TRY(open_inputs(err));
 	TRY(tool_open_rejects(&tool, err));
 	enum status st = evaluate(err);

@@ -59,13 +59,10 @@ static enum status write_completion(void *arg, const struct completion *c, struc
 	return writer_row(t->out, err);
 }
 
-static enum status check_options(struct generate_options *o, struct error *err)
+static enum status plan(struct generate_options *o, struct error *err)
 {
 	if (!opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: which model shall answer?");
-	for (int i = 0; i < opts.stop.n; i++)
-		if (!opts.stop.items[i][0])
-			return error_set(err, ERR_USAGE, "--stop wants a text, not an empty one");
 	*o = (struct generate_options){
 		.sample = { opts.greedy ? 0 : opts.temperature, opts.top_k, opts.top_p, opts.min_p, opts.repetition_penalty },
 		.n = opts.n, .max_new_tokens = opts.max_new_tokens, .slots = opts.batch, .context = opts.context,
@@ -106,11 +103,13 @@ static enum status run(struct error *err)
 	static const enum kind kinds[] = { KIND_PROBLEMS, KIND_CHAT, KIND_DOCUMENTS };
 	struct generate_options o;
 	struct lm lm;
-	TRY(check_options(&o, err));
+	TRY(plan(&o, err));
 	TRY(tool_open_inputs(&tool, kinds, 3, err));
 	TRY(tool_add_input(&tool, opts.model, err));
 	TRY(lm_open(&lm, opts.model, tool.pool, err));
-	enum status st = generate(&lm, &o, err);
+	enum status st = generate_check(&lm.model, &o, err);
+	if (st == OK)
+		st = generate(&lm, &o, err);
 	lm_close(&lm);
 	return st;
 }

@@ -69,6 +69,17 @@ int64_t generate_context(const struct model *m)
 	return m->cfg.positions < 4096 ? m->cfg.positions : 4096;
 }
 
+enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err)
+{
+	for (int i = 0; i < o->n_stops; i++)
+		if (!o->stops[i][0])
+			return error_set(err, ERR_USAGE, "a stop string must not be empty");
+	if (o->context > m->cfg.positions)
+		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model has %d positions", (long long)o->context,
+				 m->cfg.positions);
+	return OK;
+}
+
 /* --- jobs -------------------------------------------------------------------------------------------- */
 
 static void job_free(struct job *j, int64_t n)

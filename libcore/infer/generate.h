@@ -60,6 +60,8 @@ struct generate_totals {
 
 /* min(the model's positions, 4096) */
 int64_t generate_context(const struct model *m);
+/* ERR_USAGE for an empty stop string or a context that the model does not have. */
+enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err);
 /* Runs until next() has ended and every result is delivered. On an error prompts in flight are not reported. */
 enum status generate_run(struct model *m, const struct tokenizer *t, const struct generate_options *o,
 			 const struct generate_io *io, struct generate_totals *totals, struct error *err);

@@ -60,6 +60,11 @@ prepare() {
 	# the same numbers whatever the rows are scored with
 	head -1 pairs.jsonl | quern score -q --ref m --format jsonl | cmp - <(head -1 out)
 	same_bytes_for_any_j pairs.jsonl score --ref m
+	# the columns are, to the bit, what dpo-train computes itself
+	quern score -q --ref m pairs.jsonl | quern dpo-train -q -m m -o with
+	quern dpo-train -q -m m pairs.jsonl -o without
+	cmp with/model.safetensors without/model.safetensors
+	! cmp -s with/model.safetensors m/model.safetensors
 	printf '{"id":"l","prompt":[{"role":"user","content":"%0200d"}],"chosen":%s,"rejected":%s,"margin":0}\n' 0 \
 		"$(reply a)" "$(reply b)" >>pairs.jsonl
 	quern score --ref m --format jsonl pairs.jsonl 2>err >out

@@ -6,6 +6,7 @@
  * nothing before it to be predicted from. */
 #include "common/tool.h"
 #include "token/pack.h"
+#include "token/rows.h"
 
 #include <string.h>
 
@@ -145,24 +146,38 @@ static enum status add_row(const int32_t *ids, const struct array *mask, int64_t
 	return OK;
 }
 
+/* Why a row cannot be packed, or NULL. */
+static const char *unusable(const int32_t *ids, int64_t n)
+{
+	if (!ids)
+		return "null_token";
+	if (!n)
+		return "empty";
+	for (int64_t i = 0; i < n; i++)
+		if (ids[i] < 0)
+			return "negative_token";
+	return NULL;
+}
+
 static enum status pack_batch(struct batch *b, struct error *err)
 {
 	const struct array *column = batch_column(b, "input_ids"), *masks = batch_column(b, "loss_mask");
+	static struct ids copy;
 
 	for (int64_t row = 0; row < b->rows; row++) {
 		int64_t n = 0, from = 0, to = 0;
-		const int32_t *ids = array_is_null(column, row) ? NULL : array_int32s(column, row, &n);
+		const char *bad;
+		const int32_t *ids = row_ids(column, row, &copy, &n);
 		bool has_mask = masks && !array_is_null(masks, row);
 
 		if (has_mask)
 			array_list(masks, row, &from, &to);
-		if (!ids && n)
-			return error_set(err, ERR_DATA, "%s: row %lld: input_ids holds nulls", tool_where(&tool), (long long)row);
-		if (has_mask && to - from != n)
+		if (ids && has_mask && to - from != n)
 			return error_set(err, ERR_DATA, "%s: row %lld: %lld tokens but a loss_mask of %lld", tool_where(&tool), (long long)row,
 					 (long long)n, (long long)(to - from));
-		if (n == 0) {
-			TRY(tool_reject(&tool, b, row, "empty", err));
+		bad = unusable(ids, n);
+		if (bad) {
+			TRY(tool_reject(&tool, b, row, bad, err));
 			continue;
 		}
 		if (n > opts.length && opts.strategy != WRAPPED && opts.overlong != SPLIT) {

@@ -3,6 +3,7 @@
  * The ids are those of Hugging Face's library with the same tokenizer.json; conversations go through the chat template, whose
  * special tokens are the only ones: what a message says stays text. --decode turns tokens back into documents. */
 #include "common/tool.h"
+#include "token/rows.h"
 #include "token/tokenizer.h"
 
 #include <string.h>
@@ -224,11 +225,13 @@ static enum status row_preference(struct worker *w, struct batch *b, int64_t row
 static enum status row_decode(struct worker *w, struct batch *b, int64_t row, struct column **out, const char **reject, struct error *err)
 {
 	int64_t n = 0;
-	const int32_t *ids = array_int32s(batch_column(b, "input_ids"), row, &n);
+	const int32_t *ids = row_ids(batch_column(b, "input_ids"), row, &w->ids, &n);
 
-	(void)reject;
-	if (!ids && n)
-		return error_set(err, ERR_DATA, "row %lld: input_ids holds nulls", (long long)row);
+	(void)err;
+	if (!ids) {
+		*reject = "null_token";
+		return OK;
+	}
 	for (int64_t i = 0; i < n; i++)
 		if (ids[i] < 0 || ids[i] >= tokenizer_vocab_size(run_state.t)) {
 			*reject = "unknown_token";

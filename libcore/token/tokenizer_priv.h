@@ -9,7 +9,7 @@
 #include "token/strmap.h"
 #include "token/tokenizer.h"
 
-enum { TOKENIZER_STAGES = 8, TOKENIZER_IDS_MAX = 1 << 24 };
+enum { TOKENIZER_STAGES = 8, TOKENIZER_IDS_MAX = 1 << 21 };
 
 struct token_text {                  /* one id: its text in tokenizer.json and its bytes */
 	const char *text, *bytes;

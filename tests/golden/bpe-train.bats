@@ -9,9 +9,9 @@ prepare() {
 		quern bpe-train -q --pattern "$p" --vocab-size 520 "$DATA/token/corpus.jsonl" -o "$p"
 		for t in "$p" "$DATA/token/$p.json"; do quern tokenize-bpe -q --format jsonl --eos-token '<|endoftext|>' -t "$t" "$DATA/token/corpus.jsonl"; done >both
 		[ "$(sort both | uniq -c | awk '$1 % 2' | wc -l)" -eq 0 ]
-		grep -o '\[.*' "$DATA/token/$p.json" | tr -d ' \n' | grep -ao '"merges":.*' | tr -d ']}' | head -c 200 >want
+		cat "$DATA/token/$p.json" | tr -d ' \n' | grep -ao '"merges":.*' | tr -d ']}' | head -c 200 >want
 		tr -d ' \n' <"$p/tokenizer.json" | grep -ao '"merges":.*' | tr -d ']}' | head -c 200 >got
-		cmp want got
+		[ -s want ] && cmp want got
 	done
 }
 

@@ -77,6 +77,9 @@ END
 	printf '{"id":"a","input_ids":[]}\n' >empty.jsonl
 	status 0 quern pack --format jsonl empty.jsonl
 	says 'empty 1'
+	printf '{"id":"a","input_ids":[1,-5]}\n{"id":"b","input_ids":[1,null]}\n' >bad.jsonl
+	status 0 quern pack --format jsonl bad.jsonl
+	says 'negative_token 1, null_token 1'
 }
 
 @test "hostile input" {

@@ -1,0 +1,21 @@
+#include "token/rows.h"
+
+const int32_t *row_ids(const struct array *column, int64_t row, struct ids *copy, int64_t *n)
+{
+	const int32_t *plain = array_int32s(column, row, n);
+	int64_t from, to;
+
+	if (plain)
+		return plain;
+	array_list(column, row, &from, &to);
+	copy->n = 0;
+	ids_push(copy, 0); /* room, so that an empty row is not NULL */
+	copy->n = 0;
+	for (int64_t i = from; i < to; i++) {
+		if (array_is_null(&column->children[0], i))
+			return NULL;
+		ids_push(copy, (int32_t)array_int(&column->children[0], i));
+	}
+	*n = copy->n;
+	return copy->v;
+}

@@ -74,6 +74,13 @@ const char *tool_where(const struct tool *t)
 	return in->where.data;
 }
 
+void tool_set_schema(struct tool *t, const struct schema *s, enum kind k)
+{
+	t->inputs = mem_zalloc(sizeof(*t->inputs));
+	schema_copy(&t->inputs->schema, s);
+	t->inputs->kind = k;
+}
+
 void tool_count_in(struct tool *t, int64_t rows)
 {
 	t->prov.rows_in += rows;

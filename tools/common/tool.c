@@ -11,7 +11,7 @@ static volatile sig_atomic_t interrupted;
 
 static void common_options(struct tool *t, struct opt *o)
 {
-	static const char *formats = "auto|arrow|jsonl";
+	const char *formats = t->formats ? t->formats : "auto|arrow|jsonl";
 	const struct opt rows[] = {
 		OPT_GROUP("Options of every tool"),
 		OPT_STRING('o', "output", &t->out_path, "FILE", "write here, whole or not at all, instead of stdout"),

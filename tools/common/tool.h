@@ -26,6 +26,7 @@ struct tool {
 	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none */
 	int min_operands, max_operands; /* max -1 = any */
 	bool needs_output;           /* -o is required (model directories) */
+	const char *formats;         /* the words of --format where they are more than "auto|arrow|jsonl"; NULL = these */
 
 	/* From here on filled by tool_start. */
 	struct opt_list files;       /* the operands */
@@ -64,6 +65,8 @@ const char *tool_where(const struct tool *t);
 enum status tool_add_input(struct tool *t, const char *path, struct error *err);
 /* The same for an input whose entry the tool made itself; copies. */
 void tool_add_input_entry(struct tool *t, const struct provenance_input *in);
+/* For a tool that reads its inputs by itself: the columns and kind that --rejects keeps. Before tool_open_output. */
+void tool_set_schema(struct tool *t, const struct schema *s, enum kind k);
 /* Counts rows of inputs that the tool reads by itself (tool_next counts its own). */
 void tool_count_in(struct tool *t, int64_t rows);
 /* Options for a writer beside the main output (mix --split, --clusters), as the common options say. */

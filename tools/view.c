@@ -1,0 +1,406 @@
+/* quern view - records for people: rows as JSON Lines, CSV or text; counts, columns, provenance, and whether a file is whole.
+ *
+ * One reader for each operand, rows chosen by place (--skip, -n, --row) and by condition (stream/expr.h); reading stops with the
+ * last row that is wanted, so that the head of a large file costs nothing. */
+#include "common/tool.h"
+#include "stream/expr.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum view_format { VIEW_AUTO, VIEW_ARROW, VIEW_JSONL, VIEW_CSV, VIEW_TEXT };
+
+static struct {
+	int64_t n, skip, row;
+	bool count, schema, provenance, replay, verify;
+	const char *columns, *where;
+} opts = { .n = -1, .row = -1 };
+
+static struct opt options[] = {
+	OPT_GROUP("Which rows"),
+	OPT_INT('n', "rows", &opts.n, "N", -1, 9e15, "the first N rows; -1 is all"),
+	OPT_INT(0, "skip", &opts.skip, "N", 0, 9e15, "pass over the first N rows"),
+	OPT_INT(0, "row", &opts.row, "N", -1, 9e15, "the one row with this number, from 0"),
+	OPT_STRING(0, "where", &opts.where, "EXPR", "rows of which this is true, as in 'score >= 0.5 and len(text) < 99'"),
+	OPT_STRING(0, "columns", &opts.columns, "A,B", "these columns, in this order"),
+	OPT_GROUP("Instead of rows"),
+	OPT_FLAG(0, "count", &opts.count, "print the number of rows"),
+	OPT_FLAG(0, "schema", &opts.schema, "print kind and columns"),
+	OPT_FLAG(0, "provenance", &opts.provenance, "print how the file, or a model or tokenizer directory, was made"),
+	OPT_FLAG(0, "replay", &opts.replay, "print a shell script that makes it again"),
+	OPT_FLAG(0, "verify", &opts.verify, "read everything and check it"),
+	OPT_END,
+};
+
+static struct tool tool = {
+	.name = "view", .summary = "show records", .operands = "[FILE|DIRECTORY ...]", .options = options, .max_operands = -1,
+	.formats = "auto|arrow|jsonl|csv|text",
+};
+
+static struct {
+	struct output *out;
+	struct buf line;
+	struct schema schema;        /* of the first input; columns as chosen */
+	struct expr *where;
+	int *columns, n_columns;
+	int64_t seen, shown;         /* rows that fit, over all inputs */
+	int64_t counted;
+} g;
+
+/* --- one row, by format ------------------------------------------------------------------------- */
+
+static void as_json(const struct batch *b, int64_t row)
+{
+	struct json_writer w = json_writer_open(&g.line, 0);
+	json_begin_object(&w);
+	for (int i = 0; i < g.n_columns; i++) {
+		const struct array *a = &b->columns[g.columns[i]];
+		if (array_is_null(a, row) && a->field->nullable)
+			continue;
+		json_key(&w, a->field->name);
+		array_json(a, row, &w);
+	}
+	json_end_object(&w);
+	buf_char(&g.line, '\n');
+}
+
+static void csv_cell(const char *s, size_t n)
+{
+	bool quote = false;
+	for (size_t i = 0; i < n && !quote; i++)
+		quote = s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r';
+	if (!quote) {
+		buf_add(&g.line, s, n);
+		return;
+	}
+	buf_char(&g.line, '"');
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '"')
+			buf_char(&g.line, '"');
+		buf_char(&g.line, s[i]);
+	}
+	buf_char(&g.line, '"');
+}
+
+static void as_csv(const struct batch *b, int64_t row)
+{
+	struct buf cell = {0};
+	for (int i = 0; i < g.n_columns; i++) {
+		const struct array *a = &b->columns[g.columns[i]];
+		size_t n;
+		buf_str(&g.line, i ? "," : "");
+		if (array_is_null(a, row))
+			continue;
+		if (field_is_text(a->field)) {
+			const char *s = array_text(a, row, &n);
+			csv_cell(s, n);
+			continue;
+		}
+		struct json_writer w = json_writer_open(&cell, 0);
+		buf_clear(&cell);
+		array_json(a, row, &w);
+		csv_cell(cell.data, cell.len);
+	}
+	buf_release(&cell);
+	buf_char(&g.line, '\n');
+}
+
+static void csv_header(void)
+{
+	for (int i = 0; i < g.schema.n_fields; i++) {
+		buf_str(&g.line, i ? "," : "");
+		csv_cell(g.schema.fields[i].name, strlen(g.schema.fields[i].name));
+	}
+	buf_char(&g.line, '\n');
+}
+
+static void text_turns(const struct array *a, int64_t row)
+{
+	int64_t from, to;
+	array_list(a, row, &from, &to);
+	for (int64_t i = from; i < to; i++) {
+		size_t n, m;
+		const char *role = array_text(array_child(&a->children[0], "role"), i, &n);
+		const char *content = array_text(array_child(&a->children[0], "content"), i, &m);
+		buf_str(&g.line, "\n  [");
+		buf_add(&g.line, role, n);
+		buf_str(&g.line, "] ");
+		buf_add(&g.line, content, m);
+	}
+	buf_char(&g.line, '\n');
+}
+
+/* A rule with the row's number, then a line a column; texts and conversations as they read. Control characters other than line feed
+ * and tab are for terminals, not for eyes. */
+static void as_text(const struct batch *b, int64_t row, int64_t number)
+{
+	buf_printf(&g.line, "---- %lld\n", (long long)number);
+	for (int i = 0; i < g.n_columns; i++) {
+		const struct array *a = &b->columns[g.columns[i]];
+		size_t n;
+		if (array_is_null(a, row))
+			continue;
+		buf_printf(&g.line, "%s:", a->field->name);
+		if (field_is_messages(a->field)) {
+			text_turns(a, row);
+			continue;
+		}
+		buf_char(&g.line, ' ');
+		if (field_is_text(a->field)) {
+			const char *s = array_text(a, row, &n);
+			buf_str(&g.line, memchr(s, '\n', n) ? "\n" : "");
+			buf_add(&g.line, s, n);
+		} else {
+			struct json_writer w = json_writer_open(&g.line, 0);
+			array_json(a, row, &w);
+		}
+		buf_char(&g.line, '\n');
+	}
+	for (size_t i = 0; i < g.line.len; i++)
+		if ((unsigned char)g.line.data[i] < 0x20 && g.line.data[i] != '\n' && g.line.data[i] != '\t')
+			g.line.data[i] = '?';
+}
+
+static enum status as_arrow(const struct batch *b, int64_t row, struct error *err)
+{
+	struct builder *out = writer_builder(tool.out);
+	for (int i = 0; i < g.n_columns; i++)
+		column_copy(builder_column(out, i), &b->columns[g.columns[i]], row);
+	return writer_row(tool.out, err);
+}
+
+static enum status show(const struct batch *b, int64_t row, int64_t number, struct error *err)
+{
+	buf_clear(&g.line);
+	g.shown++;
+	switch (tool.format) {
+	case VIEW_ARROW: return as_arrow(b, row, err);
+	case VIEW_CSV: as_csv(b, row); break;
+	case VIEW_TEXT: as_text(b, row, number); break;
+	default: as_json(b, row);
+	}
+	return output_write(g.out, g.line.data, g.line.len, err);
+}
+
+/* --- columns ----------------------------------------------------------------------------------- */
+
+static enum status choose_columns(const struct schema *s, struct error *err)
+{
+	mem_free(g.columns);
+	g.n_columns = 0;
+	int cap = 0;
+	g.columns = NULL;
+	for (int i = 0; i < s->n_fields && !opts.columns; i++) {
+		MEM_PUSH_ROOM(g.columns, g.n_columns, cap);
+		g.columns[g.n_columns++] = i;
+	}
+	for (const char *p = opts.columns; p && *p;) {
+		size_t n = strcspn(p, ",");
+		char *name = mem_strndup(p, n);
+		int at = schema_find(s, name);
+		enum status st = at >= 0 ? OK : error_set(err, ERR_USAGE, "no column '%s'; --schema lists them", name);
+		mem_free(name);
+		TRY(st);
+		MEM_PUSH_ROOM(g.columns, g.n_columns, cap);
+		g.columns[g.n_columns++] = at;
+		p += n + (p[n] == ',');
+	}
+	return OK;
+}
+
+/* The columns of the first input head the output; CSV and Arrow want the same of all. */
+static enum status begin_rows(struct reader *r, struct error *err)
+{
+	const struct schema *s = reader_schema(r);
+	bool first = !g.out && !tool.out, table = tool.format == VIEW_CSV || tool.format == VIEW_ARROW;
+	struct schema chosen = {0};
+	TRY(choose_columns(s, err));
+	expr_free(g.where);
+	g.where = NULL;
+	if (opts.where)
+		TRY(expr_parse(&g.where, opts.where, s, err));
+	for (int i = 0; i < g.n_columns; i++)
+		schema_add(&chosen, &s->fields[g.columns[i]]);
+	enum status st = OK;
+	if (!first && table && !schema_equal(&chosen, &g.schema))
+		st = error_set(err, ERR_DATA, "%s: its columns differ from those of the first input", reader_name(r));
+	if (first) {
+		schema_copy(&g.schema, &chosen);
+		st = tool.format == VIEW_ARROW ? tool_open_output(&tool, &g.schema, opts.columns ? KIND_OTHER : reader_kind(r), err)
+					       : output_open(&g.out, tool.out_path, err);
+	}
+	schema_release(&chosen);
+	if (st == OK && first && tool.format == VIEW_CSV) {
+		buf_clear(&g.line);
+		csv_header();
+		st = output_write(g.out, g.line.data, g.line.len, err);
+	}
+	return st;
+}
+
+/* --- what to do with an input --------------------------------------------------------------------- */
+
+static bool enough(void)
+{
+	return (opts.row >= 0 && g.seen > opts.row) || (opts.n >= 0 && g.shown >= opts.n);
+}
+
+static enum status show_batch(const struct batch *b, struct error *err)
+{
+	for (int64_t i = 0; i < b->rows && (opts.count || !enough()); i++) {
+		if (g.where && !expr_test(g.where, b, i))
+			continue;
+		int64_t number = g.seen++;
+		if (number < opts.skip || (opts.row >= 0 && number != opts.row))
+			continue;
+		if (opts.count)
+			g.counted++;
+		else
+			TRY(show(b, i, number, err));
+	}
+	return OK;
+}
+
+static enum status rows(struct reader *r, struct error *err)
+{
+	struct batch *b;
+	enum status st = opts.count ? OK : begin_rows(r, err);
+	if (opts.count && opts.where) {
+		expr_free(g.where);
+		g.where = NULL;
+		st = expr_parse(&g.where, opts.where, reader_schema(r), err);
+	}
+	while (st == OK && (opts.count || !enough()) && (st = reader_next(r, &b, err)) == OK) {
+		tool_count_in(&tool, b->rows);
+		st = show_batch(b, err);
+		batch_release(b);
+	}
+	return st == END ? OK : st;
+}
+
+static enum status print(const char *s, size_t n, struct error *err)
+{
+	if (!g.out)
+		TRY(output_open(&g.out, tool.out_path, err));
+	return output_write(g.out, s, n, err);
+}
+
+static enum status print_schema(struct reader *r, struct error *err)
+{
+	const struct schema *s = reader_schema(r);
+	buf_clear(&g.line);
+	buf_printf(&g.line, "kind: %s\n", kind_name(reader_kind(r)));
+	for (int i = 0; i < s->n_fields; i++) {
+		field_print(&s->fields[i], &g.line);
+		buf_char(&g.line, '\n');
+	}
+	return print(g.line.data, g.line.len, err);
+}
+
+static enum status verify(struct reader *r, struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	int64_t n = 0, batches = 0;
+	while ((st = reader_next(r, &b, err)) == OK) {
+		n += b->rows;
+		batches++;
+		batch_release(b);
+	}
+	if (st != END)
+		return st;
+	tool_count_in(&tool, n);
+	buf_clear(&g.line);
+	buf_printf(&g.line, "%s: whole: %lld rows in %lld batches, %s\n", reader_name(r), (long long)n, (long long)batches,
+		   reader_provenance(r) ? "every checksum right" : "no checksums (not written by quern)");
+	return print(g.line.data, g.line.len, err);
+}
+
+static enum status print_chain(const char *chain, const char *name, struct error *err)
+{
+	struct buf b = {0};
+	enum status st = !chain ? error_set(err, ERR_DATA, "no provenance (not written by quern)")
+		       : opts.replay ? provenance_replay(chain, name, &b, err)
+				     : provenance_describe(chain, &b, err);
+	st = st == OK ? print(b.data ? b.data : "", b.len, err) : error_prefix(err, st, "%s", name);
+	buf_release(&b);
+	return st;
+}
+
+static enum status directory(const char *path, struct error *err)
+{
+	struct buf chain = {0};
+	char *file = path_join(path, "provenance.json");
+	enum status st = file_read_all(file, 64 << 20, &chain, err);
+	mem_free(file);
+	if (st == OK)
+		st = print_chain(chain.data, path, err);
+	buf_release(&chain);
+	return st;
+}
+
+/* The chain is complete only after the end. */
+static enum status chain_of(struct reader *r, struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	while ((st = reader_next(r, &b, err)) == OK)
+		batch_release(b);
+	return st == END ? print_chain(reader_provenance(r), reader_name(r), err) : st;
+}
+
+static enum status view(const char *path, struct error *err)
+{
+	struct reader *r;
+	if ((opts.provenance || opts.replay) && path_is_dir(path))
+		return directory(path, err);
+	TRY(reader_open(&r, path, NULL, err));
+	enum status st = opts.schema ? print_schema(r, err)
+		       : opts.verify ? verify(r, err)
+		       : opts.provenance || opts.replay ? chain_of(r, err)
+							: rows(r, err);
+	if (st == OK && tool.format == VIEW_ARROW && tool.out) {
+		struct provenance_input in;
+		st = reader_input(r, &in, err);
+		if (st == OK)
+			tool_add_input_entry(&tool, &in);
+		provenance_input_release(&in);
+	}
+	reader_close(r);
+	return st;
+}
+
+static enum status run(struct error *err)
+{
+	int modes = opts.count + opts.schema + opts.provenance + opts.replay + opts.verify;
+	if (modes > 1)
+		return error_set(err, ERR_USAGE, "--count, --schema, --provenance, --replay and --verify exclude each other");
+	int n = tool.files.n ? tool.files.n : 1;
+	for (int i = 0; i < n && (modes || !enough()); i++)
+		TRY(view(tool.files.n ? tool.files.items[i] : "-", err));
+	if (opts.count) {
+		buf_clear(&g.line);
+		buf_printf(&g.line, "%lld\n", (long long)g.counted);
+		TRY(print(g.line.data, g.line.len, err));
+	}
+	if (opts.row >= 0 && !modes && g.seen <= opts.row)
+		return error_set(err, ERR_USAGE, "there are %lld rows: no row %lld", (long long)g.seen, (long long)opts.row);
+	struct output *out = g.out;
+	g.out = NULL;
+	return out ? output_commit(out, err) : tool_commit(&tool, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct error err;
+	tool_start(&tool, argc, argv);
+	tool.quiet = !tool.verbose;          /* it is read by eyes: no summary below the rows */
+	enum status st = run(&err);
+	output_abort(g.out);
+	buf_release(&g.line);
+	expr_free(g.where);
+	mem_free(g.columns);
+	int code = tool_end(&tool, st, &err);
+	schema_release(&g.schema);
+	return code;
+}

@@ -160,15 +160,12 @@ static enum status read_completions(struct error *err)
 	enum status st;
 	if (opts.samples)
 		return error_set(err, ERR_USAGE, "--samples is for -m; 'quern score' keeps the verdicts of completions");
+	TRY(completion_check(tool_schema(&tool), err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {
-		const struct array *ids = batch_column(b, "completion_ids");
 		for (int64_t row = 0; row < b->rows; row++) {
 			size_t n;
-			int64_t from = 0, to = -1;
 			const char *text = array_text(batch_column(b, "completion"), row, &n);
-			if (ids && !array_is_null(ids, row))
-				array_list(ids, row, &from, &to);
-			measure(b, row, text, n, to - from);
+			measure(b, row, text, n, completion_length(b, row));
 		}
 		batch_release(b);
 	}

@@ -4,8 +4,8 @@
  * libcore/judge/rewards.h. Preferences with --ref come out with the two numbers that dpo-train needs of its
  * frozen reference, so that it holds one model instead of two. */
 #include "common/tool.h"
+#include "infer/complete.h"
 #include "infer/logprob.h"
-#include "infer/prompt.h"
 #include "judge/rewards.h"
 #include "judge/stats.h"
 
@@ -126,14 +126,8 @@ static void plan_schema(void)
 static void judge_row(int64_t row)
 {
 	const struct batch *b = sc.batch;
-	const struct array *ids = batch_column(b, "completion_ids");
-	struct reward_input in = { .tokens = -1, .verdict = VERDICT_NO_GOLD, .logprob = sc.logprobs[row] };
+	struct reward_input in = { .tokens = completion_length(b, row), .verdict = VERDICT_NO_GOLD, .logprob = sc.logprobs[row] };
 	in.text = array_text(batch_column(b, "completion"), row, &in.n);
-	if (ids && !array_is_null(ids, row)) {
-		int64_t from, to;
-		array_list(ids, row, &from, &to);
-		in.tokens = to - from;
-	}
 	if (sc.judged) {
 		size_t n;
 		const char *gold = array_text(batch_column(b, opts.answer), row, &n);
@@ -277,6 +271,7 @@ static enum status each_batch(enum status (*fn)(struct batch *, struct error *),
 
 static enum status score_completions(struct error *err)
 {
+	TRY(completion_check(tool_schema(&tool), err));
 	TRY(plan_rewards(err));
 	plan_schema();
 	if (opts.logprob) {

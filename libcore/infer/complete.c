@@ -192,3 +192,21 @@ void completion_append(struct builder *b, const struct completion_columns *cols,
 	for (int i = 0; i < cols->n_passed; i++)
 		column_copy(builder_column(b, 7 + i), &c->batch->columns[cols->passed[i]], c->row);
 }
+
+enum status completion_check(const struct schema *s, struct error *err)
+{
+	int i = schema_find(s, "completion_ids");
+	if (i >= 0 && !field_is_list_of(&s->fields[i], T_INT32))
+		return error_set(err, ERR_DATA, "column 'completion_ids' is no list of int32");
+	return OK;
+}
+
+int64_t completion_length(const struct batch *b, int64_t row)
+{
+	const struct array *ids = batch_column(b, "completion_ids");
+	int64_t from, to;
+	if (!ids || array_is_null(ids, row))
+		return -1;
+	array_list(ids, row, &from, &to);
+	return to - from;
+}

@@ -43,4 +43,10 @@ void completion_columns_release(struct completion_columns *c);
 /* Appends the row to the first 7 + n_passed columns of b. */
 void completion_append(struct builder *b, const struct completion_columns *cols, const struct completion *c);
 
+
+/* ERR_DATA if s has a completion_ids that is no list of int32. */
+enum status completion_check(const struct schema *s, struct error *err);
+/* Tokens in a row's completion_ids, -1 where it has none. */
+int64_t completion_length(const struct batch *b, int64_t row);
+
 #endif

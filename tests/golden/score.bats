@@ -72,6 +72,12 @@ prepare() {
 	grep -q 'too_long 1' err
 }
 
+@test "completions of other makers need no tokens" {
+	echo '{"id":"a","prompt":"what is 1+1?","sample":0,"completion":"it is 2","answer":"2"}' >own.jsonl
+	quern score -q -r accuracy,soft_overlong --format jsonl own.jsonl >out
+	grep -q '"score":1.0,"reward_accuracy":1.0,"verdict":"correct"' out
+}
+
 @test "mistakes in the request are usage errors" {
 	status 2 quern score c.jsonl
 	says "-r is needed"
@@ -80,6 +86,9 @@ prepare() {
 	status 2 quern score -r logprob c.jsonl
 	status 2 quern score -r format=much c.jsonl
 	status 3 quern score --ref m c.jsonl
+	sed 's/"completion_ids":.1,2./"completion_ids":"1,2"/' c.jsonl >t.jsonl
+	status 3 quern score -r format t.jsonl
+	says "no list of int32"
 }
 
 @test "threads change nothing; hostile inputs" {

@@ -49,6 +49,7 @@ struct generation {
 	int free_lanes;
 	int64_t context, in_flight, feed_max;
 	size_t stop_bytes;           /* longest stop string */
+	int32_t end_of_text;         /* what ends a document in training, where a turn ends with another token; -1 = none */
 	struct job *head, *tail;     /* in input order; head is written next */
 	bool ended;                  /* next() has ended */
 	/* one step's call: sequences with new tokens */
@@ -252,7 +253,7 @@ static void accept(struct generation *g, struct lane *l)
 	q->logprob += l->logprob;
 	g->totals->new_tokens++;
 	q->done = true;
-	if (l->id == g->m->cfg.eos_id || l->id == tokenizer_eos(g->t))
+	if (l->id == g->m->cfg.eos_id || l->id == tokenizer_eos(g->t) || l->id == g->end_of_text)
 		q->finish = FINISH_EOS;
 	else if (says_stop(g, l, l->id))
 		q->finish = FINISH_STOP;
@@ -319,6 +320,7 @@ static enum status open_generation(struct generation *g, struct error *err)
 	size_t slots = (size_t)g->o->slots, vocab = (size_t)g->m->cfg.vocab;
 	g->context = g->o->context ? g->o->context : generate_context(g->m);
 	g->feed_max = g->o->slots + 2 * CHUNK;
+	g->end_of_text = tokenizer_id(g->t, "<|endoftext|>", 13);
 	TRY(model_cache_open(&g->cache, g->m, (int)slots, (int)g->context, g->feed_max, err));
 	g->logits = mem_try(slots * vocab * sizeof(float));
 	if (!g->logits)

@@ -14,7 +14,7 @@
 #include "token/tokenizer.h"
 
 enum generate_finish {
-	FINISH_EOS,                  /* the model said its end-of-sequence token */
+	FINISH_EOS,                  /* the model said its end-of-sequence token, or <|endoftext|> */
 	FINISH_STOP,                 /* a stop string appeared */
 	FINISH_LENGTH                /* max_new_tokens, or the end of the context */
 };

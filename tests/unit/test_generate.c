@@ -206,13 +206,13 @@ static void sequences_end_for_the_reason_they_name(void **state)
 		const struct out *x = &r->out[i];
 		seen[x->finish]++;
 		if (x->finish == FINISH_EOS)
-			assert_int_equal(x->ids[x->n - 1], 258);
+			assert_true(x->ids[x->n - 1] == 258 || x->ids[x->n - 1] == 256);
 		else if (x->finish == FINISH_STOP)
 			assert_true(x->ids[x->n - 1] == 'e' || x->ids[x->n - 1] == '\n');
 		else
 			assert_true(x->n == 64 || x->prompt == 4);       /* that prompt runs into the context: 600 + 40 */
 		for (int64_t k = 0; k + 1 < x->n; k++)
-			assert_true(x->ids[k] != 258 && x->ids[k] != 'e' && x->ids[k] != '\n');
+			assert_true(x->ids[k] != 258 && x->ids[k] != 256 && x->ids[k] != 'e' && x->ids[k] != '\n');
 		if (x->prompt == 4)
 			assert_true(x->n <= 40);
 	}

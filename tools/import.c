@@ -43,6 +43,7 @@ struct item {                        /* a chunk on its way */
 	struct chunk *chunk;
 	struct batch *rows;
 	const char **reject;         /* reason by record, or NULL */
+	bool settled;                /* kind and layout are known; else every record in it is bad */
 };
 
 struct scratch {                     /* of one thread */
@@ -58,7 +59,7 @@ static struct {
 	struct layout_request request;
 	struct layout_map *map;
 	struct schema schema;
-	struct scratch *scratch;
+	struct scratch *scratch, driver; /* by worker; of reading and writing */
 	struct error bad;            /* the first bad row of JSON, for people */
 } g;
 
@@ -123,7 +124,7 @@ static enum status work(void *arg, void *item, int worker, struct error *err)
 {
 	struct item *it = item;
 	struct scratch *s = &g.scratch[worker];
-	struct builder *b = builder_open(&g.schema);
+	struct builder *b = it->settled ? builder_open(&g.schema) : NULL;
 	(void)arg;
 	(void)err;
 	it->reject = mem_array((size_t)it->chunk->n + 1, sizeof(*it->reject));
@@ -134,15 +135,17 @@ static enum status work(void *arg, void *item, int worker, struct error *err)
 			const struct json *row = parse_row(s, it->chunk, r, &reason);
 			const char *source = it->chunk->data.data + r->source;
 			if (row)
-				reason = g.request.layout ? layout_row(&g.request, row, record_id(s, it->chunk, r), source, &s->layout, b)
+				reason = b && g.request.layout ? layout_row(&g.request, row, record_id(s, it->chunk, r), source, &s->layout, b)
 							  : "no_layout";
 		} else if (!reason) {
-			reason = g.request.kind == KIND_DOCUMENTS ? put_document(s, it->chunk, r, b) : "not_a_row";
+			reason = b && g.request.kind == KIND_DOCUMENTS ? put_document(s, it->chunk, r, b) : "not_a_row";
 		}
 		it->reject[i] = reason;
 	}
-	it->rows = builder_finish(b);
-	builder_close(b);
+	if (b) {
+		it->rows = builder_finish(b);
+		builder_close(b);
+	}
 	return OK;
 }
 
@@ -181,10 +184,10 @@ static enum status check_options(struct error *err)
 /* The first good row of the first chunk that has one decides; before any row, text does. */
 static enum status settle(const struct chunk *c, struct error *err)
 {
-	struct scratch *s = &g.scratch[0];
+	struct scratch *s = &g.driver;
 	const char *reason;
 	bool text = false;
-	for (int64_t i = 0; i < c->n && !(g.request.layout && g.request.kind); i++) {
+	for (int64_t i = 0; i < c->n && !(g.request.layout && g.request.kind != KIND_OTHER); i++) {
 		const struct raw *r = &c->v[i];
 		const struct json *row = is_row(r) ? parse_row(s, c, r, &reason) : NULL;
 		text |= !is_row(r) && r->form != RAW_BAD;
@@ -211,6 +214,16 @@ static enum status open_output(struct error *err)
 
 /* --- the stream --------------------------------------------------------------------------------- */
 
+static void free_item(void *arg, void *item)
+{
+	struct item *it = item;
+	(void)arg;
+	chunk_free(it->chunk);
+	batch_release(it->rows);
+	mem_free(it->reject);
+	mem_free(it);
+}
+
 static enum status read_chunk(void *arg, void **item, struct error *err)
 {
 	struct chunk *c;
@@ -218,20 +231,23 @@ static enum status read_chunk(void *arg, void **item, struct error *err)
 	TRY(import_source_next(g.source, &c, err));
 	struct item *it = mem_zalloc(sizeof(*it));
 	it->chunk = c;
-	*item = it;
 	tool_count_in(&tool, c->n);
 	progress_tick(tool.progress, tool.prov.rows_in, 0, "rows", NULL);
-	bool open = g.request.layout || g.schema.n_fields;
-	enum status st = open ? OK : settle(c, err);
-	if (st == OK && !g.schema.n_fields && g.request.kind != KIND_OTHER)
+	enum status st = tool.out ? OK : settle(c, err);
+	it->settled = g.request.kind != KIND_OTHER;
+	if (st == OK && it->settled && !tool.out)
 		st = open_output(err);
+	if (st != OK)
+		free_item(NULL, it);
+	else
+		*item = it;
 	return st;
 }
 
 static enum status write_chunk(void *arg, void *item, struct error *err)
 {
 	struct item *it = item;
-	struct scratch *s = &g.scratch[0];
+	struct scratch *s = &g.driver;
 	(void)arg;
 	for (int64_t i = 0; i < it->chunk->n; i++) {
 		const struct raw *r = &it->chunk->v[i];
@@ -250,16 +266,6 @@ static enum status write_chunk(void *arg, void *item, struct error *err)
 		TRY(st);
 	}
 	return it->rows && it->rows->rows ? tool_write(&tool, it->rows, err) : OK;
-}
-
-static void free_item(void *arg, void *item)
-{
-	struct item *it = item;
-	(void)arg;
-	chunk_free(it->chunk);
-	batch_release(it->rows);
-	mem_free(it->reject);
-	mem_free(it);
 }
 
 static void on_input(void *arg, const struct provenance_input *in)
@@ -289,6 +295,15 @@ static enum status stream(struct error *err)
 	return tool_commit(&tool, err);
 }
 
+static void scratch_release(struct scratch *s)
+{
+	json_parser_close(s->parser);
+	layout_scratch_release(&s->layout);
+	extracted_release(&s->text);
+	arena_release(&s->arena);
+	buf_release(&s->id);
+}
+
 static enum status run(struct error *err)
 {
 	TRY(check_options(err));
@@ -301,16 +316,13 @@ static enum status run(struct error *err)
 	g.scratch = mem_array((size_t)threads, sizeof(*g.scratch));
 	for (int i = 0; i < threads; i++)
 		g.scratch[i].parser = json_parser_open();
+	g.driver.parser = json_parser_open();
 	g.source = import_source_open(&o);
 	enum status st = stream(err);
 	import_source_close(g.source);
-	for (int i = 0; i < threads; i++) {
-		json_parser_close(g.scratch[i].parser);
-		layout_scratch_release(&g.scratch[i].layout);
-		extracted_release(&g.scratch[i].text);
-		arena_release(&g.scratch[i].arena);
-		buf_release(&g.scratch[i].id);
-	}
+	for (int i = 0; i < threads; i++)
+		scratch_release(&g.scratch[i]);
+	scratch_release(&g.driver);
 	mem_free(g.scratch);
 	for (int i = 0; i < opts.map.n && g.map; i++)
 		mem_free((void *)g.map[i].to);

@@ -94,6 +94,17 @@ static bool blank(const char *s, size_t n)
 	return true;
 }
 
+/* A piece that is not blank: lines of white space before its first other line go. */
+static void skip_blank_lines(const char **s, size_t *n, int64_t *line)
+{
+	const char *lf;
+	while ((lf = memchr(*s, '\n', *n)) != NULL && blank(*s, (size_t)(lf - *s))) {
+		*n -= (size_t)(lf - *s) + 1;
+		*s = lf + 1;
+		++*line;
+	}
+}
+
 static int64_t count_lines(const char *s, size_t n)
 {
 	int64_t lines = 0;
@@ -128,11 +139,8 @@ enum status pieces_next(struct pieces *p, const char **s, size_t *n, int64_t *li
 			continue;
 		while (*n && ((*s)[*n - 1] == '\r' || (p->mode == PIECE_PARAGRAPHS && (*s)[*n - 1] == '\n')))
 			(*n)--;
-		while (p->mode == PIECE_PARAGRAPHS && **s == '\n') {
-			(*s)++;
-			(*n)--;
-			(*line)++;
-		}
+		if (p->mode == PIECE_PARAGRAPHS)
+			skip_blank_lines(s, n, line);
 		return OK;
 	}
 }

@@ -359,7 +359,8 @@ static enum status next_warc(struct import_source *s, struct container *c, struc
 	r->charset = put(s->chunk, charset, strlen(charset));
 	if (w->uri.len)
 		r->source = put(s->chunk, w->uri.data, w->uri.len);
-	r->date = put(s->chunk, w->date.data, w->date.len);
+	if (w->date.len)
+		r->date = put(s->chunk, w->date.data, w->date.len);
 	return OK;
 }
 

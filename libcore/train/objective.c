@@ -88,7 +88,8 @@ static void dpo_begin(void *arg, const struct dataset *d, const int64_t *items, 
 		o->chosen_targets += sequence_targets(d, d->item_seq[items[i]]);
 }
 
-/* Sum of log-probabilities of a sequence's targets, and their number. */
+/* Sum of log-probabilities of a sequence's targets, and their number; rounded to float as the reference's is kept, so that
+ * an unchanged model has rewards of exactly 0. */
 static double sequence_logp(const struct model_batch *b, int64_t seq, const float *logp, int64_t *targets)
 {
 	double sum = 0;
@@ -99,7 +100,7 @@ static double sequence_logp(const struct model_batch *b, int64_t seq, const floa
 			sum += (double)logp[i];
 			++*targets;
 		}
-	return sum;
+	return (double)(float)sum;
 }
 
 static void spread_gradient(const struct model_batch *b, int64_t seq, double d, float *dlogp)

@@ -24,14 +24,14 @@ double schedule_lr(const struct train_options *o, int64_t step, int64_t steps)
 
 /* --- which items make a step -------------------------------------------------------------- */
 
-/* Takes the next step's items; their number, 0 at the end of the data. */
+/* Takes the next step's items, never more than the data have; their number, 0 at the end of the data. */
 static int64_t take_items(struct trainer *t, int64_t *tokens)
 {
 	int64_t item;
 
 	t->n_items = 0;
 	*tokens = 0;
-	while ((item = cursor_peek(&t->cursor)) >= 0) {
+	while (t->n_items < t->cursor.d->n_items && (item = cursor_peek(&t->cursor)) >= 0) {
 		int64_t n = dataset_item_tokens(t->cursor.d, item);
 
 		if (t->n_items && ((t->o.batch_items && t->n_items >= t->o.batch_items) ||

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "train/rows.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -330,6 +331,68 @@ static void targets_are_the_next_labels_of_the_same_sequence(void **state)
 	dataset_release(&d);
 }
 
+/* One packed row of six tokens; lengths[0..n). */
+static enum status add_packed(const int32_t *ids, const int32_t *labels, const int32_t *lengths, int n, struct dataset *d,
+			      const char **reason)
+{
+	struct model_config c = { .vocab = 20, .positions = 4 };
+	struct schema s = { 0 };
+	struct builder *rows;
+	struct batch *b;
+	enum status st;
+
+	kind_schema(KIND_PACKED, false, 6, &s);
+	rows = builder_open(&s);
+	column_int32s(builder_column(rows, 0), ids, 6);
+	column_int32s(builder_column(rows, 1), labels, 6);
+	column_int32s(builder_column(rows, 2), lengths, n);
+	b = builder_finish(rows);
+	*d = (struct dataset){ 0 };
+	st = rows_add_sequences(d, &c, KIND_PACKED, b, 0, reason, &err);
+	batch_release(b);
+	builder_close(rows);
+	schema_release(&s);
+	return st;
+}
+
+static void packed_rows_are_checked(void **state)
+{
+	const int32_t ids[] = { 1, 2, 3, 4, 5, 6 }, labels[] = { -100, 2, 3, -100, 5, -100 }, none[] = { -1, -1, -1, -1, -1, -1 };
+	const int32_t alien[] = { 1, 2, 3, 4, 20, 6 }, negative[] = { 1, 2, -3, 4, 5, 6 };
+	struct dataset d;
+	const char *reason;
+
+	(void)state;
+	assert_int_equal(add_packed(ids, labels, (int32_t[]){ 3, 2 }, 2, &d, &reason), OK);
+	assert_null(reason);
+	assert_int_equal(d.n_seqs, 2);
+	assert_int_equal(d.n_targets, 3);
+	assert_int_equal(d.ids[2], 4);
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, labels, (int32_t[]){ 6 }, 1, &d, &reason), OK);
+	assert_null(reason);                 /* five tokens, but the last is only predicted: four positions */
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, ids, (int32_t[]){ 6 }, 1, &d, &reason), OK);
+	assert_string_equal(reason, "too_long");
+	assert_int_equal(d.n_tokens, 0);
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, none, (int32_t[]){ 3, 3 }, 2, &d, &reason), OK);
+	assert_string_equal(reason, "no_loss");
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, labels, (int32_t[]){ 3, 4 }, 2, &d, &reason), ERR_DATA);
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, labels, (int32_t[]){ INT32_MAX, INT32_MAX }, 2, &d, &reason), ERR_DATA);
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, labels, (int32_t[]){ -1, 3 }, 2, &d, &reason), ERR_DATA);
+	dataset_release(&d);
+	assert_int_equal(add_packed(alien, labels, (int32_t[]){ 3 }, 1, &d, &reason), ERR_DATA);
+	dataset_release(&d);
+	assert_int_equal(add_packed(negative, labels, (int32_t[]){ 3 }, 1, &d, &reason), ERR_DATA);
+	dataset_release(&d);
+	assert_int_equal(add_packed(ids, alien, (int32_t[]){ 3 }, 1, &d, &reason), ERR_DATA);
+	dataset_release(&d);
+}
+
 static void an_epoch_sees_each_item_once_in_an_order_of_its_own(void **state)
 {
 	struct dataset d = { 0 };
@@ -391,6 +454,7 @@ int main(void)
 		cmocka_unit_test(threads_do_not_change_a_bit_of_the_model),
 		cmocka_unit_test(sft_weight_adds_the_cross_entropy_of_the_chosen),
 		cmocka_unit_test(targets_are_the_next_labels_of_the_same_sequence),
+		cmocka_unit_test(packed_rows_are_checked),
 		cmocka_unit_test(an_epoch_sees_each_item_once_in_an_order_of_its_own),
 		cmocka_unit_test(schedules_rise_and_fall),
 	};

@@ -1,0 +1,114 @@
+load helper
+source "${BATS_TEST_DIRNAME:-.}/data/generate/model.bash"
+
+prepare() {
+	make_model
+	local i
+	for i in $(seq 24); do
+		printf '{"id":"%d","prompt":[{"role":"user","content":"%d+1=?"}],"chosen":[{"role":"assistant","content":"%d"}],"rejected":[{"role":"assistant","content":"no %d"}]}\n' \
+			"$i" "$i" $((i + 1)) "$i"
+	done >pairs.jsonl
+	ARGS="-q -m m pairs.jsonl --epochs 3 --batch-pairs 8 --lr 1e-3"
+}
+
+# value KEY LINE: a number of metrics.jsonl
+value() {
+	sed -n "$2p" out/trainer/metrics.jsonl | grep -o "\"$1\":[-0-9.e]*" | cut -d: -f2
+}
+
+@test "the first step knows no reward, the last prefers the chosen" {
+	quern dpo-train $ARGS -o out
+	[ "$(wc -l <out/trainer/metrics.jsonl)" -eq 9 ]
+	[ "$(value loss 1)" = 0.6931472 ]
+	[ "$(value rewards/margins 1)" = 0.0 ]
+	[ "$(value rewards/accuracies 1)" = 0.0 ]
+	awk -v l="$(value loss 9)" -v m="$(value rewards/margins 9)" 'BEGIN { exit !(l < 0.5 && m > 0.4) }'
+	[ "$(value rewards/accuracies 9)" = 1.0 ]
+	cmp out/tokenizer.json m/tokenizer.json
+	grep -q '"tool":"init-model".*"tool":"dpo-train"' out/provenance.json
+}
+
+@test "threads do not change a bit, nor where the reference comes from" {
+	quern dpo-train $ARGS -j1 -o a
+	quern dpo-train $ARGS -j2 -o b
+	diff -r a b
+	quern score -q --ref m pairs.jsonl -o ref.arrows
+	quern dpo-train ${ARGS/pairs.jsonl/ref.arrows} -o c
+	cmp a/model.safetensors c/model.safetensors
+	quern dpo-train $ARGS --ref m -o d
+	cmp a/model.safetensors d/model.safetensors
+	quern dpo-train $ARGS --ref a -o e
+	! cmp -s a/model.safetensors e/model.safetensors
+}
+
+@test "killed at any moment and started again, it ends in the same bytes" {
+	local p i kills=0
+	ARGS="-q -m m pairs.jsonl --epochs 40 --batch-pairs 8 --lr 1e-3 --save-every 4"
+	quern dpo-train $ARGS -o whole
+	for ((i = 0; i < 60; i++)); do
+		[ ! -e killed/trainer/done ] || break
+		"$BIN/dpo-train" $ARGS -o killed & p=$!
+		sleep "0.0$((RANDOM % 80 + 10))"
+		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
+		wait $p || true
+	done
+	[ "$kills" -gt 0 ]
+	quern dpo-train $ARGS -o killed
+	diff -r whole killed
+}
+
+@test "token ids train as the messages that they encode" {
+	printf '{"id":"a","prompt_ids":[5,6],"chosen_ids":[7,2],"rejected_ids":[8,9,2]}\n' >ids.jsonl
+	quern dpo-train -q -m m ids.jsonl -o out --steps 2
+	[ "$(value tokens 1)" = 7 ]
+}
+
+@test "losses and weights do what they say" {
+	for loss in sigmoid ipo hinge; do
+		quern dpo-train $ARGS --loss $loss -o $loss
+	done
+	head -1 ipo/trainer/metrics.jsonl | grep -q '"loss":25.0'
+	head -1 hinge/trainer/metrics.jsonl | grep -q '"loss":1.0'
+	quern dpo-train $ARGS --sft-weight 0.5 -o out
+	awk -v l="$(value loss 1)" -v n="$(value nll_loss 1)" 'BEGIN { d = l - 0.6931472 - 0.5 * n; exit !(d < 1e-5 && d > -1e-5) }'
+	quern dpo-train $ARGS --label-smoothing 0.1 -o smooth
+	! cmp -s smooth/model.safetensors sigmoid/model.safetensors
+	status 2 quern dpo-train $ARGS --label-smoothing 0.1 --loss ipo -o x
+	quern dpo-train $ARGS --eval pairs.jsonl -o held
+	grep -q '"eval_rewards/accuracies":' held/trainer/metrics.jsonl
+}
+
+@test "pairs that cannot be used are rejected with their reason" {
+	{ head -2 pairs.jsonl
+	printf '{"id":"long","prompt":[{"role":"user","content":"%0200d"}],"chosen":[{"role":"assistant","content":"1"}],"rejected":[{"role":"assistant","content":"2"}]}\n' 1
+	printf '{"id":"none","prompt":[{"role":"user","content":"1"}],"chosen":[],"rejected":[{"role":"assistant","content":"2"}]}\n'; } >rows.jsonl
+	quern dpo-train -q -m m rows.jsonl -o out --steps 1 --rejects rejects.jsonl --format jsonl
+	[ "$(sed 's/.*"reason":"\([^"]*\)".*/\1/' rejects.jsonl | tr '\n' ' ')" = "too_long no_loss " ]
+}
+
+@test "hostile input ends in words" {
+	quern mix pairs.jsonl --format arrow -o good.arrows
+	truncate -s "$(($(stat -c %s good.arrows) / 2))" good.arrows
+	status 3 quern dpo-train -q -m m good.arrows -o o
+	printf '{"id":"a","prompt_ids":[5,6],"chosen_ids":[7,99999],"rejected_ids":[8]}\n' >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'vocabulary'
+	printf '{"id":"a","input_ids":[5,6]}\n' >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'prompt_ids'
+	sed 's/}$/,"ref_chosen_logp":null,"ref_rejected_logp":-3}/' pairs.jsonl >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'ref_chosen_logp'
+	printf '{"id":"a","text":"x"}\n' >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	status 3 quern dpo-train -q -m m -o o </dev/null
+	printf '\xff\xfe{' >bytes
+	status 3 quern dpo-train -q -m m bytes -o o
+	status 2 quern dpo-train -q pairs.jsonl -o o
+	status 2 quern dpo-train -q -m m pairs.jsonl
+	status 1 quern dpo-train -q -m m no-such-file -o o
+	status 1 quern dpo-train -q -m m pairs.jsonl -o /dev/full/o
+	rm m/tokenizer.json
+	status 3 quern dpo-train -q -m m pairs.jsonl -o o || status 1 quern dpo-train -q -m m pairs.jsonl -o o
+	[ ! -e o/model.safetensors ]
+}

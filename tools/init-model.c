@@ -113,7 +113,7 @@ static enum status from_tokenizer(struct model_config *c, const struct tokenizer
 static enum status check(const struct model_config *c, struct error *err)
 {
 	struct buf b = { 0 };
-	struct json_parser *p = json_parser_open();
+	struct json_parser *p;
 	struct model_config again;
 	struct error cause;
 	const struct json *j;
@@ -125,6 +125,7 @@ static enum status check(const struct model_config *c, struct error *err)
 		return error_set(err, ERR_USAGE, "--hidden %d cannot be shared by %d heads; --head-dim would free it", c->hidden,
 				 c->heads);
 	model_config_print(c, &b);
+	p = json_parser_open();
 	st = json_parse(p, b.data, b.len, &j, &cause);
 	if (st == OK)
 		st = model_config_parse(j, &again, &cause);

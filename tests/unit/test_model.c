@@ -412,6 +412,7 @@ static void malformed_calls_are_refused(void **state)
 	assert_int_equal(model_decode(&m, c, 1, ids, (int32_t[]){ 0, 9 }, (int32_t[]){ 1 }, (int32_t[]){ 0 }, z, &err), ERR_DATA);
 	assert_int_equal(model_decode(&m, c, 1, (int32_t[]){ 19 }, (int32_t[]){ 0, 1 }, (int32_t[]){ 1 }, (int32_t[]){ 0 }, z, &err),
 			 ERR_DATA);
+	model_cache_close(c);
 	assert_int_equal(model_cache_open(&c, &m, 2, 33, 16, &err), ERR_USAGE);
 	OK_OR_FAIL(model_state_open(&st, &m, 19, true, &err));
 	assert_int_equal(model_backward(&m, st, &b, dlogp, NULL, &err), ERR_USAGE);

@@ -65,12 +65,21 @@ static enum status train(const struct session *s, struct run *run, struct sessio
 	return st == END ? OK : st;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 enum status session_run(const struct session *s, struct session_result *r, struct error *err)
 {
 	struct run run;
 	enum status st;
 
 	*r = (struct session_result){ .eval_loss = NAN };
+	if (same_file(s->flags->model, s->out_dir))
+		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
 	TRY(run_open(&run, s->out_dir, s->identity, s->flags->restart, &r->state, err));
 	if (r->state == RUN_DONE) {
 		touch_weights(s->out_dir);

@@ -85,6 +85,8 @@ prepare() {
 	cp -r "$M" model
 	status 2 quern sft-train $ARGS -o model
 	says 'model directory already'
+	status 2 quern sft-train ${ARGS/$M/model} --restart -o ./model
+	says 'to start from'
 	cmp model/model.safetensors "$M/model.safetensors"
 }
 

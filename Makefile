@@ -115,9 +115,10 @@ man: $(MAN)
 
 # --- the two commands of the README install what they need
 DEPS := gcc g++ make libc6-dev libzstd-dev libpcre2-dev libxxhash-dev libarchive-dev libsimdjson-dev libutf8proc-dev \
-	libgumbo-dev libcld2-dev libopenblas0-pthread
+	libgumbo-dev libcld2-dev
 DEPS_CHECK := libcmocka-dev bats mandoc
-DEPS_DEMO := gnuplot-nox man-db
+DEPS_DEMO := gnuplot-nox
+DEPS_BENCH := libopenblas0-pthread
 deps:
 	@tests/install-packages $(DEPS)
 deps-check: deps
@@ -136,6 +137,7 @@ demo: deps
 	@$(MAKE) --no-print-directory -f pipelines/demo/Makefile BIN=$(abspath $(B)/bin)
 
 bench: deps
+	@tests/install-packages $(DEPS_BENCH)
 	@$(MAKE) --no-print-directory all $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 	@tests/bench/run $(B)
 

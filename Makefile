@@ -124,21 +124,23 @@ deps:
 deps-check: deps
 	@tests/install-packages $(DEPS_CHECK)
 
+# One job a core, unless make was told a number.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 ASAN := B=$(B)-asan OPT=-O1 SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 build-check: all man $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 check: deps-check
-	@$(MAKE) --no-print-directory build-check
-	@$(MAKE) --no-print-directory $(ASAN) build-check
+	@$(MAKE) --no-print-directory $(JOBS) build-check
+	@$(MAKE) --no-print-directory $(JOBS) $(ASAN) build-check
 	@tests/run $(B) $(B)-asan
 
 demo: deps
 	@tests/install-packages $(DEPS_DEMO)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@$(MAKE) --no-print-directory -f pipelines/demo/Makefile BIN=$(abspath $(B)/bin)
 
 bench: deps
 	@tests/install-packages $(DEPS_BENCH)
-	@$(MAKE) --no-print-directory all $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+	@$(MAKE) --no-print-directory $(JOBS) all $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 	@tests/bench/run $(B)
 
 # --- installation: quern in bin, the tools in libexec/quern

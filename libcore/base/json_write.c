@@ -196,18 +196,15 @@ static void put_number(struct json_writer *w, const char *digits)
 
 void json_double(struct json_writer *w, double v)
 {
-	char s[40];
+	struct buf s = {0};
 	if (!isfinite(v)) {
 		json_null(w);
 		return;
 	}
 	before_value(w);
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(s, sizeof(s), "%.*g", digits, v);
-		if (strtod(s, NULL) == v)
-			break;
-	}
-	put_number(w, s);
+	buf_double(&s, v);
+	put_number(w, s.data);
+	buf_release(&s);
 }
 
 void json_float(struct json_writer *w, float v)

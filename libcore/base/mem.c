@@ -170,6 +170,17 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
+void buf_double(struct buf *b, double v)
+{
+	char s[40];
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(s, sizeof(s), "%.*g", digits, v);
+		if (strtod(s, NULL) == v)
+			break;
+	}
+	buf_str(b, s);
+}
+
 void buf_release(struct buf *b)
 {
 	free(b->data);

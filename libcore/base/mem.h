@@ -49,6 +49,7 @@ void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 static inline void buf_clear(struct buf *b) { b->len = 0; if (b->data) b->data[0] = 0; }
+void buf_double(struct buf *b, double v);            /* the shortest decimal that reads back as v */
 void buf_release(struct buf *b);
 char *buf_detach(struct buf *b);                     /* hands over data (never NULL), leaves b empty */
 

@@ -179,7 +179,9 @@ void opt_provenance(struct opt_list *words, struct opt *const *tables, int n_tab
 				push(words, mem_printf("--%s=%lld", o->name, (long long)*(int64_t *)o->value));
 				break;
 			case OPT_TYPE_DOUBLE:
-				push(words, mem_printf("--%s=%.17g", o->name, *(double *)o->value));
+				buf_double(&v, *(double *)o->value);
+				push(words, mem_printf("--%s=%s", o->name, v.data));
+				buf_release(&v);
 				break;
 			case OPT_TYPE_STRING:
 				push(words, mem_printf("--%s=%s", o->name, *(const char **)o->value));

@@ -7,15 +7,27 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* A round is one pool_run. Its state is one word, so that a worker joins it in one step, or learns that it is over:
+ *
+ *	number of the round << 32 | open << 31 | workers within
+ *
+ * The caller opens the round, works too, closes it when no task is left and waits for the workers within; one that
+ * wakes late finds it closed and delays nobody. Between rounds a thread looks again SPINS times (some 50 us) before it
+ * sleeps: a layer of a small model is shorter than waking a thread takes. */
+#define ROUND_OPEN ((uint64_t)1 << 31)
+#define ROUND_WITHIN (ROUND_OPEN - 1)
+#define SPINS 1000
+
 struct pool {
 	int threads;
 	pthread_t *ids;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;        /* of sleeping and waking only */
 	pthread_cond_t wake, done;
-	uint64_t round;              /* counts pool_run calls; workers wait for the next */
-	int running;                 /* workers not yet finished with this round */
-	bool quit;
-	/* the round */
+	_Atomic int sleeping;        /* workers that wait for wake */
+	_Atomic bool caller_sleeps;  /* the caller waits for done */
+	_Atomic bool quit;
+	_Atomic uint64_t state;
+	/* the round: written before it opens, read by those within */
 	pool_task *fn;
 	void *arg;
 	int64_t n;
@@ -42,26 +54,63 @@ static void work_through(struct pool *p, int worker)
 	current_worker = -1;
 }
 
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static bool is_new(uint64_t state, uint64_t seen)
+{
+	return (state & ROUND_OPEN) && state >> 32 != seen;
+}
+
+/* Waits for a round after seen, and enters it; its number, 0 when the pool closes. */
+static uint64_t join_round(struct pool *p, uint64_t seen)
+{
+	for (int spins = 0;; spins++) {
+		uint64_t state = atomic_load(&p->state);
+		if (is_new(state, seen)) {
+			if (atomic_compare_exchange_weak(&p->state, &state, state + 1))
+				return state >> 32;
+		} else if (atomic_load(&p->quit)) {
+			return 0;
+		} else if (spins < SPINS) {
+			pause_briefly();
+		} else {
+			pthread_mutex_lock(&p->lock);
+			atomic_fetch_add(&p->sleeping, 1);
+			while (!is_new(atomic_load(&p->state), seen) && !atomic_load(&p->quit))
+				pthread_cond_wait(&p->wake, &p->lock);
+			atomic_fetch_sub(&p->sleeping, 1);
+			pthread_mutex_unlock(&p->lock);
+			spins = 0;
+		}
+	}
+}
+
+static void leave_round(struct pool *p)
+{
+	uint64_t before = atomic_fetch_sub(&p->state, 1);
+	if ((before & ROUND_WITHIN) == 1 && atomic_load(&p->caller_sleeps)) {
+		pthread_mutex_lock(&p->lock);
+		pthread_cond_signal(&p->done);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker_start start = *(struct worker_start *)arg;
-	struct pool *p = start.pool;
-	uint64_t seen = 0;
+	uint64_t round = 0;
 	mem_free(arg);
-	pthread_mutex_lock(&p->lock);
-	for (;;) {
-		while (p->round == seen && !p->quit)
-			pthread_cond_wait(&p->wake, &p->lock);
-		if (p->quit)
-			break;
-		seen = p->round;
-		pthread_mutex_unlock(&p->lock);
-		work_through(p, start.index);
-		pthread_mutex_lock(&p->lock);
-		if (--p->running == 0)
-			pthread_cond_signal(&p->done);
+	while ((round = join_round(start.pool, round)) != 0) {
+		work_through(start.pool, start.index);
+		leave_round(start.pool);
 	}
-	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
@@ -96,7 +145,7 @@ void pool_close(struct pool *p)
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
-	p->quit = true;
+	atomic_store(&p->quit, true);
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 	for (int i = 1; i < p->threads; i++)
@@ -113,6 +162,22 @@ int pool_threads(const struct pool *p)
 	return p ? p->threads : 1;
 }
 
+/* Until nobody is within the closed round. */
+static void wait_for_workers(struct pool *p)
+{
+	for (int spins = 0; spins < SPINS; spins++) {
+		if ((atomic_load(&p->state) & ROUND_WITHIN) == 0)
+			return;
+		pause_briefly();
+	}
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->caller_sleeps, true);
+	while (atomic_load(&p->state) & ROUND_WITHIN)
+		pthread_cond_wait(&p->done, &p->lock);
+	atomic_store(&p->caller_sleeps, false);
+	pthread_mutex_unlock(&p->lock);
+}
+
 void pool_run(struct pool *p, int64_t n, pool_task *fn, void *arg)
 {
 	if (!p || p->threads == 1 || n <= 1 || current_worker >= 0) {
@@ -120,20 +185,20 @@ void pool_run(struct pool *p, int64_t n, pool_task *fn, void *arg)
 			fn(arg, i, current_worker >= 0 ? current_worker : 0);
 		return;
 	}
-	pthread_mutex_lock(&p->lock);
 	p->fn = fn;
 	p->arg = arg;
 	p->n = n;
-	atomic_store(&p->next, 0);
-	p->running = p->threads - 1;
-	p->round++;
-	pthread_cond_broadcast(&p->wake);
-	pthread_mutex_unlock(&p->lock);
+	atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+	uint64_t number = (uint32_t)((atomic_load(&p->state) >> 32) + 1);
+	atomic_store(&p->state, (number ? number : 1) << 32 | ROUND_OPEN);
+	if (atomic_load(&p->sleeping)) {
+		pthread_mutex_lock(&p->lock);
+		pthread_cond_broadcast(&p->wake);
+		pthread_mutex_unlock(&p->lock);
+	}
 	work_through(p, 0);
-	pthread_mutex_lock(&p->lock);
-	while (p->running > 0)
-		pthread_cond_wait(&p->done, &p->lock);
-	pthread_mutex_unlock(&p->lock);
+	atomic_fetch_and(&p->state, ~ROUND_OPEN);
+	wait_for_workers(p);
 }
 
 /* --- pipeline ------------------------------------------------------------------------------ */

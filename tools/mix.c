@@ -6,11 +6,10 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "common/tool.h"
+#include "stream/shuffle.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { STREAM_SAMPLE = 1, STREAM_SHUFFLE = 2 };
 enum { UNTIL_ALL, UNTIL_FIRST };
@@ -51,19 +50,6 @@ struct source {
 	bool ended;
 };
 
-struct held {                        /* a row that waits for its place */
-	uint64_t key;
-	int64_t number;
-	struct batch *batch;
-	int64_t row;
-};
-
-struct run {                         /* a sorted run on disk */
-	struct reader *reader;
-	struct batch *batch;
-	int64_t row;
-};
-
 struct part {                        /* an output of --split */
 	char *path;
 	double upto;                 /* end of its share of [0, 1) */
@@ -73,15 +59,10 @@ struct part {                        /* an output of --split */
 static struct {
 	struct source *sources;
 	int n_sources, at;
-	struct schema schema, run_schema;
+	struct schema schema;
 	enum kind kind;
 	int64_t rows, taken;
-	struct held *held;
-	int64_t n_held, cap_held;
-	size_t held_bytes;
-	struct batch *last_held;
-	struct run *runs;
-	int n_runs, cap_runs;
+	struct shuffle *shuffle;     /* NULL without --shuffle */
 	struct part *parts;
 	int n_parts, cap_parts, id_column;
 } g;
@@ -121,21 +102,6 @@ static enum status open_source(struct source *s, struct error *err)
 	return schema_equal(&g.schema, reader_schema(s->reader)) ? OK : differs(s->reader, err);
 }
 
-/* Rows outlive their reader here: their arrays must not point into its schema. */
-static void rebind(struct array *a, const struct field *f)
-{
-	a->field = f;
-	for (int i = 0; i < f->n_children; i++)
-		rebind(&a->children[i], &f->children[i]);
-}
-
-static void own(struct batch *b, const struct schema *s)
-{
-	b->schema = s;
-	for (int i = 0; i < s->n_fields; i++)
-		rebind(&b->columns[i], &s->fields[i]);
-}
-
 static enum status close_source(struct source *s, struct error *err)
 {
 	struct provenance_input in;
@@ -163,7 +129,7 @@ static enum status advance(struct source *s, struct error *err)
 			TRY(close_source(s, err));
 		} else {
 			TRY(st);
-			own(s->batch, &g.schema);
+			batch_rebind(s->batch, &g.schema); /* rows outlive their reader here */
 			tool_count_in(&tool, s->batch->rows);
 			progress_tick(tool.progress, tool.prov.rows_in, 0, "rows", NULL);
 		}
@@ -213,8 +179,9 @@ static struct writer *writer_for(struct batch *b, int64_t row)
 	return g.parts[i].writer;
 }
 
-static enum status emit(struct batch *b, int64_t row, struct error *err)
+static enum status emit(void *arg, struct batch *b, int64_t row, struct error *err)
 {
+	(void)arg;
 	if (opts.take >= 0 && g.taken >= opts.take)
 		return tool_reject(&tool, b, row, "not_taken", err);
 	g.taken++;
@@ -223,146 +190,6 @@ static enum status emit(struct batch *b, int64_t row, struct error *err)
 	for (int i = 0; i < g.schema.n_fields; i++)
 		column_copy(builder_column(out, i), &b->columns[i], row);
 	return writer_row(w, err);
-}
-
-/* --- the shuffle -------------------------------------------------------------------------------------- */
-
-static uint64_t draw(int stream, int64_t number)
-{
-	uint32_t out[4];
-	rng_philox((uint64_t)tool.seed, (uint64_t)stream, (uint64_t)number, out);
-	return (uint64_t)out[0] << 32 | out[1];
-}
-
-static int by_key(const void *x, const void *y)
-{
-	const struct held *a = x, *b = y;
-	if (a->key != b->key)
-		return a->key < b->key ? -1 : 1;
-	return (a->number > b->number) - (a->number < b->number);
-}
-
-static void let_go(void)
-{
-	for (int64_t i = 0; i < g.n_held; i++)
-		batch_release(g.held[i].batch);
-	g.n_held = 0;
-	g.held_bytes = 0;
-	g.last_held = NULL;
-}
-
-static enum status write_run(const char *path, struct error *err)
-{
-	struct writer *w;
-	struct writer_options o = { .format = FORMAT_ARROW, .pool = tool.pool };
-	TRY(writer_open(&w, path, &g.run_schema, KIND_OTHER, NULL, &o, err));
-	enum status st = OK;
-	for (int64_t i = 0; i < g.n_held && st == OK; i++) {
-		struct builder *b = writer_builder(w);
-		for (int c = 0; c < g.schema.n_fields; c++)
-			column_copy(builder_column(b, c), &g.held[i].batch->columns[c], g.held[i].row);
-		column_int(builder_column(b, g.schema.n_fields), (int64_t)g.held[i].key);
-		st = writer_row(w, err);
-	}
-	if (st == OK)
-		return writer_commit(w, err);
-	writer_abort(w);
-	return st;
-}
-
-/* What is held becomes a sorted run: a file without a name once it is open again. */
-static enum status spill(struct error *err)
-{
-	const char *dir = getenv("TMPDIR");
-	char *path = mem_printf("%s/quern-mix.XXXXXX", dir && *dir ? dir : "/tmp");
-	int fd = mkstemp(path);
-	enum status st = fd < 0 ? error_errno(err, ERR_IO, "%s: cannot create", path) : OK;
-	if (fd >= 0)
-		close(fd);
-	if (!g.run_schema.n_fields) {
-		schema_copy(&g.run_schema, &g.schema);
-		schema_add_spec(&g.run_schema, "quern.key: uint64");
-	}
-	qsort(g.held, (size_t)g.n_held, sizeof(*g.held), by_key);
-	if (st == OK)
-		st = write_run(path, err);
-	MEM_PUSH_ROOM(g.runs, g.n_runs, g.cap_runs);
-	if (st == OK) {
-		g.runs[g.n_runs] = (struct run){0};
-		st = reader_open(&g.runs[g.n_runs].reader, path, NULL, err);
-		g.n_runs += st == OK;
-	}
-	if (fd >= 0)
-		unlink(path);
-	mem_free(path);
-	let_go();
-	return st;
-}
-
-static enum status hold(struct batch *b, int64_t row, int64_t number, struct error *err)
-{
-	MEM_PUSH_ROOM(g.held, g.n_held, g.cap_held);
-	g.held[g.n_held++] = (struct held){ draw(STREAM_SHUFFLE, number), number, batch_retain(b), row };
-	g.held_bytes += sizeof(struct held);
-	if (b != g.last_held)
-		g.held_bytes += batch_bytes(b);
-	g.last_held = b;
-	return g.held_bytes > (size_t)opts.memory ? spill(err) : OK;
-}
-
-static enum status fill_run(struct run *r, struct error *err)
-{
-	while (r->reader && (!r->batch || r->row == r->batch->rows)) {
-		batch_release(r->batch);
-		r->batch = NULL;
-		r->row = 0;
-		enum status st = reader_next(r->reader, &r->batch, err);
-		if (st == END) {
-			reader_close(r->reader);
-			r->reader = NULL;
-		} else {
-			TRY(st);
-		}
-	}
-	return OK;
-}
-
-/* Earlier runs hold earlier rows, so that ties go as they do in memory. */
-static enum status merge(struct error *err)
-{
-	for (;;) {
-		struct run *least = NULL;
-		uint64_t key = 0;
-		for (int i = 0; i < g.n_runs; i++) {
-			struct run *r = &g.runs[i];
-			TRY(fill_run(r, err));
-			if (!r->reader)
-				continue;
-			uint64_t k = (uint64_t)array_int(&r->batch->columns[g.schema.n_fields], r->row);
-			if (!least || k < key) {
-				least = r;
-				key = k;
-			}
-		}
-		if (!least)
-			return OK;
-		TRY(emit(least->batch, least->row++, err));
-	}
-}
-
-static enum status shuffled(struct error *err)
-{
-	if (g.n_runs) {
-		if (g.n_held)
-			TRY(spill(err));
-		tool_stat_int(&tool, "runs", g.n_runs);
-		return merge(err);
-	}
-	if (g.n_held)
-		qsort(g.held, (size_t)g.n_held, sizeof(*g.held), by_key);
-	for (int64_t i = 0; i < g.n_held; i++)
-		TRY(emit(g.held[i].batch, g.held[i].row, err));
-	return OK;
 }
 
 /* --- the run -------------------------------------------------------------------------------------------- */
@@ -451,13 +278,22 @@ static enum status commit(struct error *err)
 	return OK;
 }
 
+static uint64_t draw(int stream, int64_t number)
+{
+	uint32_t out[4];
+	rng_philox((uint64_t)tool.seed, (uint64_t)stream, (uint64_t)number, out);
+	return (uint64_t)out[0] << 32 | out[1];
+}
+
 static enum status pass(struct source *s, struct error *err)
 {
 	int64_t number = g.rows++, row = s->row++;
 	s->given++;
 	if (opts.sample < 1 && (double)(draw(STREAM_SAMPLE, number) >> 11) * 0x1p-53 >= opts.sample)
 		return tool_reject(&tool, s->batch, row, "not_sampled", err);
-	return opts.shuffle ? hold(s->batch, row, number, err) : emit(s->batch, row, err);
+	if (g.shuffle)
+		return shuffle_add(g.shuffle, s->batch, row, draw(STREAM_SHUFFLE, number), err);
+	return emit(NULL, s->batch, row, err);
 }
 
 /* Inputs are read to their ends even if no more rows are wanted: only so are they known to be whole. */
@@ -486,6 +322,8 @@ static enum status run(struct error *err)
 	TRY(parse_split(err));
 	TRY(open_source(&g.sources[0], err));
 	TRY(open_outputs(err));
+	if (opts.shuffle)
+		g.shuffle = shuffle_open(&g.schema, opts.memory, tool.pool);
 	for (;;) {
 		TRY(pick(&s, err));
 		if (!s)
@@ -493,7 +331,11 @@ static enum status run(struct error *err)
 		TRY(pass(s, err));
 	}
 	TRY(drain(err));
-	TRY(shuffled(err));
+	if (g.shuffle) {
+		TRY(shuffle_drain(g.shuffle, emit, NULL, err));
+		if (shuffle_runs(g.shuffle))
+			tool_stat_int(&tool, "runs", shuffle_runs(g.shuffle));
+	}
 	return commit(err);
 }
 
@@ -503,19 +345,13 @@ static void release(void)
 		batch_release(g.sources[i].batch);
 		reader_close(g.sources[i].reader);
 	}
-	for (int i = 0; i < g.n_runs; i++) {
-		batch_release(g.runs[i].batch);
-		reader_close(g.runs[i].reader);
-	}
 	for (int i = 0; i < g.n_parts; i++) {
 		writer_abort(g.parts[i].writer);
 		mem_free(g.parts[i].path);
 	}
-	let_go();
+	shuffle_close(g.shuffle);
 	mem_free(g.sources);
-	mem_free(g.runs);
 	mem_free(g.parts);
-	mem_free(g.held);
 }
 
 int main(int argc, char **argv)
@@ -526,6 +362,5 @@ int main(int argc, char **argv)
 	release();
 	int code = tool_end(&tool, st, &err);
 	schema_release(&g.schema);
-	schema_release(&g.run_schema);
 	return code;
 }

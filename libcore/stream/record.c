@@ -87,6 +87,20 @@ static size_t array_bytes(const struct array *a)
 	return n;
 }
 
+static void rebind(struct array *a, const struct field *f)
+{
+	a->field = f;
+	for (int i = 0; i < f->n_children; i++)
+		rebind(&a->children[i], &f->children[i]);
+}
+
+void batch_rebind(struct batch *b, const struct schema *s)
+{
+	b->schema = s;
+	for (int i = 0; i < s->n_fields; i++)
+		rebind(&b->columns[i], &s->fields[i]);
+}
+
 size_t batch_bytes(const struct batch *b)
 {
 	size_t n = 0;

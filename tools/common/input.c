@@ -114,14 +114,6 @@ static enum status advance(struct tool *t, struct error *err)
 	return st;
 }
 
-/* Points an array at the same type in a schema that lives longer. */
-static void rebind(struct array *a, const struct field *f)
-{
-	a->field = f;
-	for (int i = 0; i < f->n_children; i++)
-		rebind(&a->children[i], &f->children[i]);
-}
-
 enum status tool_next(struct tool *t, struct batch **b, struct error *err)
 {
 	struct tool_inputs *in = t->inputs;
@@ -131,9 +123,7 @@ enum status tool_next(struct tool *t, struct batch **b, struct error *err)
 		enum status st = reader_next(in->reader, b, err);
 		if (st == OK) {
 			/* Batches may outlive their reader; the schema of the first input, equal to all others', lives as long as the tool. */
-			(*b)->schema = &in->schema;
-			for (int i = 0; i < in->schema.n_fields; i++)
-				rebind(&(*b)->columns[i], &in->schema.fields[i]);
+			batch_rebind(*b, &in->schema);
 			in->batch++;
 			t->prov.rows_in += (*b)->rows;
 			progress_tick(t->progress, t->prov.rows_in, 0, "rows", NULL);

@@ -129,7 +129,8 @@ static enum status advance(struct source *s, struct error *err)
 			TRY(close_source(s, err));
 		} else {
 			TRY(st);
-			batch_rebind(s->batch, &g.schema); /* rows outlive their reader here */
+			/* Rows outlive their reader here. */
+			TRY(error_prefix(err, batch_rebind(s->batch, &g.schema, err), "%s: batch %lld", reader_name(s->reader), (long long)s->batch->seq));
 			tool_count_in(&tool, s->batch->rows);
 			progress_tick(tool.progress, tool.prov.rows_in, 0, "rows", NULL);
 		}

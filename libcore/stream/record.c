@@ -87,18 +87,28 @@ static size_t array_bytes(const struct array *a)
 	return n;
 }
 
-static void rebind(struct array *a, const struct field *f)
+/* The name of a field that promises no nulls over an array that has some, or NULL. Under a null parent anything may stand. */
+static const char *rebind(struct array *a, const struct field *f)
 {
+	const char *broken = !f->nullable && f->type != T_NULL && a->null_count ? f->name : NULL;
 	a->field = f;
-	for (int i = 0; i < f->n_children; i++)
-		rebind(&a->children[i], &f->children[i]);
+	for (int i = 0; i < f->n_children; i++) {
+		const char *below = rebind(&a->children[i], &f->children[i]);
+		if (!broken && !a->null_count)
+			broken = below;
+	}
+	return broken;
 }
 
-void batch_rebind(struct batch *b, const struct schema *s)
+enum status batch_rebind(struct batch *b, const struct schema *s, struct error *err)
 {
+	const char *broken = NULL;
 	b->schema = s;
-	for (int i = 0; i < s->n_fields; i++)
-		rebind(&b->columns[i], &s->fields[i]);
+	for (int i = 0; i < s->n_fields; i++) {
+		const char *here = rebind(&b->columns[i], &s->fields[i]);
+		broken = broken ? broken : here;
+	}
+	return broken ? error_set(err, ERR_DATA, "column '%s' has nulls, where the first input's schema has it without", broken) : OK;
 }
 
 size_t batch_bytes(const struct batch *b)

@@ -75,3 +75,13 @@ ids() { quern mix -q --format jsonl "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f
 	status 1 quern mix -q many.arrows -o /no/such/directory/x
 	quern mix -q many.arrows | head -c 100 >/dev/null
 }
+
+@test "mix: a null where the first input's schema promises none is an error with the column's name" {
+	cp "$DATA/stream/foreign-not-null.arrows" "$DATA/stream/foreign-nullable.arrows" .
+	status 3 quern mix foreign-not-null.arrows foreign-nullable.arrows -o out.arrows
+	says "foreign-nullable.arrows: batch 0: column 'text' has nulls"
+	status 3 quern clean --preset none foreign-not-null.arrows foreign-nullable.arrows -o out.arrows
+	says "foreign-nullable.arrows: batch 0: column 'text' has nulls"
+	quern mix -q foreign-nullable.arrows foreign-not-null.arrows -o out.arrows
+	[ "$(quern view --count out.arrows)" -eq 4 ]
+}

@@ -64,6 +64,9 @@ def goldens(folder):
     write(f"{folder}/foreign-plain.arrows", t)
     write(f"{folder}/foreign-zstd.arrows", t, compression="zstd")
     write(f"{folder}/foreign-v4.arrows", t, metadata_version=ipc.MetadataVersion.V4)
+    for name, nullable, texts in (("not-null", False, ["x", "y"]), ("nullable", True, ["z", None])):
+        fields = [pa.field("id", pa.string(), False), pa.field("text", pa.string(), nullable)]
+        write(f"{folder}/foreign-{name}.arrows", pa.table({"id": ["1", "2"], "text": texts}, schema=pa.schema(fields)))
     write(f"{folder}/foreign-lz4.arrows", t, compression="lz4")
     write(f"{folder}/foreign-slice.arrows", t.slice(1, 3))
     write(f"{folder}/foreign-empty.arrows", t.slice(0, 0))

@@ -13,7 +13,7 @@ static enum status open_next(struct tool *t, struct error *err)
 	struct tool_inputs *in = t->inputs;
 	const char *path = t->files.n ? t->files.items[in->next] : "-";
 	in->next++;
-	in->batch = 0;
+	in->batch = -1;
 	return reader_open(&in->reader, path, NULL, err);
 }
 
@@ -123,8 +123,12 @@ enum status tool_next(struct tool *t, struct batch **b, struct error *err)
 		enum status st = reader_next(in->reader, b, err);
 		if (st == OK) {
 			/* Batches may outlive their reader; the schema of the first input, equal to all others', lives as long as the tool. */
-			batch_rebind(*b, &in->schema);
 			in->batch++;
+			st = batch_rebind(*b, &in->schema, err);
+			if (st != OK) {
+				batch_release(*b);
+				return error_prefix(err, st, "%s", tool_where(t));
+			}
 			t->prov.rows_in += (*b)->rows;
 			progress_tick(t->progress, t->prov.rows_in, 0, "rows", NULL);
 			return OK;

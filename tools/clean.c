@@ -77,7 +77,10 @@ static enum status parse_lang(struct job *j, struct error *err)
 		if (n < 2 || n > 8)
 			return error_set(err, ERR_USAGE, "--lang: codes such as en,zh are wanted, not '%s'", opts.lang);
 		MEM_PUSH_ROOM(j->langs.items, j->langs.n, j->langs.cap);
-		j->langs.items[j->langs.n++] = mem_strndup(s, n);
+		char *code = mem_strndup(s, n);
+		j->langs.items[j->langs.n++] = code;
+		if (!lang_known(code))
+			return error_set(err, ERR_USAGE, "--lang: no language '%s' is known; codes are as in en,zh,de", code);
 		s += n + 1;
 	}
 	return OK;

@@ -49,9 +49,15 @@ static bool out_of_range(const struct opt *o, double v)
 
 static enum status range_error(const struct opt *o, const char *s, struct error *err)
 {
-	if (o->max >= 9e15)
-		return error_set(err, ERR_USAGE, "--%s %s: must be at least %g", o->name, s, o->min);
-	return error_set(err, ERR_USAGE, "--%s %s: must be from %g to %g", o->name, s, o->min, o->max);
+	struct buf limits = {0};
+	buf_double(&limits, o->min);
+	if (o->max < 9e15) {
+		buf_str(&limits, " to ");
+		buf_double(&limits, o->max);
+	}
+	enum status st = error_set(err, ERR_USAGE, "--%s %s: must be %s %s", o->name, s, o->max < 9e15 ? "from" : "at least", limits.data);
+	buf_release(&limits);
+	return st;
 }
 
 static enum status set_choice(struct opt *o, const char *s, struct error *err)

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include <cld2/internal/lang_script.h>
 #include <cld2/public/compact_lang_det.h>
 #include <cld2/public/encodings.h>
 
@@ -26,4 +27,9 @@ extern "C" double lang_detect(const char *s, size_t n, char code[16])
 	}
 	snprintf(code, 16, "%s", CLD2::LanguageCode(top[0]));
 	return percent[0] / 100.0;
+}
+
+extern "C" bool lang_known(const char *code)
+{
+	return CLD2::GetLanguageFromName(code) != CLD2::UNKNOWN_LANGUAGE;
 }

@@ -5,6 +5,7 @@
 #ifndef QUERN_TEXT_LANG_H
 #define QUERN_TEXT_LANG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -13,6 +14,8 @@ extern "C" {
 
 /* code gets an ISO 639 code ("en", "zh", "zh-Hant", "un"); the text must be valid UTF-8. Thread-safe. */
 double lang_detect(const char *s, size_t n, char code[16]);
+/* Whether CLD2 can give this code. */
+bool lang_known(const char *code);
 
 #ifdef __cplusplus
 }

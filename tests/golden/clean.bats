@@ -80,6 +80,8 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 	status 2 quern clean --rule min_chars=many docs.jsonl
 	status 2 quern clean --without nosuch docs.jsonl
 	status 2 quern clean --lang e docs.jsonl
+	status 2 quern clean --lang en,xx docs.jsonl
+	says "no language 'xx'"
 	status 2 quern clean --lang en=2 docs.jsonl
 	status 2 quern clean --preset gopher chat.jsonl
 	status 2 quern clean --rule chat_too_long docs.jsonl

@@ -61,3 +61,17 @@ load helper
 	run bash -c '. ./script; COMP_WORDS=(quern view --verb); COMP_CWORD=2; _quern 2>/dev/null; echo "${COMPREPLY[@]}"'
 	[ "$output" = --verbose ]
 }
+
+@test "install: what is put in place works from there, and uninstall takes all of it away" {
+	local root=$HERE/../.. b
+	b=$(dirname "$BIN")
+	make -s -C "$root" B="${b#"$(cd "$root" && pwd)/"}" install DESTDIR="$T/root" PREFIX=/usr 2>&1
+	[ "$(root/usr/bin/quern --version)" = "$(quern --version)" ]
+	echo '{"id":"a","text":"b"}' | root/usr/bin/quern import -q | root/usr/bin/quern view >rows
+	[ -s rows ]
+	for t in root/usr/libexec/quern/*; do
+		[ -s "root/usr/share/man/man1/quern-$(basename "$t").1" ]
+	done
+	make -s -C "$root" B="${b#"$(cd "$root" && pwd)/"}" uninstall DESTDIR="$T/root" PREFIX=/usr
+	[ -z "$(find root -type f)" ]
+}

@@ -588,7 +588,7 @@ static void check_attention_cached(struct check *c)
 	struct att_ref r = random_attention(c, 150, &cu);
 	int64_t hd = (int64_t)r.h * r.d, positions = 160, width = (int64_t)r.hkv * r.d, left = r.n;
 	float *qkv = floats(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
-	float *kc = junk((r.s + 1) * positions * width), *vc = junk((r.s + 1) * positions * width);
+	float *kc = junk((r.s + 1) * (positions + KERNELS_KEY_BLOCK) * width), *vc = junk((r.s + 1) * positions * width);
 	int32_t *past = mem_array((size_t)r.s + 1, sizeof *past), *slot = mem_array((size_t)r.s + 1, sizeof *slot);
 	int32_t *now = mem_array((size_t)r.s + 1, sizeof *now);
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define KERNELS_ABI 1
+#define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 
 struct kernels {
@@ -69,8 +70,10 @@ struct kernels {
 	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
 			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d);
 	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
-	 * values to kcache/vcache[slot[i]][past[i]...] (each [slots, positions, Hkv D]) and attends over all. The
-	 * result is, to the bit, what attention gives for the whole sequence in one call. */
+	 * values to the cache at slot[i], from position past[i], and attends over all. The result is, to the bit, what
+	 * attention gives for the whole sequence in one call. vcache is [slots, positions, Hkv D]; kcache holds keys
+	 * transposed by blocks, ready for the products with a query: [slots, blocks, Hkv, D, KERNELS_KEY_BLOCK], with as
+	 * many blocks as hold all positions. */
 	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
 				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, int h,
 				 int hkv, int d);

@@ -10,7 +10,7 @@
 #include "cpu/gemm.h"
 #include "cpu/rows.h"
 
-#define ATT_B 64                /* queries and keys per block */
+#define ATT_B KERNELS_KEY_BLOCK /* queries and keys per block */
 #define ATT_D_MAX KERNELS_HEAD_MAX
 _Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
@@ -44,6 +44,29 @@ INLINE void mul_rows(const int mr, float *c, int64_t ldc, const float *a, int64_
 	}
 }
 
+/* One row, four vectors at a time: a chain of multiply-adds waits for itself, so four of them run side by side. */
+static void mul_row(float *c, const float *a, int64_t acs, const float *b, int64_t ldb, int64_t n, int64_t k, bool acc)
+{
+	int64_t j = 0;
+
+	for (; j + 4 * VL <= n; j += 4 * VL) {
+		vf t0 = v_zero(), t1 = v_zero(), t2 = v_zero(), t3 = v_zero();
+
+		for (int64_t p = 0; p < k; p++) {
+			const float *from = b + p * ldb + j;
+			vf x = v_set1(a[p * acs]);
+
+			t0 = v_fma(x, v_load(from), t0), t1 = v_fma(x, v_load(from + VL), t1);
+			t2 = v_fma(x, v_load(from + 2 * VL), t2), t3 = v_fma(x, v_load(from + 3 * VL), t3);
+		}
+		v_store(c + j, acc ? v_load(c + j) + t0 : t0);
+		v_store(c + j + VL, acc ? v_load(c + j + VL) + t1 : t1);
+		v_store(c + j + 2 * VL, acc ? v_load(c + j + 2 * VL) + t2 : t2);
+		v_store(c + j + 3 * VL, acc ? v_load(c + j + 3 * VL) + t3 : t3);
+	}
+	mul_rows(1, c + j, 0, a, 0, acs, b + j, ldb, n - j, k, acc);
+}
+
 static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b, int64_t ldb, int64_t m,
 		int64_t n, int64_t k, bool acc)
 {
@@ -59,7 +82,7 @@ static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs,
 	else if (m - i == 2)
 		mul_rows(2, c, ldc, a, ars, acs, b, ldb, n, k, acc);
 	else if (m - i == 1)
-		mul_rows(1, c, ldc, a, ars, acs, b, ldb, n, k, acc);
+		mul_row(c, a, acs, b, ldb, n, k, acc);
 }
 
 /* The last sequence that begins at or before token t (empty sequences before it are passed over). */
@@ -81,8 +104,9 @@ INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
 /* Up to ATT_B rows of queries against one head's keys and values. Row r sees the keys [0, seen + r * step). */
 struct attend {
 	const float *q, *k, *v;
+	const float *kt;              /* keys by blocks, transposed, kt_step from block to block; NULL: they are at k, by rows */
 	float *o, *lse;               /* lse may be NULL */
-	int64_t q_ld, kv_ld, o_ld, lse_ld;
+	int64_t q_ld, kv_ld, o_ld, lse_ld, kt_step;
 	int rows, d, step;
 	int64_t seen;
 };
@@ -137,8 +161,12 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 	for (int64_t k0 = 0; k0 < end; k0 += ATT_B) {
 		int kn = end - k0 < ATT_B ? (int)(end - k0) : ATT_B;
 
-		pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d);
-		mul(w->s, ATT_B, t->q, t->q_ld, 1, w->kt, ATT_B, t->rows, ATT_B, t->d, false);
+		const float *kt = t->kt ? t->kt + k0 / ATT_B * t->kt_step : w->kt;
+		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL);
+
+		if (!t->kt)
+			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d);
+		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false);
 		for (int r = 0; r < t->rows; r++) {
 			int64_t vis = t->seen + (int64_t)r * t->step - k0;
 
@@ -170,6 +198,11 @@ struct att_job {
 	const float *d_o, *fwd_o, *fwd_lse;
 };
 
+INLINE int64_t key_blocks(const struct att_job *t)
+{
+	return (t->positions + ATT_B - 1) / ATT_B;
+}
+
 /* Tokens [64 i, 64 i + 64) of the pack for one head (or, for single tokens, one group of heads). */
 static void att_task(void *arg, int64_t index, int worker)
 {
@@ -192,7 +225,8 @@ static void att_task(void *arg, int64_t index, int worker)
 
 			a.seen += t->past[seq];
 			a.kv_ld = (int64_t)t->hkv * t->d;
-			a.k = t->kcache + row * a.kv_ld + kvh * t->d;
+			a.kt_step = a.kv_ld * ATT_B;
+			a.kt = t->kcache + (t->slot[seq] * key_blocks(t) * t->hkv + kvh) * t->d * ATT_B;
 			a.v = t->vcache + row * a.kv_ld + kvh * t->d;
 		} else {
 			a.kv_ld = t->ld;
@@ -228,11 +262,13 @@ static void cache_task(void *arg, int64_t seq, int worker)
 
 	(void)worker;
 	for (int64_t i = t->cu[seq]; i < t->cu[seq + 1]; i++) {
-		int64_t at = t->slot[seq] * t->positions + t->past[seq] + (i - t->cu[seq]);
+		int64_t at = t->past[seq] + (i - t->cu[seq]);
 		const float *k = t->qkv + i * t->ld + (int64_t)t->h * t->d;
+		float *kt = t->kcache + (t->slot[seq] * key_blocks(t) + at / ATT_B) * width * ATT_B + at % ATT_B;
 
-		memcpy(t->kcache + at * width, k, (size_t)width * sizeof *k);
-		memcpy(t->vcache + at * width, k + width, (size_t)width * sizeof *k);
+		for (int64_t p = 0; p < width; p++)
+			kt[p * ATT_B] = k[p];
+		memcpy(t->vcache + (t->slot[seq] * t->positions + at) * width, k + width, (size_t)width * sizeof *k);
 	}
 }
 

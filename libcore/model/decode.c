@@ -10,8 +10,8 @@ struct model_cache {
 	int slots, positions;
 	int64_t n_max;
 	void *arena;                 /* device */
-	float *keys, *values;        /* [n_layers, slots, positions, kv_heads head_dim] */
-	int64_t layer_stride;        /* elements of one layer in keys */
+	float *keys, *values;        /* of each layer, as the attention_cached kernel has them */
+	int64_t key_slot, value_slot; /* elements of one slot in one layer */
 	struct acts acts;
 	float *last;                 /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
@@ -21,14 +21,20 @@ struct model_cache {
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
 };
 
+static int64_t key_blocks(int64_t positions)
+{
+	return (positions + KERNELS_KEY_BLOCK - 1) / KERNELS_KEY_BLOCK;
+}
+
 static void plan_cache(struct plan *p, struct model_cache *c, const struct model *m)
 {
 	const struct model_config *f = &m->cfg;
-	int64_t n = c->n_max, cells = (int64_t)c->slots * c->positions, kv = (int64_t)f->kv_heads * f->head_dim;
+	int64_t n = c->n_max, slots = (int64_t)c->slots * f->n_layers, kv = (int64_t)f->kv_heads * f->head_dim;
 
-	c->layer_stride = cells * kv;
-	c->keys = plan_floats(p, cells * f->n_layers, kv);
-	c->values = plan_floats(p, cells * f->n_layers, kv);
+	c->key_slot = key_blocks(c->positions) * KERNELS_KEY_BLOCK * kv;
+	c->value_slot = c->positions * kv;
+	c->keys = plan_floats(p, slots, c->key_slot);
+	c->values = plan_floats(p, slots, c->value_slot);
 	c->acts.x = plan_floats(p, n, f->hidden);
 	acts_plan(p, &c->acts, f, n, false);
 	c->last = plan_floats(p, c->slots, f->hidden);
@@ -104,14 +110,15 @@ void model_cache_close(struct model_cache *c)
 
 void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n)
 {
-	int64_t kv = (int64_t)m->cfg.kv_heads * m->cfg.head_dim, row = c->positions * kv;
-	size_t bytes = (size_t)n * (size_t)kv * sizeof(float);
+	int64_t kv = (int64_t)m->cfg.kv_heads * m->cfg.head_dim;
+	size_t key_bytes = (size_t)(key_blocks(n) * KERNELS_KEY_BLOCK * kv) * sizeof(float);
+	size_t value_bytes = (size_t)(n * kv) * sizeof(float);
 
-	for (int l = 0; l < m->cfg.n_layers && from != to; l++) {
-		float *keys = c->keys + l * c->layer_stride, *values = c->values + l * c->layer_stride;
+	for (int64_t l = 0; l < m->cfg.n_layers && from != to; l++) {
+		float *keys = c->keys + l * c->slots * c->key_slot, *values = c->values + l * c->slots * c->value_slot;
 
-		m->k->copy(m->pool, keys + to * row, keys + from * row, bytes);
-		m->k->copy(m->pool, values + to * row, values + from * row, bytes);
+		m->k->copy(m->pool, keys + to * c->key_slot, keys + from * c->key_slot, key_bytes);
+		m->k->copy(m->pool, values + to * c->value_slot, values + from * c->value_slot, value_bytes);
 	}
 }
 
@@ -170,10 +177,11 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 	upload_call(c, s, ids, cu, slot, past);
 	n = cu[s];
 	k->embed(m->pool, a->x, m->params + m->layout->embed, c->ids, n, f->hidden);
-	for (int l = 0; l < f->n_layers; l++) {
+	for (int64_t l = 0; l < f->n_layers; l++) {
 		layer_before(m, l, a, &r, n);
-		k->attention_cached(m->pool, a->o, a->qkv, c->keys + l * c->layer_stride, c->values + l * c->layer_stride, c->slot,
-				    c->past, c->cu, s, c->positions, f->heads, f->kv_heads, f->head_dim);
+		k->attention_cached(m->pool, a->o, a->qkv, c->keys + l * c->slots * c->key_slot,
+				    c->values + l * c->slots * c->value_slot, c->slot, c->past, c->cu, s, c->positions, f->heads,
+				    f->kv_heads, f->head_dim);
 		layer_after(m, l, a, a->x, n);
 	}
 	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);

@@ -24,7 +24,7 @@ struct output {
 /* Temporaries to unlink when a signal ends the process. The handler only walks the list and calls
  * unlink, both safe there; changes to the list are made with these signals blocked. */
 static struct output *volatile unfinished;
-static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGXFSZ};
+static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
 #define N_FATAL (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
 
 static void unlink_and_die(int sig)

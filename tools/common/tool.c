@@ -93,6 +93,7 @@ void tool_start(struct tool *t, int argc, char **argv)
 	t->priv = mem_zalloc(sizeof(*t->priv));
 	t->priv->start = clock_seconds();
 	t->level = 3;
+	signal(SIGXFSZ, SIG_IGN); /* a file larger than its limit is an error of write, told as any other */
 	common_options(t, t->priv->common);
 	struct opt *const tables[2] = {t->options, t->priv->common};
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)

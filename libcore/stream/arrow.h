@@ -18,6 +18,14 @@
 
 enum arrow_header { ARROW_SCHEMA = 1, ARROW_DICTIONARY = 2, ARROW_BATCH = 3 };
 
+/* Members of the union Type. */
+enum arrow_type {
+	TYPE_NULL = 1, TYPE_INT = 2, TYPE_FLOAT = 3, TYPE_BINARY = 4, TYPE_UTF8 = 5, TYPE_BOOL = 6, TYPE_DECIMAL = 7,
+	TYPE_DATE = 8, TYPE_TIME = 9, TYPE_TIMESTAMP = 10, TYPE_INTERVAL = 11, TYPE_LIST = 12, TYPE_STRUCT = 13,
+	TYPE_FIXED_BINARY = 15, TYPE_FIXED_LIST = 16, TYPE_MAP = 17, TYPE_DURATION = 18, TYPE_LARGE_BINARY = 19,
+	TYPE_LARGE_UTF8 = 20, TYPE_LARGE_LIST = 21, TYPE_BINARY_VIEW = 23, TYPE_UTF8_VIEW = 24
+};
+
 /* --- reading --- */
 struct message {
 	struct fbs fbs;                          /* borrows the metadata bytes */

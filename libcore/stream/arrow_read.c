@@ -212,11 +212,11 @@ static enum status read_fixed(struct decoder *d, struct array *a)
 	struct piece *p = &d->pieces[d->next_piece++];
 	int64_t need = a->length / 8 + (a->length % 8 != 0);
 
-	if (a->field->type != T_BOOL && __builtin_mul_overflow(a->length, type_width(a->field->type), &need))
+	if (a->field->type != T_BOOL && __builtin_mul_overflow(a->length, field_width(a->field), &need))
 		return bad(d, a, "too many rows");
 	if (p->n < need)
 		return bad(d, a, "values are too short");
-	a->values = p->p;
+	a->values = p->p ? p->p : (const uint8_t *)"";
 	a->values_bytes = need;
 	return OK;
 }
@@ -254,7 +254,7 @@ static enum status read_array(struct decoder *d, const struct field *f, struct a
 	if (a->length < 0 || a->null_count < 0 || a->null_count > a->length)
 		return bad(d, a, "impossible row count");
 	/* Lengths of all other types are bounded by buffers that lie in the body. */
-	bool unbounded = f->type == T_NULL || f->type == T_STRUCT || f->type == T_FIXED_LIST;
+	bool unbounded = f->type == T_NULL || f->type == T_STRUCT || f->type == T_FIXED_LIST || f->type == T_FIXED_BINARY;
 	if (unbounded && a->length > INT32_MAX)
 		return bad(d, a, "too many rows");
 	if (f->type == T_NULL) {

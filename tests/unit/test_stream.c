@@ -332,7 +332,6 @@ static void what_we_cannot_read_names_column_and_type(void **state)
 {
 	static const struct { const char *name, *text; } cases[] = {
 		{ FOREIGN "dictionary.arrows", "x.arrows: column 'word': dictionary encoding is not supported" },
-		{ FOREIGN "timestamp.arrows", "x.arrows: column 'when': timestamp is not supported" },
 		{ FOREIGN "view.arrows", "x.arrows: column 'view': utf8 view is not supported" },
 		{ FOREIGN "lz4.arrows", "x.arrows: batch 0: LZ4 compression is not supported (zstd is)" },
 	};

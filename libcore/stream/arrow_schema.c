@@ -1,6 +1,5 @@
 /* arrow_schema.c - messages and schemas as they come. Field ids are those of Arrow's Message.fbs and Schema.fbs. */
-#include "stream/arrow.h"
-#include "stream/layout.h"
+#include "stream/arrow_decode.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -178,7 +177,7 @@ static enum status read_logical_type(struct schema_reader *r, int id, const stru
 	}
 }
 
-static enum status read_type(struct schema_reader *r, const struct fbs_table *t, struct field *f)
+static enum status read_type(struct schema_reader *r, const struct fbs_table *t, struct field *f, struct wire *w)
 {
 	int id = (int)(fbs_int(t, 2, 1, 0) & 255);
 	struct fbs_table type = fbs_child(t, 3);
@@ -190,6 +189,10 @@ static enum status read_type(struct schema_reader *r, const struct fbs_table *t,
 	case TYPE_BOOL: f->type = T_BOOL; return OK;
 	case TYPE_BINARY: f->type = T_BINARY; return OK;
 	case TYPE_UTF8: f->type = T_UTF8; return OK;
+	case TYPE_BINARY_VIEW: case TYPE_UTF8_VIEW:
+		f->type = id == TYPE_UTF8_VIEW ? T_UTF8 : T_BINARY;
+		w->view = true;
+		return OK;
 	case TYPE_LARGE_BINARY: f->type = T_LARGE_BINARY; return OK;
 	case TYPE_LARGE_UTF8: f->type = T_LARGE_UTF8; return OK;
 	case TYPE_LIST: f->type = T_LIST; return OK;
@@ -239,7 +242,27 @@ static bool children_fit(const struct field *f, uint32_t n)
 	}
 }
 
-static enum status read_field(struct schema_reader *r, const struct fbs_table *t, int depth, struct field *f)
+/* DictionaryEncoding: the field's type is that of the values, and its column holds indices. */
+static enum status read_encoding(struct schema_reader *r, const struct fbs_table *t, const struct field *f, struct wire *w)
+{
+	struct field index = { .name = f->name, .type = T_INT32 };
+
+	if (!fbs_has(t, 4))
+		return OK;
+	struct fbs_table encoding = fbs_child(t, 4), type = fbs_child(&encoding, 1);
+	w->encoded = true;
+	w->id = fbs_int(&encoding, 0, 8, 0);
+	if (t->b->bad)
+		return corrupt(r, f, "schema is corrupt");
+	if (fbs_int(&encoding, 3, 2, 0) != 0)
+		return unsupported(r, f, "a dictionary of this kind");
+	if (type.pos)                                /* signed 32 bits where absent */
+		TRY(read_int_type(r, &type, &index));
+	w->index = index.type;
+	return OK;
+}
+
+static enum status read_field(struct schema_reader *r, const struct fbs_table *t, int depth, struct field *f, struct wire *w)
 {
 	if (depth > ARROW_DEPTH_MAX)
 		return error_set(r->err, ERR_UNSUPPORTED, "schema nests deeper than %d", ARROW_DEPTH_MAX);
@@ -247,25 +270,26 @@ static enum status read_field(struct schema_reader *r, const struct fbs_table *t
 		return error_set(r->err, ERR_UNSUPPORTED, "schema has more than %d fields", ARROW_FIELDS_MAX);
 	TRY(read_text(t, 0, "column name", &f->name, r->err));
 	f->nullable = fbs_int(t, 1, 1, 0) != 0;
-	if (fbs_has(t, 4))
-		return unsupported(r, f, "dictionary encoding");
-	TRY(read_type(r, t, f));
+	TRY(read_type(r, t, f, w));
+	TRY(read_encoding(r, t, f, w));
 	struct fbs_vector children = fbs_list(t, 5, 4);
 	if (t->b->bad || !children_fit(f, children.count))
 		return corrupt(r, f, "wrong number of children");
-	if (children.count)
+	if (children.count) {
 		f->children = mem_array(children.count, sizeof(*f->children));
+		w->children = mem_array(children.count, sizeof(*w->children));
+	}
 	for (uint32_t i = 0; i < children.count; i++) {
 		f->n_children = (int)i + 1;
 		struct fbs_table child = fbs_list_table(&children, i);
-		TRY(read_field(r, &child, depth + 1, &f->children[i]));
+		TRY(read_field(r, &child, depth + 1, &f->children[i], &w->children[i]));
 	}
 	if (f->type == T_MAP && (f->children[0].type != T_STRUCT || f->children[0].n_children != 2))
 		return corrupt(r, f, "the entries of a map are no pairs");
 	return read_field_meta(r, t, f);
 }
 
-static enum status read_schema(struct schema_reader *r, struct fbs_table *t, struct schema *out)
+static enum status check_features(struct schema_reader *r, struct fbs_table *t)
 {
 	if (fbs_int(t, 0, 2, 0) != 0)
 		return error_set(r->err, ERR_UNSUPPORTED, "big-endian streams are not supported");
@@ -275,18 +299,13 @@ static enum status read_schema(struct schema_reader *r, struct fbs_table *t, str
 		if (feature < 0 || feature > 2)
 			return error_set(r->err, ERR_UNSUPPORTED, "format feature %lld is not supported", (long long)feature);
 	}
-	struct fbs_vector fields = fbs_list(t, 1, 4);
-	struct fbs_vector meta = fbs_list(t, 2, 4);
-	if (t->b->bad || fields.count > ARROW_FIELDS_MAX || meta.count > ARROW_META_MAX)
-		return error_set(r->err, ERR_DATA, "schema is corrupt");
-	out->fields = mem_array((size_t)fields.count + 1, sizeof(*out->fields));
-	for (uint32_t i = 0; i < fields.count; i++) {
-		out->n_fields = (int)i + 1;
-		struct fbs_table f = fbs_list_table(&fields, i);
-		TRY(read_field(r, &f, 1, &out->fields[i]));
-	}
-	for (uint32_t i = 0; i < meta.count; i++) {
-		struct fbs_table pair = fbs_list_table(&meta, i);
+	return OK;
+}
+
+static enum status read_schema_meta(struct schema_reader *r, const struct fbs_vector *meta, struct schema *out)
+{
+	for (uint32_t i = 0; i < meta->count; i++) {
+		struct fbs_table pair = fbs_list_table(meta, i);
 		char *key, *value = NULL;
 		enum status st = read_text(&pair, 0, "metadata key", &key, r->err);
 		if (st == OK)
@@ -297,20 +316,57 @@ static enum status read_schema(struct schema_reader *r, struct fbs_table *t, str
 		mem_free(value);
 		TRY(st);
 	}
+	return OK;
+}
+
+/* Fields into out, and into *wires an array of the same shape. */
+static enum status read_schema(struct schema_reader *r, struct fbs_table *t, struct schema *out, struct wire **wires)
+{
+	TRY(check_features(r, t));
+	struct fbs_vector fields = fbs_list(t, 1, 4);
+	struct fbs_vector meta = fbs_list(t, 2, 4);
+	if (t->b->bad || fields.count > ARROW_FIELDS_MAX || meta.count > ARROW_META_MAX)
+		return error_set(r->err, ERR_DATA, "schema is corrupt");
+	out->fields = mem_array((size_t)fields.count + 1, sizeof(*out->fields));
+	*wires = mem_array((size_t)fields.count + 1, sizeof(**wires));
+	for (uint32_t i = 0; i < fields.count; i++) {
+		out->n_fields = (int)i + 1;
+		struct fbs_table f = fbs_list_table(&fields, i);
+		TRY(read_field(r, &f, 1, &out->fields[i], &(*wires)[i]));
+	}
+	TRY(read_schema_meta(r, &meta, out));
 	return t->b->bad ? error_set(r->err, ERR_DATA, "schema is corrupt") : OK;
 }
 
-enum status arrow_read_schema(struct message *m, struct schema *out, struct error *err)
+/* e NULL: the encodings are not wanted. */
+static enum status read_table(struct fbs_table *t, struct schema *out, struct encodings **e, struct error *err)
 {
 	struct schema_reader r = { .err = err };
+	struct wire *wires = NULL;
 
 	memset(out, 0, sizeof(*out));
+	enum status st = read_schema(&r, t, out, &wires);
+	if (st == OK && e)
+		st = encodings_open(e, out, wires, err);
+	else
+		wires_free(wires, out->fields, out->n_fields);
+	if (st != OK)
+		schema_release(out);
+	return st;
+}
+
+enum status arrow_read_schema_table(struct fbs_table *t, struct schema *out, struct error *err)
+{
+	return read_table(t, out, NULL, err);
+}
+
+enum status arrow_read_schema(struct message *m, struct schema *out, struct encodings **e, struct error *err)
+{
+	memset(out, 0, sizeof(*out));
+	*e = NULL;
 	if (m->type != ARROW_SCHEMA)
 		return error_set(err, ERR_DATA, "the first message is no schema");
 	if (m->body_bytes != 0)
 		return error_set(err, ERR_DATA, "the schema message has a body");
-	enum status st = read_schema(&r, &m->header, out);
-	if (st != OK)
-		schema_release(out);
-	return st;
+	return read_table(&m->header, out, e, err);
 }

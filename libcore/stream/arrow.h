@@ -1,4 +1,4 @@
-/* arrow.h - the Arrow IPC codec: bytes to schemas and batches and back, without any I/O.
+/* arrow.h - the Arrow IPC codec: bytes to schemas and batches and back, without any I/O (but for the end of a file).
  *
  * Reading is total: whatever the bytes, a function returns OK, ERR_DATA, ERR_UNSUPPORTED or
  * ERR_MEMORY, and what it made is safe to walk. Messages carry no file name: callers prefix it.
@@ -43,6 +43,7 @@ struct encodings;
 /* *e is NULL where every column is plain (encodings_close allows it). */
 enum status arrow_read_schema(struct message *m, struct schema *out, struct encodings **e, struct error *err);
 void encodings_close(struct encodings *e);
+bool encodings_have_dictionaries(const struct encodings *e);
 /* As arrow_read_schema, of a Schema table elsewhere (a file's footer), without the encodings. */
 enum status arrow_read_schema_table(struct fbs_table *t, struct schema *out, struct error *err);
 /* body (mem_free; 8-byte aligned) is taken over in every case; it has m->body_bytes bytes. */
@@ -58,6 +59,10 @@ struct file_block {
 /* tail[0..n) is what follows the end-of-stream marker in a file: holds its footer to the schema and the messages read. */
 enum status arrow_check_footer(const void *tail, size_t n, const struct schema *s, const struct file_block *blocks,
 			       int64_t n_blocks, struct error *err);
+/* Reads the dictionaries that the footer of a file lists. ERR_UNSUPPORTED if in has no end at hand (a pipe); ERR_IO has the
+ * input's name in its text. */
+struct input;
+enum status arrow_load_dictionaries(struct input *in, struct encodings *e, struct error *err);
 /* True if p[0..n) is UTF-8 (no surrogates, no overlong forms). */
 bool utf8_valid(const char *p, size_t n);
 

@@ -134,6 +134,11 @@ void encodings_close(struct encodings *e)
 	mem_free(e);
 }
 
+bool encodings_have_dictionaries(const struct encodings *e)
+{
+	return e && e->n_dictionaries > 0;
+}
+
 /* --- dictionary messages ------------------------------------------------------------------------ */
 static void append_rows(struct dictionary *x, const struct array *a)
 {

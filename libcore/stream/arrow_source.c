@@ -26,6 +26,7 @@ struct arrow_source {
 	struct encodings *encodings;
 	struct file_block *blocks;               /* of a file: the messages that its footer has to list */
 	int64_t n_blocks, cap_blocks;
+	bool loaded;                             /* all its dictionaries have been read by its footer */
 	bool ahead;                              /* prefix of the next message has been read: */
 	uint32_t prefix[2];
 };
@@ -326,6 +327,10 @@ static enum status take_message(struct arrow_source *a, struct batch **out, stru
 		mem_free(body);
 		return st;
 	}
+	if (a->m.type == ARROW_DICTIONARY && a->loaded) {
+		mem_free(body);
+		return OK;
+	}
 	if (a->m.type == ARROW_DICTIONARY)
 		return arrow_read_dictionary(&a->m, a->encodings, body, err);
 	TRY(arrow_read_batch(&a->m, &a->s.schema, a->encodings, body, out, err));
@@ -377,6 +382,19 @@ static void arrow_close(struct source *s)
 	mem_free(a);
 }
 
+/* In a file a dictionary may stand behind the batches that need it; what cannot be read from its end (a pipe) has to have
+ * them in order. */
+static enum status load_dictionaries(struct arrow_source *a, struct error *err)
+{
+	if (!a->file || !encodings_have_dictionaries(a->encodings))
+		return OK;
+	enum status st = arrow_load_dictionaries(a->s.in, a->encodings, err);
+	a->loaded = st == OK;
+	if (st == ERR_IO)
+		source_input_error(&a->s, st);
+	return st == ERR_UNSUPPORTED || (st == ERR_DATA && a->allow_truncated) ? OK : st;
+}
+
 enum status arrow_source_open(struct source **out, struct input *in, bool file, bool allow_truncated, struct error *err)
 {
 	struct arrow_source *a = mem_zalloc(sizeof(*a));
@@ -396,6 +414,8 @@ enum status arrow_source_open(struct source **out, struct input *in, bool file, 
 		hasher_add(a->total, a->metadata.data, a->metadata.len);
 		st = arrow_read_schema(&a->m, &a->s.schema, &a->encodings, err);
 	}
+	if (st == OK)
+		st = load_dictionaries(a, err);
 	if (st == END)
 		st = error_set(err, ERR_DATA, "no schema");
 	return st;

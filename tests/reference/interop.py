@@ -194,6 +194,7 @@ def goldens(folder):
     frame.write_ipc_stream(f"{folder}/foreign-polars.arrows", compat_level=polars.CompatLevel.oldest())
     frame = frame.with_columns(polars.Series("kind", ["x", "a longer value"], polars.Categorical), polars.lit("views by default").alias("text"))
     frame.write_ipc(f"{folder}/foreign-polars.arrow", compression="zstd")
+    expect(f"{folder}/foreign-polars.jsonl", frame.rows(named=True))
 
 
 def plain(t):

@@ -331,7 +331,8 @@ static void foreign_streams_read_alike(void **state)
 /* Types and encodings that become rows; expected ones stand beside (tests/reference/interop.py made both). */
 static const char *const shown[] = {
 	"logical.arrows", "views.arrows", "dictionary.arrows", "delta.arrows", "replaced.arrows",
-	"logical.arrow", "views.arrow", "dictionary.arrow", "delta.arrow"
+	"logical.arrow", "views.arrow", "dictionary.arrow", "delta.arrow",
+	"polars.arrow"                       /* its dictionary stands behind the batch */
 };
 #define N_SHOWN ((int)(sizeof(shown) / sizeof(shown[0])))
 

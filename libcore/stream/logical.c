@@ -307,10 +307,10 @@ static int64_t scan_fraction(struct scan *s, int unit)
 	return v;
 }
 
-/* whole seconds and part units; in 128 bits, since the parts of a value that fits may not. */
-static int64_t in_units(struct scan *s, int64_t whole, int unit, int64_t part)
+/* All in units; in 128 bits, since the parts of a value that fits may not. */
+static int64_t in_units(struct scan *s, int64_t days, int64_t seconds, int unit, int64_t part)
 {
-	__int128 v = (__int128)whole * per_second[unit] + part;
+	__int128 v = ((__int128)days * 86400 + seconds) * per_second[unit] + part;
 
 	s->bad |= v < INT64_MIN || v > INT64_MAX;
 	return s->bad ? 0 : (int64_t)v;
@@ -359,7 +359,7 @@ static int64_t scan_instant(struct scan *s, int unit, bool zone)
 	int64_t clock = scan_clock(s), part = scan_fraction(s, unit);
 	if (zone)
 		need(s, 'Z');
-	return in_units(s, s->bad ? 0 : days * 86400 + clock, unit, part);
+	return in_units(s, days, clock, unit, part);
 }
 
 static int64_t scan_time(struct scan *s, int unit)
@@ -367,7 +367,7 @@ static int64_t scan_time(struct scan *s, int unit)
 	bool negative = accept(s, '-');
 	int64_t clock = scan_clock(s), part = scan_fraction(s, unit);
 
-	return negative ? in_units(s, -clock, unit, -part) : in_units(s, clock, unit, part);
+	return negative ? in_units(s, 0, -clock, unit, -part) : in_units(s, 0, clock, unit, part);
 }
 
 static int64_t scan_seconds(struct scan *s, int unit)
@@ -376,7 +376,7 @@ static int64_t scan_seconds(struct scan *s, int unit)
 	int64_t whole = scan_digits(s, 1), part = scan_fraction(s, unit);
 
 	need(s, 'S');
-	return negative ? in_units(s, -whole, unit, -part) : in_units(s, whole, unit, part);
+	return negative ? in_units(s, 0, -whole, unit, -part) : in_units(s, 0, whole, unit, part);
 }
 
 static void scan_interval(struct scan *s, int kind, char *to)
@@ -480,7 +480,7 @@ bool logical_parse(const struct field *f, const char *p, size_t n, void *value)
 		if (memchr(p, 'T', n))
 			v = scan_instant(&s, UNIT_MS, false);
 		else
-			v = in_units(&s, scan_date(&s) * 86400, UNIT_MS, 0);
+			v = in_units(&s, scan_date(&s), 0, UNIT_MS, 0);
 		break;
 	case T_TIME32: case T_TIME64:
 		v = scan_time(&s, f->unit);

@@ -34,7 +34,8 @@ static void *bytes_extend(struct bytes *b, size_t n)
 		b->cap = cap;
 	}
 	void *p = b->data + b->len;
-	memset(p, 0, n);
+	if (n)                               /* no bytes may have no place */
+		memset(p, 0, n);
 	b->len += n;
 	return p;
 }

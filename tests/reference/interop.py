@@ -62,9 +62,9 @@ def table():
     })
 
 
-def write(path, t, make=ipc.new_stream, **options):
+def write(path, t, make=ipc.new_stream, rows=3, **options):
     with open(path, "wb") as out, make(out, t.schema, options=ipc.IpcWriteOptions(**options)) as writer:
-        for batch in t.to_batches(max_chunksize=3):
+        for batch in t.to_batches(max_chunksize=rows):
             writer.write_batch(batch)
 
 
@@ -161,8 +161,16 @@ def expect(path, rows):
 
 
 def refused(folder):
-    """Types that are not read, each by itself."""
+    """Types that are not read, each by itself, and columns that lie."""
     one = pa.array([1], pa.int32())
+    far = pa.Array.from_buffers(pa.int8(), 2, [None, pa.py_buffer(b"\0\1")])
+    write(f"{folder}/foreign-bad-index.arrows",
+          pa.table({"c": pa.DictionaryArray.from_arrays(far, pa.array(["a"]), safe=False)}))
+    view = (13).to_bytes(4, "little") + b"abcd" + (0).to_bytes(4, "little") + (5).to_bytes(4, "little")
+    write(f"{folder}/foreign-bad-view.arrows",
+          pa.table({"c": pa.Array.from_buffers(pa.string_view(), 1, [None, pa.py_buffer(view), pa.py_buffer(b"x" * 17)])}))
+    vast = pa.DictionaryArray.from_arrays(pa.array([0] * 4096, pa.int8()), pa.array(["x" * 2**20]))
+    write(f"{folder}/foreign-bad-size.arrows", pa.table({"c": vast}), rows=4096, compression="zstd")
     union = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [one])
     for name, array in (("union", union), ("run-end", pa.RunEndEncodedArray.from_arrays(one, pa.array(["a"]))),
                         ("list-view", pa.array([["a"]], pa.list_view(pa.utf8())))):
@@ -217,7 +225,7 @@ def plain(t):
 def through(quern, folder):
     names = [n for n in sorted(os.listdir(folder)) if n.endswith((".arrow", ".arrows"))]
     for name in names:
-        if name.split("-", 1)[1].split(".")[0] in ("union", "run-end", "list-view"):
+        if name.split("-", 1)[1].split(".")[0] in ("union", "run-end", "list-view", "bad-index", "bad-view", "bad-size"):
             continue
         path = f"{folder}/{name}"
         opened = ipc.open_file(path) if name.endswith(".arrow") else ipc.open_stream(path)

@@ -386,6 +386,33 @@ static void damage_to_foreign_streams_is_survived(void **state)
 	buf_release(&bytes);
 }
 
+static void columns_that_lie_are_named(void **state)
+{
+	static const struct { const char *name, *text; enum status st; } cases[] = {
+		{ FOREIGN "bad-index.arrows", "x.arrows: batch 0: column 'c': row 1 points past the 1 values of its dictionary", ERR_DATA },
+		{ FOREIGN "bad-view.arrows", "x.arrows: batch 0: column 'c': a view leads outside its buffers", ERR_DATA },
+		{ FOREIGN "bad-size.arrows", "x.arrows: batch 0: column 'c': dictionary values of more than 2 GiB in one batch", ERR_UNSUPPORTED },
+	};
+	struct buf bytes = {0};
+	struct error err;
+	int64_t rows;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		load(cases[i].name, &bytes);
+		assert_int_equal(read_bytes(&bytes, false, &rows, NULL, &err), cases[i].st);
+		assert_string_equal(err.text, cases[i].text);
+	}
+	/* without its first dictionary */
+	load(FOREIGN "replaced.arrows", &bytes);
+	size_t dictionary = message_at(&bytes, 1), batch = message_at(&bytes, 2);
+	memmove(bytes.data + dictionary, bytes.data + batch, bytes.len - batch);
+	bytes.len -= batch - dictionary;
+	assert_int_equal(read_bytes(&bytes, false, &rows, NULL, &err), ERR_DATA);
+	assert_string_equal(err.text, "x.arrows: batch 0: column 'word': its dictionary has not come");
+	buf_release(&bytes);
+}
+
 static void what_we_cannot_read_names_column_and_type(void **state)
 {
 	static const struct { const char *name, *text; } cases[] = {
@@ -525,6 +552,7 @@ int main(void)
 		cmocka_unit_test(foreign_streams_read_alike),
 		cmocka_unit_test(foreign_types_are_shown),
 		cmocka_unit_test(damage_to_foreign_streams_is_survived),
+		cmocka_unit_test(columns_that_lie_are_named),
 		cmocka_unit_test(what_we_cannot_read_names_column_and_type),
 		cmocka_unit_test(a_slice_is_written_as_its_rows),
 		cmocka_unit_test(an_aborted_file_is_not_there),

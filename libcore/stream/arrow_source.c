@@ -129,7 +129,10 @@ static enum status read_schema_message(struct arrow_source *a, struct error *err
 	bool eof;
 
 	if (a->file) {
-		TRY(whole(read_bytes(a, a->prefix, sizeof(a->prefix), err), a, err));
+		/* the magic may be padded to 64 bytes */
+		do
+			TRY(whole(read_bytes(a, a->prefix, sizeof(a->prefix), err), a, err));
+		while (a->prefix[0] == 0 && a->prefix[1] == 0 && input_offset(a->s.in) < 64);
 		if (a->prefix[0] != 0xFFFFFFFFu)
 			return read_bare_schema(a, err);
 		a->ahead = true;

@@ -132,7 +132,7 @@ static enum status read_schema_message(struct arrow_source *a, struct error *err
 		/* the magic may be padded to 64 bytes */
 		do
 			TRY(whole(read_bytes(a, a->prefix, sizeof(a->prefix), err), a, err));
-		while (a->prefix[0] == 0 && a->prefix[1] == 0 && input_offset(a->s.in) < 64);
+		while (a->prefix[0] == 0 && a->prefix[1] == 0 && input_offset(a->s.in) <= 64);
 		if (a->prefix[0] != 0xFFFFFFFFu)
 			return read_bare_schema(a, err);
 		a->ahead = true;

@@ -2,7 +2,7 @@ load helper
 
 # What pyarrow and polars wrote (tests/reference/interop.py made the files and the rows that are expected of them).
 shown="logical.arrows views.arrows dictionary.arrows delta.arrows replaced.arrows
-	logical.arrow views.arrow dictionary.arrow delta.arrow polars.arrow"
+	logical.arrow views.arrow dictionary.arrow delta.arrow polars.arrow rust.arrow"
 
 @test "foreign: every type and encoding is shown" {
 	for name in $shown; do

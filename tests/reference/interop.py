@@ -7,7 +7,7 @@
                                  types that we show in a way of our own, the rows that quern view must print
     interop.py through QUERN DIR every foreign file passes through quern mix, and is for pyarrow the table that it was
 
-Needs pyarrow and polars (python3 -m venv V && V/bin/pip install pyarrow polars); the tests do not.
+Needs pyarrow, polars and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars arro3-io arro3-core); the tests do not.
 """
 import base64
 import datetime
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+import arro3.io
 import polars
 import pyarrow as pa
 from pyarrow import ipc
@@ -203,6 +204,9 @@ def goldens(folder):
     frame = frame.with_columns(polars.Series("kind", ["x", "a longer value"], polars.Categorical), polars.lit("views by default").alias("text"))
     frame.write_ipc(f"{folder}/foreign-polars.arrow", compression="zstd")
     expect(f"{folder}/foreign-polars.jsonl", frame.rows(named=True))
+    made, rows = dictionaries()
+    arro3.io.write_ipc(made, f"{folder}/foreign-rust.arrow", compression="lz4")
+    expect(f"{folder}/foreign-rust.jsonl", rows)
 
 
 def plain(t):

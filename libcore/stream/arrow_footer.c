@@ -148,12 +148,16 @@ static enum status load_dictionaries(struct input *in, struct encodings *e, stru
 	struct fbs_vector v = fbs_list(&footer, 2, BLOCK_BYTES);
 	if (fbs.bad)
 		return wrong(err, "is corrupt");
+	int64_t last = 0;
 	for (uint32_t i = 0; i < v.count; i++) {
 		const struct file_block b = {
 			fbs_list_i64(&v, i, BLOCK_BYTES, 0), fbs_list_i64(&v, i, BLOCK_BYTES, 8) & UINT32_MAX,
 			fbs_list_i64(&v, i, BLOCK_BYTES, 16), true
 		};
+		if (b.offset < last)                 /* no dictionary is read twice */
+			return wrong(err, "lists dictionaries in another order than they stand");
 		TRY(load_dictionary(in, &b, input_size(in), e, err));
+		last = b.offset + b.metadata_bytes + b.body_bytes;
 	}
 	return OK;
 }

@@ -56,9 +56,16 @@ const char *message_meta(struct message *m, const char *key, uint32_t *n)
 /* --- reading a schema -------------------------------------------------------------------------- */
 struct schema_reader {
 	int fields;                          /* seen so far */
-	uint64_t meta_bytes;                 /* of fields' metadata copied so far: one text may stand for many */
+	uint64_t text_bytes;                 /* of texts copied so far */
 	struct error *err;
 };
+
+/* Offsets may let one text stand for many; what is copied in all is no more than an honest message could hold. */
+static enum status charge(struct schema_reader *r, uint64_t bytes)
+{
+	r->text_bytes += bytes;
+	return r->text_bytes <= ARROW_METADATA_MAX ? OK : error_set(r->err, ERR_DATA, "schema: the same text stands for too many");
+}
 
 static enum status unsupported(struct schema_reader *r, const struct field *f, const char *what)
 {
@@ -121,6 +128,7 @@ static enum status read_timestamp_type(struct schema_reader *r, const struct fbs
 	TRY(read_unit(r, type, 0, UNIT_S, f));
 	if (fbs_has(type, 1))
 		TRY(read_text(type, 1, "time zone", &f->timezone, r->err));
+	TRY(charge(r, f->timezone ? strlen(f->timezone) : 0));
 	if (f->timezone && !f->timezone[0]) {        /* an empty name is none */
 		mem_free(f->timezone);
 		f->timezone = NULL;
@@ -225,9 +233,7 @@ static enum status read_field_meta(struct schema_reader *r, const struct fbs_tab
 		const char *key = fbs_text(&pair, 0, &key_bytes), *value = fbs_text(&pair, 1, &value_bytes);
 		if (t->b->bad)
 			return corrupt(r, f, "schema is corrupt");
-		r->meta_bytes += (uint64_t)key_bytes + value_bytes;
-		if (r->meta_bytes > ARROW_METADATA_MAX)
-			return corrupt(r, f, "metadata that repeats itself");
+		TRY(charge(r, (uint64_t)key_bytes + value_bytes + sizeof(struct field_meta)));
 		field_add_meta(f, key ? key : "", key_bytes, value ? value : "", value_bytes);
 	}
 	return OK;
@@ -269,6 +275,7 @@ static enum status read_field(struct schema_reader *r, const struct fbs_table *t
 	if (++r->fields > ARROW_FIELDS_MAX)
 		return error_set(r->err, ERR_UNSUPPORTED, "schema has more than %d fields", ARROW_FIELDS_MAX);
 	TRY(read_text(t, 0, "column name", &f->name, r->err));
+	TRY(charge(r, strlen(f->name)));
 	f->nullable = fbs_int(t, 1, 1, 0) != 0;
 	TRY(read_type(r, t, f, w));
 	TRY(read_encoding(r, t, f, w));
@@ -310,6 +317,8 @@ static enum status read_schema_meta(struct schema_reader *r, const struct fbs_ve
 		enum status st = read_text(&pair, 0, "metadata key", &key, r->err);
 		if (st == OK)
 			st = read_text(&pair, 1, "metadata value", &value, r->err);
+		if (st == OK)
+			st = charge(r, strlen(key) + strlen(value));
 		if (st == OK)
 			schema_set_meta(out, key, value);
 		mem_free(key);

@@ -27,6 +27,9 @@ enum status input_read_full(struct input *in, void *p, size_t n, struct error *e
 enum status input_peek(struct input *in, size_t n, const uint8_t **p, size_t *got, struct error *err);
 /* Skips n bytes, by seeking where that is possible (then the bytes are not hashed). */
 enum status input_skip(struct input *in, uint64_t n, struct error *err);
+/* Bytes [at, at + n) of an input that has any place at hand (a plain file, memory), beside the reading: nothing is consumed
+ * or hashed. ERR_UNSUPPORTED for pipes and compressed inputs, ERR_DATA past the end. */
+enum status input_read_at(struct input *in, uint64_t at, void *p, size_t n, struct error *err);
 const char *input_name(const struct input *in);      /* the path, or "<stdin>" */
 uint64_t input_offset(const struct input *in);       /* decompressed bytes consumed */
 uint64_t input_bytes(const struct input *in);        /* raw bytes read so far (for progress) */

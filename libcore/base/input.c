@@ -305,6 +305,36 @@ enum status input_skip(struct input *in, uint64_t n, struct error *err)
 	return OK;
 }
 
+/* Where in its file the input began: a redirected one need not begin at the front. */
+static off_t first_byte(const struct input *in)
+{
+	return lseek(in->fd, 0, SEEK_CUR) - (off_t)in->raw_bytes;
+}
+
+enum status input_read_at(struct input *in, uint64_t at, void *p, size_t n, struct error *err)
+{
+	if (in->archive || in->size < 0 || in->skipped)
+		return error_set(err, ERR_UNSUPPORTED, "%s: cannot be read from its end", in->name);
+	if (at > (uint64_t)in->size || n > (uint64_t)in->size - at)
+		return error_set(err, ERR_DATA, "%s: truncated: %zu bytes wanted at byte %llu", in->name, n, (unsigned long long)at);
+	if (in->fd < 0) {
+		memcpy(p, in->memory + at, n);
+		return OK;
+	}
+	off_t from = first_byte(in) + (off_t)at;
+	for (size_t done = 0; done < n;) {
+		ssize_t k = pread(in->fd, (char *)p + done, n - done, from + (off_t)done);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return error_errno(err, ERR_IO, "%s: cannot read", in->name);
+		if (k == 0)
+			return error_set(err, ERR_DATA, "%s: truncated while it was read", in->name);
+		done += (size_t)k;
+	}
+	return OK;
+}
+
 const char *input_name(const struct input *in) { return in->name; }
 uint64_t input_offset(const struct input *in) { return in->offset; }
 uint64_t input_bytes(const struct input *in) { return in->raw_bytes; }

@@ -225,6 +225,22 @@ void *arena_alloc(struct arena *a, size_t bytes)
 	return p;
 }
 
+/* A block of its own behind the head, which goes on serving small things. */
+void *arena_try(struct arena *a, size_t bytes)
+{
+	struct arena_block *b = bytes > PTRDIFF_MAX - 64 ? NULL : mem_try(sizeof(*b) + bytes);
+
+	if (!b)
+		return NULL;
+	b->used = b->cap = bytes;
+	b->next = a->head ? a->head->next : NULL;
+	if (a->head)
+		a->head->next = b;
+	else
+		a->head = b;
+	return b->data;
+}
+
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
 	char *p = arena_alloc(a, n + 1);

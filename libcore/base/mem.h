@@ -59,6 +59,7 @@ struct arena {
 	size_t block_bytes;                          /* 0 = 64 KiB */
 };
 void *arena_alloc(struct arena *a, size_t bytes);    /* 16-byte aligned, not zeroed, never NULL */
+void *arena_try(struct arena *a, size_t bytes);      /* as mem_try: for sizes that the input decides */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 void arena_reset(struct arena *a);                   /* keeps the largest block for reuse */
 void arena_release(struct arena *a);

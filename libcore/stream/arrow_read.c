@@ -1,25 +1,10 @@
 /* arrow_read.c - a record batch message and its body to arrays, each length checked against what it reaches into.
  *
- * Plain bodies are not copied: arrays point into them. A zstd body is inflated into one block. */
-#include "stream/arrow.h"
-#include "stream/layout.h"
+ * Plain bodies are not copied: arrays point into them. A compressed body is inflated into one block. Dictionary indices and
+ * views become plain columns in memory of the batch's own. */
+#include "stream/arrow_decode.h"
 
 #include <limits.h>
-#include <zstd.h>
-
-struct piece {
-	const uint8_t *p;
-	int64_t n;
-};
-
-struct decoder {
-	struct message *m;
-	struct fbs_vector nodes;
-	struct piece *pieces;                /* the buffers, inflated */
-	uint32_t n_pieces, next_piece, next_node;
-	struct batch *b;
-	struct error *err;
-};
 
 static uint32_t piece_count(enum field_type t)
 {
@@ -30,12 +15,26 @@ static uint32_t piece_count(enum field_type t)
 	return type_has_bytes(t) ? 3 : 2;
 }
 
-static void count_field(const struct field *f, uint32_t *nodes, uint32_t *pieces)
+struct counts {
+	uint64_t nodes, pieces, variadics;
+};
+
+/* What a batch must bring for a column; values: of a dictionary, whose own column is not indices. */
+static void count_field(struct decoder *d, const struct field *f, const struct wire *w, bool values, struct counts *n)
 {
-	*nodes += 1;
-	*pieces += piece_count(f->type);
+	n->nodes++;
+	n->pieces += w && w->encoded && !values ? 2 : piece_count(f->type);
+	if (w && w->encoded && !values)
+		return;
+	if (w && w->view) {
+		/* validity and views, then as many buffers as the message says */
+		n->pieces--;
+		if (n->variadics < d->variadics.count)
+			n->pieces += (uint64_t)fbs_list_i64(&d->variadics, (uint32_t)n->variadics, 8, 0) & UINT32_MAX;
+		n->variadics++;
+	}
 	for (int i = 0; i < f->n_children; i++)
-		count_field(&f->children[i], nodes, pieces);
+		count_field(d, &f->children[i], w ? &w->children[i] : NULL, false, n);
 }
 
 /* The buffers' places in the body as it came. */
@@ -53,96 +52,33 @@ static enum status find_pieces(struct decoder *d, struct fbs_vector *v, const ui
 	return OK;
 }
 
-static int64_t load_i64(const uint8_t *p)
+/* --- arrays ------------------------------------------------------------------------------------- */
+enum status decode_error(struct decoder *d, const struct array *a, const char *what)
 {
-	int64_t v;
+	return error_set(d->err, ERR_DATA, "column '%s': %s", a->field->name, what);
+}
+
+static unsigned long long load_word(const uint8_t *p)
+{
+	unsigned long long v;
 
 	memcpy(&v, p, 8);
 	return v;
 }
 
-/* Bytes that buffer i inflates to, checked against the zstd frame's own word; -1 if they disagree. */
-static int64_t inflated_bytes(const struct piece *piece)
-{
-	if (piece->n == 0)
-		return 0;
-	if (piece->n < 8)
-		return -1;
-	int64_t n = load_i64(piece->p);
-	if (n == -1)
-		return piece->n - 8;
-	unsigned long long frame = ZSTD_getFrameContentSize(piece->p + 8, (size_t)piece->n - 8);
-	if (n < 0 || frame != (unsigned long long)n)
-		return -1;
-	return n;
-}
-
-static enum status inflate_piece(struct decoder *d, uint32_t i, uint8_t *to, int64_t n)
-{
-	struct piece *piece = &d->pieces[i];
-
-	if (piece->n == 0)
-		return OK;
-	if (load_i64(piece->p) == -1) {
-		memcpy(to, piece->p + 8, (size_t)n);
-	} else {
-		size_t got = ZSTD_decompress(to, (size_t)n, piece->p + 8, (size_t)piece->n - 8);
-		if (ZSTD_isError(got) || got != (size_t)n)
-			return error_set(d->err, ERR_DATA, "buffer %u does not decompress", (unsigned)i);
-	}
-	*piece = (struct piece){ to, n };
-	return OK;
-}
-
-static enum status inflate(struct decoder *d)
-{
-	int64_t total = 64;
-
-	for (uint32_t i = 0; i < d->n_pieces; i++) {
-		int64_t n = inflated_bytes(&d->pieces[i]);
-		if (n < 0)
-			return error_set(d->err, ERR_DATA, "buffer %u does not decompress", (unsigned)i);
-		if (n > ARROW_BODY_MAX - total)
-			return error_set(d->err, ERR_UNSUPPORTED, "batch inflates to more than 4 GiB");
-		total += (n + 63) & ~(int64_t)63;
-	}
-	uint8_t *block = mem_try((size_t)total);
-	if (!block)
-		return error_set(d->err, ERR_MEMORY, "no memory for a batch of %lld bytes", (long long)total);
-	uint8_t *at = block;
-	for (uint32_t i = 0; i < d->n_pieces; i++) {
-		int64_t n = inflated_bytes(&d->pieces[i]);
-		enum status st = inflate_piece(d, i, at, n);
-		if (st != OK) {
-			mem_free(block);
-			return st;
-		}
-		at += (n + 63) & ~(int64_t)63;
-	}
-	mem_free(d->b->owned);
-	d->b->owned = block;
-	return OK;
-}
-
-/* --- arrays ------------------------------------------------------------------------------------- */
-static enum status bad(struct decoder *d, const struct array *a, const char *what)
-{
-	return error_set(d->err, ERR_DATA, "column '%s': %s", a->field->name, what);
-}
-
-static enum status read_validity(struct decoder *d, struct array *a)
+enum status decode_validity(struct decoder *d, struct array *a)
 {
 	struct piece *p = &d->pieces[d->next_piece++];
 
 	if (a->null_count == 0)
 		return OK;
 	if (p->n < a->length / 8 + (a->length % 8 != 0))
-		return bad(d, a, "validity bitmap is too short");
+		return decode_error(d, a, "validity bitmap is too short");
 	a->validity = p->p;
 	/* Writers get null_count wrong; the bitmap is what counts. */
 	int64_t nulls = 0, i = 0;
 	for (; i + 64 <= a->length; i += 64)
-		nulls += 64 - __builtin_popcountll((unsigned long long)load_i64(p->p + i / 8));
+		nulls += 64 - __builtin_popcountll(load_word(p->p + i / 8));
 	for (; i < a->length; i++)
 		nulls += !bit_get(p->p, i);
 	a->null_count = nulls;
@@ -162,22 +98,22 @@ static enum status read_offsets(struct decoder *d, struct array *a)
 		return OK;
 	}
 	if (p->n / width <= a->length)
-		return bad(d, a, "offsets are too short");
+		return decode_error(d, a, "offsets are too short");
 	a->offsets = p->p;
 	int64_t last = array_offset(a, 0);
 	if (last < 0)
-		return bad(d, a, "negative offset");
+		return decode_error(d, a, "negative offset");
 	for (int64_t i = 1; i <= a->length; i++) {
 		int64_t next = array_offset(a, i);
 		if (next < last)
-			return bad(d, a, "offsets run backwards");
+			return decode_error(d, a, "offsets run backwards");
 		last = next;
 	}
 	return OK;
 }
 
 /* All rows at once, then that none begins inside a character; only a failure looks at rows. */
-static enum status check_utf8(struct decoder *d, const struct array *a)
+enum status decode_check_utf8(struct decoder *d, const struct array *a)
 {
 	const char *s = a->values;
 	int64_t from = array_offset(a, 0), to = array_offset(a, a->length);
@@ -201,10 +137,10 @@ static enum status read_bytes(struct decoder *d, struct array *a)
 	TRY(read_offsets(d, a));
 	struct piece *p = &d->pieces[d->next_piece++];
 	if (array_offset(a, a->length) > p->n)
-		return bad(d, a, "offsets lead past the data");
+		return decode_error(d, a, "offsets lead past the data");
 	a->values = p->p ? p->p : (const uint8_t *)"";
 	a->values_bytes = p->n;
-	return field_is_text(a->field) ? check_utf8(d, a) : OK;
+	return field_is_text(a->field) ? decode_check_utf8(d, a) : OK;
 }
 
 static enum status read_fixed(struct decoder *d, struct array *a)
@@ -212,18 +148,18 @@ static enum status read_fixed(struct decoder *d, struct array *a)
 	struct piece *p = &d->pieces[d->next_piece++];
 	int64_t need = a->length / 8 + (a->length % 8 != 0);
 
-	if (a->field->type != T_BOOL && __builtin_mul_overflow(a->length, type_width(a->field->type), &need))
-		return bad(d, a, "too many rows");
+	if (a->field->type != T_BOOL && __builtin_mul_overflow(a->length, field_width(a->field), &need))
+		return decode_error(d, a, "too many rows");
 	if (p->n < need)
-		return bad(d, a, "values are too short");
-	a->values = p->p;
+		return decode_error(d, a, "values are too short");
+	a->values = p->p ? p->p : (const uint8_t *)"";
 	a->values_bytes = need;
 	return OK;
 }
 
-static enum status read_array(struct decoder *d, const struct field *f, struct array *a);
+static enum status read_array(struct decoder *d, const struct field *f, const struct wire *w, bool values, struct array *a);
 
-static enum status read_children(struct decoder *d, struct array *a)
+static enum status read_children(struct decoder *d, const struct wire *w, struct array *a)
 {
 	const struct field *f = a->field;
 	int64_t need = a->length;
@@ -235,77 +171,110 @@ static enum status read_children(struct decoder *d, struct array *a)
 	if (type_offset_width(f->type))
 		need = array_offset(a, a->length);
 	else if (f->type == T_FIXED_LIST && __builtin_mul_overflow(a->length, f->list_size, &need))
-		return bad(d, a, "too many elements");
+		return decode_error(d, a, "too many elements");
 	for (int i = 0; i < f->n_children; i++) {
-		TRY(read_array(d, &f->children[i], &a->children[i]));
+		TRY(read_array(d, &f->children[i], w ? &w->children[i] : NULL, false, &a->children[i]));
 		if (a->children[i].length < need)
-			return bad(d, a, "child is too short");
+			return decode_error(d, a, "child is too short");
 	}
 	return OK;
 }
 
-static enum status read_array(struct decoder *d, const struct field *f, struct array *a)
+enum status decode_node(struct decoder *d, struct array *a)
 {
 	uint32_t node = d->next_node++;
 
-	a->field = f;
 	a->length = fbs_list_i64(&d->nodes, node, 16, 0);
 	a->null_count = fbs_list_i64(&d->nodes, node, 16, 8);
 	if (a->length < 0 || a->null_count < 0 || a->null_count > a->length)
-		return bad(d, a, "impossible row count");
+		return decode_error(d, a, "impossible row count");
+	return OK;
+}
+
+static enum status read_array(struct decoder *d, const struct field *f, const struct wire *w, bool values, struct array *a)
+{
+	a->field = f;
+	TRY(decode_node(d, a));
+	if (w && w->encoded && !values)
+		return decode_indices(d, w, a);
+	if (w && w->view)
+		return decode_views(d, a);
 	/* Lengths of all other types are bounded by buffers that lie in the body. */
-	bool unbounded = f->type == T_NULL || f->type == T_STRUCT || f->type == T_FIXED_LIST;
+	bool unbounded = f->type == T_NULL || f->type == T_STRUCT || f->type == T_FIXED_LIST || f->type == T_FIXED_BINARY;
 	if (unbounded && a->length > INT32_MAX)
-		return bad(d, a, "too many rows");
+		return decode_error(d, a, "too many rows");
 	if (f->type == T_NULL) {
 		a->null_count = a->length;
 		return OK;
 	}
-	TRY(read_validity(d, a));
+	TRY(decode_validity(d, a));
 	if (type_has_bytes(f->type))
 		return read_bytes(d, a);
 	if (type_offset_width(f->type))
 		TRY(read_offsets(d, a));
 	else if (f->type != T_STRUCT && f->type != T_FIXED_LIST)
 		return read_fixed(d, a);
-	return read_children(d, a);
+	return read_children(d, w, a);
 }
 
-static enum status read_batch(struct decoder *d, const struct schema *s, uint8_t *body)
+void *decode_alloc(struct decoder *d, int64_t bytes)
 {
-	struct fbs_table *t = &d->m->header;
-	struct fbs_table codec = fbs_child(t, 3);
-	uint32_t n_nodes = 0, n_pieces = 0;
+	if (bytes < 0 || bytes > d->left)
+		return NULL;
+	d->left -= bytes;
+	return arena_try(&d->b->arena, (size_t)bytes + 8);
+}
+
+enum status decode_no_memory(struct decoder *d, const struct array *a)
+{
+	return error_set(d->err, ERR_MEMORY, "column '%s': no memory for its values (at most 4 GiB in a batch)", a->field->name);
+}
+
+/* The message has as many arrays and buffers as the schema asks for; room for the buffers. */
+static enum status open_table(struct decoder *d, struct fbs_table *t, const struct schema *s, const struct wire *wires,
+			      bool values, struct fbs_vector *buffers)
+{
+	struct counts n = {0};
 
 	d->nodes = fbs_list(t, 1, 16);
-	struct fbs_vector buffers = fbs_list(t, 2, 16);
-	int64_t rows = fbs_int(t, 0, 8, 0);
+	*buffers = fbs_list(t, 2, 16);
+	d->variadics = fbs_list(t, 4, 8);
 	if (d->m->fbs.bad)
 		return error_set(d->err, ERR_DATA, "message metadata is corrupt");
+	for (int i = 0; i < s->n_fields; i++)
+		count_field(d, &s->fields[i], wires ? &wires[i] : NULL, values, &n);
+	if (d->nodes.count != n.nodes || buffers->count != n.pieces || n.variadics > d->variadics.count)
+		return error_set(d->err, ERR_DATA, "batch does not fit the schema");
+	d->n_pieces = buffers->count;
+	d->pieces = arena_alloc(&d->b->arena, ((size_t)d->n_pieces + 1) * sizeof(*d->pieces));
+	return OK;
+}
+
+enum status decode_table(struct decoder *d, struct fbs_table *t, const struct schema *s, const struct wire *wires,
+			 bool values, uint8_t *body)
+{
+	struct fbs_table codec = fbs_child(t, 3);
+	int64_t rows = fbs_int(t, 0, 8, 0);
+	struct fbs_vector buffers;
+
+	TRY(open_table(d, t, s, wires, values, &buffers));
 	if (rows < 0 || rows > INT32_MAX)
 		return error_set(d->err, ERR_DATA, "impossible row count %lld", (long long)rows);
-	if (codec.pos && (fbs_int(&codec, 0, 1, 0) != 1 || fbs_int(&codec, 1, 1, 0) != 0))
-		return error_set(d->err, ERR_UNSUPPORTED, "LZ4 compression is not supported (zstd is)");
-	for (int i = 0; i < s->n_fields; i++)
-		count_field(&s->fields[i], &n_nodes, &n_pieces);
-	if (d->nodes.count != n_nodes || buffers.count != n_pieces)
-		return error_set(d->err, ERR_DATA, "batch does not fit the schema");
-	d->n_pieces = n_pieces;
-	d->pieces = arena_alloc(&d->b->arena, ((size_t)n_pieces + 1) * sizeof(*d->pieces));
 	TRY(find_pieces(d, &buffers, body, d->m->body_bytes));
 	if (codec.pos)
-		TRY(inflate(d));
+		TRY(decode_inflate(d, &codec));
+	d->left = ARROW_BODY_MAX;
 	d->b->rows = rows;
 	for (int i = 0; i < s->n_fields; i++) {
-		TRY(read_array(d, &s->fields[i], &d->b->columns[i]));
+		TRY(read_array(d, &s->fields[i], wires ? &wires[i] : NULL, values, &d->b->columns[i]));
 		if (d->b->columns[i].length != rows)
-			return bad(d, &d->b->columns[i], "has another number of rows than the batch");
+			return decode_error(d, &d->b->columns[i], "has another number of rows than the batch");
 	}
 	return OK;
 }
 
-enum status arrow_read_batch(struct message *m, const struct schema *s, uint8_t *body, struct batch **out,
-			     struct error *err)
+enum status arrow_read_batch(struct message *m, const struct schema *s, const struct encodings *e, uint8_t *body,
+			     struct batch **out, struct error *err)
 {
 	struct decoder d = { .m = m, .err = err };
 	enum status st;
@@ -313,12 +282,10 @@ enum status arrow_read_batch(struct message *m, const struct schema *s, uint8_t 
 	*out = NULL;
 	d.b = batch_new(s, 0);
 	d.b->owned = body;
-	if (m->type == ARROW_DICTIONARY)
-		st = error_set(err, ERR_UNSUPPORTED, "dictionary batches are not supported");
-	else if (m->type != ARROW_BATCH)
+	if (m->type != ARROW_BATCH)
 		st = error_set(err, ERR_DATA, m->type == ARROW_SCHEMA ? "a second schema message" : "unknown message type");
 	else
-		st = read_batch(&d, s, body);
+		st = decode_table(&d, &m->header, s, e ? e->wires : NULL, false, body);
 	if (st == OK)
 		*out = d.b;
 	else

@@ -23,6 +23,12 @@ struct arrow_source {
 	struct hasher *total;                    /* all bytes of the stream so far */
 	struct buf metadata;
 	struct message m;
+	struct encodings *encodings;
+	struct file_block *blocks;               /* of a file: the messages that its footer has to list */
+	int64_t n_blocks, cap_blocks;
+	bool loaded;                             /* all its dictionaries have been read by its footer */
+	bool ahead;                              /* prefix of the next message has been read: */
+	uint32_t prefix[2];
 };
 
 static enum status truncated(struct arrow_source *a, struct error *err)
@@ -67,15 +73,40 @@ static enum status whole(enum status st, struct arrow_source *a, struct error *e
 	return error_set(err, ERR_DATA, "truncated at byte %" PRIu64, input_offset(a->s.in));
 }
 
+static enum status read_prefix(struct arrow_source *a, uint32_t prefix[2], bool *eof, struct error *err)
+{
+	enum status st = OK;
+
+	if (a->ahead)
+		memcpy(prefix, a->prefix, sizeof(a->prefix));
+	else
+		st = read_bytes(a, prefix, sizeof(a->prefix), err);
+	a->ahead = false;
+	*eof = st == END;
+	return st;
+}
+
+/* Files of polars begin with the schema message as it is, without its prefix: it goes on to the prefix of the next message.
+ * All words of eight bytes up to that are its metadata; the footer tells later whether that was right. */
+static enum status read_bare_schema(struct arrow_source *a, struct error *err)
+{
+	do {
+		if (a->metadata.len > ARROW_METADATA_MAX)
+			return error_set(err, ERR_DATA, "no Arrow message where one must begin (byte 8)");
+		buf_add(&a->metadata, a->prefix, sizeof(a->prefix));
+		TRY(whole(read_bytes(a, a->prefix, sizeof(a->prefix), err), a, err));
+	} while (a->prefix[0] != 0xFFFFFFFFu || a->prefix[1] % 8 || a->prefix[1] > ARROW_METADATA_MAX);
+	a->ahead = true;
+	return message_parse(&a->m, a->metadata.data, (uint32_t)a->metadata.len, err);
+}
+
 /* Prefix and metadata of the next message; END at the marker or, *eof, at the end of the input. */
 static enum status read_metadata(struct arrow_source *a, bool *eof, struct error *err)
 {
 	uint32_t prefix[2];
 
 	*eof = false;
-	enum status st = read_bytes(a, prefix, sizeof(prefix), err);
-	*eof = st == END;
-	TRY(st);
+	TRY(read_prefix(a, prefix, eof, err));
 	if (prefix[0] != 0xFFFFFFFFu)
 		return error_set(err, ERR_DATA, "no Arrow message where one must begin (byte %" PRIu64 ")",
 				 input_offset(a->s.in) - 8);
@@ -91,6 +122,22 @@ static enum status read_metadata(struct arrow_source *a, bool *eof, struct error
 	a->metadata.len = prefix[1];
 	hasher_add(a->total, prefix, sizeof(prefix));
 	return message_parse(&a->m, a->metadata.data, prefix[1], err);
+}
+
+static enum status read_schema_message(struct arrow_source *a, struct error *err)
+{
+	bool eof;
+
+	if (a->file) {
+		/* the magic may be padded to 64 bytes */
+		do
+			TRY(whole(read_bytes(a, a->prefix, sizeof(a->prefix), err), a, err));
+		while (a->prefix[0] == 0 && a->prefix[1] == 0 && input_offset(a->s.in) <= 64);
+		if (a->prefix[0] != 0xFFFFFFFFu)
+			return read_bare_schema(a, err);
+		a->ahead = true;
+	}
+	return read_metadata(a, &eof, err);
 }
 
 /* The body. One that claims much gets memory as its bytes come, so a lie costs nothing. */
@@ -203,6 +250,26 @@ static enum status check_closing(struct arrow_source *a, const uint8_t *body, st
 }
 
 /* --- the sequence of messages ------------------------------------------------------------------- */
+/* What follows the marker in a file. */
+static enum status check_footer(struct arrow_source *a, struct error *err)
+{
+	struct buf tail = {0};
+	size_t got = 1;
+	enum status st = OK;
+
+	while (st == OK && got > 0 && tail.len <= ARROW_FOOTER_MAX) {
+		buf_reserve(&tail, 1 << 16);
+		st = source_input_error(&a->s, input_read(a->s.in, tail.data + tail.len, 1 << 16, &got, err));
+		tail.len += st == OK ? got : 0;
+	}
+	if (st == OK && tail.len > ARROW_FOOTER_MAX)
+		st = error_set(err, ERR_DATA, "too much follows the end of the stream in the file");
+	if (st == OK)
+		st = arrow_check_footer(tail.data, tail.len, &a->s.schema, a->blocks, a->n_blocks, err);
+	buf_release(&tail);
+	return st != OK && a->allow_truncated ? OK : st;
+}
+
 /* The end-of-stream marker has come. */
 static enum status check_end(struct arrow_source *a, struct error *err)
 {
@@ -213,13 +280,30 @@ static enum status check_end(struct arrow_source *a, struct error *err)
 		return truncated(a, err);
 	if (a->origin == ORIGIN_UNKNOWN)
 		a->s.foreign = true;
-	if (!a->file)
-		TRY(source_input_error(&a->s, input_peek(a->s.in, 1, &p, &got, err)));
+	if (a->file) {
+		TRY(check_footer(a, err));
+		a->s.ended = true;
+		return END;
+	}
+	TRY(source_input_error(&a->s, input_peek(a->s.in, 1, &p, &got, err)));
 	if (got)
 		return error_set(err, ERR_DATA, "data after the end of the stream (byte %" PRIu64 "): name joined streams as separate files",
 				 input_offset(a->s.in));
 	a->s.ended = true;
 	return END;
+}
+
+/* The message whose metadata has just been read. */
+static void note_block(struct arrow_source *a)
+{
+	int64_t metadata_bytes = (int64_t)a->metadata.len + 8;
+
+	if (!a->file || (a->m.type != ARROW_BATCH && a->m.type != ARROW_DICTIONARY))
+		return;
+	MEM_PUSH_ROOM(a->blocks, a->n_blocks, a->cap_blocks);
+	a->blocks[a->n_blocks++] = (struct file_block){
+		(int64_t)input_offset(a->s.in) - metadata_bytes, metadata_bytes, a->m.body_bytes, a->m.type == ARROW_DICTIONARY
+	};
 }
 
 /* One message with its body: a batch, or OK without one for the closing batch. */
@@ -232,6 +316,7 @@ static enum status take_message(struct arrow_source *a, struct batch **out, stru
 		return error_set(err, ERR_DATA, "a batch after the closing batch");
 	if (a->m.type == ARROW_BATCH)
 		TRY(check_origin(a, err));
+	note_block(a);
 	TRY(read_body(a, &body, err));
 	if (a->origin == ORIGIN_OURS && has_meta(&a->m, "quern.end")) {
 		st = check_closing(a, body, err);
@@ -245,7 +330,13 @@ static enum status take_message(struct arrow_source *a, struct batch **out, stru
 		mem_free(body);
 		return st;
 	}
-	TRY(arrow_read_batch(&a->m, &a->s.schema, body, out, err));
+	if (a->m.type == ARROW_DICTIONARY && a->loaded) {
+		mem_free(body);
+		return OK;
+	}
+	if (a->m.type == ARROW_DICTIONARY)
+		return arrow_read_dictionary(&a->m, a->encodings, body, err);
+	TRY(arrow_read_batch(&a->m, &a->s.schema, a->encodings, body, out, err));
 	if (a->closed) {
 		batch_release(*out);
 		*out = NULL;
@@ -287,16 +378,30 @@ static void arrow_close(struct source *s)
 
 	hasher_close(a->total);
 	buf_release(&a->metadata);
+	encodings_close(a->encodings);
+	mem_free(a->blocks);
 	schema_release(&s->schema);
 	mem_free(s->provenance);
 	mem_free(a);
+}
+
+/* In a file a dictionary may stand behind the batches that need it; what cannot be read from its end (a pipe) has to have
+ * them in order. */
+static enum status load_dictionaries(struct arrow_source *a, struct error *err)
+{
+	if (!a->file || !encodings_have_dictionaries(a->encodings))
+		return OK;
+	enum status st = arrow_load_dictionaries(a->s.in, a->encodings, err);
+	a->loaded = st == OK;
+	if (st == ERR_IO)
+		source_input_error(&a->s, st);
+	return st == ERR_UNSUPPORTED || (st == ERR_DATA && a->allow_truncated) ? OK : st;
 }
 
 enum status arrow_source_open(struct source **out, struct input *in, bool file, bool allow_truncated, struct error *err)
 {
 	struct arrow_source *a = mem_zalloc(sizeof(*a));
 	char magic[8];
-	bool eof;
 	enum status st = OK;
 
 	a->s = (struct source){ .next = arrow_next, .close = arrow_close, .in = in };
@@ -307,11 +412,13 @@ enum status arrow_source_open(struct source **out, struct input *in, bool file, 
 	if (file)
 		st = read_bytes(a, magic, sizeof(magic), err);
 	if (st == OK)
-		st = read_metadata(a, &eof, err);
+		st = read_schema_message(a, err);
 	if (st == OK) {
 		hasher_add(a->total, a->metadata.data, a->metadata.len);
-		st = arrow_read_schema(&a->m, &a->s.schema, err);
+		st = arrow_read_schema(&a->m, &a->s.schema, &a->encodings, err);
 	}
+	if (st == OK)
+		st = load_dictionaries(a, err);
 	if (st == END)
 		st = error_set(err, ERR_DATA, "no schema");
 	return st;

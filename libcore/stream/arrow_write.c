@@ -20,11 +20,12 @@ static bool tail_clean(const void *bits, int64_t n)
 
 static bool null_slot_clean(const struct array *a, int64_t row)
 {
-	static const char zeros[8];
-	int width = type_width(a->field->type);
-
-	if (width)
-		return memcmp((const char *)a->values + row * width, zeros, (size_t)width) == 0;
+	if (type_is_fixed(a->field->type)) {
+		int width = field_width(a->field);
+		const char *p = (const char *)a->values + row * width;
+		/* zero, and so are all that follow: each equals the one before */
+		return width == 0 || (*p == 0 && memcmp(p, p + 1, (size_t)width - 1) == 0);
+	}
 	if (a->field->type == T_BOOL)
 		return !bit_get(a->values, row);
 	return array_offset(a, row) == array_offset(a, row + 1);
@@ -86,8 +87,8 @@ static void add_array(struct encoded *e, const struct array *a)
 		add_part(e, a->values, array_offset(a, a->length));
 	else if (f->type == T_BOOL)
 		add_part(e, a->values, bits_bytes(a->length));
-	else if (type_width(f->type))
-		add_part(e, a->values, a->length * type_width(f->type));
+	else if (type_is_fixed(f->type))
+		add_part(e, a->values, a->length * field_width(f));
 }
 
 static void gather(struct encoded *e, const struct array *a)

@@ -34,7 +34,8 @@ static void *bytes_extend(struct bytes *b, size_t n)
 		b->cap = cap;
 	}
 	void *p = b->data + b->len;
-	memset(p, 0, n);
+	if (n)                               /* no bytes may have no place */
+		memset(p, 0, n);
 	b->len += n;
 	return p;
 }
@@ -309,8 +310,8 @@ static void push_empty(struct column *c)
 {
 	const struct field *f = c->field;
 
-	if (type_width(f->type))
-		bytes_extend(&c->values, (size_t)type_width(f->type));
+	if (type_is_fixed(f->type))
+		bytes_extend(&c->values, (size_t)field_width(f));
 	else if (f->type == T_BOOL)
 		bits_room(&c->values, c->rows);
 	else if (type_has_bytes(f->type))
@@ -354,18 +355,27 @@ void column_null(struct column *c)
 
 void column_int(struct column *c, int64_t v)
 {
-	int width = type_width(c->field->type);
+	enum field_type type = type_stored_as(c->field->type);
 
-	if (c->field->type == T_BOOL) {
+	if (type == T_BOOL) {
 		bits_room(&c->values, c->rows);
 		if (v)
 			bit_set(c->values.data, c->rows);
-	} else if (width && c->field->type < T_FLOAT16) {
+	} else if (type >= T_INT8 && type <= T_UINT64) {
+		int width = field_width(c->field);
 		/* little endian: the low bytes come first */
 		memcpy(bytes_extend(&c->values, (size_t)width), &v, (size_t)width);
 	} else {
 		wrong_type(c, "an integer");
 	}
+	row_valid(c);
+}
+
+void column_fixed(struct column *c, const void *value)
+{
+	if (!type_is_fixed(c->field->type))
+		wrong_type(c, "a value of fixed size");
+	bytes_add(&c->values, value, (size_t)field_width(c->field));
 	row_valid(c);
 }
 
@@ -425,7 +435,7 @@ void column_end_struct(struct column *c)
 /* n values of a fixed width at once. */
 static void push_values(struct column *c, const void *v, int64_t n)
 {
-	bytes_add(&c->values, v, (size_t)n * (size_t)type_width(c->field->type));
+	bytes_add(&c->values, v, (size_t)n * (size_t)field_width(c->field));
 	if (c->nulls)
 		for (int64_t i = 0; i < n; i++) {
 			bits_room(&c->validity, c->rows + i);
@@ -460,7 +470,7 @@ void column_message(struct column *c, const char *role, const char *content, siz
 
 static void copy_elements(struct column *c, const struct array *items, int64_t from, int64_t to)
 {
-	int width = type_width(c->field->type);
+	int width = field_width(c->field);
 
 	if (width && !items->validity) {
 		push_values(c, (const char *)items->values + (items->offset + from) * width, to - from);
@@ -473,13 +483,13 @@ static void copy_elements(struct column *c, const struct array *items, int64_t f
 void column_copy(struct column *c, const struct array *a, int64_t row)
 {
 	const struct field *f = a->field;
-	int width = type_width(f->type);
 
 	if (f->type != c->field->type)
 		wrong_type(c, "a value of another type");
 	if (array_is_null(a, row)) {
 		column_null(c);
-	} else if (width) {
+	} else if (type_is_fixed(f->type)) {
+		int width = field_width(f);
 		bytes_add(&c->values, (const char *)a->values + (a->offset + row) * width, (size_t)width);
 		row_valid(c);
 	} else if (f->type == T_BOOL) {

@@ -1,36 +1,52 @@
-/* field.c - schemas: fields, their notation, metadata, comparison. */
+/* field.c - schemas: fields, metadata, comparison. */
 #include "stream/layout.h"
 
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static const char *const type_names[] = {
-	"null", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-	"float16", "float32", "float64", "utf8", "large_utf8", "binary", "large_binary",
-	"list", "large_list", "fixed_size_list", "struct"
-};
-#define N_TYPES ((int)(sizeof(type_names) / sizeof(type_names[0])))
 
 void field_release(struct field *f)
 {
 	for (int i = 0; i < f->n_children; i++)
 		field_release(&f->children[i]);
+	for (int i = 0; i < f->n_meta; i++) {
+		mem_free(f->meta[i].key);
+		mem_free(f->meta[i].value);
+	}
 	mem_free(f->children);
+	mem_free(f->meta);
+	mem_free(f->timezone);
 	mem_free(f->name);
 	memset(f, 0, sizeof(*f));
+}
+
+void field_add_meta(struct field *f, const char *key, size_t key_bytes, const char *value, size_t value_bytes)
+{
+	f->meta = mem_grow(f->meta, (size_t)f->n_meta + 1, sizeof(*f->meta));
+	f->meta[f->n_meta++] = (struct field_meta){ mem_strndup(key, key_bytes), mem_strndup(value, value_bytes), key_bytes, value_bytes };
 }
 
 void field_copy(struct field *to, const struct field *from)
 {
 	*to = *from;
 	to->name = mem_strdup(from->name ? from->name : "");
+	to->timezone = from->timezone ? mem_strdup(from->timezone) : NULL;
+	to->meta = NULL;
+	to->n_meta = 0;
+	for (int i = 0; i < from->n_meta; i++) {
+		const struct field_meta *m = &from->meta[i];
+		field_add_meta(to, m->key, m->key_bytes, m->value, m->value_bytes);
+	}
 	to->children = NULL;
 	if (from->n_children > 0)
 		to->children = mem_array((size_t)from->n_children, sizeof(*to->children));
 	for (int i = 0; i < from->n_children; i++)
 		field_copy(&to->children[i], &from->children[i]);
+}
+
+struct field *field_push_child(struct field *f)
+{
+	f->children = mem_grow(f->children, (size_t)f->n_children + 1, sizeof(*f->children));
+	memset(&f->children[f->n_children], 0, sizeof(*f->children));
+	return &f->children[f->n_children++];
 }
 
 void schema_release(struct schema *s)
@@ -123,153 +139,44 @@ void schema_set_meta(struct schema *s, const char *key, const char *value)
 	}
 }
 
-/* --- the notation --------------------------------------------------------------------------
- * field = name ":" type ; type = NAME [ "<" type or fields ">" ] [ "[" size "]" ] [ "?" ] */
-static void spec_bug(const char *spec, const char *at)
-{
-	fprintf(stderr, "bug: bad field notation '%s' at '%s'\n", spec, at);
-	abort();
-}
-
-static const char *skip_space(const char *p)
-{
-	while (*p == ' ')
-		p++;
-	return p;
-}
-
-static const char *parse_field(const char *spec, const char *p, struct field *f);
-
-static enum field_type parse_type_name(const char *spec, const char *p, size_t n)
-{
-	for (int t = 0; t < N_TYPES; t++)
-		if (strlen(type_names[t]) == n && memcmp(type_names[t], p, n) == 0)
-			return (enum field_type)t;
-	spec_bug(spec, p);
-	return T_NULL;
-}
-
-struct field *field_push_child(struct field *f)
-{
-	f->children = mem_grow(f->children, (size_t)f->n_children + 1, sizeof(*f->children));
-	memset(&f->children[f->n_children], 0, sizeof(*f->children));
-	return &f->children[f->n_children++];
-}
-
-static const char *parse_type(const char *spec, const char *p, struct field *f)
-{
-	p = skip_space(p);
-	size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz_0123456789");
-	f->type = parse_type_name(spec, p, n);
-	p += n;
-	if (f->type == T_STRUCT) {
-		if (*p++ != '<')
-			spec_bug(spec, p - 1);
-		while (*(p = skip_space(p)) != '>') {
-			p = skip_space(parse_field(spec, p, field_push_child(f)));
-			if (*p == ',')
-				p++;
-			else if (*p != '>')
-				spec_bug(spec, p);
-		}
-		p++;
-	} else if (f->type == T_LIST || f->type == T_LARGE_LIST || f->type == T_FIXED_LIST) {
-		if (*p++ != '<')
-			spec_bug(spec, p - 1);
-		struct field *item = field_push_child(f);
-		item->name = mem_strdup("item");
-		p = skip_space(parse_type(spec, p, item));
-		if (*p++ != '>')
-			spec_bug(spec, p - 1);
-	}
-	if (f->type == T_FIXED_LIST) {
-		char *end;
-		if (*p != '[')
-			spec_bug(spec, p);
-		f->list_size = (int32_t)strtol(p + 1, &end, 10);
-		if (*end != ']' || f->list_size < 0)
-			spec_bug(spec, p);
-		p = end + 1;
-	}
-	if (*p == '?') {
-		f->nullable = true;
-		p++;
-	}
-	return p;
-}
-
-static const char *parse_field(const char *spec, const char *p, struct field *f)
-{
-	const char *colon = strchr(p, ':');
-
-	if (!colon)
-		spec_bug(spec, p);
-	f->name = mem_strndup(p, (size_t)(colon - p));
-	return parse_type(spec, colon + 1, f);
-}
-
-int schema_add_spec(struct schema *s, const char *spec)
-{
-	const char *end = parse_field(spec, spec, schema_push(s));
-
-	if (*end)
-		spec_bug(spec, end);
-	return s->n_fields - 1;
-}
-
-static void type_print(const struct field *f, struct buf *out)
-{
-	buf_str(out, type_names[f->type]);
-	if (f->n_children > 0 || f->type == T_STRUCT) {
-		buf_char(out, '<');
-		for (int i = 0; i < f->n_children; i++) {
-			if (i)
-				buf_str(out, ", ");
-			if (f->type == T_STRUCT)
-				field_print(&f->children[i], out);
-			else
-				type_print(&f->children[i], out);
-		}
-		buf_char(out, '>');
-	}
-	if (f->type == T_FIXED_LIST)
-		buf_printf(out, "[%d]", (int)f->list_size);
-	if (f->nullable)
-		buf_char(out, '?');
-}
-
-void field_print(const struct field *f, struct buf *out)
-{
-	buf_str(out, f->name);
-	buf_str(out, ": ");
-	type_print(f, out);
-}
-
 /* --- comparison ------------------------------------------------------------------------------ */
 static bool is_list(enum field_type t)
 {
 	return t == T_LIST || t == T_LARGE_LIST || t == T_FIXED_LIST;
 }
 
-static bool type_equal(const struct field *a, const struct field *b)
+/* What stands in the brackets of the notation; unused members are zero. */
+static bool parameters_equal(const struct field *a, const struct field *b)
 {
-	if (a->type != b->type || a->n_children != b->n_children)
-		return false;
-	if (a->type == T_FIXED_LIST && a->list_size != b->list_size)
+	const char *zone_a = a->timezone ? a->timezone : "", *zone_b = b->timezone ? b->timezone : "";
+
+	return a->list_size == b->list_size && a->width == b->width && a->unit == b->unit && a->precision == b->precision &&
+	       a->scale == b->scale && a->keys_sorted == b->keys_sorted && strcmp(zone_a, zone_b) == 0;
+}
+
+/* Names of children count, but those of a list's element ("item", "element") and of a map's entries say nothing. */
+static bool types_equal(const struct field *a, const struct field *b, bool child_names)
+{
+	if (a->type != b->type || a->n_children != b->n_children || !parameters_equal(a, b))
 		return false;
 	for (int i = 0; i < a->n_children; i++) {
-		/* A list's element name ("item", "element") says nothing. */
-		bool same = is_list(a->type) ? type_equal(&a->children[i], &b->children[i])
-					     : field_equal(&a->children[i], &b->children[i]);
-		if (!same)
+		const struct field *ca = &a->children[i], *cb = &b->children[i];
+		if (a->type == T_STRUCT && child_names && strcmp(ca->name, cb->name) != 0)
+			return false;
+		if (!types_equal(ca, cb, a->type != T_MAP))
 			return false;
 	}
 	return true;
 }
 
+bool field_type_equal(const struct field *a, const struct field *b)
+{
+	return types_equal(a, b, true);
+}
+
 bool field_equal(const struct field *a, const struct field *b)
 {
-	return strcmp(a->name, b->name) == 0 && type_equal(a, b);
+	return strcmp(a->name, b->name) == 0 && field_type_equal(a, b);
 }
 
 bool schema_equal(const struct schema *a, const struct schema *b)

@@ -6,18 +6,11 @@
 
 struct reader {
 	struct input *in;
+	bool borrowed;               /* in is the caller's */
 	struct source *source;
 	int64_t rows;
 	bool ended;
 };
-
-/* First bytes that are no records of ours, but that people will try. */
-static enum status unknown_content(const uint8_t *p, size_t n, struct error *err)
-{
-	if (n >= 4 && memcmp(p, "PAR1", 4) == 0)
-		return error_set(err, ERR_DATA, "a Parquet file is no record stream (quern import reads other formats)");
-	return error_set(err, ERR_DATA, "neither an Arrow stream nor JSON (quern import reads other formats)");
-}
 
 static enum status open_source(struct reader *r, const struct reader_options *o, struct error *err, bool *named)
 {
@@ -37,21 +30,24 @@ static enum status open_source(struct reader *r, const struct reader_options *o,
 		return arrow_source_open(&r->source, r->in, false, truncated, err);
 	if (n >= 8 && memcmp(p, "ARROW1\0\0", 8) == 0)
 		return arrow_source_open(&r->source, r->in, true, truncated, err);
+	if (n >= 4 && memcmp(p, "PAR1", 4) == 0)
+		return parquet_source_open(&r->source, r->in, err);
 	if (n >= 3 && memcmp(p, bom, 3) == 0)
 		i = 3;
 	while (i < n && (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n'))
 		i++;
 	if (i == n || p[i] == '{' || p[i] == '[')
 		return json_source_open(&r->source, r->in, o ? o->json_schema : NULL, err);
-	return unknown_content(p, n, err);
+	return error_set(err, ERR_DATA, "none of Arrow, Parquet and JSON (quern import reads other formats)");
 }
 
-enum status reader_open_input(struct reader **out, struct input *in, const struct reader_options *o, struct error *err)
+static enum status open_reader(struct reader **out, struct input *in, bool borrowed, const struct reader_options *o, struct error *err)
 {
 	struct reader *r = mem_zalloc(sizeof(*r));
 	bool named = false;
 
 	r->in = in;
+	r->borrowed = borrowed;
 	enum status st = open_source(r, o, err, &named);
 	if (st != OK) {
 		named |= r->source && r->source->named;
@@ -62,6 +58,16 @@ enum status reader_open_input(struct reader **out, struct input *in, const struc
 	}
 	*out = r;
 	return st;
+}
+
+enum status reader_open_input(struct reader **r, struct input *in, const struct reader_options *o, struct error *err)
+{
+	return open_reader(r, in, false, o, err);
+}
+
+enum status reader_open_borrowed(struct reader **r, struct input *in, const struct reader_options *o, struct error *err)
+{
+	return open_reader(r, in, true, o, err);
 }
 
 enum status reader_open(struct reader **r, const char *path, const struct reader_options *o, struct error *err)
@@ -140,6 +146,7 @@ void reader_close(struct reader *r)
 		return;
 	if (r->source)
 		r->source->close(r->source);
-	input_close(r->in);
+	if (!r->borrowed)
+		input_close(r->in);
 	mem_free(r);
 }

@@ -51,21 +51,42 @@ struct batch *batch_take(struct batch *b, const int64_t *idx, int64_t n)
 	return out;
 }
 
-int type_width(enum field_type t)
+bool type_is_fixed(enum field_type t)
 {
-	switch (t) {
+	return (t >= T_INT8 && t <= T_FLOAT64) || (t >= T_DATE32 && t <= T_FIXED_BINARY);
+}
+
+int field_width(const struct field *f)
+{
+	static const uint8_t interval_bytes[] = { 4, 8, 16 };
+
+	switch (f->type) {
 	case T_INT8: case T_UINT8: return 1;
 	case T_INT16: case T_UINT16: case T_FLOAT16: return 2;
-	case T_INT32: case T_UINT32: case T_FLOAT32: return 4;
-	case T_INT64: case T_UINT64: case T_FLOAT64: return 8;
+	case T_INT32: case T_UINT32: case T_FLOAT32: case T_DATE32: case T_TIME32: case T_DECIMAL32: return 4;
+	case T_INT64: case T_UINT64: case T_FLOAT64: case T_DATE64: case T_TIME64: return 8;
+	case T_TIMESTAMP: case T_DURATION: case T_DECIMAL64: return 8;
+	case T_DECIMAL128: return 16;
+	case T_DECIMAL256: return 32;
+	case T_INTERVAL: return interval_bytes[f->unit];
+	case T_FIXED_BINARY: return f->width;
 	default: return 0;
+	}
+}
+
+enum field_type type_stored_as(enum field_type t)
+{
+	switch (t) {
+	case T_DATE32: case T_TIME32: return T_INT32;
+	case T_DATE64: case T_TIME64: case T_TIMESTAMP: case T_DURATION: return T_INT64;
+	default: return t;
 	}
 }
 
 int type_offset_width(enum field_type t)
 {
 	switch (t) {
-	case T_UTF8: case T_BINARY: case T_LIST: return 4;
+	case T_UTF8: case T_BINARY: case T_LIST: case T_MAP: return 4;
 	case T_LARGE_UTF8: case T_LARGE_BINARY: case T_LARGE_LIST: return 8;
 	default: return 0;
 	}
@@ -153,13 +174,20 @@ const char *array_text(const struct array *a, int64_t row, size_t *n)
 	return *n ? (const char *)a->values + from : "";
 }
 
+const void *array_fixed(const struct array *a, int64_t row)
+{
+	if (!type_is_fixed(a->field->type) || array_is_null(a, row))
+		return NULL;
+	return (const char *)a->values + (a->offset + row) * field_width(a->field);
+}
+
 int64_t array_int(const struct array *a, int64_t row)
 {
 	int64_t i = a->offset + row;
 
 	if (array_is_null(a, row))
 		return 0;
-	switch (a->field->type) {
+	switch (type_stored_as(a->field->type)) {
 	case T_BOOL: return bit_get(a->values, i);
 	case T_INT8: return ((const int8_t *)a->values)[i];
 	case T_INT16: return ((const int16_t *)a->values)[i];
@@ -190,6 +218,7 @@ double array_double(const struct array *a, int64_t row)
 	case T_UINT64: return (double)((const uint64_t *)a->values)[i];
 	case T_BOOL: case T_INT8: case T_INT16: case T_INT32: case T_INT64:
 	case T_UINT8: case T_UINT16: case T_UINT32:
+	case T_DATE32: case T_DATE64: case T_TIME32: case T_TIME64: case T_TIMESTAMP: case T_DURATION:
 		return (double)array_int(a, row);
 	default: return NAN;
 	}
@@ -203,7 +232,7 @@ void array_list(const struct array *a, int64_t row, int64_t *from, int64_t *to)
 	if (a->field->type == T_FIXED_LIST) {
 		*from = (a->offset + row) * a->field->list_size;
 		*to = *from + a->field->list_size;
-	} else if (a->field->type == T_LIST || a->field->type == T_LARGE_LIST) {
+	} else if (a->field->type == T_LIST || a->field->type == T_LARGE_LIST || a->field->type == T_MAP) {
 		*from = array_offset(a, row);
 		*to = array_offset(a, row + 1);
 	}

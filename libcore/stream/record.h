@@ -17,16 +17,38 @@
 enum field_type {
 	T_NULL, T_BOOL, T_INT8, T_INT16, T_INT32, T_INT64, T_UINT8, T_UINT16, T_UINT32, T_UINT64,
 	T_FLOAT16, T_FLOAT32, T_FLOAT64, T_UTF8, T_LARGE_UTF8, T_BINARY, T_LARGE_BINARY,
-	T_LIST, T_LARGE_LIST, T_FIXED_LIST, T_STRUCT
+	T_LIST, T_LARGE_LIST, T_FIXED_LIST, T_STRUCT,
+	/* Numbers with a meaning. Physically: integers of 32 or 64 bits for times, little-endian two's complement for
+	 * decimals, bytes for fixed binary and interval; a map is a list of struct<key, value>. */
+	T_DATE32, T_DATE64, T_TIME32, T_TIME64, T_TIMESTAMP, T_DURATION, T_INTERVAL,
+	T_DECIMAL32, T_DECIMAL64, T_DECIMAL128, T_DECIMAL256, T_FIXED_BINARY, T_MAP
+};
+
+/* Of T_TIME32 (s, ms), T_TIME64 (us, ns), T_TIMESTAMP and T_DURATION (any); values as Arrow counts them. */
+enum time_unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_NS };
+/* Of T_INTERVAL: int32 months; int32 days, int32 ms; int32 months, int32 days, int64 ns. */
+enum interval_unit { INTERVAL_YEAR_MONTH, INTERVAL_DAY_TIME, INTERVAL_MONTH_DAY_NANO };
+
+/* A pair of a field's own metadata (ARROW:extension:name, …): bytes of any kind, NUL-terminated as well. */
+struct field_meta {
+	char *key, *value;
+	size_t key_bytes, value_bytes;
 };
 
 struct field {
 	char *name;
 	enum field_type type;
 	bool nullable;
-	int32_t list_size;           /* T_FIXED_LIST */
-	int n_children;              /* 1 for lists, any for structs */
+	bool keys_sorted;            /* T_MAP */
+	int32_t list_size;           /* T_FIXED_LIST: elements of a row */
+	int32_t width;               /* T_FIXED_BINARY: bytes of a value */
+	int32_t unit;                /* enum time_unit, or enum interval_unit for T_INTERVAL */
+	int32_t precision, scale;    /* decimals: digits in all, digits behind the point (negative: zeros before it) */
+	char *timezone;              /* T_TIMESTAMP: values are UTC instants shown there; NULL = clock time of no place */
+	int n_children;              /* 1 for lists and maps, any for structs */
 	struct field *children;
+	int n_meta;                  /* carried along; says nothing about equality */
+	struct field_meta *meta;
 };
 
 struct schema {
@@ -42,7 +64,9 @@ int schema_find(const struct schema *s, const char *name);                 /* -1
 /* Adds a field (copied deeply) and returns its index. */
 int schema_add(struct schema *s, const struct field *f);
 /* Adds a field written in our notation: "id: utf8", "meta: utf8?", "input_ids: list<int32>",
- * "labels: fixed_size_list<int32>[128]", "messages: list<struct<role: utf8, content: utf8>>".
+ * "labels: fixed_size_list<int32>[128]", "messages: list<struct<role: utf8, content: utf8>>", "at: timestamp[us, UTC]",
+ * "day: date32", "span: duration[ms]", "step: interval[month_day_nano]", "price: decimal128[10, 2]",
+ * "key: fixed_size_binary[16]", "tags: map<utf8, int64?>" (with [sorted] behind it if its keys are).
  * '?' marks nullable. The notation is the program's, so a mistake in it is a bug, not an error. */
 int schema_add_spec(struct schema *s, const char *spec);
 void schema_remove(struct schema *s, int i);
@@ -89,16 +113,19 @@ const struct array *batch_column(const struct batch *b, const char *name);  /* N
 bool array_is_null(const struct array *a, int64_t row);
 /* Any utf8, large_utf8, binary, large_binary; a null gives "" with *n 0. */
 const char *array_text(const struct array *a, int64_t row, size_t *n);
-/* Any integer, bool or float type, converted; a null gives 0 (NaN for array_double). */
+/* Bytes of a value whose size is fixed (not bool); a null gives NULL. They are aligned only off our own builders. */
+const void *array_fixed(const struct array *a, int64_t row);
+/* Any integer, bool, float, date, time, timestamp or duration type, converted; a null gives 0 (NaN for array_double). */
 int64_t array_int(const struct array *a, int64_t row);
 double array_double(const struct array *a, int64_t row);
-/* Elements of a list row: they are [*from, *to) of a->children[0]; a null gives an empty range. */
+/* Elements of a list or map row: they are [*from, *to) of a->children[0]; a null gives an empty range. */
 void array_list(const struct array *a, int64_t row, int64_t *from, int64_t *to);
 /* Elements of a list<int32> row as a plain pointer (NULL if the element type is not int32 or holds nulls). */
 const int32_t *array_int32s(const struct array *a, int64_t row, int64_t *n);
 /* Child of a struct array by name, or NULL. Its rows are the struct's rows. */
 const struct array *array_child(const struct array *a, const char *name);
-/* A row's value as JSON (binary as base64, NaN as null). */
+/* A row's value as JSON: binary as base64, NaN as null, times as ISO 8601, decimals as strings, a map as an object where
+ * its keys are text and as a list of [key, value] elsewhere. */
 void array_json(const struct array *a, int64_t row, struct json_writer *w);
 /* All columns of a row as one object; nulls of nullable columns are left out. */
 void batch_json(const struct batch *b, int64_t row, struct json_writer *w);
@@ -126,7 +153,8 @@ struct batch *builder_finish(struct builder *b);
 struct column *column_child(struct column *c, int i);
 int64_t column_rows(const struct column *c);
 void column_null(struct column *c);                                         /* fixed lists fill their elements */
-void column_int(struct column *c, int64_t v);                               /* any integer or bool type */
+void column_int(struct column *c, int64_t v);                               /* any type that array_int takes, but floats */
+void column_fixed(struct column *c, const void *value);                     /* the bytes of a value of any fixed size (not bool) */
 void column_double(struct column *c, double v);                             /* any float type */
 void column_text(struct column *c, const char *s, size_t n);                /* utf8 and binary, large or not */
 void column_str(struct column *c, const char *s);

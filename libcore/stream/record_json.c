@@ -46,19 +46,63 @@ static bool base64_decode(const char *s, size_t n, struct buf *out)
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
+static void write_base64(const void *p, size_t n, struct json_writer *w)
+{
+	struct buf b = {0};
+
+	base64_encode(p, n, &b);
+	json_string_n(w, b.data ? b.data : "", b.len);
+	buf_release(&b);
+}
+
 static void write_text(const struct array *a, int64_t row, struct json_writer *w)
 {
 	size_t n;
 	const char *s = array_text(a, row, &n);
 
-	if (field_is_text(a->field)) {
+	if (field_is_text(a->field))
 		json_string_n(w, s, n);
-		return;
-	}
+	else
+		write_base64(s, n, w);
+}
+
+static void write_logical(const struct array *a, int64_t row, struct json_writer *w)
+{
 	struct buf b = {0};
-	base64_encode((const uint8_t *)s, n, &b);
-	json_string_n(w, b.data ? b.data : "", b.len);
+
+	logical_print(a->field, array_fixed(a, row), &b);
+	json_string_n(w, b.data, b.len);
 	buf_release(&b);
+}
+
+static void write_map(const struct array *a, int64_t row, struct json_writer *w)
+{
+	const struct array *keys = &a->children[0].children[0], *values = &a->children[0].children[1];
+	int64_t from, to;
+	bool object = field_is_text(keys->field);
+
+	array_list(a, row, &from, &to);
+	if (object)
+		json_begin_object(w);
+	else
+		json_begin_array(w);
+	for (int64_t i = from; i < to; i++) {
+		size_t n;
+		const char *key = object ? array_text(keys, i, &n) : NULL;
+		if (object) {
+			json_key_n(w, key, n);
+			array_json(values, i, w);
+			continue;
+		}
+		json_begin_array(w);
+		array_json(keys, i, w);
+		array_json(values, i, w);
+		json_end_array(w);
+	}
+	if (object)
+		json_end_object(w);
+	else
+		json_end_array(w);
 }
 
 static void write_struct(const struct array *a, int64_t row, struct json_writer *w)
@@ -110,6 +154,16 @@ void array_json(const struct array *a, int64_t row, struct json_writer *w)
 		break;
 	case T_STRUCT:
 		write_struct(a, row, w);
+		break;
+	case T_MAP:
+		write_map(a, row, w);
+		break;
+	case T_FIXED_BINARY:
+		write_base64(array_fixed(a, row), (size_t)a->field->width, w);
+		break;
+	case T_DATE32: case T_DATE64: case T_TIME32: case T_TIME64: case T_TIMESTAMP: case T_DURATION: case T_INTERVAL:
+	case T_DECIMAL32: case T_DECIMAL64: case T_DECIMAL128: case T_DECIMAL256:
+		write_logical(a, row, w);
 		break;
 	default:
 		json_int(w, array_int(a, row));
@@ -177,6 +231,70 @@ static enum status json_to_bytes(struct column *c, const struct field *f, const 
 		column_text(c, b.data ? b.data : "", b.len);
 	buf_release(&b);
 	return good ? OK : error_set(err, ERR_DATA, "expected base64");
+}
+
+static enum status json_to_fixed(struct column *c, const struct field *f, const struct json *v, struct error *err)
+{
+	struct buf b = {0};
+
+	if (v->type != JSON_STRING)
+		return mismatch("a string", v, err);
+	bool good = base64_decode(v->str, v->len, &b);
+	size_t n = b.len;
+	if (good && n == (size_t)f->width)
+		column_fixed(c, b.data ? b.data : "");
+	buf_release(&b);
+	if (!good)
+		return error_set(err, ERR_DATA, "expected base64");
+	return n == (size_t)f->width ? OK : error_set(err, ERR_DATA, "expected %d bytes, found %zu", (int)f->width, n);
+}
+
+static enum status json_to_logical(struct column *c, const struct field *f, const struct json *v, struct error *err)
+{
+	char value[32];
+	struct buf type = {0};
+
+	if (v->type == JSON_STRING && logical_parse(f, v->str, v->len, value)) {
+		column_fixed(c, value);
+		return OK;
+	}
+	if (v->type != JSON_STRING)
+		return mismatch("a string", v, err);
+	field_print(f, &type);
+	error_set(err, ERR_DATA, "'%.40s' is no value of '%s'", v->str, type.data);
+	buf_release(&type);
+	return ERR_DATA;
+}
+
+/* One entry of a map; the key is a JSON value of its own. */
+static enum status json_to_entry(struct column *entries, const struct json *key, const struct json *value, struct error *err)
+{
+	TRY(column_json(column_child(entries, 0), key, err));
+	TRY(column_json(column_child(entries, 1), value, err));
+	column_end_struct(entries);
+	return OK;
+}
+
+/* An object where keys are text; a list of [key, value] of any map. */
+static enum status json_to_map(struct column *c, const struct field *f, const struct json *v, struct error *err)
+{
+	bool object = v->type == JSON_OBJECT;
+
+	if (object && !field_is_text(&f->children[0].children[0]))
+		return error_set(err, ERR_DATA, "expected an array of [key, value], found an object");
+	if (!object && v->type != JSON_ARRAY)
+		return mismatch("an object", v, err);
+	for (size_t i = 0; i < v->len; i++) {
+		const struct json *item = &v->items[i];
+		if (!object && (item->type != JSON_ARRAY || item->len != 2))
+			return error_set(err, ERR_DATA, "entry %zu: expected [key, value]", i);
+		enum status st = json_to_entry(column_child(c, 0), object ? &v->keys[i] : &item->items[0],
+					       object ? item : &item->items[1], err);
+		if (st != OK)
+			return error_prefix(err, st, "entry %zu", i);
+	}
+	column_end_list(c);
+	return OK;
 }
 
 static enum status json_to_list(struct column *c, const struct field *f, const struct json *v, struct error *err)
@@ -259,7 +377,11 @@ enum status column_json(struct column *c, const struct json *v, struct error *er
 		return json_to_list(c, f, v, err);
 	case T_STRUCT:
 		return json_to_struct(c, f, v, err);
+	case T_MAP:
+		return json_to_map(c, f, v, err);
+	case T_FIXED_BINARY:
+		return json_to_fixed(c, f, v, err);
 	default:
-		return json_to_int(c, f->type, v, err);
+		return type_has_text(f->type) ? json_to_logical(c, f, v, err) : json_to_int(c, f->type, v, err);
 	}
 }

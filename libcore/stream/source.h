@@ -1,4 +1,4 @@
-/* source.h - what a reader reads from: an Arrow stream or JSON Lines. Errors of next and open carry place and cause, the
+/* source.h - what a reader reads from: an Arrow stream, a Parquet file or JSON Lines. Errors of next and open carry place and cause, the
  * reader puts the input's name before them (error texts of base/file.h already have it: see source_input_error).
  * Private to the stream room. */
 #ifndef QUERN_STREAM_SOURCE_H
@@ -19,6 +19,7 @@ struct source {
 };
 
 enum status arrow_source_open(struct source **s, struct input *in, bool file, bool allow_truncated, struct error *err);
+enum status parquet_source_open(struct source **s, struct input *in, struct error *err);
 enum status json_source_open(struct source **s, struct input *in, const struct schema *types, struct error *err);
 /* Marks an error that came from the input itself. */
 static inline enum status source_input_error(struct source *s, enum status st)

@@ -7,7 +7,7 @@
  * sixteen digits taken as zeros) and quern.provenance, the chain with its totals, known only at the end; then the end-of-stream marker. A failing writer writes neither.
  *
  * A reader takes by content: an Arrow stream, an Arrow file, JSON Lines, a JSON array of objects, each also
- * inside gzip, zstd, xz or bzip2. Batches returned by reader_next are the caller's (batch_release);
+ * inside gzip, zstd, xz or bzip2; and a Parquet file, which must be a plain file (or memory), for it is read from its end. Batches returned by reader_next are the caller's (batch_release);
  * the schema is the reader's and lives until reader_close. */
 #ifndef QUERN_STREAM_STREAM_H
 #define QUERN_STREAM_STREAM_H
@@ -44,6 +44,8 @@ struct reader_options {
 enum status reader_open(struct reader **r, const char *path, const struct reader_options *o, struct error *err);
 /* Over an opened input, which the reader then owns (also on failure). */
 enum status reader_open_input(struct reader **r, struct input *in, const struct reader_options *o, struct error *err);
+/* Over an input that stays the caller's, and open as long as the reader is. */
+enum status reader_open_borrowed(struct reader **r, struct input *in, const struct reader_options *o, struct error *err);
 const struct schema *reader_schema(const struct reader *r);
 enum kind reader_kind(const struct reader *r);
 /* OK with *b, END after the stream's proper end, or an error that names file and batch. */

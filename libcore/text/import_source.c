@@ -2,6 +2,7 @@
 #include "text/import_source.h"
 #include "stream/csv.h"
 #include "stream/json_text.h"
+#include "stream/stream.h"
 #include "text/import_walk.h"
 #include "text/unpack.h"
 #include "text/warc.h"
@@ -11,7 +12,7 @@
 
 #define SNIFF_BYTES 65536
 
-enum content { C_WHOLE, C_JSON, C_PIECES, C_WARC, C_ARCHIVE };
+enum content { C_WHOLE, C_JSON, C_PIECES, C_PARQUET, C_WARC, C_ARCHIVE };
 
 struct container {
 	struct input *in;
@@ -22,6 +23,9 @@ struct container {
 	struct json_split json;
 	struct pieces pieces;
 	struct unpack *unpack;
+	struct reader *reader;       /* of Parquet */
+	struct batch *batch;
+	int64_t row;
 	struct csv_header *header;
 	int64_t number;              /* records so far */
 	bool done;
@@ -33,7 +37,7 @@ struct import_source {
 	struct container stack[2];
 	int depth;
 	struct warc_record warc;
-	struct buf member;
+	struct buf member, text;
 	struct chunk *chunk;
 	size_t last_name, last_source; /* places in the chunk of the strings written last */
 	const char *source;          /* the operand */
@@ -127,8 +131,6 @@ static bool is_json(const uint8_t *p, size_t n, bool lenient)
 
 static enum status unsupported(const struct container *c, const uint8_t *p, size_t n, struct error *err)
 {
-	if (n >= 4 && memcmp(p, "PAR1", 4) == 0)
-		return error_set(err, ERR_UNSUPPORTED, "%s: Parquet is not supported; convert it to Arrow IPC, JSON Lines or CSV", c->name);
 	if (n >= 4 && (memcmp(p, "\xff\xff\xff\xff", 4) == 0 || (n >= 6 && memcmp(p, "ARROW1", 6) == 0)))
 		return error_set(err, ERR_UNSUPPORTED, "%s: an Arrow stream is records already; every tool but import reads it", c->name);
 	return OK;
@@ -183,6 +185,9 @@ static enum status recognise(struct import_source *s, struct container *c, const
 		c->content = C_ARCHIVE;
 		*reason = top ? NULL : "nested_archive";
 		return top ? unpack_open(&c->unpack, c->in, err) : OK;
+	} else if (n >= 4 && memcmp(p, "PAR1", 4) == 0) {
+		c->content = C_PARQUET;
+		return reader_open_borrowed(&c->reader, c->in, NULL, err);
 	} else if (is_binary(p, n)) {
 		*reason = "binary";
 	} else if (f == IMPORT_JSON || ((f == IMPORT_AUTO || f == IMPORT_ARCHIVE) && s->o.split == SPLIT_NONE && is_json(p, n, s->lenient))) {
@@ -206,6 +211,8 @@ static void container_close(struct container *c)
 		json_split_release(&c->json);
 	pieces_release(&c->pieces);
 	unpack_close(c->unpack);
+	batch_release(c->batch);
+	reader_close(c->reader);
 	if (c->header && --c->header->refs == 0) {
 		arena_release(&c->header->arena);
 		mem_free(c->header);
@@ -335,6 +342,28 @@ static enum status next_piece(struct import_source *s, struct container *c, stru
 	return OK;
 }
 
+/* A row of a Parquet file, as the JSON object that the layouts know. */
+static enum status next_row(struct import_source *s, struct container *c, struct error *err)
+{
+	while (!c->batch || c->row == c->batch->rows) {
+		batch_release(c->batch);
+		c->batch = NULL;
+		c->row = 0;
+		enum status st = reader_next(c->reader, &c->batch, err);
+		c->done = st == END;
+		if (st != OK)
+			return st == END ? OK : st;
+	}
+	buf_clear(&s->text);
+	struct json_writer w = json_writer_open(&s->text, 0);
+	batch_json(c->batch, c->row++, &w);
+	if (s->text.len > s->o.max_bytes)
+		add_bad(s, "too_large", ++c->number);
+	else
+		add(s, RAW_JSON, s->text.data, s->text.len, ++c->number);
+	return OK;
+}
+
 static enum status next_warc(struct import_source *s, struct container *c, struct error *err)
 {
 	struct warc_record *w = &s->warc;
@@ -403,6 +432,7 @@ static enum status step(struct import_source *s, struct error *err)
 	enum status st = c->content == C_WHOLE  ? next_whole(s, c, err)
 		       : c->content == C_WARC   ? next_warc(s, c, err)
 		       : c->content == C_ARCHIVE ? next_member(s, c, err)
+		       : c->content == C_PARQUET ? next_row(s, c, err)
 						 : next_piece(s, c, err);
 	/* A member's damage is its own; an archive's ends the operand unless that is one file of many. */
 	bool own = s->depth == 2 || walk_in_directory(s->walk);
@@ -444,6 +474,7 @@ void import_source_close(struct import_source *s)
 	container_close(&s->stack[0]);
 	warc_record_release(&s->warc);
 	buf_release(&s->member);
+	buf_release(&s->text);
 	walk_close(s->walk);
 	mem_free(s);
 }

@@ -1,7 +1,7 @@
 /* import_source.h - raw records from files, directories, archives and WARC files, recognised by content.
  *
  * Directories are walked in byte order of names, symbolic links not followed. What a file is: an archive, WARC, JSON (Lines or an
- * array), a table with a header (CSV, TSV), else text. Records are handed out in chunks of a fixed size, so that work on them
+ * array), a table with a header (CSV, TSV), Parquet (whose rows are handed out as JSON objects), else text. Records are handed out in chunks of a fixed size, so that work on them
  * can be spread over threads without changing a byte; a damaged file within a directory or an archive becomes a bad
  * record, a damaged operand an error. */
 #ifndef QUERN_TEXT_IMPORT_SOURCE_H

@@ -43,6 +43,11 @@ static void an_arena_keeps_what_it_gave(void **state)
 	for (int i = 0; i < 200; i++)
 		for (int j = 0; j <= i; j++)
 			assert_int_equal((unsigned char)kept[i][j], i);
+	char *large = arena_try(&a, 5000), *next = arena_alloc(&a, 1);
+	assert_int_equal((uintptr_t)large % 16, 0);
+	memset(large, 1, 5000);
+	assert_true(next < large || next >= large + 5000);
+	assert_null(arena_try(&a, SIZE_MAX));
 	arena_reset(&a);
 	assert_non_null(arena_alloc(&a, 100000));
 	arena_release(&a);
@@ -263,6 +268,37 @@ static void an_input_is_undone_peeked_and_counted(void **state)
 	assert_int_equal(st, ERR_DATA);
 }
 
+static void an_input_is_read_at_any_place(void **state)
+{
+	(void)state;
+	struct input *in;
+	struct error err;
+	char text[8], path[] = "/tmp/quern-test-base-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && write(fd, "0123456789", 10) == 10 && close(fd) == 0);
+	for (int memory = 0; memory < 2; memory++) {
+		enum status st = memory ? input_open_memory(&in, "mem", "0123456789", 10, &err) : input_open(&in, path, true, &err);
+		assert_int_equal(st, OK);
+		assert_int_equal(input_read_full(in, text, 2, &err), OK);
+		assert_int_equal(input_read_at(in, 7, text, 3, &err), OK);
+		assert_memory_equal(text, "789", 3);
+		assert_int_equal(input_read_full(in, text, 3, &err), OK);
+		assert_memory_equal(text, "234", 3);
+		assert_int_equal(input_read_at(in, 8, text, 3, &err), ERR_DATA);
+		assert_int_equal(input_read_at(in, UINT64_MAX, text, 3, &err), ERR_DATA);
+		input_close(in);
+	}
+	unlink(path);
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(dup2(ends[0], 0), 0);
+	close(ends[1]);
+	assert_int_equal(input_open(&in, "-", true, &err), OK);
+	assert_int_equal(input_read_at(in, 0, text, 0, &err), ERR_UNSUPPORTED);
+	input_close(in);
+	close(ends[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +312,7 @@ int main(void)
 		cmocka_unit_test(a_pipeline_writes_in_order_and_reports_the_first_failure),
 		cmocka_unit_test(an_output_appears_whole_or_not_at_all),
 		cmocka_unit_test(an_input_is_undone_peeked_and_counted),
+		cmocka_unit_test(an_input_is_read_at_any_place),
 	};
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -240,6 +240,119 @@ static void a_null_struct_fills_its_members(void **state)
 	schema_release(&s);
 }
 
+/* --- dates, times, decimals, fixed binary, maps --- */
+static const struct { const char *spec, *json; } logical[] = {
+	{ "a: date32", "\"2024-02-29\"" }, { "a: date32", "\"1969-12-31\"" }, { "a: date32", "\"0000-01-01\"" },
+	{ "a: date32", "\"-5877641-06-23\"" }, { "a: date32", "\"+5881580-07-11\"" },
+	{ "a: date64", "\"1900-03-01\"" }, { "a: date64", "\"1900-03-01T00:00:00.001\"" },
+	{ "a: time32[s]", "\"23:59:59\"" }, { "a: time32[ms]", "\"25:00:00.001\"" }, { "a: time64[us]", "\"-00:00:00.000001\"" },
+	{ "a: time64[ns]", "\"12:34:56.000000789\"" },
+	{ "a: timestamp[s]", "\"1969-12-31T23:59:59\"" }, { "a: timestamp[ms, UTC]", "\"2000-01-01T00:00:00.001Z\"" },
+	{ "a: timestamp[us, Europe/Berlin]", "\"1583-10-15T01:02:03.000004Z\"" },
+	{ "a: timestamp[ns]", "\"1677-09-21T00:12:43.145224192\"" }, { "a: timestamp[ns]", "\"2262-04-11T23:47:16.854775807\"" },
+	{ "a: timestamp[us, +02:00]", "\"-290308-12-21T19:59:05.224192Z\"" },
+	{ "a: timestamp[s]", "\"+292277026596-12-04T15:30:07\"" }, { "a: timestamp[s]", "\"-292277022657-01-27T08:29:52\"" },
+	{ "a: duration[s]", "\"PT-5S\"" }, { "a: duration[ms]", "\"PT1.500S\"" }, { "a: duration[ns]", "\"PT-9223372036.854775808S\"" },
+	{ "a: interval[year_month]", "\"P-14M\"" }, { "a: interval[day_time]", "\"P3DT-0.004S\"" },
+	{ "a: interval[month_day_nano]", "\"P1M-2DT3.000000004S\"" },
+	{ "a: decimal32[9, 2]", "\"-1234567.89\"" }, { "a: decimal64[18, 0]", "\"-999999999999999999\"" },
+	{ "a: decimal128[38, 38]", "\"0.12345678901234567890123456789012345678\"" },
+	{ "a: decimal128[10, 2]", "\"-0.05\"" }, { "a: decimal128[10, 12]", "\"0.000000000001\"" }, { "a: decimal128[5, -3]", "\"-12E3\"" },
+	{ "a: decimal256[76, 6]", "\"-1234567890123456789012345678901234567890123456789012345678901234567890.123456\"" },
+	{ "a: decimal256[3, 200]", "\"7E-200\"" }, { "a: decimal128[3, 1]", "\"0.0\"" },
+	{ "a: fixed_size_binary[3]", "\"AP8B\"" }, { "a: fixed_size_binary[0]", "\"\"" },
+	{ "a: map<utf8, int64?>", "{\"x\":1,\"y\":null,\"x\":3}" }, { "a: map<int32, list<utf8>>[sorted]", "[[1,[\"a\"]],[2,[]]]" },
+	{ "a: map<utf8, map<utf8, date32>>", "{\"x\":{},\"\":{\"d\":\"2024-01-01\"}}" },
+	{ "a: list<struct<t: time64[us], f: fixed_size_binary[2]?>>", "[{\"t\":\"00:00:00.000000\"},{\"t\":\"00:00:01.000000\",\"f\":\"QUI=\"}]" }
+};
+#define N_LOGICAL ((int)(sizeof(logical) / sizeof(logical[0])))
+
+static void logical_values_go_from_text_to_columns_and_back(void **state)
+{
+	(void)state;
+	for (int i = 0; i < N_LOGICAL; i++) {
+		struct schema s = {0}, copy;
+		struct buf b = {0};
+		static const int64_t pick[] = { 1, 0 };
+		schema_add_spec(&s, logical[i].spec);
+		schema_copy(&copy, &s);
+		assert_true(schema_equal(&s, &copy));
+		field_print(&copy.fields[0], &b);
+		assert_string_equal(b.data, logical[i].spec);
+		buf_clear(&b);
+		buf_printf(&b, "{\"a\":%s}", logical[i].json);
+		struct builder *to = builder_open(&s);
+		column_null(builder_column(to, 0));
+		add_json_row(to, &s, b.data);
+		struct batch *batch = builder_finish(to), *taken = batch_take(batch, pick, 2);
+		expect_row(batch, 1, b.data);
+		expect_row(taken, 0, b.data);
+		assert_true(array_is_null(&taken->columns[0], 1));
+		batch_release(batch);
+		batch_release(taken);
+		builder_close(to);
+		buf_release(&b);
+		schema_release(&s);
+		schema_release(&copy);
+	}
+}
+
+static void text_that_is_no_value_is_refused(void **state)
+{
+	static const struct { const char *spec, *json, *text; } cases[] = {
+		{ "a: date32", "\"2023-02-29\"", "'2023-02-29' is no value of 'a: date32'" },
+		{ "a: date32", "\"+5881580-07-12\"", "'+5881580-07-12' is no value of 'a: date32'" },
+		{ "a: date32", "1", "expected a string, found an integer" },
+		{ "a: timestamp[ms]", "\"2000-01-01T00:00:00Z\"", "'2000-01-01T00:00:00Z' is no value of 'a: timestamp[ms]'" },
+		{ "a: timestamp[ms]", "\"2000-01-01T00:00:00.0001\"", "'2000-01-01T00:00:00.0001' is no value of 'a: timestamp[ms]'" },
+		{ "a: timestamp[ns]", "\"2262-04-11T23:47:16.854775808\"", "'2262-04-11T23:47:16.854775808' is no value of 'a: timestamp[ns]'" },
+		{ "a: decimal128[3, 1]", "\"100.0\"", "'100.0' is no value of 'a: decimal128[3, 1]'" },
+		{ "a: decimal128[3, 1]", "\"1.25\"", "'1.25' is no value of 'a: decimal128[3, 1]'" },
+		{ "a: decimal128[3, 1]", "\"1E999999999999999999\"", "'1E999999999999999999' is no value of 'a: decimal128[3, 1]'" },
+		{ "a: fixed_size_binary[2]", "\"AP8B\"", "expected 2 bytes, found 3" },
+		{ "a: map<int32, int32>", "{\"a\":1}", "expected an array of [key, value], found an object" },
+		{ "a: map<utf8, int32>", "[[\"a\"]]", "entry 0: expected [key, value]" },
+		{ "a: map<utf8, int32>", "{\"a\":\"b\"}", "entry 0: expected an integer, found a string" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct schema s = {0};
+		struct error err;
+		const struct json *v;
+		struct json_parser *p = json_parser_open();
+		schema_add_spec(&s, cases[i].spec);
+		struct builder *b = builder_open(&s);
+		assert_int_equal(json_parse(p, cases[i].json, strlen(cases[i].json), &v, &err), OK);
+		assert_int_equal(column_json(builder_column(b, 0), v, &err), ERR_DATA);
+		assert_string_equal(err.text, cases[i].text);
+		builder_close(b);
+		json_parser_close(p);
+		schema_release(&s);
+	}
+}
+
+static void parameters_make_types_differ(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "a: timestamp[ms]", "a: timestamp[us]" }, { "a: timestamp[ms]", "a: timestamp[ms, UTC]" },
+		{ "a: timestamp[ms, UTC]", "a: timestamp[ms, GMT]" }, { "a: decimal128[3, 1]", "a: decimal128[3, 2]" },
+		{ "a: decimal128[3, 1]", "a: decimal128[4, 1]" }, { "a: fixed_size_binary[3]", "a: fixed_size_binary[4]" },
+		{ "a: map<utf8, utf8>", "a: map<utf8, utf8>[sorted]" }, { "a: map<utf8, utf8>", "a: map<utf8, binary>" },
+		{ "a: list<duration[s]>", "a: list<duration[ms]>" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct schema s = {0};
+		schema_add_spec(&s, pairs[i][0]);
+		schema_add_spec(&s, pairs[i][1]);
+		assert_true(field_equal(&s.fields[0], &s.fields[0]));
+		assert_false(field_equal(&s.fields[0], &s.fields[1]));
+		schema_release(&s);
+	}
+}
+
 static void messages_are_known_by_role_and_content(void **state)
 {
 	struct schema s = all_types();
@@ -262,6 +375,9 @@ int main(void)
 		cmocka_unit_test(accessors_convert_and_know_nulls),
 		cmocka_unit_test(json_that_does_not_fit_is_named),
 		cmocka_unit_test(a_null_struct_fills_its_members),
+		cmocka_unit_test(logical_values_go_from_text_to_columns_and_back),
+		cmocka_unit_test(text_that_is_no_value_is_refused),
+		cmocka_unit_test(parameters_make_types_differ),
 		cmocka_unit_test(messages_are_known_by_role_and_content),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static void mistakes_name_their_line(void **state)
 	expect_error("[{\"a\":1}] x", "x.jsonl: line 1: text after the array");
 	expect_error("\n \n", "x.jsonl: empty: no JSON object");
 	expect_error("", "x.jsonl: empty: not a record stream");
-	expect_error("PAR1....", "x.jsonl: a Parquet file is no record stream (quern import reads other formats)");
+	expect_error("PAR1....", "x.jsonl: truncated: too short for a Parquet file");
 	expect_error("word", "x.jsonl: neither an Arrow stream nor JSON (quern import reads other formats)");
 }
 

@@ -261,10 +261,23 @@ static enum status show_batch(const struct batch *b, struct error *err)
 	return OK;
 }
 
+/* Whole batches before the first row that is wanted are not read, where the file lets us. */
+static enum status pass_over(struct reader *r, struct error *err)
+{
+	int64_t first = opts.row > opts.skip ? opts.row : opts.skip, passed;
+	if (opts.where || opts.count || first <= g.seen)
+		return OK;
+	TRY(reader_skip_rows(r, first - g.seen, &passed, err));
+	g.seen += passed;
+	return OK;
+}
+
 static enum status rows(struct reader *r, struct error *err)
 {
 	struct batch *b;
 	enum status st = opts.count ? OK : begin_rows(r, err);
+	if (st == OK)
+		st = pass_over(r, err);
 	if (opts.count && opts.where) {
 		expr_free(g.where);
 		g.where = NULL;

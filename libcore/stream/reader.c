@@ -105,6 +105,17 @@ enum status reader_next(struct reader *r, struct batch **b, struct error *err)
 	return st;
 }
 
+enum status reader_skip_rows(struct reader *r, int64_t rows, int64_t *passed, struct error *err)
+{
+	*passed = 0;
+	if (r->ended || !r->source->skip)
+		return OK;
+	r->source->named = false;
+	enum status st = r->source->skip(r->source, rows, passed, err);
+	r->rows += *passed;
+	return st != OK && !r->source->named ? error_prefix(err, st, "%s", input_name(r->in)) : st;
+}
+
 const char *reader_name(const struct reader *r)
 {
 	return input_name(r->in);

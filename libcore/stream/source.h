@@ -8,6 +8,8 @@
 
 struct source {
 	enum status (*next)(struct source *s, struct batch **b, struct error *err);
+	/* Passes over whole batches within the next rows rows, where that can be done without reading them; NULL: it cannot. */
+	enum status (*skip)(struct source *s, int64_t rows, int64_t *passed, struct error *err);
 	void (*close)(struct source *s);
 	struct input *in;                        /* borrowed from the reader */
 	struct schema schema;

@@ -50,6 +50,10 @@ const struct schema *reader_schema(const struct reader *r);
 enum kind reader_kind(const struct reader *r);
 /* OK with *b, END after the stream's proper end, or an error that names file and batch. */
 enum status reader_next(struct reader *r, struct batch **b, struct error *err);
+/* Passes over as many whole batches as lie within the next rows rows, and tells the number of their rows. In a plain file (not a
+ * pipe, not compressed from outside) only their headers are read; else, and in other formats, none is passed. What was passed
+ * is not checked, and the stream's own checksum and the input's hash are not known then. */
+enum status reader_skip_rows(struct reader *r, int64_t rows, int64_t *passed, struct error *err);
 const char *reader_name(const struct reader *r);
 uint64_t reader_bytes(const struct reader *r);               /* raw bytes so far, for progress */
 int64_t reader_size(const struct reader *r);

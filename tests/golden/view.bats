@@ -73,3 +73,29 @@ ids() { quern view "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f4 | tr -d '\n'; }
 	status 1 bash -c 'quern view rows.arrows >/dev/full'
 	seq 100000 | sed 's/.*/{"id":"&","text":"x"}/' | quern view | head -n 1 >/dev/null
 }
+
+@test "view: rows far into a plain file are reached by headers alone, anywhere else by reading" {
+	for i in $(seq 0 29999); do echo "{\"id\":\"d$i\",\"text\":\"row number $i of a file of several batches\"}"; done >rows.jsonl
+	quern import -q --compress never rows.jsonl -o plain.arrows
+	quern import -q --compress always rows.jsonl -o zstd.arrows
+	gzip -c plain.arrows >plain.arrows.gz
+	for row in 0 1 4095 4096 12345 29999; do
+		for f in plain.arrows zstd.arrows plain.arrows.gz; do
+			[ "$(quern view --format jsonl --columns id --row $row $f)" = "{\"id\":\"d$row\"}" ]
+			[ "$(quern view --format jsonl --columns id --skip $row -n 1 - <$f)" = "{\"id\":\"d$row\"}" ]
+			[ "$(cat $f | quern view --format jsonl --columns id --row $row)" = "{\"id\":\"d$row\"}" ]
+		done
+	done
+	[ "$(quern view --format jsonl --skip 29990 plain.arrows | wc -l)" -eq 10 ]
+	[ "$(quern view --format jsonl --columns id --skip 30001 -n 1 plain.arrows plain.arrows)" = '{"id":"d1"}' ]
+	status 2 quern view --row 30000 plain.arrows
+	says 'there are 30000 rows'
+	# Damage in what is passed over is not seen, damage in what is read is.
+	cp plain.arrows damaged
+	printf X | dd of=damaged bs=1 seek=40000 conv=notrunc status=none
+	status 3 quern view --row 7 damaged
+	says 'damaged: batch 0: checksum mismatch'
+	status 0 quern view --format jsonl --row 29999 damaged
+	printf '\xff\xff' | dd of=damaged bs=1 seek=$(($(stat -c %s damaged) / 2)) conv=notrunc status=none
+	status 3 quern view --verify damaged
+}

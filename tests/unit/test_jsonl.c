@@ -127,7 +127,7 @@ static void mistakes_name_their_line(void **state)
 	expect_error("\n \n", "x.jsonl: empty: no JSON object");
 	expect_error("", "x.jsonl: empty: not a record stream");
 	expect_error("PAR1....", "x.jsonl: truncated: too short for a Parquet file");
-	expect_error("word", "x.jsonl: neither an Arrow stream nor JSON (quern import reads other formats)");
+	expect_error("word", "x.jsonl: none of Arrow, Parquet and JSON (quern import reads other formats)");
 }
 
 /* One object per line until the window is past, then last. */

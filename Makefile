@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -It
 CFLAGS += -std=c11 -g $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(SAN)
 LDFLAGS += $(SAN) -Wl,--as-needed
-LDLIBS := -lzstd -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lgumbo -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
+LDLIBS := -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lgumbo -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
 
 TOOLS := $(sort $(basename $(notdir $(wildcard tools/*.c))))
 ROOMS := base stream text token model infer train judge kernels

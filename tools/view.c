@@ -367,7 +367,8 @@ static enum status view(const char *path, struct error *err)
 	struct reader *r;
 	if ((opts.provenance || opts.replay) && path_is_dir(path))
 		return directory(path, err);
-	TRY(reader_open(&r, path, NULL, err));
+	struct reader_options o = { .unhashed = tool.format != VIEW_ARROW };
+	TRY(reader_open(&r, path, &o, err));
 	enum status st = opts.schema ? print_schema(r, err)
 		       : opts.verify ? verify(r, err)
 		       : opts.provenance || opts.replay ? chain_of(r, err)

@@ -34,7 +34,9 @@ const char *input_name(const struct input *in);      /* the path, or "<stdin>" *
 uint64_t input_offset(const struct input *in);       /* decompressed bytes consumed */
 uint64_t input_bytes(const struct input *in);        /* raw bytes read so far (for progress) */
 int64_t input_size(const struct input *in);          /* raw size if known, else -1 */
-/* XXH3-128 hex of the raw bytes; reads the rest of the input first. "" for a skipped-in input. */
+/* The hash below will not be asked for: bytes need not be hashed from here on. */
+void input_leave_unhashed(struct input *in);
+/* XXH3-128 hex of the raw bytes; reads the rest of the input first. "" for a skipped-in or unhashed input. */
 enum status input_hash(struct input *in, char out[33], struct error *err);
 void input_close(struct input *in);
 

@@ -1,9 +1,13 @@
-/* hash.c - XXH3 through the header-only form of libxxhash: inlined it runs at memory speed. */
+/* hash.c - XXH3 by libxxhash, on x86 by its functions that choose the instruction set at run time. */
 #include "base/hash.h"
 #include "base/mem.h"
 
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h>
+#else
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#endif
 
 #include <stdio.h>
 

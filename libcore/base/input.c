@@ -20,6 +20,7 @@ struct input {
 	uint64_t raw_bytes, offset;
 	struct hasher *hash;
 	bool skipped;                /* bytes were seeked over: no hash */
+	bool unhashed;
 	bool raw_end;
 	char *raw;                   /* buffer of raw bytes, for the decompressor and small reads */
 	size_t raw_at, raw_end_at;
@@ -55,7 +56,8 @@ static enum status raw_source(struct input *in, void *p, size_t n, size_t *got, 
 	}
 	if (*got == 0)
 		in->raw_end = true;
-	hasher_add(in->hash, p, *got);
+	if (!in->unhashed)
+		hasher_add(in->hash, p, *got);
 	in->raw_bytes += *got;
 	return OK;
 }
@@ -340,16 +342,22 @@ uint64_t input_offset(const struct input *in) { return in->offset; }
 uint64_t input_bytes(const struct input *in) { return in->raw_bytes; }
 int64_t input_size(const struct input *in) { return in->size; }
 
+void input_leave_unhashed(struct input *in)
+{
+	in->unhashed = true;
+}
+
 enum status input_hash(struct input *in, char out[33], struct error *err)
 {
-	while (!in->raw_end && !in->skipped) {
+	bool known = !in->skipped && !in->unhashed;
+	while (!in->raw_end && known) {
 		in->raw_at = in->raw_end_at; /* hashed when they were read */
 		TRY(raw_fill(in, err));
 	}
-	if (in->skipped)
-		out[0] = 0;
-	else
+	if (known)
 		hasher_hex(in->hash, out);
+	else
+		out[0] = 0;
 	return OK;
 }
 

@@ -17,11 +17,10 @@ struct arrow_source {
 	struct source s;
 	bool file, allow_truncated;
 	bool closed;                             /* the closing batch has come */
-	bool skipped;                            /* batches were passed over: total is not the stream's */
 	bool cut;                                /* the input ended inside a message */
 	enum origin origin;                      /* known from the first batch on */
 	int64_t seq;                             /* number of the batch to come */
-	struct hasher *total;                    /* all bytes of the stream so far */
+	struct hasher *total;                    /* all prefixes and metadata so far; they hold the bodies' checksums */
 	struct buf metadata;
 	struct message m;
 	struct encodings *encodings;
@@ -238,7 +237,7 @@ static enum status check_closing(struct arrow_source *a, const uint8_t *body, st
 	hasher_add(a->total, "0000000000000000", 16);
 	hasher_add(a->total, a->metadata.data + before + 16, a->metadata.len - before - 16);
 	hasher_add(a->total, body, (size_t)a->m.body_bytes);
-	if (!a->skipped && hasher_64(a->total) != sum)
+	if (hasher_64(a->total) != sum)
 		return error_set(err, ERR_DATA, "checksum mismatch of the whole stream");
 	if (rows != (uint64_t)a->s.rows || batches != (uint64_t)a->seq)
 		return error_set(err, ERR_DATA, "closing batch counts %" PRIu64 " rows in %" PRIu64 " batches, not %" PRId64 " in %" PRId64,
@@ -323,8 +322,9 @@ static enum status take_message(struct arrow_source *a, struct batch **out, stru
 		st = check_closing(a, body, err);
 	} else {
 		hasher_add(a->total, a->metadata.data, a->metadata.len);
-		hasher_add(a->total, body, (size_t)a->m.body_bytes);
-		if (a->origin == ORIGIN_OURS)
+		if (a->origin == ORIGIN_OURS && a->m.type != ARROW_BATCH)
+			st = error_set(err, ERR_DATA, "a dictionary, which has no checksum");
+		else if (a->origin == ORIGIN_OURS)
 			st = check_batch(a, body, err);
 	}
 	if (st != OK) {
@@ -407,6 +407,9 @@ static enum status arrow_skip(struct source *s, int64_t rows, int64_t *passed, s
 		return OK;
 	while (peek_batch(a, at, rows - *passed, &has)) {
 		int64_t metadata_bytes = (int64_t)a->metadata.len + 8;
+		uint32_t prefix[2] = { 0xFFFFFFFFu, (uint32_t)a->metadata.len };
+		hasher_add(a->total, prefix, sizeof(prefix));
+		hasher_add(a->total, a->metadata.data, a->metadata.len);
 		if (a->file) {
 			MEM_PUSH_ROOM(a->blocks, a->n_blocks, a->cap_blocks);
 			a->blocks[a->n_blocks++] = (struct file_block){ (int64_t)at, metadata_bytes, a->m.body_bytes, false };
@@ -418,7 +421,6 @@ static enum status arrow_skip(struct source *s, int64_t rows, int64_t *passed, s
 	}
 	if (at == start)
 		return OK;
-	a->skipped = true;
 	return source_input_error(s, input_skip(s->in, at - start, err));
 }
 

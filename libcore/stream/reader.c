@@ -48,6 +48,8 @@ static enum status open_reader(struct reader **out, struct input *in, bool borro
 
 	r->in = in;
 	r->borrowed = borrowed;
+	if (o && o->unhashed)
+		input_leave_unhashed(in);
 	enum status st = open_source(r, o, err, &named);
 	if (st != OK) {
 		named |= r->source && r->source->named;

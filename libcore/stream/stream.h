@@ -3,8 +3,8 @@
  * Format (man quern-stream): an Arrow IPC stream, metadata V5, little endian. Schema metadata
  * quern.kind, quern.version, quern.provenance (the chain so far); each record batch message carries
  * quern.seq and quern.xxh3 (XXH3-64 of the body as written); a last batch of zero rows carries
- * quern.end, quern.rows, quern.batches, quern.xxh3 (over every byte of the stream up to the end of this batch, its own
- * sixteen digits taken as zeros) and quern.provenance, the chain with its totals, known only at the end; then the end-of-stream marker. A failing writer writes neither.
+ * quern.end, quern.rows, quern.batches, quern.xxh3 (over the prefix and metadata of every message, and this one's body; bodies
+ * are in it by their checksums; its own sixteen digits taken as zeros) and quern.provenance, the chain with its totals, known only at the end; then the end-of-stream marker. A failing writer writes neither.
  *
  * A reader takes by content: an Arrow stream, an Arrow file, JSON Lines, a JSON array of objects, each also
  * inside gzip, zstd, xz or bzip2; and a Parquet file, which must be a plain file (or memory), for it is read from its end. Batches returned by reader_next are the caller's (batch_release);
@@ -38,6 +38,7 @@ enum status kind_check(enum kind k, const struct schema *s, struct error *err);
 /* --- reading ------------------------------------------------------------------------------ */
 struct reader;
 struct reader_options {
+	bool unhashed;                   /* reader_input is not wanted: the input's bytes need not be hashed */
 	bool allow_truncated;            /* accept a stream without end (view --verify reports it) */
 	const struct schema *json_schema; /* types for JSON fields by name; NULL: ours by name, else inferred */
 };
@@ -52,7 +53,7 @@ enum kind reader_kind(const struct reader *r);
 enum status reader_next(struct reader *r, struct batch **b, struct error *err);
 /* Passes over as many whole batches as lie within the next rows rows, and tells the number of their rows. In a plain file (not a
  * pipe, not compressed from outside) only their headers are read; else, and in other formats, none is passed. What was passed
- * is not checked, and the stream's own checksum and the input's hash are not known then. */
+ * is not checked, and the input's hash is not known then. */
 enum status reader_skip_rows(struct reader *r, int64_t rows, int64_t *passed, struct error *err);
 const char *reader_name(const struct reader *r);
 uint64_t reader_bytes(const struct reader *r);               /* raw bytes so far, for progress */

@@ -29,7 +29,7 @@ static enum status put(struct writer *w, const void *p, size_t n, struct error *
 	return st;
 }
 
-/* Bytes of the stream that its whole checksum covers. */
+/* Bytes that the stream's checksum covers: all but bodies, whose own checksums stand in what it covers. */
 static enum status put_summed(struct writer *w, const void *p, size_t n, struct error *err)
 {
 	hasher_add(w->total, p, n);
@@ -51,8 +51,8 @@ static enum status put_body(struct writer *w, const struct encoded *e, struct er
 {
 	for (int i = 0; i < e->n_parts; i++) {
 		size_t n = e->parts[i].n;
-		TRY(put_summed(w, e->parts[i].p, n, err));
-		TRY(put_summed(w, padding, -n & 63, err));
+		TRY(put(w, e->parts[i].p, n, err));
+		TRY(put(w, padding, -n & 63, err));
 	}
 	return OK;
 }
@@ -210,7 +210,7 @@ static void writer_free(struct writer *w)
 	mem_free(w);
 }
 
-/* The checksum covers its own message too, its digits taken as zeros until they are known. */
+/* The checksum covers its own message too, body and all, its digits taken as zeros until they are known. */
 static enum status put_closing(struct writer *w, const struct encoded *e, const char *chain, struct error *err)
 {
 	char rows[24], batches[24], sum[24];

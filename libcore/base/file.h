@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Bytes that a pipe between two of our programs may hold: at Linux's own 64 KiB they spend their time waking each other. */
+#define FILE_PIPE_BYTES (1 << 20)
+
 /* --- input ------------------------------------------------------------------------------- */
 struct input;
 

@@ -132,6 +132,7 @@ enum status output_open(struct output **out, const char *path, struct error *err
 		output_free(o);
 		return st;
 	}
+	fcntl(o->fd, F_SETPIPE_SZ, FILE_PIPE_BYTES); /* no pipe: an error that says nothing */
 	*out = o;
 	return OK;
 }

@@ -88,6 +88,38 @@ static void bench(const struct schema *s, struct batch *b, int batches, int leve
 	unlink(path);
 }
 
+/* A writer in a process of its own, and a reader of its pipe in this one. */
+static void bench_pipe(const struct schema *s, struct batch *b, int batches)
+{
+	struct writer_options o = { FORMAT_ARROW, 0, NULL };
+	struct reader_options ro = { .unhashed = true };
+	struct error err;
+	struct reader *r;
+	struct batch *got;
+	enum status st;
+	int ends[2];
+	double t = clock_seconds();
+
+	if (pipe(ends) != 0)
+		exit(1);
+	if (fork() == 0) {
+		struct writer *w;
+		dup2(ends[1], 1), close(ends[0]), close(ends[1]);
+		must(writer_open(&w, NULL, s, KIND_DOCUMENTS, NULL, &o, &err), &err);
+		for (int i = 0; i < batches; i++)
+			must(writer_write(w, b, &err), &err);
+		must(writer_commit(w, &err), &err);
+		_exit(0);
+	}
+	dup2(ends[0], 0), close(ends[0]), close(ends[1]);
+	must(reader_open(&r, "-", &ro, &err), &err);
+	while ((st = reader_next(r, &got, &err)) == OK)
+		batch_release(got);
+	must(st, &err);
+	reader_close(r);
+	printf("pipe     written and read in two processes %6.0f MB/s\n", (double)batch_bytes(b) * batches / 1e6 / (clock_seconds() - t));
+}
+
 /* MB/s of memcpy between two buffers larger than the caches. */
 static double copy_rate(void)
 {
@@ -120,6 +152,8 @@ int main(int argc, char **argv)
 	printf("copy     %6.0f MB/s\n", rate);
 	bench(&s, b, batches, 0, rate);
 	bench(&s, b, batches, 3, rate);
+	fflush(stdout);
+	bench_pipe(&s, b, batches);
 	batch_release(b);
 	schema_release(&s);
 	return 0;

@@ -17,6 +17,14 @@ struct writer {
 	struct zstd_contexts *zstd;              /* NULL = plain bodies */
 	struct hasher *total;
 	struct builder *builder;                 /* made when first asked for */
+	struct pool *pool;
+	struct pending {                         /* built batches that wait to be compressed side by side */
+		struct batch *b;
+		struct encoded e;
+		enum status st;
+		struct error err;
+	} *pending;
+	int n_pending, depth;                    /* depth 1: none waits */
 	int64_t rows, batches;
 	struct buf text;                         /* metadata or JSON Lines being made */
 };
@@ -121,6 +129,9 @@ enum status writer_open(struct writer **out, const char *path, const struct sche
 	int level = o->zstd_level < 0 ? default_level(w->standard) : o->zstd_level;
 	if (w->arrow && level > 0)
 		w->zstd = zstd_contexts_open(o->pool, level);
+	w->pool = o->pool;
+	w->depth = w->zstd && pool_threads(o->pool) > 1 ? 2 * pool_threads(o->pool) : 1;
+	w->pending = mem_array((size_t)w->depth, sizeof(*w->pending));
 	st = put_schema(w, kind, err);
 	if (st != OK)
 		writer_abort(w);
@@ -130,24 +141,56 @@ enum status writer_open(struct writer **out, const char *path, const struct sche
 }
 
 /* --- batches ------------------------------------------------------------------------------------ */
+static enum status put_batch(struct writer *w, const struct encoded *e, struct error *err)
+{
+	char seq[24], sum[24];
+
+	snprintf(seq, sizeof(seq), "%" PRId64, w->batches++);
+	snprintf(sum, sizeof(sum), "%016" PRIx64, body_sum(e));
+	struct message_pair pairs[] = { { "quern.seq", seq, 0 }, { "quern.xxh3", sum, 0 } };
+	arrow_encode_message(e, pairs, 2, &w->text);
+	TRY(put_prefix(w, err));
+	TRY(put_summed(w, w->text.data, w->text.len, err));
+	return put_body(w, e, err);
+}
+
 static enum status write_arrow(struct writer *w, const struct batch *b, struct error *err)
 {
 	struct encoded e;
-	char seq[24], sum[24];
 	enum status st = arrow_encode_body(&e, b, w->zstd, err);
 
-	if (st == OK) {
-		snprintf(seq, sizeof(seq), "%" PRId64, w->batches);
-		snprintf(sum, sizeof(sum), "%016" PRIx64, body_sum(&e));
-		struct message_pair pairs[] = { { "quern.seq", seq, 0 }, { "quern.xxh3", sum, 0 } };
-		arrow_encode_message(&e, pairs, 2, &w->text);
-		st = put_prefix(w, err);
-	}
 	if (st == OK)
-		st = put_summed(w, w->text.data, w->text.len, err);
-	if (st == OK)
-		st = put_body(w, &e, err);
+		st = put_batch(w, &e, err);
 	encoded_release(&e);
+	return st;
+}
+
+static void encode_task(void *arg, int64_t i, int worker)
+{
+	struct writer *w = arg;
+	struct pending *p = &w->pending[i];
+
+	(void)worker;
+	p->st = arrow_encode_body(&p->e, p->b, w->zstd, &p->err);
+}
+
+/* Compresses what waits, a batch a thread, and writes it in order. */
+static enum status write_pending(struct writer *w, struct error *err)
+{
+	enum status st = OK;
+
+	pool_run(w->pool, w->n_pending, encode_task, w);
+	for (int i = 0; i < w->n_pending; i++) {
+		struct pending *p = &w->pending[i];
+		if (st == OK && p->st != OK)
+			*err = p->err;
+		st = st == OK ? p->st : st;
+		if (st == OK)
+			st = put_batch(w, &p->e, err);
+		encoded_release(&p->e);
+		batch_release(p->b);
+	}
+	w->n_pending = 0;
 	return st;
 }
 
@@ -170,9 +213,9 @@ enum status writer_write(struct writer *w, struct batch *b, struct error *err)
 {
 	if (!schema_equal(&w->schema, b->schema))
 		return error_set(err, ERR_USAGE, "%s: a batch whose columns are not those of the stream", output_name(w->out));
+	TRY(write_pending(w, err));
 	TRY(w->arrow ? write_arrow(w, b, err) : write_jsonl(w, b, err));
 	w->rows += b->rows;
-	w->batches++;
 	return OK;
 }
 
@@ -186,10 +229,15 @@ struct builder *writer_builder(struct writer *w)
 static enum status write_built(struct writer *w, struct error *err)
 {
 	struct batch *b = builder_finish(w->builder);
-	enum status st = writer_write(w, b, err);
 
-	batch_release(b);
-	return st;
+	if (w->depth == 1) {
+		enum status st = writer_write(w, b, err);
+		batch_release(b);
+		return st;
+	}
+	w->rows += b->rows;
+	w->pending[w->n_pending++].b = b;
+	return w->n_pending == w->depth ? write_pending(w, err) : OK;
 }
 
 enum status writer_row(struct writer *w, struct error *err)
@@ -202,6 +250,9 @@ enum status writer_row(struct writer *w, struct error *err)
 /* --- ending ------------------------------------------------------------------------------------- */
 static void writer_free(struct writer *w)
 {
+	for (int i = 0; i < w->n_pending; i++)
+		batch_release(w->pending[i].b);
+	mem_free(w->pending);
 	builder_close(w->builder);
 	zstd_contexts_close(w->zstd);
 	hasher_close(w->total);
@@ -260,6 +311,8 @@ enum status writer_commit(struct writer *w, struct error *err)
 
 	if (w->builder && builder_rows(w->builder) > 0)
 		st = write_built(w, err);
+	if (st == OK)
+		st = write_pending(w, err);
 	if (st == OK && w->arrow)
 		st = write_closing(w, err);
 	if (st != OK) {

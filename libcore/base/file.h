@@ -39,6 +39,7 @@ uint64_t input_bytes(const struct input *in);        /* raw bytes read so far (f
 int64_t input_size(const struct input *in);          /* raw size if known, else -1 */
 /* The hash below will not be asked for: bytes need not be hashed from here on. */
 void input_leave_unhashed(struct input *in);
+bool input_is_hashed(const struct input *in);
 /* XXH3-128 hex of the raw bytes; reads the rest of the input first. "" for a skipped-in or unhashed input. */
 enum status input_hash(struct input *in, char out[33], struct error *err);
 void input_close(struct input *in);

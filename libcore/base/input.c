@@ -348,9 +348,14 @@ void input_leave_unhashed(struct input *in)
 	in->unhashed = true;
 }
 
+bool input_is_hashed(const struct input *in)
+{
+	return !in->skipped && !in->unhashed;
+}
+
 enum status input_hash(struct input *in, char out[33], struct error *err)
 {
-	bool known = !in->skipped && !in->unhashed;
+	bool known = input_is_hashed(in);
 	while (!in->raw_end && known) {
 		in->raw_at = in->raw_end_at; /* hashed when they were read */
 		TRY(raw_fill(in, err));

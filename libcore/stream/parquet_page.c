@@ -1,292 +1,306 @@
-/* parquet_page.c - a column chunk page by page: header, checksum, decompression, and where levels and values begin. */
+/* parquet_page.c - the pages of a column chunk, one after the other: header, checksum, inflation, dictionary, levels. */
 #include "stream/parquet.h"
+#include "stream/arrow.h"
 
-#include <lz4.h>
-#include <snappy-c.h>
-#include <string.h>
+#include <inttypes.h>
 #include <zlib.h>
-#include <zstd.h>
 
-enum { PAGE_DATA, PAGE_INDEX, PAGE_DICTIONARY, PAGE_DATA_V2 };
-enum { LEVELS_RLE = 3 };
+#define WINDOW_BYTES ((int64_t)64 << 10)      /* read at once where pages are small */
+#define HEADER_MAX ((int64_t)16 << 20)        /* statistics are in it */
 
-#define HEADER_FIRST 256                         /* bytes; statistics can make a header longer */
-#define HEADER_MAX (16 << 20)
+enum { PAGE_DATA, PAGE_INDEX, PAGE_DICTIONARY, PAGE_DATA_2 };
 
-struct page_header {
-	int64_t type, bytes, packed_bytes, crc;
-	int64_t values, encoding, def_encoding, rep_encoding;
-	int64_t def_bytes, rep_bytes;            /* v2: of the levels, which are never compressed */
-	bool has_crc, compressed;
+struct page {
+	int32_t type, inflated, bytes;       /* bytes: as stored */
+	int32_t values, encoding, def_encoding, rep_encoding;
+	int32_t def_bytes, rep_bytes;        /* of PAGE_DATA_2 */
+	bool plain;                          /* … whose values are not compressed */
+	bool has_crc;
+	uint32_t crc;
 };
 
-/* --- headers ----------------------------------------------------------------------------------------- */
-
-static void read_data_header(struct thrift *t, struct page_header *h, bool v2)
+void pq_pages_start(struct pq_pages *g, const struct pq_chunk *chunk)
 {
-	int id = 0;
+	g->chunk = chunk;
+	/* one of no values may be nowhere */
+	g->at = chunk->values ? chunk->at : 0;
+	g->end = chunk->values ? chunk->at + chunk->bytes : 0;
+	g->values_left = chunk->values;
+	g->page_left = 0;
+	g->window.len = 0;
+	g->dictionary.there = false;
+	g->dictionary.n = 0;
+}
 
-	if (t->type != THRIFT_STRUCT) {
-		thrift_skip(t);
+void pq_pages_release(struct pq_pages *g)
+{
+	pq_block_release(&g->window);
+	pq_block_release(&g->body);
+	pq_block_release(&g->dictionary.body);
+	pq_block_release(&g->dictionary.slices);
+	pq_block_release(&g->values.text);
+}
+
+/* --- bytes of the chunk ---------------------------------------------------------------------------------- */
+/* n bytes from g->at on (they lie in the chunk), as *p; those before them are forgotten. */
+static enum status show(struct pq_pages *g, int64_t n, const uint8_t **p, struct error *err)
+{
+	struct pq_block *w = &g->window;
+	int64_t from = g->at - g->window_at;
+
+	if (w->len == 0 || from < 0 || from > (int64_t)w->len || n > (int64_t)w->len - from) {
+		int64_t want = n > WINDOW_BYTES ? n : WINDOW_BYTES;
+		want = want < g->end - g->at ? want : g->end - g->at;
+		w->len = 0;
+		TRY(pq_room(w, (size_t)want, err));
+		TRY(source_input_error(g->source, input_read_at(g->source->in, (uint64_t)g->at, w->data, (size_t)want, err)));
+		w->len = (size_t)want;
+		g->window_at = g->at;
+		from = 0;
+	}
+	*p = w->data + from;
+	return OK;
+}
+
+/* --- headers ---------------------------------------------------------------------------------------------- */
+/* Of a data page of the first sort, or of a dictionary, which has no levels. */
+static void read_data_header(struct thrift *t, const struct thrift_field *outer, bool levels, struct page *h)
+{
+	struct thrift_field f = {0};
+
+	if (!thrift_struct(t, outer))
 		return;
-	}
-	h->def_encoding = h->rep_encoding = LEVELS_RLE;
-	while (thrift_field(t, &id)) {
-		if (id == 1)
-			h->values = thrift_int(t);
-		else if (id == (v2 ? 4 : 2))
-			h->encoding = thrift_int(t);
-		else if (!v2 && id == 3)
-			h->def_encoding = thrift_int(t);
-		else if (!v2 && id == 4)
-			h->rep_encoding = thrift_int(t);
-		else if (v2 && id == 5)
-			h->def_bytes = thrift_int(t);
-		else if (v2 && id == 6)
-			h->rep_bytes = thrift_int(t);
-		else if (v2 && id == 7)
-			h->compressed = thrift_bool(t);
+	while (thrift_next(t, &f)) {
+		if (f.id == 1)
+			h->values = thrift_int32(t, &f);
+		else if (f.id == 2)
+			h->encoding = thrift_int32(t, &f);
+		else if (f.id == 3 && levels)
+			h->def_encoding = thrift_int32(t, &f);
+		else if (f.id == 4 && levels)
+			h->rep_encoding = thrift_int32(t, &f);
 		else
-			thrift_skip(t);
+			thrift_skip(t, &f);
 	}
 }
 
-/* The header at t's start; *used its bytes. False: corrupt, or longer than what there is. */
-static bool parse_header(const uint8_t *p, size_t n, struct page_header *h, size_t *used)
+static void read_data_2_header(struct thrift *t, const struct thrift_field *outer, struct page *h)
 {
-	struct thrift t = { .p = p, .n = n };
-	int id = 0;
+	struct thrift_field f = {0};
 
-	*h = (struct page_header){ .type = -1, .bytes = -1, .packed_bytes = -1, .compressed = true };
-	while (thrift_field(&t, &id)) {
-		switch (id) {
-		case 1: h->type = thrift_int(&t); break;
-		case 2: h->bytes = thrift_int(&t); break;
-		case 3: h->packed_bytes = thrift_int(&t); break;
-		case 4: h->crc = thrift_int(&t); h->has_crc = true; break;
-		case 5: case 7: read_data_header(&t, h, false); break;
-		case 8: read_data_header(&t, h, true); break;
-		default: thrift_skip(&t);
+	if (!thrift_struct(t, outer))
+		return;
+	while (thrift_next(t, &f)) {
+		switch (f.id) {
+		case 1: h->values = thrift_int32(t, &f); break;
+		case 4: h->encoding = thrift_int32(t, &f); break;
+		case 5: h->def_bytes = thrift_int32(t, &f); break;
+		case 6: h->rep_bytes = thrift_int32(t, &f); break;
+		case 7: h->plain = !thrift_bool(t, &f); break;
+		default: thrift_skip(t, &f);
 		}
 	}
-	*used = t.at;
-	return !t.bad;
 }
 
-static enum status read_bytes(struct parquet_column *c, struct buf *b, int64_t at, size_t n, struct error *err)
+static void read_header(struct thrift *t, struct page *h)
 {
-	buf_clear(b);
-	if (n > b->cap) { /* its size is the file's word */
-		void *room = mem_try(n + 64);
-		if (!room)
-			return error_set(err, ERR_MEMORY, "no memory for a page of %zu bytes", n);
-		mem_free(room);
-	}
-	buf_reserve(b, n + 1);
-	TRY(input_read_at(c->in, (uint64_t)at, b->data, n, err));
-	b->len = n;
-	return OK;
-}
+	struct thrift_field f = {0};
 
-static enum status read_header(struct parquet_column *c, struct page_header *h, struct error *err)
-{
-	int64_t left = c->chunk->at + c->chunk->bytes - c->at;
-
-	for (int64_t n = HEADER_FIRST;; n *= 8) {
-		size_t used;
-		int64_t take = n < left ? n : left;
-		TRY(read_bytes(c, &c->header, c->at, (size_t)take, err));
-		if (parse_header((const uint8_t *)c->header.data, (size_t)take, h, &used)) {
-			c->at += (int64_t)used;
+	*h = (struct page){ .type = -1, .inflated = -1, .bytes = -1, .values = -1, .encoding = -1,
+			    .def_encoding = PQ_RLE, .rep_encoding = PQ_RLE };
+	while (thrift_next(t, &f)) {
+		switch (f.id) {
+		case 1: h->type = thrift_int32(t, &f); break;
+		case 2: h->inflated = thrift_int32(t, &f); break;
+		case 3: h->bytes = thrift_int32(t, &f); break;
+		case 4:
+			h->has_crc = true;
+			h->crc = (uint32_t)thrift_int32(t, &f);
 			break;
+		case 5: case 7: read_data_header(t, &f, f.id == 5, h); break;
+		case 8: read_data_2_header(t, &f, h); break;
+		default: thrift_skip(t, &f);
 		}
-		if (take == left || n >= HEADER_MAX)
-			return error_set(err, ERR_DATA, "a page header is corrupt");
 	}
-	left = c->chunk->at + c->chunk->bytes - c->at;
-	if (h->packed_bytes < 0 || h->packed_bytes > left || h->bytes < 0)
-		return error_set(err, ERR_DATA, "a page of %lld bytes, where the chunk has %lld left", (long long)h->packed_bytes,
-				 (long long)left);
-	if (h->bytes > PARQUET_PAGE_MAX)
-		return error_set(err, ERR_UNSUPPORTED, "a page of %lld bytes; the limit is 1 GiB", (long long)h->bytes);
+}
+
+/* The header at g->at, which moves behind it. */
+static enum status next_header(struct pq_pages *g, struct page *h, struct error *err)
+{
+	struct thrift t;
+	int64_t left = g->end - g->at;
+	const uint8_t *p;
+
+	for (int64_t n = 1024;; n *= 8) {
+		n = n < left ? n : left;
+		TRY(show(g, n, &p, err));
+		t = (struct thrift){ .p = p, .end = p + n };
+		read_header(&t, h);
+		if (!t.cut || n == left || n >= HEADER_MAX)
+			break;
+	}
+	if (t.bad)
+		return error_set(err, ERR_DATA, t.cut ? "truncated inside a page header" : "the page header is corrupt");
+	g->at += t.p - p;
+	if (h->bytes < 0 || h->bytes > g->end - g->at)
+		return error_set(err, ERR_DATA, "a page of %" PRId32 " bytes ends behind its column chunk", h->bytes);
+	if (h->inflated < 0)
+		return error_set(err, ERR_DATA, "impossible page size %" PRId32, h->inflated);
 	return OK;
 }
 
-/* --- decompression ------------------------------------------------------------------------------------ */
-
-static bool gunzip(const void *from, size_t n, void *to, size_t bytes)
+/* The page's bytes as stored, checked against its checksum; g->at moves behind them. */
+static enum status stored_bytes(struct pq_pages *g, const struct page *h, const uint8_t **p, struct error *err)
 {
-	z_stream z = { .next_in = (Bytef *)(uintptr_t)from, .avail_in = (uInt)n, .next_out = to, .avail_out = (uInt)bytes };
-
-	if (inflateInit2(&z, 15 + 32) != Z_OK)
-		return false;
-	int got = inflate(&z, Z_FINISH);
-	inflateEnd(&z);
-	return got == Z_STREAM_END && z.avail_out == 0;
-}
-
-static bool unsnappy(const char *from, size_t n, char *to, size_t bytes)
-{
-	size_t real = bytes;
-
-	return snappy_uncompressed_length(from, n, &real) == SNAPPY_OK && real == bytes &&
-	       snappy_uncompress(from, n, to, &real) == SNAPPY_OK && real == bytes;
-}
-
-static enum status inflate_bytes(int codec, const char *from, size_t n, char *to, size_t bytes, struct error *err)
-{
-	bool good;
-
-	switch (codec) {
-	case PQ_PLAIN_BYTES:
-		good = n == bytes;
-		if (good && n)
-			memcpy(to, from, n);
-		break;
-	case PQ_SNAPPY: good = unsnappy(from, n, to, bytes); break;
-	case PQ_GZIP: good = gunzip(from, n, to, bytes); break;
-	case PQ_ZSTD: good = ZSTD_decompress(to, bytes, from, n) == bytes; break;
-	case PQ_LZ4_RAW: good = LZ4_decompress_safe(from, to, (int)n, (int)bytes) == (int)bytes; break;
-	default: {
-		static const char *const names[] = { "none", "snappy", "gzip", "LZO", "Brotli", "LZ4 in Hadoop's frame" };
-		return error_set(err, ERR_UNSUPPORTED, "compression by %s is not supported", codec >= 0 && codec < 6 ? names[codec] : "an unknown codec");
-	}
-	}
-	return good ? OK : error_set(err, ERR_DATA, "a page does not decompress to its %zu bytes", bytes);
-}
-
-/* The page's bytes in out: plain of them (levels of v2) as they are, the rest decompressed. */
-static enum status unpack_page(struct parquet_column *c, const struct page_header *h, size_t plain, struct buf *out, struct error *err)
-{
-	TRY(read_bytes(c, &c->raw, c->at, (size_t)h->packed_bytes, err));
-	c->at += h->packed_bytes;
-	if (h->has_crc && (uint32_t)crc32(0, (const Bytef *)c->raw.data, (uInt)c->raw.len) != (uint32_t)h->crc)
+	TRY(show(g, h->bytes, p, err));
+	g->at += h->bytes;
+	if (h->has_crc && (uint32_t)crc32(0, *p, (uInt)h->bytes) != h->crc)
 		return error_set(err, ERR_DATA, "a page's checksum is wrong");
-	if (plain > c->raw.len || plain > (size_t)h->bytes)
-		return error_set(err, ERR_DATA, "a page's levels reach beyond it");
-	buf_clear(out);
-	void *room = (size_t)h->bytes > out->cap ? mem_try((size_t)h->bytes + 64) : NULL;
-	if ((size_t)h->bytes > out->cap && !room)
-		return error_set(err, ERR_MEMORY, "no memory for a page of %lld bytes", (long long)h->bytes);
-	mem_free(room);
-	buf_reserve(out, (size_t)h->bytes + 1);
-	if (plain)
-		memcpy(out->data, c->raw.data, plain);
-	TRY(inflate_bytes(h->compressed ? c->chunk->codec : PQ_PLAIN_BYTES, c->raw.data + plain, c->raw.len - plain, out->data + plain,
-			  (size_t)h->bytes - plain, err));
-	out->len = (size_t)h->bytes;
 	return OK;
 }
 
-/* --- data pages ------------------------------------------------------------------------------------------ */
+/* --- dictionaries ------------------------------------------------------------------------------------------- */
+static enum status slice_dictionary(struct pq_pages *g, const struct page *h, struct error *err)
+{
+	struct pq_dictionary *d = &g->dictionary;
+	const uint8_t *p = d->body.data;
 
+	if (h->values > h->inflated / 4)
+		return error_set(err, ERR_DATA, "%" PRId32 " strings in a dictionary of %" PRId32 " bytes", h->values, h->inflated);
+	TRY(pq_room(&d->slices, (size_t)h->values * sizeof(struct pq_slice), err));
+	struct pq_slice *s = (struct pq_slice *)d->slices.data;
+	TRY(pq_plain_slices(&p, p + h->inflated, h->values, s, err));
+	for (int32_t i = 0; g->text && i < h->values; i++)
+		if (!utf8_valid((const char *)s[i].p, s[i].n))
+			return error_set(err, ERR_DATA, "text %" PRId32 " of the dictionary is not UTF-8", i);
+	return OK;
+}
+
+static enum status read_dictionary(struct pq_pages *g, const struct page *h, struct error *err)
+{
+	struct pq_dictionary *d = &g->dictionary;
+	const uint8_t *p;
+
+	if (d->there)
+		return error_set(err, ERR_DATA, "a second dictionary");
+	if (h->values < 0 || (h->encoding != PQ_PLAIN && h->encoding != PQ_PLAIN_DICTIONARY) || g->values.type == PQ_BOOLEAN)
+		return error_set(err, ERR_DATA, "an impossible dictionary");
+	TRY(stored_bytes(g, h, &p, err));
+	d->body.len = 0;
+	TRY(pq_room(&d->body, (size_t)h->inflated, err));
+	TRY(pq_inflate(g->chunk->codec, p, (size_t)h->bytes, d->body.data, (size_t)h->inflated, err));
+	if (g->values.type == PQ_BYTES)
+		TRY(slice_dictionary(g, h, err));
+	else if ((int64_t)h->values * g->values.width > h->inflated)
+		return error_set(err, ERR_DATA, "%" PRId32 " values in a dictionary of %" PRId32 " bytes", h->values, h->inflated);
+	d->n = h->values;
+	d->there = true;
+	return OK;
+}
+
+/* --- data pages ----------------------------------------------------------------------------------------------- */
 static int bits_for(int max)
 {
-	int n = 0;
-
-	while (max >> n)
-		n++;
-	return n;
+	return max ? 32 - __builtin_clz((unsigned)max) : 0;
 }
 
-/* v1: a length of four bytes, then the levels. */
-static const uint8_t *open_levels_v1(struct parquet_rle *r, const uint8_t *p, const uint8_t *end, int max)
+/* Levels of a page of the first sort, with their length before them; *p moves behind them. */
+static enum status open_levels(struct pq_rle *r, int max, int encoding, const uint8_t **p, const uint8_t *end, struct error *err)
 {
-	uint32_t n;
+	uint32_t n = 0;
 
-	if (max == 0 || !p) {
-		parquet_rle_open(r, p, p, 0);
-		return p;
-	}
-	if (end - p < 4)
-		return NULL;
-	memcpy(&n, p, 4);
-	p += 4;
-	if (n > (uint64_t)(end - p))
-		return NULL;
-	parquet_rle_open(r, p, p + n, bits_for(max));
-	return p + n;
-}
-
-static enum status open_data_page(struct parquet_column *c, const struct page_header *h, struct error *err)
-{
-	bool v2 = h->type == PAGE_DATA_V2;
-	const struct parquet_leaf *leaf = c->leaf;
-
-	if (h->values < 0 || h->values > c->values_left || h->def_bytes < 0 || h->rep_bytes < 0 ||
-	    h->def_bytes + h->rep_bytes > h->bytes)
-		return error_set(err, ERR_DATA, "a page of %lld values, where the chunk has %lld left", (long long)h->values,
-				 (long long)c->values_left);
-	if ((leaf->def_max && h->def_encoding != LEVELS_RLE) || (leaf->rep_max && h->rep_encoding != LEVELS_RLE))
-		return error_set(err, ERR_UNSUPPORTED, "levels that are not run-length encoded are not supported");
-	TRY(unpack_page(c, h, v2 ? (size_t)(h->def_bytes + h->rep_bytes) : 0, &c->page, err));
-	const uint8_t *p = (const uint8_t *)c->page.data, *end = p + c->page.len;
-	if (v2) {
-		parquet_rle_open(&c->reps, p, p + h->rep_bytes, bits_for(leaf->rep_max));
-		p += h->rep_bytes;
-		parquet_rle_open(&c->defs, p, p + h->def_bytes, bits_for(leaf->def_max));
-		p += h->def_bytes;
-	} else {
-		p = open_levels_v1(&c->reps, p, end, leaf->rep_max);
-		p = open_levels_v1(&c->defs, p, end, leaf->def_max);
-		if (!p)
-			return error_set(err, ERR_DATA, "a page's levels reach beyond it");
-	}
-	c->page_left = h->values;
-	return parquet_values_open(&c->values, (int)h->encoding, leaf, p, end, (uint64_t)h->values, &c->dictionary, err);
-}
-
-static enum status next_page(struct parquet_column *c, struct error *err)
-{
-	struct page_header h;
-
-	if (c->at >= c->chunk->at + c->chunk->bytes)
-		return error_set(err, ERR_DATA, "the chunk ends %lld values too early", (long long)c->values_left);
-	TRY(read_header(c, &h, err));
-	if (h.type == PAGE_DATA || h.type == PAGE_DATA_V2)
-		return open_data_page(c, &h, err);
-	if (h.type != PAGE_DICTIONARY) {
-		c->at += h.packed_bytes;
+	if (max == 0)
 		return OK;
-	}
-	TRY(unpack_page(c, &h, 0, &c->dictionary.bytes, err));
-	return parquet_dictionary_open(&c->dictionary, c->leaf, h.values, err);
-}
-
-/* --- levels one by one --------------------------------------------------------------------------------------- */
-
-void parquet_column_start(struct parquet_column *c, const struct parquet_chunk *chunk)
-{
-	c->chunk = chunk;
-	c->at = chunk->at;
-	c->values_left = chunk->values;
-	c->page_left = 0;
-	c->loaded = false;
-	parquet_dictionary_release(&c->dictionary);
-}
-
-enum status parquet_column_peek(struct parquet_column *c, struct error *err)
-{
-	if (c->loaded)
-		return OK;
-	if (c->values_left == 0)
-		return END;
-	while (c->page_left == 0)
-		TRY(next_page(c, err));
-	if (!parquet_rle_next(&c->reps, &c->rep) || !parquet_rle_next(&c->defs, &c->def) || c->rep > (uint32_t)c->leaf->rep_max ||
-	    c->def > (uint32_t)c->leaf->def_max)
-		return error_set(err, ERR_DATA, "a page's levels are corrupt");
-	c->page_left--;
-	c->values_left--;
-	c->loaded = true;
+	if (encoding != PQ_RLE)
+		return error_set(err, ERR_UNSUPPORTED, "levels in encoding %d (%s) are not supported", encoding, pq_encoding_name(encoding));
+	if (end - *p >= 4)
+		memcpy(&n, *p, 4);
+	if (end - *p < 4 || n > (size_t)(end - *p) - 4)
+		return error_set(err, ERR_DATA, "levels end behind their page");
+	*p += 4;
+	pq_rle_open(r, *p, *p + n, bits_for(max));
+	*p += n;
 	return OK;
 }
 
-void parquet_column_release(struct parquet_column *c)
+static enum status data_page(struct pq_pages *g, const struct page *h, const uint8_t *p, struct error *err)
 {
-	buf_release(&c->header);
-	buf_release(&c->raw);
-	buf_release(&c->page);
-	buf_release(&c->values.last);
-	parquet_dictionary_release(&c->dictionary);
+	if (g->chunk->codec != PQ_PLAIN_BYTES) {
+		g->body.len = 0;
+		TRY(pq_room(&g->body, (size_t)h->inflated, err));
+		TRY(pq_inflate(g->chunk->codec, p, (size_t)h->bytes, g->body.data, (size_t)h->inflated, err));
+		p = g->body.data;
+	} else if (h->bytes != h->inflated) {
+		return error_set(err, ERR_DATA, "two sizes of a page that is not compressed");
+	}
+	const uint8_t *end = p + h->inflated;
+	TRY(open_levels(&g->rep, g->max_rep, h->rep_encoding, &p, end, err));
+	TRY(open_levels(&g->def, g->max_def, h->def_encoding, &p, end, err));
+	return pq_values_open(&g->values, h->encoding, p, (size_t)(end - p), &g->dictionary, err);
+}
+
+/* Pages of the second sort: levels are not compressed, and their lengths stand in the header. */
+static enum status data_page_2(struct pq_pages *g, const struct page *h, const uint8_t *p, struct error *err)
+{
+	int64_t levels = (int64_t)h->rep_bytes + h->def_bytes;
+
+	if (h->rep_bytes < 0 || h->def_bytes < 0 || levels > h->bytes || levels > h->inflated)
+		return error_set(err, ERR_DATA, "levels end behind their page");
+	size_t stored = (size_t)(h->bytes - levels), n = (size_t)(h->inflated - levels);
+	pq_rle_open(&g->rep, p, p + h->rep_bytes, bits_for(g->max_rep));
+	pq_rle_open(&g->def, p + h->rep_bytes, p + levels, bits_for(g->max_def));
+	p += levels;
+	/* a page of nulls has no values, and may have nothing where they would be */
+	if (g->chunk->codec != PQ_PLAIN_BYTES && !h->plain && (stored || n)) {
+		g->body.len = 0;
+		TRY(pq_room(&g->body, n, err));
+		TRY(pq_inflate(g->chunk->codec, p, stored, g->body.data, n, err));
+		p = g->body.data;
+	} else if (stored != n) {
+		return error_set(err, ERR_DATA, "two sizes of a page that is not compressed");
+	}
+	return pq_values_open(&g->values, h->encoding, p, n, &g->dictionary, err);
+}
+
+static enum status read_data(struct pq_pages *g, const struct page *h, struct error *err)
+{
+	const uint8_t *p;
+
+	if (h->values < 0 || h->values > g->values_left)
+		return error_set(err, ERR_DATA, "a page of %" PRId32 " values, where the column chunk has %" PRId64 " left",
+				 h->values, g->values_left);
+	TRY(stored_bytes(g, h, &p, err));
+	TRY(h->type == PAGE_DATA ? data_page(g, h, p, err) : data_page_2(g, h, p, err));
+	g->values_left -= h->values;
+	g->page_left = h->values;
+	return OK;
+}
+
+static enum status read_page(struct pq_pages *g, struct error *err)
+{
+	struct page h;
+
+	if (g->at >= g->end)
+		return error_set(err, ERR_DATA, "truncated: %" PRId64 " values are missing", g->values_left);
+	TRY(next_header(g, &h, err));
+	if (h.type == PAGE_DATA || h.type == PAGE_DATA_2)
+		return read_data(g, &h, err);
+	if (h.type == PAGE_DICTIONARY)
+		return read_dictionary(g, &h, err);
+	g->at += h.bytes;                    /* an index, or something newer than this program */
+	return OK;
+}
+
+enum status pq_pages_next(struct pq_pages *g, struct error *err)
+{
+	g->page_left = 0;
+	while (g->page_left == 0) {
+		int64_t at = g->at;
+		if (g->values_left == 0)
+			return END;
+		enum status st = read_page(g, err);
+		if (st != OK)
+			return g->source->named ? st : error_prefix(err, st, "page at byte %" PRId64, at);
+	}
+	return OK;
 }

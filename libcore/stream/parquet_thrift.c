@@ -1,149 +1,193 @@
-/* parquet_thrift.c - the compact protocol of Apache Thrift, as much as Parquet's headers use. */
+/* parquet_thrift.c - Thrift's compact protocol, read only; what the bytes claim is never believed beyond their end. */
 #include "stream/parquet.h"
 
-static uint8_t byte(struct thrift *t)
+#include <limits.h>
+
+enum { THRIFT_STOP = 0, THRIFT_BYTE = 3, THRIFT_I16 = 4, THRIFT_I32 = 5, THRIFT_I64 = 6, THRIFT_DOUBLE = 7, THRIFT_SET = 10,
+       THRIFT_MAP = 11 };
+
+static uint64_t fail(struct thrift *t, bool cut)
 {
-	if (t->at >= t->n)
-		t->bad = true;
-	return t->bad ? 0 : t->p[t->at++];
+	t->cut |= cut && !t->bad;
+	t->bad = true;
+	t->p = t->end;
+	return 0;
 }
 
-static uint64_t varint(struct thrift *t)
+static uint8_t get_byte(struct thrift *t)
+{
+	return t->p < t->end ? *t->p++ : (uint8_t)fail(t, true);
+}
+
+static uint64_t get_varint(struct thrift *t)
 {
 	uint64_t v = 0;
 
 	for (int shift = 0; shift < 64; shift += 7) {
-		uint8_t b = byte(t);
-		v |= (uint64_t)(b & 127) << shift;
-		if (!(b & 128))
+		uint8_t c = get_byte(t);
+		v |= (uint64_t)(c & 0x7F) << shift;
+		if (c < 0x80)
 			return v;
 	}
-	t->bad = true;
-	return 0;
+	return fail(t, false);
 }
 
-static int64_t zigzag(struct thrift *t)
+static int64_t get_zigzag(struct thrift *t)
 {
-	uint64_t v = varint(t);
+	uint64_t v = get_varint(t);
 
-	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+	return (int64_t)(v >> 1 ^ (0 - (v & 1)));
 }
 
-bool thrift_field(struct thrift *t, int *id)
+bool thrift_next(struct thrift *t, struct thrift_field *f)
 {
-	uint8_t head = byte(t);
+	uint8_t c = get_byte(t);
+	int64_t id = f->id + (c >> 4);
 
-	if (t->bad || head == 0)
+	if (c == THRIFT_STOP || t->bad)
 		return false;
-	int64_t next = head >> 4 ? *id + (head >> 4) : zigzag(t);
-	if (next < 0 || next > INT16_MAX)
-		t->bad = true;
-	*id = t->bad ? 0 : (int)next;
-	t->type = head & 15;
+	if (c >> 4 == 0)
+		id = get_zigzag(t);
+	f->type = c & 15;
+	f->id = (int)id;
+	if (id < INT16_MIN || id > INT16_MAX || f->type == THRIFT_STOP || f->type > THRIFT_STRUCT)
+		fail(t, false);
 	return !t->bad;
 }
 
-int64_t thrift_int(struct thrift *t)
+int64_t thrift_int(struct thrift *t, const struct thrift_field *f)
 {
-	if (t->type == THRIFT_BYTE)
-		return (int8_t)byte(t);
-	if (t->type == THRIFT_I16 || t->type == THRIFT_I32 || t->type == THRIFT_I64)
-		return zigzag(t);
-	thrift_skip(t);
-	return 0;
+	if (f->type == THRIFT_BYTE)
+		return (int8_t)get_byte(t);
+	if (f->type < THRIFT_I16 || f->type > THRIFT_I64)
+		return (int64_t)fail(t, false);
+	return get_zigzag(t);
 }
 
-bool thrift_bool(struct thrift *t)
+int32_t thrift_int32(struct thrift *t, const struct thrift_field *f)
 {
-	if (t->type != THRIFT_TRUE && t->type != THRIFT_FALSE)
-		thrift_skip(t);
-	return t->type == THRIFT_TRUE;
+	int64_t v = thrift_int(t, f);
+
+	if (v < INT32_MIN || v > INT32_MAX)
+		return (int32_t)fail(t, false);
+	return (int32_t)v;
 }
 
-const char *thrift_bytes(struct thrift *t, size_t *n)
+bool thrift_bool(struct thrift *t, const struct thrift_field *f)
 {
-	*n = 0;
-	if (t->type != THRIFT_BINARY) {
-		thrift_skip(t);
-		return "";
+	if (f->type != THRIFT_TRUE && f->type != THRIFT_FALSE)
+		fail(t, false);
+	return f->type == THRIFT_TRUE;
+}
+
+const char *thrift_binary(struct thrift *t, const struct thrift_field *f, size_t *n)
+{
+	uint64_t len = f->type == THRIFT_BINARY ? get_varint(t) : fail(t, false);
+
+	if (len > (uint64_t)(t->end - t->p))
+		len = fail(t, true);
+	const char *p = (const char *)t->p;
+	t->p += len;
+	*n = (size_t)len;
+	return p;
+}
+
+bool thrift_struct(struct thrift *t, const struct thrift_field *f)
+{
+	if (f->type != THRIFT_STRUCT)
+		fail(t, false);
+	return !t->bad;
+}
+
+/* Count and element type of a list or set. */
+static uint64_t list_head(struct thrift *t, int *type)
+{
+	uint8_t c = get_byte(t);
+	uint64_t n = c >> 4;
+
+	*type = c & 15;
+	if (n == 15)
+		n = get_varint(t);
+	if (n > (uint64_t)(t->end - t->p))
+		n = fail(t, true);
+	return n;
+}
+
+int64_t thrift_list(struct thrift *t, const struct thrift_field *f, struct thrift_field *element)
+{
+	*element = (struct thrift_field){0};
+	return (int64_t)(f->type == THRIFT_LIST ? list_head(t, &element->type) : fail(t, false));
+}
+
+static void skip_value(struct thrift *t, int type, bool element, int depth);
+
+static void skip_list(struct thrift *t, int depth)
+{
+	int type;
+	uint64_t n = list_head(t, &type);
+
+	for (uint64_t i = 0; i < n && !t->bad; i++)
+		skip_value(t, type, true, depth);
+}
+
+static void skip_map(struct thrift *t, int depth)
+{
+	uint64_t n = get_varint(t);
+	uint8_t types = n ? get_byte(t) : 0;
+
+	for (uint64_t i = 0; i < n && !t->bad; i++) {
+		skip_value(t, types >> 4, true, depth);
+		skip_value(t, types & 15, true, depth);
 	}
-	uint64_t len = varint(t);
-	if (len > t->n - t->at)
-		t->bad = true;
-	if (t->bad)
-		return "";
-	const char *s = (const char *)t->p + t->at;
-	t->at += len;
-	*n = len;
-	return s;
 }
 
-int64_t thrift_list(struct thrift *t)
+/* element: booleans of lists and maps are a byte, those of structs are in the field's type. */
+static void skip_value(struct thrift *t, int type, bool element, int depth)
 {
-	if (t->type != THRIFT_LIST && t->type != THRIFT_SET) {
-		thrift_skip(t);
-		return 0;
-	}
-	uint8_t head = byte(t);
-	uint64_t n = head >> 4 == 15 ? varint(t) : head >> 4;
-	t->type = head & 15;
-	if (n > t->n - t->at) /* an element takes a byte at least */
-		t->bad = true;
-	return t->bad ? 0 : (int64_t)n;
-}
-
-static void skip_map(struct thrift *t)
-{
-	uint64_t n = varint(t);
-	uint8_t types = n ? byte(t) : 0;
-
-	if (n > t->n - t->at)
-		t->bad = true;
-	for (uint64_t i = 0; i < 2 * n && !t->bad; i++) {
-		t->type = i % 2 ? types & 15 : types >> 4;
-		if (t->type == THRIFT_TRUE || t->type == THRIFT_FALSE)
-			byte(t);
-		else
-			thrift_skip(t);
-	}
-}
-
-void thrift_skip(struct thrift *t)
-{
+	struct thrift_field inner = {0};
+	struct thrift_field f = { .type = type };
 	size_t n;
-	int id = 0;
 
-	if (t->bad || ++t->depth > PARQUET_DEPTH_MAX) {
-		t->bad = true;
+	if (depth > PQ_DEPTH_MAX) {
+		fail(t, false);
 		return;
 	}
-	switch (t->type) {
-	case THRIFT_TRUE: case THRIFT_FALSE: break;
-	case THRIFT_BYTE: byte(t); break;
-	case THRIFT_I16: case THRIFT_I32: case THRIFT_I64: varint(t); break;
+	switch (type) {
+	case THRIFT_TRUE: case THRIFT_FALSE:
+		if (element)
+			get_byte(t);
+		break;
+	case THRIFT_BYTE:
+		get_byte(t);
+		break;
+	case THRIFT_I16: case THRIFT_I32: case THRIFT_I64:
+		get_varint(t);
+		break;
 	case THRIFT_DOUBLE:
-		for (int i = 0; i < 8; i++)
-			byte(t);
+		if (t->end - t->p < 8)
+			fail(t, true);
+		else
+			t->p += 8;
 		break;
-	case THRIFT_BINARY: thrift_bytes(t, &n); break;
-	case THRIFT_LIST: case THRIFT_SET: {
-		int64_t count = thrift_list(t);
-		int type = t->type;
-		for (int64_t i = 0; i < count && !t->bad; i++) {
-			t->type = type;
-			if (type == THRIFT_TRUE || type == THRIFT_FALSE)
-				byte(t);
-			else
-				thrift_skip(t);
-		}
+	case THRIFT_BINARY:
+		thrift_binary(t, &f, &n);
 		break;
-	}
-	case THRIFT_MAP: skip_map(t); break;
+	case THRIFT_LIST: case THRIFT_SET:
+		skip_list(t, depth + 1);
+		break;
+	case THRIFT_MAP:
+		skip_map(t, depth + 1);
+		break;
 	case THRIFT_STRUCT:
-		while (thrift_field(t, &id))
-			thrift_skip(t);
+		while (thrift_next(t, &inner))
+			skip_value(t, inner.type, false, depth + 1);
 		break;
-	default: t->bad = true;
+	default:
+		fail(t, false);
 	}
-	t->depth--;
+}
+
+void thrift_skip(struct thrift *t, const struct thrift_field *f)
+{
+	skip_value(t, f->type, false, 0);
 }

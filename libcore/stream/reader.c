@@ -30,7 +30,7 @@ static enum status open_source(struct reader *r, const struct reader_options *o,
 		return arrow_source_open(&r->source, r->in, false, truncated, err);
 	if (n >= 8 && memcmp(p, "ARROW1\0\0", 8) == 0)
 		return arrow_source_open(&r->source, r->in, true, truncated, err);
-	if (n >= 4 && memcmp(p, "PAR1", 4) == 0)
+	if (n >= 4 && (memcmp(p, "PAR1", 4) == 0 || memcmp(p, "PARE", 4) == 0))
 		return parquet_source_open(&r->source, r->in, err);
 	if (n >= 3 && memcmp(p, bom, 3) == 0)
 		i = 3;

@@ -75,3 +75,19 @@ load helper
 	done
 	[ "$wrong" -ge 10 ]
 }
+
+@test "parquet: rows that a dictionary makes large, and row groups that are small" {
+	# 2.4 GB of text in a file of a few kilobytes: batches are cut by what rows are, not by what the footer says
+	[ "$(quern view --count "$DATA/parquet/more/repeated.parquet")" -eq 4096 ]
+	f=$DATA/parquet/more/small-groups.parquet
+	quern view --format jsonl "$f" >all
+	[ "$(wc -l <all)" -eq 100 ]
+	for row in 0 2 3 50 98; do
+		quern view --format jsonl --row "$row" "$f" | cmp - <(sed -n "$((row + 1))p" all)
+	done
+}
+
+@test "parquet: what is not read is named, with its place" {
+	status 3 quern view "$DATA/parquet/more/brotli.parquet"
+	says "row group 0: column 'id': Brotli compression is not supported"
+}

@@ -33,6 +33,18 @@ enum status input_skip(struct input *in, uint64_t n, struct error *err);
 /* Bytes [at, at + n) of an input that has any place at hand (a plain file, memory), beside the reading: nothing is consumed
  * or hashed. ERR_UNSUPPORTED for pipes and compressed inputs, ERR_DATA past the end. */
 enum status input_read_at(struct input *in, uint64_t at, void *p, size_t n, struct error *err);
+/* A part of a file as the kernel has it in memory, without a copy. All zero: none. */
+struct input_map {
+	void *base;
+	size_t bytes;
+};
+/* The next n bytes as *p, consumed and hashed as by input_read. False, and nothing consumed, where that cannot be or would cost
+ * more than a copy: pipes, compressed inputs, a few bytes; also past the end, which reading tells of. *p stays until
+ * input_unmap. A file that is cut meanwhile ends the process with a message and exit status 1. */
+bool input_map(struct input *in, size_t n, struct input_map *m, const uint8_t **p);
+/* The same of [at, at + n), beside the reading; slack bytes behind them may be read too, and mean nothing. */
+bool input_map_at(struct input *in, uint64_t at, size_t n, size_t slack, struct input_map *m, const uint8_t **p);
+void input_unmap(struct input_map *m);               /* one of none allowed */
 const char *input_name(const struct input *in);      /* the path, or "<stdin>" */
 uint64_t input_offset(const struct input *in);       /* decompressed bytes consumed */
 uint64_t input_bytes(const struct input *in);        /* raw bytes read so far (for progress) */
@@ -59,6 +71,8 @@ enum status output_flush(struct output *out, struct error *err);
 enum status output_commit(struct output *out, struct error *err);
 /* Throws the output away; NULL allowed. Frees out. */
 void output_abort(struct output *out);
+/* Unlinks what has not been committed, when the process is about to end. Safe in a signal handler. */
+void output_unlink_unfinished(void);
 const char *output_name(const struct output *out);   /* the target, or "<stdout>" */
 bool output_is_tty(const struct output *out);
 

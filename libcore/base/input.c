@@ -5,11 +5,17 @@
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define RAW_BYTES (256 * 1024)
 #define PEEK_BYTES (64 * 1024)
+#define MAP_BYTES (64 * 1024)         /* fewer are copied: a mapping costs as much */
+#define AHEAD_BYTES 4096              /* read at once between mappings */
 
 struct input {
 	char *name;
@@ -22,6 +28,7 @@ struct input {
 	bool skipped;                /* bytes were seeked over: no hash */
 	bool unhashed;
 	bool raw_end;
+	bool mapping;                /* its larger parts are not read but mapped */
 	char *raw;                   /* buffer of raw bytes, for the decompressor and small reads */
 	size_t raw_at, raw_end_at;
 	struct archive *archive;     /* decompressor, or NULL */
@@ -66,7 +73,7 @@ static enum status raw_fill(struct input *in, struct error *err)
 {
 	in->raw_at = 0;
 	in->raw_end_at = 0;
-	return raw_source(in, in->raw, RAW_BYTES, &in->raw_end_at, err);
+	return raw_source(in, in->raw, in->mapping ? AHEAD_BYTES : RAW_BYTES, &in->raw_end_at, err);
 }
 
 /* What stands in the raw buffer first, then the source; large reads go past the buffer. */
@@ -336,6 +343,90 @@ enum status input_read_at(struct input *in, uint64_t at, void *p, size_t n, stru
 		done += (size_t)k;
 	}
 	return OK;
+}
+
+/* --- mapped ---------------------------------------------------------------------------------- */
+
+static char cut_message[128];
+
+/* Mapped pages behind the new end of a file that another program has cut. */
+static void on_bus_error(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (info->si_code != BUS_ADRERR) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	ssize_t ignored = write(2, cut_message, strlen(cut_message));
+	(void)ignored;
+	output_unlink_unfinished();
+	_exit(1);
+}
+
+static void install_handler(void)
+{
+	snprintf(cut_message, sizeof(cut_message), "quern %s: an input file was cut while it was read\n", program_invocation_short_name);
+	struct sigaction sa = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+	sigaction(SIGBUS, &sa, NULL);
+}
+
+/* n bytes of the file from its byte at on. Pages are brought in at once, which also tells whether the file still has them. */
+static bool map_file(const struct input *in, uint64_t at, size_t n, size_t slack, struct input_map *m, const uint8_t **p)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size = (uint64_t)in->size, lead = at % page;
+	if (at > size || n > size - at || at + n + slack > (size + page - 1) / page * page || n == 0)
+		return false;
+	m->bytes = lead + n + slack;
+	m->base = mmap(NULL, m->bytes, PROT_READ, MAP_PRIVATE, in->fd, (off_t)(at - lead));
+	if (m->base == MAP_FAILED) {
+		*m = (struct input_map){0};
+		return false;
+	}
+	if (madvise(m->base, lead + n, MADV_POPULATE_READ) != 0 && errno != EINVAL) {
+		input_unmap(m);
+		return false;
+	}
+	pthread_once(&once, install_handler);
+	*p = (const uint8_t *)m->base + lead;
+	return true;
+}
+
+bool input_map(struct input *in, size_t n, struct input_map *m, const uint8_t **p)
+{
+	size_t buffered = in->peek_end - in->peek_at + (in->raw_end_at - in->raw_at);
+	off_t now = in->archive || in->fd < 0 || in->size < 0 || n < MAP_BYTES || buffered >= n ? -1 : lseek(in->fd, 0, SEEK_CUR);
+	*m = (struct input_map){0};
+	if (now < (off_t)buffered || !map_file(in, (uint64_t)now - buffered, n, 0, m, p))
+		return false;
+	if (lseek(in->fd, (off_t)(n - buffered), SEEK_CUR) < 0) {
+		input_unmap(m);
+		return false;
+	}
+	if (!in->unhashed)
+		hasher_add(in->hash, *p + buffered, n - buffered);
+	in->raw_bytes += n - buffered;
+	in->offset += n;
+	in->peek_at = in->peek_end = in->raw_at = in->raw_end_at = 0;
+	in->mapping = true;
+	return true;
+}
+
+bool input_map_at(struct input *in, uint64_t at, size_t n, size_t slack, struct input_map *m, const uint8_t **p)
+{
+	*m = (struct input_map){0};
+	if (in->archive || in->fd < 0 || in->size < 0 || in->skipped)
+		return false;
+	off_t first = first_byte(in);
+	return first >= 0 && map_file(in, (uint64_t)first + at, n, slack, m, p);
+}
+
+void input_unmap(struct input_map *m)
+{
+	if (m->base)
+		munmap(m->base, m->bytes);
+	*m = (struct input_map){0};
 }
 
 const char *input_name(const struct input *in) { return in->name; }

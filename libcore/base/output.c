@@ -27,10 +27,15 @@ static struct output *volatile unfinished;
 static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
 #define N_FATAL (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
 
-static void unlink_and_die(int sig)
+void output_unlink_unfinished(void)
 {
 	for (struct output *o = unfinished; o; o = o->next)
 		unlink(o->temp);
+}
+
+static void unlink_and_die(int sig)
+{
+	output_unlink_unfinished();
 	signal(sig, SIG_DFL);
 	raise(sig);
 }

@@ -46,11 +46,17 @@ void encodings_close(struct encodings *e);
 bool encodings_have_dictionaries(const struct encodings *e);
 /* As arrow_read_schema, of a Schema table elsewhere (a file's footer), without the encodings. */
 enum status arrow_read_schema_table(struct fbs_table *t, struct schema *out, struct error *err);
-/* body (mem_free; 8-byte aligned) is taken over in every case; it has m->body_bytes bytes. */
-enum status arrow_read_batch(struct message *m, const struct schema *s, const struct encodings *e, uint8_t *body,
+/* The m->body_bytes bytes behind a message, 8-byte aligned; who gets one takes it over in every case. */
+struct body {
+	const uint8_t *p;
+	void *owned;                             /* mem_free, or NULL */
+	struct input_map map;                    /* … or what it lies in */
+};
+void body_release(struct body *body);
+enum status arrow_read_batch(struct message *m, const struct schema *s, const struct encodings *e, struct body body,
 			     struct batch **out, struct error *err);
 /* A dictionary message: its values are kept in e, in place of or behind those that it had. */
-enum status arrow_read_dictionary(struct message *m, struct encodings *e, uint8_t *body, struct error *err);
+enum status arrow_read_dictionary(struct message *m, struct encodings *e, struct body body, struct error *err);
 /* A message of an Arrow file: its first byte, its metadata with the prefix, its body. */
 struct file_block {
 	int64_t offset, metadata_bytes, body_bytes;
@@ -61,7 +67,6 @@ enum status arrow_check_footer(const void *tail, size_t n, const struct schema *
 			       int64_t n_blocks, struct error *err);
 /* Reads the dictionaries that the footer of a file lists. ERR_UNSUPPORTED if in has no end at hand (a pipe); ERR_IO has the
  * input's name in its text. */
-struct input;
 enum status arrow_load_dictionaries(struct input *in, struct encodings *e, struct error *err);
 /* True if p[0..n) is UTF-8 (no surrogates, no overlong forms). */
 bool utf8_valid(const char *p, size_t n);

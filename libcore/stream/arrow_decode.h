@@ -64,7 +64,7 @@ enum status decode_validity(struct decoder *d, struct array *a);
 enum status decode_check_utf8(struct decoder *d, const struct array *a);
 /* The columns of a RecordBatch table; batch and memory are d's. */
 enum status decode_table(struct decoder *d, struct fbs_table *t, const struct schema *s, const struct wire *wires,
-			 bool values, uint8_t *body);
+			 bool values, const uint8_t *body);
 /* Memory of the batch that d makes, NULL beyond the limits. */
 void *decode_alloc(struct decoder *d, int64_t bytes);
 enum status decode_no_memory(struct decoder *d, const struct array *a);

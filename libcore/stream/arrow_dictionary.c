@@ -179,7 +179,7 @@ static enum status keep(struct dictionary *x, struct batch *b, bool delta, struc
 	return OK;
 }
 
-static enum status read_dictionary(struct decoder *d, struct encodings *e, uint8_t *body)
+static enum status read_dictionary(struct decoder *d, struct encodings *e, struct body body)
 {
 	static const struct schema none;
 	struct fbs_table *t = &d->m->header;
@@ -189,18 +189,19 @@ static enum status read_dictionary(struct decoder *d, struct encodings *e, uint8
 	struct dictionary *x = e ? find_dictionary(e, id) : NULL;
 
 	d->b = batch_new(x ? &x->schema : &none, 0);
-	d->b->owned = body;
+	d->b->owned = body.owned;
+	d->b->map = body.map;
 	if (d->m->fbs.bad || !data.pos)
 		return error_set(d->err, ERR_DATA, "message metadata is corrupt");
 	if (!x)
 		return error_set(d->err, ERR_DATA, "dictionary %lld, which no column has", (long long)id);
-	enum status st = decode_table(d, &data, &x->schema, x->wire, true, body);
+	enum status st = decode_table(d, &data, &x->schema, x->wire, true, body.p);
 	if (st == OK)
 		st = keep(x, batch_retain(d->b), delta, d->err);
 	return st == OK ? OK : error_prefix(d->err, st, "dictionary %lld", (long long)id);
 }
 
-enum status arrow_read_dictionary(struct message *m, struct encodings *e, uint8_t *body, struct error *err)
+enum status arrow_read_dictionary(struct message *m, struct encodings *e, struct body body, struct error *err)
 {
 	struct decoder d = { .m = m, .err = err };
 	enum status st = read_dictionary(&d, e, body);

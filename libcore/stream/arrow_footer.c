@@ -94,11 +94,12 @@ static enum status load_dictionary(struct input *in, const struct file_block *b,
 	    b->body_bytes > ARROW_BODY_MAX || b->offset > end || b->metadata_bytes + b->body_bytes > end - b->offset)
 		return wrong(err, "has a dictionary outside the file");
 	char *metadata = mem_alloc((size_t)b->metadata_bytes);
-	uint8_t *body = mem_try((size_t)b->body_bytes + 64);
-	enum status st = body ? input_read_at(in, (uint64_t)b->offset, metadata, (size_t)b->metadata_bytes, err)
+	struct body body = { .owned = mem_try((size_t)b->body_bytes + 64) };
+	body.p = body.owned;
+	enum status st = body.p ? input_read_at(in, (uint64_t)b->offset, metadata, (size_t)b->metadata_bytes, err)
 			      : error_set(err, ERR_MEMORY, "no memory for a dictionary of %lld bytes", (long long)b->body_bytes);
 	if (st == OK)
-		st = input_read_at(in, (uint64_t)(b->offset + b->metadata_bytes), body, (size_t)b->body_bytes, err);
+		st = input_read_at(in, (uint64_t)(b->offset + b->metadata_bytes), body.owned, (size_t)b->body_bytes, err);
 	memcpy(prefix, metadata, sizeof(prefix));
 	if (st == OK && (prefix[0] != 0xFFFFFFFFu || prefix[1] != b->metadata_bytes - 8))
 		st = wrong(err, "has a dictionary in another place or size");
@@ -108,9 +109,9 @@ static enum status load_dictionary(struct input *in, const struct file_block *b,
 		st = wrong(err, "has a dictionary in another place or size");
 	if (st == OK) {
 		st = arrow_read_dictionary(&m, e, body, err);
-		body = NULL;
+		body = (struct body){0};
 	}
-	mem_free(body);
+	body_release(&body);
 	mem_free(metadata);
 	return st;
 }

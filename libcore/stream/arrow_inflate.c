@@ -116,6 +116,7 @@ enum status decode_inflate(struct decoder *d, const struct fbs_table *compressio
 		return st;
 	}
 	mem_free(d->b->owned);
+	input_unmap(&d->b->map);
 	d->b->owned = block;
 	return OK;
 }

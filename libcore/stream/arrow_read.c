@@ -251,7 +251,7 @@ static enum status open_table(struct decoder *d, struct fbs_table *t, const stru
 }
 
 enum status decode_table(struct decoder *d, struct fbs_table *t, const struct schema *s, const struct wire *wires,
-			 bool values, uint8_t *body)
+			 bool values, const uint8_t *body)
 {
 	struct fbs_table codec = fbs_child(t, 3);
 	int64_t rows = fbs_int(t, 0, 8, 0);
@@ -273,7 +273,7 @@ enum status decode_table(struct decoder *d, struct fbs_table *t, const struct sc
 	return OK;
 }
 
-enum status arrow_read_batch(struct message *m, const struct schema *s, const struct encodings *e, uint8_t *body,
+enum status arrow_read_batch(struct message *m, const struct schema *s, const struct encodings *e, struct body body,
 			     struct batch **out, struct error *err)
 {
 	struct decoder d = { .m = m, .err = err };
@@ -281,11 +281,12 @@ enum status arrow_read_batch(struct message *m, const struct schema *s, const st
 
 	*out = NULL;
 	d.b = batch_new(s, 0);
-	d.b->owned = body;
+	d.b->owned = body.owned;
+	d.b->map = body.map;
 	if (m->type != ARROW_BATCH)
 		st = error_set(err, ERR_DATA, m->type == ARROW_SCHEMA ? "a second schema message" : "unknown message type");
 	else
-		st = decode_table(&d, &m->header, s, e ? e->wires : NULL, false, body);
+		st = decode_table(&d, &m->header, s, e ? e->wires : NULL, false, body.p);
 	if (st == OK)
 		*out = d.b;
 	else

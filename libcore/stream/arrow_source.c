@@ -140,9 +140,19 @@ static enum status read_schema_message(struct arrow_source *a, struct error *err
 	return read_metadata(a, &eof, err);
 }
 
-/* The body. One that claims much gets memory as its bytes come, so a lie costs nothing. */
-static enum status read_body(struct arrow_source *a, uint8_t **out, struct error *err)
+void body_release(struct body *body)
 {
+	mem_free(body->owned);
+	input_unmap(&body->map);
+}
+
+/* The body: the file's own bytes if they can be had and are where numbers may be, else a copy. One that claims much gets memory
+ * as its bytes come, so a lie costs nothing. */
+static enum status read_body(struct arrow_source *a, struct body *out, struct error *err)
+{
+	*out = (struct body){0};
+	if (input_offset(a->s.in) % 8 == 0 && input_map(a->s.in, (size_t)a->m.body_bytes, &out->map, &out->p))
+		return OK;
 	int64_t n = a->m.body_bytes, at = 0;
 	int64_t room = n < BODY_STEP_BYTES ? n : BODY_STEP_BYTES;
 	uint8_t *body = mem_try((size_t)room + 64);
@@ -165,7 +175,7 @@ static enum status read_body(struct arrow_source *a, uint8_t **out, struct error
 	if (st != OK)
 		mem_free(body);
 	else
-		*out = body;
+		out->p = out->owned = body;
 	return st;
 }
 
@@ -309,7 +319,7 @@ static void note_block(struct arrow_source *a)
 /* One message with its body: a batch, or OK without one for the closing batch. */
 static enum status take_message(struct arrow_source *a, struct batch **out, struct error *err)
 {
-	uint8_t *body = NULL;
+	struct body body;
 	enum status st = OK;
 
 	if (a->closed)
@@ -319,21 +329,17 @@ static enum status take_message(struct arrow_source *a, struct batch **out, stru
 	note_block(a);
 	TRY(read_body(a, &body, err));
 	if (a->origin == ORIGIN_OURS && has_meta(&a->m, "quern.end")) {
-		st = check_closing(a, body, err);
+		st = check_closing(a, body.p, err);
 	} else {
 		hasher_add(a->total, a->metadata.data, a->metadata.len);
 		if (a->origin == ORIGIN_OURS && a->m.type != ARROW_BATCH)
 			st = error_set(err, ERR_DATA, "a dictionary, which has no checksum");
 		else if (a->origin == ORIGIN_OURS)
-			st = check_batch(a, body, err);
+			st = check_batch(a, body.p, err);
 	}
-	if (st != OK) {
-		mem_free(body);
+	if (st != OK || (a->m.type == ARROW_DICTIONARY && a->loaded)) {
+		body_release(&body);
 		return st;
-	}
-	if (a->m.type == ARROW_DICTIONARY && a->loaded) {
-		mem_free(body);
-		return OK;
 	}
 	if (a->m.type == ARROW_DICTIONARY)
 		return arrow_read_dictionary(&a->m, a->encodings, body, err);

@@ -184,8 +184,10 @@ struct pq_pages {
 	int64_t at, end;                     /* in the file: the next page, the chunk's end */
 	int64_t values_left;                 /* of the chunk, in pages to come */
 	int64_t page_left;                   /* entries of the page whose levels have not been taken */
-	struct pq_block window;              /* bytes of the file from window_at on */
-	int64_t window_at;
+	const uint8_t *window;               /* bytes of the file [window_at, window_at + window_bytes), slack behind them: */
+	int64_t window_at, window_bytes;
+	struct input_map map;                /* … mapped */
+	struct pq_block copy;                /* … or copied */
 	struct pq_block body;                /* the page, inflated */
 	struct pq_dictionary dictionary;
 	struct pq_rle rep, def;
@@ -231,6 +233,7 @@ struct pq_leaf {
 	struct pq_pages pages;
 	uint32_t *def, *rep;                 /* levels taken and not yet used: [at, n) of PQ_STEP */
 	int64_t at, n;
+	bool full;                           /* all of these have a value */
 	uint32_t last_def;                   /* of the entry before; list_def's guard */
 	bool begun;                          /* an entry of the chunk has come */
 	struct pq_block scratch;             /* values before their conversion */

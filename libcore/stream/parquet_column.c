@@ -345,6 +345,8 @@ static enum status add_entries(struct pq_leaf *l, int64_t from, int64_t to, stru
 			TRY(add_offsets(l, n, from, to, k, err));
 		TRY(add_validity(n, valid, k, nulls, err));
 	}
+	if (l->full)
+		return add_values(l, NULL, to - from, to - from, err);
 	int64_t k = rows_of(l, l->node, from, to, valid, &nulls);
 	return add_values(l, valid, k, k - nulls, err);
 }
@@ -367,15 +369,27 @@ bool pq_leaf_done(const struct pq_leaf *l)
 	return l->at == l->n && l->pages.page_left == 0 && l->pages.values_left == 0;
 }
 
-/* Levels below their maxima; and what continues a list continues one that has an element, and is one. */
+/* Levels below their maxima; and what continues a list continues one that has an element, and is one: where all have values,
+ * only the first can be wrong. */
 static enum status check_levels(struct pq_leaf *l, struct error *err)
 {
-	uint32_t max_def = (uint32_t)l->pages.max_def, max_rep = (uint32_t)l->pages.max_rep;
+	uint32_t max_def = (uint32_t)l->pages.max_def, max_rep = (uint32_t)l->pages.max_rep, def = 0, rep = 0, missing = 0;
 
 	for (int64_t i = 0; i < l->n; i++) {
-		if (l->def[i] > max_def || l->rep[i] > max_rep)
-			return error_set(err, ERR_DATA, "a level of %u, where %u is the highest",
-					 (unsigned)(l->def[i] > max_def ? l->def[i] : l->rep[i]), (unsigned)(l->def[i] > max_def ? max_def : max_rep));
+		def = l->def[i] > def ? l->def[i] : def;
+		rep = l->rep[i] > rep ? l->rep[i] : rep;
+		missing |= l->def[i] ^ max_def;
+	}
+	if (def > max_def || rep > max_rep)
+		return error_set(err, ERR_DATA, "a level of %u, where %u is the highest", (unsigned)(def > max_def ? def : rep),
+				 (unsigned)(def > max_def ? max_def : max_rep));
+	l->full = !missing;
+	if (l->full && l->n > 0 && (l->rep[0] == 0 || (l->begun && l->last_def >= (uint32_t)l->list_def[l->rep[0]]))) {
+		l->begun = true;
+		l->last_def = max_def;
+		return OK;
+	}
+	for (int64_t i = 0; i < l->n; i++) {
 		uint32_t need = l->rep[i] ? (uint32_t)l->list_def[l->rep[i]] : 0;
 		if (l->rep[i] && (!l->begun || l->def[i] < need || l->last_def < need))
 			return error_set(err, ERR_DATA, "a list goes on that has not begun");

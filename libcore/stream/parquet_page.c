@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <zlib.h>
 
-#define WINDOW_BYTES ((int64_t)64 << 10)      /* read at once where pages are small */
+#define WINDOW_BYTES ((int64_t)256 << 10)     /* had at once where pages are small */
 #define HEADER_MAX ((int64_t)16 << 20)        /* statistics are in it */
 
 enum { PAGE_DATA, PAGE_INDEX, PAGE_DICTIONARY, PAGE_DATA_2 };
@@ -27,14 +27,15 @@ void pq_pages_start(struct pq_pages *g, const struct pq_chunk *chunk)
 	g->end = chunk->values ? chunk->at + chunk->bytes : 0;
 	g->values_left = chunk->values;
 	g->page_left = 0;
-	g->window.len = 0;
+	g->window_bytes = 0;
 	g->dictionary.there = false;
 	g->dictionary.n = 0;
 }
 
 void pq_pages_release(struct pq_pages *g)
 {
-	pq_block_release(&g->window);
+	input_unmap(&g->map);
+	pq_block_release(&g->copy);
 	pq_block_release(&g->body);
 	pq_block_release(&g->dictionary.body);
 	pq_block_release(&g->dictionary.slices);
@@ -45,20 +46,23 @@ void pq_pages_release(struct pq_pages *g)
 /* n bytes from g->at on (they lie in the chunk), as *p; those before them are forgotten. */
 static enum status show(struct pq_pages *g, int64_t n, const uint8_t **p, struct error *err)
 {
-	struct pq_block *w = &g->window;
 	int64_t from = g->at - g->window_at;
 
-	if (w->len == 0 || from < 0 || from > (int64_t)w->len || n > (int64_t)w->len - from) {
+	if (g->window_bytes == 0 || from < 0 || from > g->window_bytes || n > g->window_bytes - from) {
 		int64_t want = n > WINDOW_BYTES ? n : WINDOW_BYTES;
 		want = want < g->end - g->at ? want : g->end - g->at;
-		w->len = 0;
-		TRY(pq_room(w, (size_t)want, err));
-		TRY(source_input_error(g->source, input_read_at(g->source->in, (uint64_t)g->at, w->data, (size_t)want, err)));
-		w->len = (size_t)want;
+		g->window_bytes = 0;
+		input_unmap(&g->map);
+		if (!input_map_at(g->source->in, (uint64_t)g->at, (size_t)want, PQ_SLACK, &g->map, &g->window)) {
+			TRY(pq_room(&g->copy, (size_t)want, err));
+			TRY(source_input_error(g->source, input_read_at(g->source->in, (uint64_t)g->at, g->copy.data, (size_t)want, err)));
+			g->window = g->copy.data;
+		}
 		g->window_at = g->at;
+		g->window_bytes = want;
 		from = 0;
 	}
-	*p = w->data + from;
+	*p = g->window + from;
 	return OK;
 }
 

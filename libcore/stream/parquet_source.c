@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#define HASH_BYTES ((size_t)1 << 20)
 #define FIRST_STEP_ROWS 32                    /* of a row group: a dictionary makes rows larger than the footer shows */
 
 struct parquet_source {
@@ -66,11 +67,17 @@ static enum status name_place(const struct parquet_source *p, const struct pq_le
  * progress. */
 static enum status catch_up(struct parquet_source *p, uint64_t to, struct error *err)
 {
-	char junk[16384];
+	char junk[4096];
+	struct input_map map;
+	const uint8_t *bytes;
 
 	while (input_is_hashed(p->s.in) && input_offset(p->s.in) < to) {
 		uint64_t left = to - input_offset(p->s.in);
 		size_t got;
+		if (input_map(p->s.in, left < HASH_BYTES ? (size_t)left : HASH_BYTES, &map, &bytes)) {
+			input_unmap(&map);
+			continue;
+		}
 		TRY(source_input_error(&p->s, input_read(p->s.in, junk, left < sizeof(junk) ? (size_t)left : sizeof(junk), &got, err)));
 		if (got == 0)
 			break;

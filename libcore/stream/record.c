@@ -18,6 +18,7 @@ void batch_release(struct batch *b)
 		struct batch *base = b->base;
 		arena_release(&b->arena);
 		mem_free(b->owned);
+		input_unmap(&b->map);
 		mem_free(b);
 		b = base;
 	}

@@ -8,6 +8,7 @@
 #define QUERN_STREAM_RECORD_H
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -95,6 +96,7 @@ struct batch {
 	int refs;
 	struct arena arena;          /* arrays, and what builders and decoders made */
 	void *owned;                 /* body buffer (mem_free), or NULL */
+	struct input_map map;        /* … or the file's own */
 	struct batch *base;          /* batch whose memory this one borrows, or NULL */
 };
 

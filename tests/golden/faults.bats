@@ -89,3 +89,28 @@ text() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "{\"id\":\"d%d\",
 	says 'truncated'
 	status 3 quern view -q --verify without-schema
 }
+
+@test "faults: a file that is cut while it is read" {
+	text 60000 | quern import -q --compress never -o in.arrows
+	mkfifo slow
+	# The reader of the pipe waits, so the tool stands in the middle of the file when it is cut.
+	{ sleep 0.3; truncate -s 300000 in.arrows; cat >out; } <slow &
+	attempt "a file that was cut" "1|3" quern mix -q --compress never in.arrows -o slow
+	wait
+	says 'truncated|cut while it was read'
+	quern view -q --count out 2>err && return 1
+	grep -q truncated err
+}
+
+@test "mapped, redirected, piped: the same rows and the same hash of the input" {
+	text 60000 | quern import -q --compress never -o in.arrows
+	quern mix -q in.arrows -o mapped.arrows
+	quern mix -q - <in.arrows -o redirected.arrows
+	cat in.arrows | quern mix -q - -o piped.arrows
+	for f in mapped redirected piped; do
+		quern view $f.arrows | md5sum
+		quern view --provenance $f.arrows | grep -o '[0-9a-f]\{32\}'
+	done >sums
+	# one content, the hash of import's input, the hash of mix's input
+	[ "$(sort -u sums | wc -l)" -eq 3 ] || { cat sums; return 1; }
+}

@@ -77,7 +77,7 @@ static const struct json *parse_row(struct scratch *s, const struct chunk *c, co
 	const char *text = c->data.data + r->at;
 	*reason = NULL;
 	if (r->form == RAW_JSON) {
-		*reason = json_parse(s->parser, text, r->n, &row, NULL) != OK || row->type != JSON_OBJECT ? "bad_json" : NULL;
+		*reason = json_parse_padded(s->parser, text, r->n, &row, NULL) != OK || row->type != JSON_OBJECT ? "bad_json" : NULL;
 		return *reason ? NULL : row;
 	}
 	arena_reset(&s->arena);

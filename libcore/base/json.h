@@ -31,6 +31,9 @@ struct json_parser *json_parser_open(void);
 void json_parser_close(struct json_parser *p);
 /* Parses one document of n bytes. Depth is limited to 256; bad UTF-8 is an error. */
 enum status json_parse(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err);
+/* The same of bytes with JSON_PADDING more behind them that may be read and mean nothing: it saves a copy. */
+#define JSON_PADDING 64
+enum status json_parse_padded(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err);
 /* Reads and parses a whole file (config.json, tokenizer.json). */
 enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err);
 

@@ -38,10 +38,11 @@ extern "C" void json_parser_close(struct json_parser *p)
 	delete p;
 }
 
-static void copy_string(struct arena *a, std::string_view s, struct json *out)
+// The parser keeps strings, with a NUL behind each, until its next document.
+static void point_string(std::string_view s, struct json *out)
 {
 	out->type = JSON_STRING;
-	out->str = arena_strndup(a, s.data(), s.size());
+	out->str = s.data();
 	out->len = s.size();
 }
 
@@ -75,7 +76,7 @@ static void copy_object(struct arena *a, simdjson::dom::object v, struct json *o
 	size_t i = 0;
 	for (simdjson::dom::key_value_pair kv : v) {
 		memset(&keys[i], 0, sizeof(keys[i]));
-		copy_string(a, kv.key, &keys[i]);
+		point_string(kv.key, &keys[i]);
 		copy_value(a, kv.value, &items[i++]);
 	}
 	out->type = JSON_OBJECT;
@@ -109,7 +110,7 @@ static void copy_value(struct arena *a, simdjson::dom::element e, struct json *o
 		out->number = double(e);
 		break;
 	case simdjson::dom::element_type::STRING:
-		copy_string(a, std::string_view(e), out);
+		point_string(std::string_view(e), out);
 		break;
 	case simdjson::dom::element_type::BOOL:
 		out->type = JSON_BOOL;
@@ -147,7 +148,7 @@ static const char *reason(simdjson::error_code code)
 	}
 }
 
-extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
+static enum status parse(struct json_parser *p, const char *s, size_t n, bool padded, const struct json **out, struct error *err)
 {
 	arena_reset(&p->arena);
 	if (n > simdjson::SIMDJSON_MAXSIZE_BYTES - 64)
@@ -157,7 +158,7 @@ extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n
 		code = p->parser.allocate(n < 4096 ? 4096 : n, DEPTH_MAX);
 	simdjson::dom::element root;
 	if (code == simdjson::SUCCESS)
-		code = p->parser.parse(s, n, true).get(root); // true: copies, so that s needs no padding
+		code = p->parser.parse(s, n, !padded).get(root);
 	if (code == simdjson::MEMALLOC)
 		return error_set(err, ERR_MEMORY, "no memory to parse %zu bytes of JSON", n);
 	if (code != simdjson::SUCCESS)
@@ -165,6 +166,17 @@ extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n
 	copy_value(&p->arena, root, &p->root);
 	*out = &p->root;
 	return OK;
+}
+
+extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
+{
+	return parse(p, s, n, false, out, err);
+}
+
+extern "C" enum status json_parse_padded(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
+{
+	static_assert(simdjson::SIMDJSON_PADDING <= JSON_PADDING, "json.h promises less padding than the parser wants");
+	return parse(p, s, n, true, out, err);
 }
 
 extern "C" enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err)

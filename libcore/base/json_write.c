@@ -1,10 +1,10 @@
 /* json_write.c - the tree's accessors and the writer, see json.h. */
 #include "base/json.h"
+#include "base/json_escape.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <utf8proc.h>
 
 const struct json *json_get(const struct json *j, const char *key)
 {
@@ -98,52 +98,10 @@ void json_end_object(struct json_writer *w) { end(w, '}'); }
 void json_begin_array(struct json_writer *w) { begin(w, '['); }
 void json_end_array(struct json_writer *w) { end(w, ']'); }
 
-/* Bytes that JSON wants escaped; the rest of a run is copied at once. */
-static bool plain_byte(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-static void escape_byte(struct buf *out, unsigned char c)
-{
-	switch (c) {
-	case '"': buf_str(out, "\\\""); break;
-	case '\\': buf_str(out, "\\\\"); break;
-	case '\n': buf_str(out, "\\n"); break;
-	case '\r': buf_str(out, "\\r"); break;
-	case '\t': buf_str(out, "\\t"); break;
-	case '\b': buf_str(out, "\\b"); break;
-	case '\f': buf_str(out, "\\f"); break;
-	default: buf_printf(out, "\\u%04x", c);
-	}
-}
-
 static void quoted(struct buf *out, const char *s, size_t n)
 {
-	buf_reserve(out, n + 2);
 	buf_char(out, '"');
-	for (size_t i = 0; i < n;) {
-		size_t run = i;
-		while (run < n && plain_byte((unsigned char)s[run]))
-			run++;
-		buf_add(out, s + i, run - i);
-		i = run;
-		if (i == n)
-			break;
-		if ((unsigned char)s[i] < 0x80) {
-			escape_byte(out, (unsigned char)s[i++]);
-			continue;
-		}
-		utf8proc_int32_t cp;
-		utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &cp);
-		if (k > 0) {
-			buf_add(out, s + i, (size_t)k);
-			i += (size_t)k;
-		} else {
-			buf_str(out, "\xef\xbf\xbd");
-			i++;
-		}
-	}
+	json_escape(out, s, n);
 	buf_char(out, '"');
 }
 
@@ -177,13 +135,13 @@ void json_key(struct json_writer *w, const char *key)
 void json_int(struct json_writer *w, int64_t v)
 {
 	before_value(w);
-	buf_printf(w->out, "%lld", (long long)v);
+	json_decimal(w->out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, v < 0);
 }
 
 void json_uint(struct json_writer *w, uint64_t v)
 {
 	before_value(w);
-	buf_printf(w->out, "%llu", (unsigned long long)v);
+	json_decimal(w->out, v, false);
 }
 
 /* Keeps "1.0" a float for readers that tell 1 from 1.0. */

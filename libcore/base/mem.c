@@ -81,6 +81,12 @@ void mem_free(void *p)
 	free(p);
 }
 
+void mem_keep(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
 size_t mem_peak(void)
 {
 	struct rusage ru;

@@ -24,6 +24,8 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_free(void *p);
 /* The cap of --memory over mem_try, in bytes; 0 lifts it. */
 void mem_limit(size_t bytes);
+/* Keeps freed memory for the next batch, up to 128 MiB, instead of giving it back to the system and taking it again page by page. */
+void mem_keep(void);
 /* Highest resident size of this process so far, in bytes. */
 size_t mem_peak(void);
 

@@ -6,6 +6,7 @@
 #ifndef QUERN_STREAM_ARROW_H
 #define QUERN_STREAM_ARROW_H
 
+#include "base/json_escape.h"
 #include "base/pool.h"
 #include "stream/fbs.h"
 #include "stream/record.h"
@@ -68,8 +69,6 @@ enum status arrow_check_footer(const void *tail, size_t n, const struct schema *
 /* Reads the dictionaries that the footer of a file lists. ERR_UNSUPPORTED if in has no end at hand (a pipe); ERR_IO has the
  * input's name in its text. */
 enum status arrow_load_dictionaries(struct input *in, struct encodings *e, struct error *err);
-/* True if p[0..n) is UTF-8 (no surrogates, no overlong forms). */
-bool utf8_valid(const char *p, size_t n);
 
 /* --- writing --- */
 struct message_pair {

@@ -17,7 +17,7 @@ static enum status fill(struct json_split *s, struct error *err)
 	}
 	if (s->data.len - s->at > JSON_OBJECT_MAX)
 		return error_set(err, ERR_DATA, "line %lld: longer than 1 GiB", (long long)s->line);
-	buf_reserve(&s->data, READ_BYTES);
+	buf_reserve(&s->data, READ_BYTES + JSON_PADDING);
 	enum status st = input_read(s->in, s->data.data + s->data.len, READ_BYTES, &got, err);
 	s->input_failed = st != OK;
 	TRY(st);

@@ -23,7 +23,7 @@ struct json_split {
 };
 /* Skips a byte order mark and sees whether it is an array. */
 enum status json_split_open(struct json_split *s, struct input *in, struct error *err);
-/* The next object's text, valid until the next call, and its line. END at the end. */
+/* The next object's text, with JSON_PADDING bytes behind it, valid until the next call, and its line. END at the end. */
 enum status json_split_next(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err);
 void json_split_release(struct json_split *s);
 

@@ -26,7 +26,7 @@ static enum status split_next(struct json_source *j, const char **p, size_t *n, 
 static enum status parse_row(struct json_source *j, const char *p, size_t n, int64_t line, const struct json **row,
 			     struct error *err)
 {
-	enum status st = json_parse(j->parser, p, n, row, err);
+	enum status st = json_parse_padded(j->parser, p, n, row, err);
 
 	if (st != OK)
 		return error_prefix(err, st, "line %lld", (long long)line);

@@ -460,6 +460,7 @@ enum status import_source_next(struct import_source *s, struct chunk **out, stru
 	while (st == OK && s->chunk->n < CHUNK_RECORDS && s->chunk->data.len < CHUNK_BYTES)
 		st = step(s, err);
 	if (st == OK || (st == END && s->chunk->n)) {
+		buf_reserve(&s->chunk->data, JSON_PADDING);
 		*out = s->chunk;
 		return OK;
 	}

@@ -1,7 +1,11 @@
 /* test_json.c - reading through the shim, writing, and both ways round. */
 #include "unit.h"
 
+#include <stdlib.h>
+
 #include "base/json.h"
+#include "base/json_escape.h"
+#include "base/rng.h"
 
 #include <math.h>
 
@@ -102,6 +106,75 @@ static void invalid_utf8_is_replaced_when_written(void **state)
 	buf_release(&b);
 }
 
+/* The specification: byte by byte. */
+static void spec_escape(struct buf *out, const char *s, size_t n)
+{
+	static const char raw[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		const char *at = strchr(raw, c);
+		if (c && at)
+			buf_printf(out, "\\%c", letters[at - raw]);
+		else if (c < 0x20 || c == 0x7f)
+			buf_printf(out, "\\u%04x", c);
+		else
+			buf_add(out, s + i, 1);
+	}
+}
+
+static void escaping_by_any_instruction_set_is_that_of_the_specification(void **state)
+{
+	static const char *const isas[] = {"plain", "avx2", "avx512"};
+	struct rng rng = rng_open(5, 0);
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		size_t n = rng_below(&rng, round % 10 ? 200 : 2000), rare = 1 + rng_below(&rng, 60);
+		char *s = malloc(n ? n : 1); /* of its own size, so that a sanitizer sees what is read behind it */
+		for (size_t i = 0; i < n; i++)
+			s[i] = (char)(rng_below(&rng, rare) ? 'a' + (int)rng_below(&rng, 26) : (int)rng_below(&rng, 128));
+		if (n > 10)
+			memcpy(s + rng_below(&rng, n - 8), "\xe4\xb8\xad\xf0\x9f\x98\x80", 7);
+		if (!utf8_valid(s, n))
+			fail_msg("the test's own text is not UTF-8");
+		struct buf want = {0};
+		buf_str(&want, "before");
+		spec_escape(&want, s, n);
+		for (size_t k = 0; k < 3; k++) {
+			struct buf got = {0};
+			if (!json_escape_force(isas[k]))
+				continue;
+			buf_str(&got, "before");
+			json_escape(&got, s, n);
+			assert_int_equal(got.len, want.len);
+			assert_memory_equal(got.data, want.data, want.len + 1);
+			buf_release(&got);
+		}
+		json_escape_force(NULL);
+		buf_release(&want);
+		free(s);
+	}
+}
+
+static void integers_are_printed_as_by_printf(void **state)
+{
+	static const int64_t some[] = {0, 1, -1, 9, 10, 99, 100, 101, -100, INT64_MAX, INT64_MIN, 12345678901234};
+	struct buf got = {0}, want = {0};
+	(void)state;
+	struct json_writer w = json_writer_open(&got, 0);
+	json_begin_array(&w);
+	buf_char(&want, '[');
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		json_int(&w, some[i]);
+		json_uint(&w, (uint64_t)some[i]);
+		buf_printf(&want, "%s%lld,%llu", i ? "," : "", (long long)some[i], (unsigned long long)some[i]);
+	}
+	json_end_array(&w);
+	buf_char(&want, ']');
+	assert_string_equal(got.data, want.data);
+	buf_release(&got);
+	buf_release(&want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +183,8 @@ int main(void)
 		cmocka_unit_test(what_is_written_reads_back),
 		cmocka_unit_test(numbers_are_the_shortest_that_read_back),
 		cmocka_unit_test(invalid_utf8_is_replaced_when_written),
+		cmocka_unit_test(escaping_by_any_instruction_set_is_that_of_the_specification),
+		cmocka_unit_test(integers_are_printed_as_by_printf),
 	};
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

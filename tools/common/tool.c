@@ -90,6 +90,7 @@ static void provenance_head(struct tool *t, struct opt *const tables[2])
 void tool_start(struct tool *t, int argc, char **argv)
 {
 	struct error err;
+	mem_keep();
 	t->priv = mem_zalloc(sizeof(*t->priv));
 	t->priv->start = clock_seconds();
 	t->level = 3;

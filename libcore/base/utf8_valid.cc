@@ -3,7 +3,7 @@
 #include <simdjson.h>
 
 extern "C" {
-#include "stream/arrow.h"
+#include "base/json_escape.h"
 }
 
 extern "C" bool utf8_valid(const char *s, size_t n)

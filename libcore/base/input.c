@@ -203,7 +203,6 @@ enum status input_open(struct input **out, const char *path, bool decompress, st
 	in->size = -1;
 	in->fd = standard ? dup(0) : open(path, O_RDONLY | O_CLOEXEC);
 	enum status st = OK;
-	fcntl(in->fd, F_SETPIPE_SZ, FILE_PIPE_BYTES); /* no pipe: an error that says nothing */
 	if (in->fd < 0)
 		st = error_errno(err, ERR_IO, "%s: cannot open", in->name);
 	else if (fstat(in->fd, &info) != 0)
@@ -216,6 +215,7 @@ enum status input_open(struct input **out, const char *path, bool decompress, st
 		input_close(in);
 		return st;
 	}
+	fcntl(in->fd, F_SETPIPE_SZ, FILE_PIPE_BYTES); /* no pipe: an error that says nothing */
 	return start(out, in, decompress, err);
 }
 

@@ -123,7 +123,9 @@ enum status output_open(struct output **out, const char *path, struct error *err
 	} else {
 		o->target = mem_strdup(path);
 		bool exists = stat(path, &info) == 0;
-		if (exists && S_ISDIR(info.st_mode)) {
+		if (!*path) {
+			st = error_set(err, ERR_USAGE, "an output without a name");
+		} else if (exists && S_ISDIR(info.st_mode)) {
 			st = error_set(err, ERR_USAGE, "%s: is a directory", path);
 		} else if (exists && !S_ISREG(info.st_mode)) { /* /dev/null, /dev/full, a fifo: nothing to rename over */
 			o->fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -114,3 +114,58 @@ text() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "{\"id\":\"d%d\",
 	# one content, the hash of import's input, the hash of mix's input
 	[ "$(sort -u sums | wc -l)" -eq 3 ] || { cat sums; return 1; }
 }
+
+@test "faults: what cannot be read or written is named, with the reason" {
+	text 2000 | quern import -q -o in.arrows
+	status 1 quern view no-such-file
+	says 'no-such-file: cannot open: No such file or directory'
+	status 1 quern view ""
+	says 'cannot open: No such file or directory'
+	status 1 quern view /proc/self/mem # reads fail there
+	says '/proc/self/mem: cannot read: Input/output error'
+	status 1 quern view - <&-
+	says '<stdin>: cannot open: Bad file descriptor'
+	status 1 quern mix -q in.arrows >&-
+	says '<stdout>: cannot write: Bad file descriptor'
+	status 1 quern mix -q in.arrows -o no-such-directory/out.arrows
+	says 'no-such-directory/out.arrows: cannot create: No such file or directory'
+	mkdir directory
+	status 2 quern mix -q in.arrows -o directory
+	says 'directory: is a directory'
+	status 2 quern mix -q in.arrows -o ""
+	says 'name'
+	status 1 quern mix -q in.arrows -o /dev/full
+	says '/dev/full: cannot write: No space left on device'
+	# onto itself, into a FIFO, and nowhere
+	quern mix -q in.arrows -o in.arrows
+	quern view -q --verify in.arrows
+	mkfifo fifo
+	quern view --count - <fifo >count &
+	quern mix -q in.arrows -o fifo
+	wait
+	[ "$(cat count)" = 2000 ]
+	[ -p fifo ]
+	quern mix -q in.arrows -o /dev/null
+	[ -c /dev/null ]
+}
+
+@test "memory: no more for four times the rows, and less than 64 MiB" {
+	[[ $BIN != *asan* ]] || skip "a sanitizer keeps what is freed"
+	peak() { # COMMAND...: highest resident bytes
+		"$@" -q --stats stats -o /dev/null
+		sed -n 's/.*"peak_bytes": *\([0-9]*\).*/\1/p' stats
+	}
+	text 100000 >small.jsonl
+	for i in 1 2 3 4; do cat small.jsonl; done >large.jsonl
+	for f in small large; do
+		quern import -q --compress never $f.jsonl -o $f.arrows
+		quern import -q $f.jsonl -o $f.zst.arrows
+		{ echo '['; sed '$!s/$/,/' $f.jsonl; echo ']'; } >$f.json
+		quern view --format csv $f.arrows -o $f.csv
+	done
+	for what in "import .jsonl" "import .json" "import .csv" "mix .jsonl" "mix .arrows" "mix .zst.arrows" "view .arrows"; do
+		set -- $what
+		a=$(peak quern $1 -j 2 small$2) b=$(peak quern $1 -j 2 large$2)
+		[ "$b" -lt $((64 << 20)) ] && [ "$b" -lt $((a + (12 << 20))) ] || { echo "$what: $a, then $b bytes"; return 1; }
+	done
+}

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Holds our streams against pyarrow and polars, and makes the small foreign streams that the tests read.
 
+    interop.py kinds QUERN       every kind, plain, compressed and off a pipe, is for pyarrow, polars and DuckDB the rows that went in
     interop.py check FILE...     every stream opens in both, passes pyarrow's full validation,
                                  and its closing batch counts what pyarrow counted
     interop.py goldens DIR       writes foreign-*.arrows (streams) and foreign-*.arrow (files), and beside those of
                                  types that we show in a way of our own, the rows that quern view must print
     interop.py through QUERN DIR every foreign file passes through quern mix, and is for pyarrow the table that it was
 
-Needs pyarrow, polars and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars arro3-io arro3-core); the tests do not.
+Needs pyarrow, polars, DuckDB and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars duckdb arro3-io arro3-core); the
+tests do not.
 """
 import base64
 import datetime
@@ -19,6 +21,7 @@ import sys
 import tempfile
 
 import arro3.io
+import duckdb
 import polars
 import pyarrow as pa
 from pyarrow import ipc
@@ -42,6 +45,60 @@ def check(path):
     assert int(last[b"quern.batches"]) == batches - 1, "closing batch counts other batches"
     assert polars.read_ipc_stream(path).height == rows, "polars reads other rows"
     print(f"{path}: {rows} rows, {batches - 1} batches, {len(reader.schema)} columns")
+
+
+def rows_of_kind():
+    """Rows of each kind as JSON; its optional columns are there in one row and absent in another."""
+    say = lambda *turns: [{"role": ("user", "assistant")[i % 2], "content": t} for i, t in enumerate(turns)]
+    sample = {"prompt": say("1 + 1?"), "sample": 1, "completion": "2", "completion_ids": [7, 8], "logprob": -0.5, "finish": "stop"}
+    return {
+        "documents": [{"text": "häh\n\U0001f600", "source": "web", "meta": '{"n":1}'}, {"text": ""}],
+        "chat": [{"messages": say("hi", "hello"), "meta": "{}"}, {"messages": []}],
+        "problems": [{"prompt": say("1 + 1?"), "answer": "2", "meta": "{}"}, {"prompt": say("?"), "answer": ""}],
+        "preferences": [{"prompt": say("hi"), "chosen": say("a")[:1], "rejected": say("b")[:1], "score_chosen": 1.5, "score_rejected": -2.0,
+                         "margin": 3.5, "ref_chosen_logp": -7.25, "ref_rejected_logp": -8.0},
+                        {"prompt": [], "chosen": say("c"), "rejected": say("d")}],
+        "feedback": [{"prompt": say("hi"), "completion": "yes", "label": True}, {"prompt": [], "completion": "", "label": False}],
+        "tokens": [{"input_ids": [1, 2, 3], "loss_mask": [0, 1, 1]}, {"input_ids": []}],
+        "packed": [{"input_ids": [1, 2, 3, 0], "labels": [-100, 2, 3, -100], "seq_lengths": [3]},
+                   {"input_ids": [4, 5, 6, 7], "labels": [-100, 5, -100, 7], "seq_lengths": [2, 2]}],
+        "completions": [dict(sample, answer="2"), sample],
+        "scores": [dict(sample, answer="2", score=1.0, reward_accuracy=1.0, verdict="equal"), dict(sample, score=0.0, reward_accuracy=0.0)],
+    }
+
+
+def same(kind, who, got, want):
+    """Rows are equal where null and absent are the same."""
+    drop = lambda v: {k: drop(x) for k, x in v.items() if x is not None} if isinstance(v, dict) else [drop(x) for x in v] if isinstance(v, (list, tuple)) else v
+    assert drop(got) == drop(want), f"{kind}: {who} reads {drop(got)}, not {drop(want)}"
+
+
+def kinds(quern):
+    with tempfile.TemporaryDirectory() as tmp:
+        for kind, rows in rows_of_kind().items():
+            if kind != "packed":
+                rows = [dict(id=f"r{i}", **row) for i, row in enumerate(rows)]
+            with open(f"{tmp}/rows.jsonl", "w") as out:
+                out.writelines(json.dumps(row) + "\n" for row in rows)
+            for how in ("never", "always", "pipe"):
+                path = f"{tmp}/{kind}-{how}.arrows"
+                if how == "pipe":
+                    with open(path, "wb") as out:
+                        p = subprocess.run([quern, "mix", "-q", f"{tmp}/rows.jsonl"], stdout=subprocess.PIPE, check=True)
+                        out.write(p.stdout)
+                else:
+                    subprocess.run([quern, "mix", "-q", "--compress", how, f"{tmp}/rows.jsonl", "-o", path], check=True)
+                said = subprocess.run([quern, "view", "--schema", path], stdout=subprocess.PIPE, check=True).stdout.decode().split("\n")[0]
+                assert said == f"kind: {kind}", said
+                check(path)
+                with open(path, "rb") as f:
+                    t = ipc.open_stream(f).read_all()
+                t.validate(full=True)
+                same(kind, "pyarrow", t.to_pylist(), rows)
+                same(kind, "polars", polars.read_ipc_stream(path).to_dicts(), rows)
+                found = duckdb.sql("select * from t")
+                same(kind, "DuckDB", [dict(zip(found.columns, row)) for row in found.fetchall()], rows)
+    print(f"pyarrow {pa.__version__}, polars {polars.__version__}, DuckDB {duckdb.__version__}: all kinds alike")
 
 
 def table():
@@ -252,6 +309,8 @@ if __name__ == "__main__":
     if len(sys.argv) >= 3 and sys.argv[1] == "check":
         for name in sys.argv[2:]:
             check(name)
+    elif len(sys.argv) == 3 and sys.argv[1] == "kinds":
+        kinds(sys.argv[2])
     elif len(sys.argv) == 3 and sys.argv[1] == "goldens":
         goldens(sys.argv[2])
     elif len(sys.argv) == 4 and sys.argv[1] == "through":

@@ -15,7 +15,8 @@ static struct {
 	int as, from, extract;
 	const char *layout;
 	struct opt_list map;
-	bool lines, blank, strict;
+	const char *split;
+	bool strict;
 	int64_t max_bytes;
 } opts = { .max_bytes = 16 << 20 };
 
@@ -26,8 +27,7 @@ static struct opt options[] = {
 	OPT_LIST(0, "map", &opts.map, "TO=FROM", "read field FROM where the layout wants TO"),
 	OPT_GROUP("What to read"),
 	OPT_CHOICE(0, "from", &opts.from, "auto|json|csv|tsv|text|html|man|warc|archive", "form of the input; auto is by content"),
-	OPT_FLAG(0, "split-lines", &opts.lines, "a text file is one document a line"),
-	OPT_FLAG(0, "split-blank", &opts.blank, "a text file is one document a paragraph"),
+	OPT_STRING(0, "split-on", &opts.split, "WHAT", "a text file is one document a 'line', a 'paragraph', or between separators that are WHAT"),
 	OPT_CHOICE(0, "extract", &opts.extract, "main|all", "text of a web page: its content, or all of it"),
 	OPT_INT(0, "max-bytes", &opts.max_bytes, "N", 1, 1 << 30, "reject larger records"),
 	OPT_FLAG(0, "strict", &opts.strict, "end with exit status 3 at the first bad row"),
@@ -91,13 +91,13 @@ static const struct json *parse_row(struct scratch *s, const struct chunk *c, co
 	return *reason ? NULL : o;
 }
 
-/* "path", "path:line" of JSON and CSV, "path#n" of the n-th record. */
+/* "path", "path:line" of lines of JSON and of CSV, "path#n" of the n-th record of anything else. */
 static const char *record_id(struct scratch *s, const struct chunk *c, const struct raw *r)
 {
 	buf_clear(&s->id);
 	text_append_valid(&s->id, c->data.data + r->name, strlen(c->data.data + r->name));
 	if (r->number)
-		buf_printf(&s->id, "%c%lld", is_row(r) || r->form == RAW_BAD ? ':' : '#', (long long)r->number);
+		buf_printf(&s->id, "%c%lld", r->by_line ? ':' : '#', (long long)r->number);
 	return s->id.data;
 }
 
@@ -169,8 +169,8 @@ static enum status check_options(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_OTHER, KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS, KIND_PREFERENCES, KIND_FEEDBACK };
 	g.request.kind = kinds[opts.as];
-	if (opts.lines && opts.blank)
-		return error_set(err, ERR_USAGE, "--split-lines and --split-blank exclude each other");
+	if (opts.split && !*opts.split)
+		return error_set(err, ERR_USAGE, "--split-on wants 'line', 'paragraph' or a separator");
 	if (opts.layout && !(g.request.layout = layout_find(opts.layout))) {
 		struct buf b = {0};
 		layout_names(&b);
@@ -304,11 +304,16 @@ static void scratch_release(struct scratch *s)
 	buf_release(&s->id);
 }
 
+static enum import_split split_of(const char *what)
+{
+	return !what ? SPLIT_NONE : strcmp(what, "line") == 0 ? SPLIT_LINES : strcmp(what, "paragraph") == 0 ? SPLIT_PARAGRAPHS : SPLIT_STRING;
+}
+
 static enum status run(struct error *err)
 {
 	TRY(check_options(err));
 	struct import_options o = {
-		.form = (enum import_form)opts.from, .split = opts.lines ? SPLIT_LINES : opts.blank ? SPLIT_BLANK : SPLIT_NONE,
+		.form = (enum import_form)opts.from, .split = split_of(opts.split), .separator = opts.split,
 		.max_bytes = (size_t)opts.max_bytes, .paths = tool.files.items, .n_paths = tool.files.n,
 		.input = on_input, .warn = on_warning,
 	};

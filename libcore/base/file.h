@@ -22,6 +22,9 @@ struct input;
 enum status input_open(struct input **in, const char *path, bool decompress, struct error *err);
 /* An input over bytes in memory (tests, fuzzers); bytes stay the caller's. */
 enum status input_open_memory(struct input **in, const char *name, const void *p, size_t n, struct error *err);
+/* An input over what a function gives: up to n bytes into p, *got 0 at the end. name is copied; the raw bytes are not hashed. */
+typedef enum status input_pull(void *arg, void *p, size_t n, size_t *got, struct error *err);
+enum status input_open_pull(struct input **in, const char *name, input_pull *pull, void *arg, struct error *err);
 /* Reads up to n bytes; *got 0 at the end. */
 enum status input_read(struct input *in, void *p, size_t n, size_t *got, struct error *err);
 /* Reads exactly n bytes; END if the input ends before the first, ERR_DATA ("truncated") after it. */

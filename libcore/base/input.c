@@ -19,7 +19,9 @@
 
 struct input {
 	char *name;
-	int fd;                      /* -1: memory */
+	int fd;                      /* -1: memory, or */
+	input_pull *pull;
+	void *pull_arg;
 	const uint8_t *memory;
 	size_t memory_bytes, memory_at;
 	int64_t size;
@@ -46,7 +48,9 @@ static enum status raw_source(struct input *in, void *p, size_t n, size_t *got, 
 	*got = 0;
 	if (in->raw_end || n == 0)
 		return OK;
-	if (in->fd < 0) {
+	if (in->pull) {
+		TRY(in->pull(in->pull_arg, p, n, got, err));
+	} else if (in->fd < 0) {
 		size_t left = in->memory_bytes - in->memory_at;
 		*got = n < left ? n : left;
 		if (*got)
@@ -227,6 +231,18 @@ enum status input_open_memory(struct input **out, const char *name, const void *
 	in->memory = p;
 	in->memory_bytes = n;
 	in->size = (int64_t)n;
+	return start(out, in, true, err);
+}
+
+enum status input_open_pull(struct input **out, const char *name, input_pull *pull, void *arg, struct error *err)
+{
+	struct input *in = mem_zalloc(sizeof(*in));
+	in->name = mem_strdup(name);
+	in->fd = -1;
+	in->pull = pull;
+	in->pull_arg = arg;
+	in->size = -1;
+	in->unhashed = true;
 	return start(out, in, true, err);
 }
 

@@ -1,6 +1,8 @@
 /* csv.c - see csv.h. */
 #include "stream/csv.h"
 
+#include <ctype.h>
+
 #define READ_BYTES ((size_t)256 * 1024)
 #define SNIFF_RECORDS 20
 #define SNIFF_BYTES 65536            /* what a caller can peek at: fewer are a whole file */
@@ -61,6 +63,14 @@ static bool find_end(struct pieces *p, size_t *end, size_t *skip)
 				return true;
 			}
 		return false;
+	}
+	if (p->mode == PIECE_STRING) {
+		size_t k = strlen(p->separator);
+		const char *at = n >= k ? memmem(s + p->scanned, n - p->scanned, p->separator, k) : NULL;
+		*end = at ? (size_t)(at - s) : 0;
+		*skip = k;
+		p->scanned = n >= k ? n - k + 1 : 0; /* the last bytes may begin one */
+		return at != NULL;
 	}
 	while (p->scanned < n) {
 		const char *lf = memchr(s + p->scanned, '\n', n - p->scanned);
@@ -137,9 +147,10 @@ enum status pieces_next(struct pieces *p, const char **s, size_t *n, int64_t *li
 		p->quoted = false;
 		if (blank(*s, *n))
 			continue;
-		while (*n && ((*s)[*n - 1] == '\r' || (p->mode == PIECE_PARAGRAPHS && (*s)[*n - 1] == '\n')))
+		bool several = p->mode == PIECE_PARAGRAPHS || p->mode == PIECE_STRING; /* lines in a piece */
+		while (*n && ((*s)[*n - 1] == '\r' || (several && (*s)[*n - 1] == '\n')))
 			(*n)--;
-		if (p->mode == PIECE_PARAGRAPHS)
+		if (several)
 			skip_blank_lines(s, n, line);
 		return OK;
 	}
@@ -194,10 +205,12 @@ int csv_fields(const char *s, size_t n, char delimiter, struct arena *a, struct 
 	return good ? k : -1;
 }
 
-/* A header's names: short, different, no numbers, no sentences. */
+/* A header's names: short, different, no numbers, no sentences; the first may be missing, as where an index was written. */
 static bool header_like(const struct json *f, int n)
 {
 	for (int i = 0; i < n; i++) {
+		if (i == 0 && f[i].len == 0)
+			continue;
 		if (f[i].len == 0 || f[i].len > 64 || f[i].str[0] == ' ' || strpbrk(f[i].str, ".!?;(){}<>") != NULL ||
 		    strspn(f[i].str, "0123456789+-") == f[i].len)
 			return false;
@@ -208,13 +221,26 @@ static bool header_like(const struct json *f, int n)
 	return true;
 }
 
+/* Plain words, one of them the name of a field that datasets have. */
+static bool has_known(const struct json *f, int n, bool (*known)(const char *name))
+{
+	bool found = false;
+	for (int i = 0; i < n; i++) {
+		for (size_t k = 0; k < f[i].len; k++)
+			if (!isalnum((unsigned char)f[i].str[k]) && !strchr("_-.", f[i].str[k]))
+				return false;
+		found |= known(f[i].str);
+	}
+	return found;
+}
+
 /* A header and at least one more record, all with as many fields, two or more. */
-static bool table_like(const char *s, size_t n, char delimiter)
+static bool table_like(const char *s, size_t n, char delimiter, bool (*known)(const char *name))
 {
 	struct arena a = {0};
 	size_t from = 0, records = 0;
 	int columns = 0;
-	bool good = true, quoted = false, start = true;
+	bool good = true, sure = false, quoted = false, start = true;
 	size_t stop = n < SNIFF_BYTES && s[n - 1] != '\n' ? n + 1 : n; /* the whole file: its last line may lack an end */
 	for (size_t i = 0; i < stop && good && records < SNIFF_RECORDS; i++) {
 		if (!csv_step(i < n ? s[i] : '\n', delimiter, &quoted, &start))
@@ -222,22 +248,24 @@ static bool table_like(const char *s, size_t n, char delimiter)
 		struct json *f;
 		size_t end = i > from && s[i - 1] == '\r' ? i - 1 : i;
 		int k = csv_fields(s + from, end - from, delimiter, &a, &f);
-		good = end > from && (records == 0 ? k >= 2 && header_like(f, k) : k == columns);
-		columns = k;
+		if (records == 0)
+			sure = k >= 2 && has_known(f, k, known);
+		good = end > from && (records == 0 ? k >= 2 && (sure || header_like(f, k)) : sure || k == columns);
+		columns = records ? columns : k;
 		records++;
 		from = i + 1;
 	}
 	arena_release(&a);
-	return good && records >= 2;
+	return (good || sure) && records >= 2;
 }
 
-bool csv_looks_like(const char *s, size_t n, char *delimiter)
+bool csv_looks_like(const char *s, size_t n, bool (*known)(const char *name), char *delimiter)
 {
 	size_t bom = n >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 	if (n == bom)
 		return false;
-	for (const char *d = "\t,"; *d; d++)
-		if (table_like(s + bom, n - bom, *d)) {
+	for (const char *d = "\t,;"; *d; d++)
+		if (table_like(s + bom, n - bom, *d, known)) {
 			*delimiter = *d;
 			return true;
 		}

@@ -1,268 +1,25 @@
 /* import_layout.c - see import_layout.h. A row is first read into a struct sample, then appended whole, so that a bad row
  * leaves no half of itself in the columns. */
-#include "stream/import_layout.h"
-#include "stream/import_turns.h"
+#include "stream/import_readers.h"
 
 #include <math.h>
 
 #define NEEDS_MAX 3
 
-struct sample {
-	const char *id, *text, *source, *answer, *completion;
-	size_t id_n, text_n, source_n, answer_n, completion_n;
-	struct turns messages, prompt, chosen, rejected;
-	bool label;
-	double score_chosen, score_rejected, margin;
-};
-
-struct row {
-	const struct layout_request *request;
-	const struct json *object;
-	bool *used;                  /* fields that became columns */
-	struct layout_scratch *scratch;
-	struct sample s;
-};
-
 struct layout {
 	const char *name;
 	enum kind kinds[2];          /* the first is the default */
 	const char *needs[NEEDS_MAX];
-	const char *(*read)(struct row *r);
+	layout_reader *read;
 };
-
-/* --- fields ------------------------------------------------------------------------------- */
-
-/* Place of the field that stands for name (after --map), or -1. Nulls count as absent. */
-static int find_field(const struct layout_request *q, const struct json *o, const char *name, size_t n)
-{
-	for (int i = 0; i < q->n_map; i++)
-		if (strlen(q->map[i].to) == n && memcmp(q->map[i].to, name, n) == 0) {
-			name = q->map[i].from;
-			n = strlen(name);
-			break;
-		}
-	for (size_t i = 0; i < o->len; i++)
-		if (o->keys[i].len == n && memcmp(o->keys[i].str, name, n) == 0)
-			return o->items[i].type == JSON_NULL ? -1 : (int)i;
-	return -1;
-}
-
-/* The first of "a|b|c" that is there. */
-static int find_need(const struct layout_request *q, const struct json *o, const char *need)
-{
-	for (;;) {
-		size_t n = strcspn(need, "|");
-		int i = find_field(q, o, need, n);
-		if (i >= 0 || !need[n])
-			return i;
-		need += n + 1;
-	}
-}
-
-static const struct json *take(struct row *r, const char *need)
-{
-	int i = find_need(r->request, r->object, need);
-	if (i < 0)
-		return NULL;
-	r->used[i] = true;
-	return &r->object->items[i];
-}
-
-/* A string, or a number or bool as its JSON text. */
-static bool text_of(struct row *r, const struct json *v, const char **s, size_t *n)
-{
-	if (!v || v->type == JSON_ARRAY || v->type == JSON_OBJECT || v->type == JSON_NULL)
-		return false;
-	if (v->type == JSON_STRING) {
-		*s = v->str;
-		*n = v->len;
-		return true;
-	}
-	buf_clear(&r->scratch->text);
-	struct json_writer w = json_writer_open(&r->scratch->text, 0);
-	json_value(&w, v);
-	*n = r->scratch->text.len;
-	*s = arena_strndup(&r->scratch->arena, r->scratch->text.data, *n);
-	return true;
-}
-
-static bool take_text(struct row *r, const char *need, const char **s, size_t *n)
-{
-	return text_of(r, take(r, need), s, n);
-}
-
-/* Turns of a field. What role and text cannot carry leaves the field unused, so that it goes into meta as well. */
-static bool take_turns(struct row *r, const char *need, const char *role, struct turns *t)
-{
-	int i = find_need(r->request, r->object, need);
-	bool whole = true;
-	if (i < 0 || !turns_add(t, &r->object->items[i], role, &r->scratch->arena, &whole))
-		return false;
-	r->used[i] = whole;
-	return true;
-}
-
-static bool add_text_turn(struct row *r, const char *role, const char *need, struct turns *t)
-{
-	const char *s;
-	size_t n;
-	if (!take_text(r, need, &s, &n))
-		return false;
-	turn_push(t, &r->scratch->arena, role, s, n);
-	return true;
-}
-
-/* --- layouts ------------------------------------------------------------------------------ */
-
-static const char *read_text(struct row *r)
-{
-	if (!take_text(r, "text|content|raw_content|body", &r->s.text, &r->s.text_n))
-		return "bad_text";
-	take_text(r, "source|url", &r->s.source, &r->s.source_n);
-	return r->s.text_n ? NULL : "empty";
-}
-
-static const char *messages_or_reason(struct turns *t)
-{
-	bool said = false;
-	for (int i = 0; i < t->n; i++)
-		said |= t->v[i].n > 0;
-	return t->n == 0 || !said ? "empty" : NULL;
-}
-
-static const char *read_messages(struct row *r)
-{
-	if (find_need(r->request, r->object, "system") >= 0 && !add_text_turn(r, "system", "system", &r->s.messages))
-		return "bad_system";
-	return take_turns(r, "messages|conversations|conversation", "user", &r->s.messages) ? messages_or_reason(&r->s.messages)
-											    : "bad_messages";
-}
-
-/* system, history, instruction and input as LLaMA-Factory joins them. */
-static bool alpaca_prompt(struct row *r, struct turns *t)
-{
-	const char *a, *b = "";
-	size_t n, m = 0;
-	const struct json *history;
-	add_text_turn(r, "system", "system", t);
-	if ((history = take(r, "history")) && !turns_add_pairs(t, history, &r->scratch->arena))
-		return false;
-	if (!take_text(r, "instruction", &a, &n))
-		return false;
-	take_text(r, "input", &b, &m);
-	char *joined = arena_alloc(&r->scratch->arena, n + m + 2);
-	memcpy(joined, a, n);
-	if (m) {
-		joined[n++] = '\n';
-		memcpy(joined + n, b, m);
-	}
-	turn_push(t, &r->scratch->arena, "user", joined, n + m);
-	return true;
-}
-
-static const char *read_alpaca(struct row *r)
-{
-	if (!alpaca_prompt(r, &r->s.messages))
-		return "bad_instruction";
-	if (!add_text_turn(r, "assistant", "output", &r->s.messages))
-		return "bad_output";
-	return messages_or_reason(&r->s.messages);
-}
-
-#define QUESTION "question|problem|query|input"
-#define ANSWER "answer|solution|response|target"
-
-static const char *read_qa(struct row *r)
-{
-	struct turns *t = r->request->kind == KIND_CHAT ? &r->s.messages : &r->s.prompt;
-	if (!add_text_turn(r, "user", QUESTION, t))
-		return "bad_question";
-	if (r->request->kind == KIND_CHAT)
-		return add_text_turn(r, "assistant", ANSWER, t) ? messages_or_reason(t) : "bad_answer";
-	return take_text(r, ANSWER, &r->s.answer, &r->s.answer_n) ? messages_or_reason(t) : "bad_answer";
-}
-
-static const char *read_problem(struct row *r)
-{
-	if (!take_turns(r, "prompt", "user", &r->s.prompt))
-		return "bad_prompt";
-	return take_text(r, "answer", &r->s.answer, &r->s.answer_n) ? messages_or_reason(&r->s.prompt) : "bad_answer";
-}
-
-static const char *read_completion(struct row *r)
-{
-	if (!take_turns(r, "prompt", "user", &r->s.messages))
-		return "bad_prompt";
-	return take_turns(r, "completion", "assistant", &r->s.messages) ? messages_or_reason(&r->s.messages) : "bad_completion";
-}
-
-static const char *take_number(struct row *r, const char *name, double *v)
-{
-	const struct json *j = take(r, name);
-	*v = NAN;
-	if (j && j->type != JSON_INT && j->type != JSON_UINT && j->type != JSON_DOUBLE)
-		return "bad_score";
-	if (j)
-		*v = j->number;
-	return NULL;
-}
-
-static const char *read_preference(struct row *r)
-{
-	struct sample *s = &r->s;
-	bool instruction = find_need(r->request, r->object, "instruction") >= 0;
-	bool prompted = true;
-	if (find_need(r->request, r->object, "prompt") >= 0)
-		prompted = take_turns(r, "prompt", "user", &s->prompt);
-	else if (instruction)
-		prompted = alpaca_prompt(r, &s->prompt);
-	else if (find_need(r->request, r->object, "conversations") >= 0)
-		prompted = take_turns(r, "conversations", "user", &s->prompt);
-	if (!prompted)
-		return "bad_prompt";
-	if (!take_turns(r, "chosen|chosen_messages", "assistant", &s->chosen))
-		return "bad_chosen";
-	if (!take_turns(r, "rejected|rejected_messages", "assistant", &s->rejected))
-		return "bad_rejected";
-	turns_split_prompt(&s->prompt, &s->chosen, &s->rejected, &r->scratch->arena);
-	if (!s->prompt.n || !s->chosen.n || !s->rejected.n)
-		return "empty";
-	const char *bad = take_number(r, "score_chosen", &s->score_chosen);
-	bad = bad ? bad : take_number(r, "score_rejected", &s->score_rejected);
-	return bad ? bad : take_number(r, "margin", &s->margin);
-}
-
-static const char *read_feedback(struct row *r)
-{
-	struct sample *s = &r->s;
-	const struct json *label = take(r, "label");
-	if (!label || (label->type != JSON_BOOL && label->type != JSON_INT) || (label->type == JSON_INT && label->integer >> 1))
-		return "bad_label";
-	s->label = label->type == JSON_BOOL ? label->boolean : label->integer == 1;
-	if (find_need(r->request, r->object, "prompt") >= 0) {
-		if (!take_turns(r, "prompt", "user", &s->prompt))
-			return "bad_prompt";
-		if (!take_turns(r, "completion", "assistant", &s->chosen))
-			return "bad_completion";
-	} else if (!take_turns(r, "messages", "user", &s->prompt)) {
-		return "bad_messages";
-	} else if (s->prompt.n) {
-		turn_push(&s->chosen, &r->scratch->arena, "assistant", s->prompt.v[s->prompt.n - 1].text,
-			  s->prompt.v[s->prompt.n - 1].n);
-		s->prompt.n--;
-	}
-	if (!s->prompt.n || s->chosen.n != 1)
-		return s->chosen.n > 1 ? "several_completions" : "empty";
-	s->completion = s->chosen.v[0].text;
-	s->completion_n = s->chosen.v[0].n;
-	return NULL;
-}
 
 static const struct layout layouts[] = {
 	{ "text", { KIND_DOCUMENTS }, { "text|content|raw_content|body" }, read_text },
+	{ "facts", { KIND_DOCUMENTS }, { "entity", "facts" }, read_facts },
 	{ "messages", { KIND_CHAT }, { "messages" }, read_messages },
 	{ "sharegpt", { KIND_CHAT }, { "conversations|conversation" }, read_messages },
 	{ "alpaca", { KIND_CHAT }, { "instruction", "output" }, read_alpaca },
+	{ "query-response", { KIND_CHAT }, { "query", "response" }, read_query },
 	{ "qa", { KIND_PROBLEMS, KIND_CHAT }, { QUESTION, ANSWER }, read_qa },
 	{ "problem", { KIND_PROBLEMS }, { "prompt", "answer" }, read_problem },
 	{ "prompt-completion", { KIND_CHAT }, { "prompt", "completion" }, read_completion },
@@ -271,10 +28,28 @@ static const struct layout layouts[] = {
 	{ "preference-messages", { KIND_PREFERENCES }, { "chosen_messages", "rejected_messages" }, read_preference },
 	{ "preference-sharegpt", { KIND_PREFERENCES }, { "conversations|conversation", "chosen", "rejected" }, read_preference },
 	{ "preference-alpaca", { KIND_PREFERENCES }, { "instruction", "chosen", "rejected" }, read_preference },
-	{ "kto", { KIND_FEEDBACK }, { "prompt", "completion", "label" }, read_feedback },
-	{ "kto-messages", { KIND_FEEDBACK }, { "messages", "label" }, read_feedback },
+	{ "score-list", { KIND_PREFERENCES }, { "input|prompt|instruction|question|query", "outputs|responses" }, read_score_list },
+	{ "kto", { KIND_FEEDBACK }, { "prompt", "completion", LABEL }, read_feedback },
+	{ "kto-messages", { KIND_FEEDBACK }, { "messages", LABEL }, read_feedback },
 };
 #define N_LAYOUTS ((int)(sizeof(layouts) / sizeof(layouts[0])))
+
+/* Whether each of the fields "a|b" is one of those of wide. */
+static bool within(const char *narrow, const char *wide)
+{
+	for (;;) {
+		size_t n = strcspn(narrow, "|");
+		const char *w = wide;
+		while (strcspn(w, "|") != n || memcmp(w, narrow, n) != 0) {
+			w += strcspn(w, "|");
+			if (!*w++)
+				return false;
+		}
+		if (!narrow[n])
+			return true;
+		narrow += n + 1;
+	}
+}
 
 const struct layout *layout_find(const char *name)
 {
@@ -295,6 +70,15 @@ void layout_names(struct buf *out)
 		buf_printf(out, "%s%s", i ? ", " : "", layouts[i].name);
 }
 
+bool layout_reads(const char *field)
+{
+	for (int i = 0; i < N_LAYOUTS; i++)
+		for (int k = 0; k < NEEDS_MAX && layouts[i].needs[k]; k++)
+			if (*field && within(field, layouts[i].needs[k]))
+				return true;
+	return false;
+}
+
 /* --- guessing ------------------------------------------------------------------------------- */
 
 static bool can_make(const struct layout *l, enum kind k)
@@ -313,12 +97,12 @@ static bool fits(const struct layout *l, const struct layout_request *r, const s
 static bool needs(const struct layout *l, const char *need)
 {
 	for (int i = 0; i < NEEDS_MAX && l->needs[i]; i++)
-		if (strcmp(l->needs[i], need) == 0)
+		if (within(l->needs[i], need))
 			return true;
 	return false;
 }
 
-/* a's needs are some of b's. */
+/* Each of a's needs is met by one of b's, which asks for as much or more. */
 static bool contained(const struct layout *a, const struct layout *b)
 {
 	for (int i = 0; i < NEEDS_MAX && a->needs[i]; i++)
@@ -327,14 +111,28 @@ static bool contained(const struct layout *a, const struct layout *b)
 	return a != b;
 }
 
+/* "NAME (FIELD, FIELD)", of fields that may be either the first. */
+static void print_needs(const struct layout *l, int before, struct buf *b)
+{
+	buf_printf(b, "%s%s (", before ? ", " : "", l->name);
+	for (int i = 0; i < NEEDS_MAX && l->needs[i]; i++)
+		buf_printf(b, "%s%.*s", i ? ", " : "", (int)strcspn(l->needs[i], "|"), l->needs[i]);
+	buf_char(b, ')');
+}
+
 static enum status no_layout(const struct layout_request *r, const struct json *row, struct error *err)
 {
 	struct buf b = {0};
 	for (size_t i = 0; i < row->len && i < 16; i++)
 		buf_printf(&b, "%s%.40s", i ? ", " : "", row->keys[i].str);
-	enum status st = error_set(err, ERR_DATA, "no layout%s%s has the fields %s; rename some with --map TO=FROM",
-				   r->kind == KIND_OTHER ? "" : " of ", r->kind == KIND_OTHER ? "" : kind_name(r->kind),
-				   b.len ? b.data : "(none)");
+	if (row->len > 16)
+		buf_printf(&b, " and %zu more", row->len - 16);
+	buf_printf(&b, "%s; the layouts%s%s are ", b.len ? "" : "(none)", r->kind == KIND_OTHER ? "" : " of ",
+		   r->kind == KIND_OTHER ? "" : kind_name(r->kind));
+	for (int i = 0, n = 0; i < N_LAYOUTS; i++)
+		if (can_make(&layouts[i], r->kind))
+			print_needs(&layouts[i], n++, &b);
+	enum status st = error_set(err, ERR_DATA, "no layout has the fields %s; rename fields with --map TO=FROM", b.data);
 	buf_release(&b);
 	return st;
 }
@@ -387,6 +185,7 @@ void layout_scratch_release(struct layout_scratch *s)
 {
 	arena_release(&s->arena);
 	buf_release(&s->meta);
+	buf_release(&s->joined);
 	buf_release(&s->text);
 }
 

@@ -27,6 +27,8 @@ const struct layout *layout_find(const char *name);
 const char *layout_name(const struct layout *l);
 /* "text, messages, ..." for messages. */
 void layout_names(struct buf *out);
+/* Whether a layout reads a field of that name. */
+bool layout_reads(const char *field);
 /* Fills what is open in r (layout NULL, kind KIND_OTHER) from a row. ERR_DATA if nothing or too much fits; ERR_USAGE if
  * the layout cannot make the kind asked for. */
 enum status layout_guess(struct layout_request *r, const struct json *row, struct error *err);
@@ -36,7 +38,7 @@ void layout_schema(enum kind k, struct schema *out);
 /* A scratch for layout_row; {0} is valid. */
 struct layout_scratch {
 	struct arena arena;
-	struct buf meta, text;
+	struct buf meta, text, joined;
 };
 void layout_scratch_release(struct layout_scratch *s);
 /* Appends row (an object) to b, whose schema is layout_schema's. id and source stand in where the row has none; source may be NULL.

@@ -48,6 +48,46 @@ static enum status peek_char(struct json_split *s, char *c, struct error *err)
 	}
 }
 
+/* Objects go one by one if the first is printed over several lines (its line ends behind an opening bracket or a comma), or shares its
+ * line with the next. One that is merely broken leaves the others their lines. */
+static enum status see_manner(struct json_split *s, struct error *err)
+{
+	size_t i = s->at, depth = 0;
+	bool string = false;
+	char last = 0;
+
+	for (;; i++) {
+		if (i == s->data.len && s->eof)
+			return OK;
+		if (i == s->data.len) {
+			i -= s->at;                  /* filling moves what has not been handed out to the front */
+			TRY(fill(s, err));
+			i += s->at;
+			if (i == s->data.len)
+				return OK;
+		}
+		char c = s->data.data[i];
+		if (c == '\n')
+			break;
+		if (depth == 0 && last && !is_space(c)) {
+			s->manner = c == '{' ? JSON_ONE_BY_ONE : JSON_BY_LINES;
+			return OK;
+		}
+		if (string && c == '\\') {
+			i++;
+		} else if (c == '"') {
+			string = !string;
+		} else if (!string) {
+			depth += c == '{' || c == '[';
+			depth -= (c == '}' || c == ']') && depth > 0;
+		}
+		last = is_space(c) ? last : c;
+	}
+	if (!string && depth > 0 && (last == '{' || last == '[' || last == ','))
+		s->manner = JSON_ONE_BY_ONE;
+	return OK;
+}
+
 enum status json_split_open(struct json_split *s, struct input *in, struct error *err)
 {
 	char c;
@@ -61,8 +101,11 @@ enum status json_split_open(struct json_split *s, struct input *in, struct error
 	if (s->data.len >= 3 && memcmp(s->data.data, "\xef\xbb\xbf", 3) == 0)
 		s->at = 3;
 	TRY(peek_char(s, &c, err));
-	s->array = c == '[';
-	s->at += s->array;
+	if (c == '[')
+		s->manner = JSON_IN_ARRAY;
+	else if (c == '{')
+		TRY(see_manner(s, err));
+	s->at += s->manner == JSON_IN_ARRAY;
 	return OK;
 }
 
@@ -84,16 +127,28 @@ static enum status next_line(struct json_split *s, const char **p, size_t *n, st
 	}
 }
 
-/* The object that begins at at: up to the bracket that closes it. */
+/* Whether the scan of the value at at may end before c, outside of strings and brackets. */
+static bool ends_scalar(char c)
+{
+	return c == ',' || c == ']' || c == '}' || is_space(c);
+}
+
+/* The value that begins at at: up to the bracket that closes it, or to where a scalar ends. */
 static enum status next_element(struct json_split *s, const char **p, size_t *n, struct error *err)
 {
 	size_t i = 0, depth = 0;
-	bool string = false;
+	bool string = false, scalar = s->data.data[s->at] != '{' && s->data.data[s->at] != '[';
 	int64_t lines = 0;
 
 	for (;;) {
 		for (; s->at + i < s->data.len; i++) {
 			char c = s->data.data[s->at + i];
+			if (scalar && !string && i > 0 && ends_scalar(c)) {
+				*p = s->data.data + s->at;
+				*n = i;
+				s->at += i;
+				return OK;
+			}
 			if (string && c == '\\') {
 				if (s->at + i + 1 == s->data.len)
 					break;       /* the escaped byte has not come yet */
@@ -103,7 +158,7 @@ static enum status next_element(struct json_split *s, const char **p, size_t *n,
 			} else if (!string) {
 				lines += c == '\n';
 				depth += c == '{' || c == '[';
-				if ((c == '}' || c == ']') && --depth == 0) {
+				if ((c == '}' || c == ']') && depth > 0 && --depth == 0) {
 					*p = s->data.data + s->at;
 					*n = i + 1;
 					s->at += i + 1;
@@ -113,7 +168,7 @@ static enum status next_element(struct json_split *s, const char **p, size_t *n,
 			}
 		}
 		if (s->eof)
-			return error_set(err, ERR_DATA, "line %lld: the array's element is truncated", (long long)s->line);
+			return error_set(err, ERR_DATA, "line %lld: truncated: what begins here does not end", (long long)s->line);
 		TRY(fill(s, err));
 	}
 }
@@ -140,10 +195,23 @@ static enum status next_of_array(struct json_split *s, const char **p, size_t *n
 	}
 	if (s->at == s->data.len)
 		return error_set(err, ERR_DATA, "line %lld: truncated: the array does not end", (long long)s->line);
-	if (c != '{')
+	if (ends_scalar(c))
 		return error_set(err, ERR_DATA, "line %lld: expected an object in the array", (long long)s->line);
 	*line = s->line;
 	s->between = true;
+	return next_element(s, p, n, err);
+}
+
+static enum status next_one(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err)
+{
+	char c;
+
+	TRY(peek_char(s, &c, err));
+	if (s->at == s->data.len)
+		return END;
+	if (c != '{')
+		return error_set(err, ERR_DATA, "line %lld: expected an object", (long long)s->line);
+	*line = s->line;
 	return next_element(s, p, n, err);
 }
 
@@ -151,8 +219,10 @@ enum status json_split_next(struct json_split *s, const char **p, size_t *n, int
 {
 	if (s->ended)
 		return END;
-	if (s->array)
+	if (s->manner == JSON_IN_ARRAY)
 		return next_of_array(s, p, n, line, err);
+	if (s->manner == JSON_ONE_BY_ONE)
+		return next_one(s, p, n, line, err);
 	while (s->at < s->data.len || !s->eof) {
 		*line = s->line;
 		TRY(next_line(s, p, n, err));

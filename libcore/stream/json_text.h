@@ -10,20 +10,22 @@
 #define JSON_OBJECT_MAX ((size_t)1 << 30)        /* bytes of one line or array element */
 #define JSON_WINDOW_BYTES ((size_t)1 << 20)      /* what types are inferred from */
 
-/* --- splitting: one object per line, or the elements of one array --- */
+/* --- splitting: one object per line, the elements of one array, or objects that span lines or share one --- */
+enum json_manner { JSON_BY_LINES, JSON_IN_ARRAY, JSON_ONE_BY_ONE };
 struct json_split {
 	struct input *in;
 	struct buf data;
 	size_t at;                               /* first byte not handed out */
 	size_t scanned;                          /* bytes behind at without an end */
 	int64_t line;                            /* of the byte at at, from 1 */
-	bool eof, array, between, ended;         /* between: an element came, a comma may follow */
+	enum json_manner manner;
+	bool eof, between, ended;                /* between: an element came, a comma may follow */
 	bool keep;                               /* do not move data: a rewind will come */
 	bool input_failed;                       /* the error is the input's and names it */
 };
-/* Skips a byte order mark and sees whether it is an array. */
+/* Skips a byte order mark and sees which manner it is. */
 enum status json_split_open(struct json_split *s, struct input *in, struct error *err);
-/* The next object's text, with JSON_PADDING bytes behind it, valid until the next call, and its line. END at the end. */
+/* The next value's text (an object, if the text is what it should be), with JSON_PADDING bytes behind it, valid until the next call, and its line. END at the end. */
 enum status json_split_next(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err);
 void json_split_release(struct json_split *s);
 

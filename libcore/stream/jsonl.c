@@ -57,7 +57,7 @@ static enum status infer_schema(struct json_source *j, const struct schema *type
 		if (j->split.at - start.at >= JSON_WINDOW_BYTES)
 			break;
 	}
-	if (st == END && rows == 0 && !j->split.array)
+	if (st == END && rows == 0 && j->split.manner != JSON_IN_ARRAY)
 		st = error_set(err, ERR_DATA, "empty: no JSON object");
 	if (st == OK || st == END)
 		st = json_shape_schema(shape, types, &j->s.schema, err);

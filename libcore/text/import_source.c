@@ -1,6 +1,7 @@
 /* import_source.c - see import_source.h. A file is a container; an archive's members are containers on top of it. */
 #include "text/import_source.h"
 #include "stream/csv.h"
+#include "stream/import_layout.h"
 #include "stream/json_text.h"
 #include "stream/stream.h"
 #include "text/import_walk.h"
@@ -37,7 +38,7 @@ struct import_source {
 	struct container stack[2];
 	int depth;
 	struct warc_record warc;
-	struct buf member, text;
+	struct buf text;
 	struct chunk *chunk;
 	size_t last_name, last_source; /* places in the chunk of the strings written last */
 	const char *source;          /* the operand */
@@ -89,9 +90,11 @@ static struct raw *add(struct import_source *s, enum raw_form form, const char *
 	return r;
 }
 
-static void add_bad(struct import_source *s, const char *reason, int64_t number)
+static struct raw *add_bad(struct import_source *s, const char *reason, int64_t number)
 {
-	add(s, RAW_BAD, "", 0, number)->reason = reason;
+	struct raw *r = add(s, RAW_BAD, "", 0, number);
+	r->reason = reason;
+	return r;
 }
 
 /* --- what is it? ---------------------------------------------------------------------------- */
@@ -136,6 +139,24 @@ static enum status unsupported(const struct container *c, const uint8_t *p, size
 	return OK;
 }
 
+/* Each column has a name of its own; those without one are called by their number, as "column_1". */
+static enum status check_names(struct container *c, struct error *err)
+{
+	struct csv_header *h = c->header;
+	for (int i = 0; i < h->n; i++) {
+		char name[32];
+		struct json *f = &h->names[i];
+		if (f->len == 0) {
+			f->len = (size_t)snprintf(name, sizeof(name), "column_%d", i + 1);
+			f->str = arena_strndup(&h->arena, name, f->len);
+		}
+		for (int k = 0; k < i; k++)
+			if (strcmp(f->str, h->names[k].str) == 0)
+				return error_set(err, ERR_DATA, "%s: line 1: the header names '%.100s' twice", c->name, f->str);
+	}
+	return OK;
+}
+
 static enum status read_header(struct container *c, struct error *err)
 {
 	const char *p;
@@ -152,7 +173,7 @@ static enum status read_header(struct container *c, struct error *err)
 	c->header->n = csv_fields(p + bom, n - bom, c->pieces.delimiter, &c->header->arena, &c->header->names);
 	if (c->header->n < 0)
 		return error_set(err, ERR_DATA, "%s: line 1: bad quotes in the header", c->name);
-	return OK;
+	return check_names(c, err);
 }
 
 static enum status as_pieces(struct import_source *s, struct container *c, enum piece_mode mode, char delimiter, struct error *err)
@@ -160,7 +181,23 @@ static enum status as_pieces(struct import_source *s, struct container *c, enum 
 	c->content = C_PIECES;
 	c->form = mode == PIECE_CSV ? RAW_CSV : RAW_TEXT;
 	pieces_open(&c->pieces, c->in, mode, delimiter, s->o.max_bytes);
+	c->pieces.separator = s->o.separator;
 	return mode == PIECE_CSV ? read_header(c, err) : OK;
+}
+
+/* A member that is read from its end, whole in memory; it may be larger than one record. */
+static enum status read_member(const struct import_source *s, struct container *c, const char **reason, struct error *err)
+{
+	size_t max = s->o.max_bytes > SIZE_MAX / 16 ? SIZE_MAX : 16 * s->o.max_bytes, got = 1;
+	while (got && c->bytes.len <= max) {
+		buf_reserve(&c->bytes, 65536);
+		TRY(input_read(c->in, c->bytes.data + c->bytes.len, 65536, &got, err));
+		c->bytes.len += got;
+	}
+	*reason = c->bytes.len > max ? "too_large" : NULL;
+	input_close(c->in);
+	c->in = NULL;
+	return input_open_memory(&c->in, c->name, c->bytes.data, c->bytes.len, err);
 }
 
 /* Decides how c is read. A reason means that it is not. */
@@ -177,6 +214,7 @@ static enum status recognise(struct import_source *s, struct container *c, const
 		return OK;
 	}
 	bool top = s->depth == 0;
+	bool table = f != IMPORT_TSV && csv_looks_like((const char *)p, n, layout_reads, &delimiter);
 	TRY(unsupported(c, p, n, err));
 	c->form = f == IMPORT_HTML ? RAW_HTML : f == IMPORT_MAN ? RAW_MAN : RAW_TEXT;
 	if (f == IMPORT_WARC || (f == IMPORT_AUTO && n >= 5 && memcmp(p, "WARC/", 5) == 0)) {
@@ -187,18 +225,20 @@ static enum status recognise(struct import_source *s, struct container *c, const
 		return top ? unpack_open(&c->unpack, c->in, err) : OK;
 	} else if (n >= 4 && memcmp(p, "PAR1", 4) == 0) {
 		c->content = C_PARQUET;
-		return reader_open_borrowed(&c->reader, c->in, NULL, err);
+		if (!top)
+			TRY(read_member(s, c, reason, err));
+		return *reason ? OK : reader_open_borrowed(&c->reader, c->in, NULL, err);
 	} else if (is_binary(p, n)) {
 		*reason = "binary";
 	} else if (f == IMPORT_JSON || ((f == IMPORT_AUTO || f == IMPORT_ARCHIVE) && s->o.split == SPLIT_NONE && is_json(p, n, s->lenient))) {
 		c->content = C_JSON;
 		enum status st = json_split_open(&c->json, c->in, err);
 		return st == OK || c->json.input_failed ? st : error_prefix(err, st, "%s", c->name);
-	} else if (f == IMPORT_CSV || f == IMPORT_TSV ||
-		   ((f == IMPORT_AUTO || f == IMPORT_ARCHIVE) && s->o.split == SPLIT_NONE && csv_looks_like((const char *)p, n, &delimiter))) {
+	} else if (f == IMPORT_CSV || f == IMPORT_TSV || ((f == IMPORT_AUTO || f == IMPORT_ARCHIVE) && s->o.split == SPLIT_NONE && table)) {
 		return as_pieces(s, c, PIECE_CSV, delimiter, err);
 	} else if (s->o.split != SPLIT_NONE) {
-		return as_pieces(s, c, s->o.split == SPLIT_LINES ? PIECE_LINES : PIECE_PARAGRAPHS, 0, err);
+		static const enum piece_mode modes[] = { PIECE_LINES, PIECE_LINES, PIECE_PARAGRAPHS, PIECE_STRING };
+		return as_pieces(s, c, modes[s->o.split], 0, err);
 	}
 	return OK;
 }
@@ -330,11 +370,15 @@ static enum status next_piece(struct import_source *s, struct container *c, stru
 	if (st == END)
 		return OK;
 	TRY(st);
+	/* values of one array, or that share lines, are told apart by their number */
+	bool by_line = c->content == C_JSON ? c->json.manner == JSON_BY_LINES : c->form == RAW_CSV;
+	c->number++;
 	if (n > s->o.max_bytes) {
-		add_bad(s, "too_large", line);
+		add_bad(s, "too_large", by_line ? line : c->number)->by_line = by_line;
 		return OK;
 	}
-	struct raw *r = add(s, c->content == C_JSON ? RAW_JSON : c->form, p, n, line);
+	struct raw *r = add(s, c->content == C_JSON ? RAW_JSON : c->form, p, n, by_line ? line : c->number);
+	r->by_line = by_line;
 	if (c->header) {
 		r->header = c->header;
 		c->header->refs++;
@@ -396,10 +440,8 @@ static enum status next_warc(struct import_source *s, struct container *c, struc
 static enum status next_member(struct import_source *s, struct container *c, struct error *err)
 {
 	const char *name;
-	bool too_large;
-	/* A member is a file, perhaps of many records: it may be larger than one. */
-	size_t max = s->o.max_bytes > SIZE_MAX / 16 ? SIZE_MAX : 16 * s->o.max_bytes;
-	enum status st = unpack_next(c->unpack, max, &name, &s->member, &too_large, err);
+	bool encrypted;
+	enum status st = unpack_next(c->unpack, &name, &encrypted, err);
 	if (st == END) {
 		c->done = true;
 		return OK;
@@ -407,14 +449,12 @@ static enum status next_member(struct import_source *s, struct container *c, str
 	TRY(st);
 	struct container *m = &s->stack[1];
 	m->name = strcmp(c->name, walk_operand(s->walk)) == 0 || !walk_in_directory(s->walk) ? mem_strdup(name) : mem_printf("%s/%s", c->name, name);
-	m->bytes = s->member;
-	s->member = (struct buf){0};
-	st = too_large ? OK : input_open_memory(&m->in, m->name, m->bytes.data, m->bytes.len, err);
-	if (too_large || st != OK) {
+	st = encrypted ? OK : input_open_pull(&m->in, m->name, unpack_read, c->unpack, err);
+	if (encrypted || st != OK) {
 		s->depth++;
 		st = st == OK ? OK : forgive(s, st, "damaged", err);
-		if (too_large)
-			add_bad(s, "too_large", 0);
+		if (encrypted)
+			add_bad(s, "encrypted", 0);
 		s->depth--;
 		container_close(m);
 		return st;
@@ -474,7 +514,6 @@ void import_source_close(struct import_source *s)
 		container_close(&s->stack[--s->depth]);
 	container_close(&s->stack[0]);
 	warc_record_release(&s->warc);
-	buf_release(&s->member);
 	buf_release(&s->text);
 	walk_close(s->walk);
 	mem_free(s);

@@ -15,7 +15,7 @@
 #define CHUNK_RECORDS 1024
 
 enum import_form { IMPORT_AUTO, IMPORT_JSON, IMPORT_CSV, IMPORT_TSV, IMPORT_TEXT, IMPORT_HTML, IMPORT_MAN, IMPORT_WARC, IMPORT_ARCHIVE };
-enum import_split { SPLIT_NONE, SPLIT_LINES, SPLIT_BLANK };
+enum import_split { SPLIT_NONE, SPLIT_LINES, SPLIT_PARAGRAPHS, SPLIT_STRING };
 
 enum raw_form {
 	RAW_JSON, RAW_CSV, RAW_TEXT, RAW_HTML, RAW_MAN,
@@ -39,6 +39,7 @@ struct raw {
 	size_t source;               /* the operand, or a record's URI */
 	size_t charset, date;        /* of WARC records */
 	int64_t number;              /* line or record in the file, from 1; 0: the file is the record */
+	bool by_line;                /* … the line */
 	const char *reason;
 	struct csv_header *header;
 };
@@ -51,7 +52,8 @@ struct chunk {
 
 struct import_options {
 	enum import_form form;
-	enum import_split split;
+	enum import_split split;     /* of text files */
+	const char *separator;       /* of SPLIT_STRING */
 	size_t max_bytes;            /* of a record */
 	const char *const *paths;    /* none: stdin */
 	int n_paths;

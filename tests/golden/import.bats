@@ -25,7 +25,7 @@ json() { quern import -q --format jsonl "$@"; }
 	echo '{"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}],"system":"s"}' >in
 	[ "$(json in)" = '{"id":"in:1","messages":[{"role":"system","content":"s"},{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}' ]
 	echo '[{"instruction":"i","input":"n","output":"o","history":[["h","k"]]}]' >in
-	[ "$(json in)" = '{"id":"in:1","messages":[{"role":"user","content":"h"},{"role":"assistant","content":"k"},{"role":"user","content":"i\nn"},{"role":"assistant","content":"o"}]}' ]
+	[ "$(json in)" = '{"id":"in#1","messages":[{"role":"user","content":"h"},{"role":"assistant","content":"k"},{"role":"user","content":"i\nn"},{"role":"assistant","content":"o"}]}' ]
 	echo '{"chosen":"\n\nHuman: q\n\nAssistant: a","rejected":"\n\nHuman: q\n\nAssistant: b"}' >in
 	[ "$(json in)" = '{"id":"in:1","prompt":[{"role":"user","content":"q"}],"chosen":[{"role":"assistant","content":"a"}],"rejected":[{"role":"assistant","content":"b"}]}' ]
 	echo '{"prompt":"p","completion":"c","label":true,"extra":{"k":[1]}}' >in
@@ -77,8 +77,78 @@ json() { quern import -q --format jsonl "$@"; }
 
 @test "import: one document a line or a paragraph" {
 	printf 'one\ntwo\n\n \nthree\n' >in
-	[ "$(json --split-lines in | grep -o '"text":"[^"]*"' | tr '\n' ' ')" = '"text":"one" "text":"two" "text":"three" ' ]
-	[ "$(json --split-blank in | grep -o '"text":"[^"]*"' | tr '\n' ' ')" = '"text":"one\ntwo" "text":"three" ' ]
+	[ "$(json --split-on line in | grep -o '"text":"[^"]*"' | tr '\n' ' ')" = '"text":"one" "text":"two" "text":"three" ' ]
+	[ "$(json --split-on paragraph in | grep -o '"text":"[^"]*"' | tr '\n' ' ')" = '"text":"one\ntwo" "text":"three" ' ]
+	printf 'one\n%%%%\ntwo\nlines\n%%%%\n\n%%%%\nthree %%%% here' >in
+	[ "$(json --split-on $'\n%%\n' in | grep -o '"text":"[^"]*"' | tr '\n' ' ')" = '"text":"one" "text":"two\nlines" "text":"three %% here" ' ]
+	[ "$(json --split-on '<|end|>' - <<<'a<|end|>b<|end|' | grep -o '"id":"[^"]*","text":"[^"]*"' | tr '\n' ' ')" = '"id":"stdin#1","text":"a" "id":"stdin#2","text":"b<|end|" ' ]
+	# a separator across what is read at once
+	{ head -c 262140 /dev/zero | tr '\0' x; printf '<separator>'; echo y; } >in
+	[ "$(json --split-on '<separator>' in | wc -l)" -eq 2 ]
+	status 2 quern import --split-on '' in
+}
+
+@test "import: archives that stand on their end, hold secrets or large members" {
+	# 7z a two.7z a.jsonl t.txt; zip encrypted.zip t.txt; zip -P x encrypted.zip a.jsonl
+	ids() { grep -o '"id":"[^"]*"' | tr '\n' ' '; }
+	[ "$(json "$DATA/import/two.7z" | ids)" = '"id":"a.jsonl:1" "id":"a.jsonl:2" "id":"t.txt" ' ]
+	status 3 quern import -q - < <(cat "$DATA/import/two.7z")
+	says 'a 7z archive is read from its end: save it first'
+	[ "$(json --rejects r "$DATA/import/encrypted.zip" | ids)" = '"id":"t.txt" ' ]
+	[ "$(quern view --format jsonl --columns id,reason r)" = '{"id":"a.jsonl","reason":"encrypted"}' ]
+	head -c 200 "$DATA/import/two.7z" >cut.7z
+	status 3 quern import -q cut.7z
+	# a member of any size is read as a stream: memory is that of a file
+	awk 'BEGIN { for (i = 0; i < 300000; i++) printf "{\"text\":\"row %d of a large member, some bytes long\"}\n", i }' >large.jsonl
+	head -c 20000000 /dev/zero | tr '\0' x >x.txt
+	tar cf large.tar large.jsonl x.txt
+	quern import -q --compress never --stats stats --rejects r large.tar -o out.arrows
+	[ "$(quern view --count out.arrows)" = 300000 ]
+	[ "$(quern view --format jsonl --columns id,reason r)" = '{"id":"x.txt","reason":"too_large"}' ]
+	[[ $BIN == *asan* ]] || [ "$(sed -n 's/.*"peak_bytes": *\([0-9]*\).*/\1/p' stats)" -lt $((64 << 20)) ]
+	quern import -q large.jsonl -o alone.arrows
+	[ "$(quern view --columns text out.arrows | md5sum)" = "$(quern view --columns text alone.arrows | md5sum)" ]
+}
+
+@test "import: JSON over several lines, on one line, and arrays of anything" {
+	ids() { grep -o '"id":"[^"]*","text":"[^"]*"' | tr '\n' ' '; }
+	[ "$(printf '{\n "text": "a}"\n}\n{\n "text": "b"\n}\n' | json | ids)" = '"id":"stdin#1","text":"a}" "id":"stdin#2","text":"b" ' ]
+	[ "$(printf '{"text":"a"}{"text":"b"} {"text":"c"}' | json | ids)" = '"id":"stdin#1","text":"a" "id":"stdin#2","text":"b" "id":"stdin#3","text":"c" ' ]
+	[ "$(printf '[{"text":"a"},"x, ]",[1,[2]],null,{"text":"b"}]' | quern import -q --format jsonl --rejects r - | ids)" = '"id":"stdin#1","text":"a" "id":"stdin#5","text":"b" ' ]
+	[ "$(quern view --count --where 'reason == "bad_json"' r)" = 3 ]
+	# one broken line is one bad row
+	[ "$(printf '{"a": {"text":1}\n{"text":"b"}\n' | json | ids)" = '"id":"stdin:2","text":"b" ' ]
+	for bad in '[{"text":"a"} {"text":"b"}]' '[{"text":"a"},]' '[{"text":"a"}' '{"text":"a"}{"text' $'{\n"text":"a"\n}\n{"text'; do
+		attempt "$bad" 3 quern import -q --format jsonl - < <(printf '%s' "$bad")
+	done
+}
+
+@test "import: layouts by their fields, and an error that shows both" {
+	one() { json - <<<"$1" | sed 's/^{"id":"stdin:1",//'; }
+	[ "$(one '{"instruction":"i","output":["a","b"]}')" = '"messages":[{"role":"user","content":"i"},{"role":"assistant","content":"a\nb"}]}' ]
+	[ "$(one '{"query":"q","response":"r","history":[["a","b"]]}')" = '"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"q"},{"role":"assistant","content":"r"}]}' ]
+	[ "$(one '{"entity":"Earth","facts":[{"fact":"radius","value":6371}]}')" = '"text":"Earth\nradius: 6371\n","source":"-"}' ]
+	[ "$(one '{"input":"q","outputs":[{"response":"x","score":1},{"response":"y","score":3.5},{"response":"z","score":3.5}]}')" = '"prompt":[{"role":"user","content":"q"}],"chosen":[{"role":"assistant","content":"y"}],"rejected":[{"role":"assistant","content":"x"}],"score_chosen":3.5,"score_rejected":1.0,"margin":2.5}' ]
+	[ "$(one '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"kto_tag":true}')" = '"prompt":[{"role":"user","content":"q"}],"completion":"a","label":true}' ]
+	[ "$(one '{"text":"t","label":1}')" = '"text":"t","source":"-","meta":"{\"label\":1}"}' ]
+	for bad in '{"entity":"E","facts":[{"fact":"f"}]}' '{"input":"q","outputs":[{"response":"x","score":1}]}' '{"input":"q","outputs":[{"response":"x"}]}' \
+		'{"query":"q","response":"r","history":[["a"]]}' '{"instruction":"i","output":[["a"]]}'; do
+		attempt "$bad" 3 quern import -q - < <(echo "$bad")
+	done
+	status 3 quern import -q - <<<'{"foo":1,"bar":2}'
+	says 'no layout has the fields foo, bar; the layouts are text \(text\), .*alpaca \(instruction, output\)'
+	status 3 quern import -q --as preferences - <<<'{"foo":1}'
+	says 'the layouts of preferences are preference \('
+}
+
+@test "import: tables whose header names what datasets have" {
+	printf 'id,text\r\n1,"a ""q"""\r\n2,x,extra\r\n3\r\n4,"line\r\nbreak"\r\n' >t.csv
+	[ "$(quern import -q --format jsonl --rejects r t.csv | grep -o '^.*,"source' | tr '\n' ' ')" = '{"id":"1","text":"a \"q\"","source {"id":"4","text":"line\r\nbreak","source ' ]
+	[ "$(quern view --count --where 'reason == "bad_csv"' r)" = 2 ]
+	[ "$(printf ',text\n0,hello\n' | json -)" = '{"id":"stdin:2","text":"hello","source":"-","meta":"{\"column_1\":\"0\"}"}' ]
+	[ "$(printf 'question;answer\nx;y\n' | json -)" = '{"id":"stdin:2","prompt":[{"role":"user","content":"x"}],"answer":"y"}' ]
+	status 3 quern import -q - <<<$'text,text\na,b'
+	says "line 1: the header names 'text' twice"
 }
 
 @test "import: -j does not change the bytes of many rows" {

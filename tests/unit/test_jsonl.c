@@ -122,7 +122,7 @@ static void mistakes_name_their_line(void **state)
 	expect_error("[{\"a\":1},\n]", "x.jsonl: line 2: expected an object in the array");
 	expect_error("[{\"a\":1}\n{\"a\":2}]", "x.jsonl: line 2: expected an object in the array");
 	expect_error("[{\"a\":1}", "x.jsonl: line 1: truncated: the array does not end");
-	expect_error("[{\"a\":1", "x.jsonl: line 1: the array's element is truncated");
+	expect_error("[{\"a\":1", "x.jsonl: line 1: truncated: what begins here does not end");
 	expect_error("[{\"a\":1}] x", "x.jsonl: line 1: text after the array");
 	expect_error("\n \n", "x.jsonl: empty: no JSON object");
 	expect_error("", "x.jsonl: empty: not a record stream");

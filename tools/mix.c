@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "common/tool.h"
+#include "stream/interleave.h"
 #include "stream/shuffle.h"
 
 #include <stdio.h>
@@ -45,8 +46,6 @@ struct source {
 	struct reader *reader;
 	struct batch *batch;
 	int64_t row;
-	double weight;
-	int64_t given;
 	bool ended;
 };
 
@@ -58,6 +57,8 @@ struct part {                        /* an output of --split */
 
 static struct {
 	struct source *sources;
+	struct interleave_source *shares; /* of --weights */
+	struct interleave turns;
 	int n_sources, at;
 	struct schema schema;
 	enum kind kind;
@@ -138,7 +139,7 @@ static enum status advance(struct source *s, struct error *err)
 	return OK;
 }
 
-/* The source whose turn it is: the one furthest behind its share. NULL at the end. */
+/* The source whose turn it is; NULL at the end. One that has no rows left drops out, or ends the mixture. */
 static enum status pick(struct source **out, struct error *err)
 {
 	*out = NULL;
@@ -152,16 +153,16 @@ static enum status pick(struct source **out, struct error *err)
 		}
 		return OK;
 	}
-	for (int i = 0; i < g.n_sources; i++) {
-		struct source *s = &g.sources[i];
-		TRY(advance(s, err));
-		if (s->ended && opts.until == UNTIL_ALL)
-			continue;
-		if (!*out || (double)(s->given + 1) * (*out)->weight < (double)((*out)->given + 1) * s->weight)
-			*out = s;
+	for (int i; (i = interleave_pick(&g.turns)) >= 0; interleave_leave(&g.turns, i)) {
+		TRY(advance(&g.sources[i], err));
+		if (!g.sources[i].ended) {
+			interleave_count(&g.turns, i);
+			*out = &g.sources[i];
+			return OK;
+		}
+		if (opts.until == UNTIL_FIRST)
+			return OK;
 	}
-	if (*out && (*out)->ended)
-		*out = NULL;
 	return OK;
 }
 
@@ -209,11 +210,13 @@ static enum status parse_weights(struct error *err)
 		if (!(w > 0) || w > 1e15)
 			return error_set(err, ERR_USAGE, "--weights: every weight must be above 0");
 		if (i < g.n_sources)
-			g.sources[i].weight = w;
+			g.shares[i].weight = w;
 		p += n + (p[n] == ',');
 	}
 	if (p && i != g.n_sources)
 		return error_set(err, ERR_USAGE, "--weights: %d weights for %d inputs", i, g.n_sources);
+	if (opts.weights)
+		interleave_open(&g.turns, g.shares, g.n_sources);
 	if (!opts.weights && opts.until == UNTIL_FIRST)
 		return error_set(err, ERR_USAGE, "--until is for --weights");
 	return OK;
@@ -289,7 +292,6 @@ static uint64_t draw(int stream, int64_t number)
 static enum status pass(struct source *s, struct error *err)
 {
 	int64_t number = g.rows++, row = s->row++;
-	s->given++;
 	if (opts.sample < 1 && (double)(draw(STREAM_SAMPLE, number) >> 11) * 0x1p-53 >= opts.sample)
 		return tool_reject(&tool, s->batch, row, "not_sampled", err);
 	if (g.shuffle)
@@ -317,6 +319,7 @@ static enum status run(struct error *err)
 	struct source *s;
 	g.n_sources = tool.files.n ? tool.files.n : 1;
 	g.sources = mem_array((size_t)g.n_sources, sizeof(*g.sources));
+	g.shares = mem_array((size_t)g.n_sources, sizeof(*g.shares));
 	for (int i = 0; i < g.n_sources; i++)
 		g.sources[i].path = tool.files.n ? tool.files.items[i] : "-";
 	TRY(parse_weights(err));
@@ -352,6 +355,7 @@ static void release(void)
 	}
 	shuffle_close(g.shuffle);
 	mem_free(g.sources);
+	mem_free(g.shares);
 	mem_free(g.parts);
 }
 

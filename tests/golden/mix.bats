@@ -11,8 +11,8 @@ ids() { quern mix -q --format jsonl "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f
 
 @test "mix: inputs follow one another, or interleave by weight" {
 	[ "$(ids a.jsonl b.jsonl)" = "a1 a2 a3 a4 a5 a6 b1 b2 b3 b4 b5 b6 " ]
-	[ "$(ids --weights 2,1 a.jsonl b.jsonl)" = "a1 a2 b1 a3 a4 b2 a5 a6 b3 b4 b5 b6 " ]
-	[ "$(ids --weights 2,1 --until first a.jsonl b.jsonl)" = "a1 a2 b1 a3 a4 b2 a5 a6 b3 " ]
+	[ "$(ids --weights 2,1 a.jsonl b.jsonl)" = "a1 b1 a2 a3 b2 a4 a5 b3 a6 b4 b5 b6 " ]
+	[ "$(ids --weights 2,1 --until first a.jsonl b.jsonl)" = "a1 b1 a2 a3 b2 a4 a5 b3 a6 " ]
 	[ "$(ids --take 7 a.jsonl b.jsonl)" = "a1 a2 a3 a4 a5 a6 b1 " ]
 	status 2 quern mix --weights 1 a.jsonl b.jsonl
 	status 2 quern mix --weights 1,0 a.jsonl b.jsonl

@@ -1,8 +1,9 @@
-/* quern view - records for people: rows as JSON Lines, CSV or text; counts, columns, provenance, and whether a file is whole.
+/* quern view - records for people: rows as JSON Lines, CSV or text; counts, statistics, columns, provenance, and whether a file is whole.
  *
  * One reader for each operand, rows chosen by place (--skip, -n, --row) and by condition (stream/expr.h); reading stops with the
  * last row that is wanted, so that the head of a large file costs nothing. */
 #include "common/tool.h"
+#include "stream/column_stats.h"
 #include "stream/expr.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@ enum view_format { VIEW_AUTO, VIEW_ARROW, VIEW_JSONL, VIEW_CSV, VIEW_TEXT };
 
 static struct {
 	int64_t n, skip, row;
-	bool count, schema, provenance, replay, verify;
+	bool count, stats, schema, provenance, replay, verify;
 	const char *columns, *where;
 } opts = { .n = -1, .row = -1 };
 
@@ -25,6 +26,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "columns", &opts.columns, "A,B", "these columns, in this order"),
 	OPT_GROUP("Instead of rows"),
 	OPT_FLAG(0, "count", &opts.count, "print the number of rows"),
+	OPT_FLAG(0, "stats", &opts.stats, "print what is in each column: nulls, range, quantiles, lengths, frequent values"),
 	OPT_FLAG(0, "schema", &opts.schema, "print kind and columns"),
 	OPT_FLAG(0, "provenance", &opts.provenance, "print how the file, or a model or tokenizer directory, was made"),
 	OPT_FLAG(0, "replay", &opts.replay, "print a shell script that makes it again"),
@@ -45,6 +47,7 @@ static struct {
 	int *columns, n_columns;
 	int64_t seen, shown;         /* rows that fit, over all inputs */
 	int64_t counted;
+	struct column_stats *stats;
 } g;
 
 /* --- one row, by format ------------------------------------------------------------------------- */
@@ -173,6 +176,10 @@ static enum status show(const struct batch *b, int64_t row, int64_t number, stru
 {
 	buf_clear(&g.line);
 	g.shown++;
+	if (g.stats) {
+		column_stats_add(g.stats, b, g.columns, row);
+		return OK;
+	}
 	switch (tool.format) {
 	case VIEW_ARROW: return as_arrow(b, row, err);
 	case VIEW_CSV: as_csv(b, row); break;
@@ -212,7 +219,7 @@ static enum status choose_columns(const struct schema *s, struct error *err)
 static enum status begin_rows(struct reader *r, struct error *err)
 {
 	const struct schema *s = reader_schema(r);
-	bool first = !g.out && !tool.out, table = tool.format == VIEW_CSV || tool.format == VIEW_ARROW;
+	bool first = !g.out && !tool.out && !g.stats, table = tool.format == VIEW_CSV || tool.format == VIEW_ARROW || opts.stats;
 	struct schema chosen = {0};
 	TRY(choose_columns(s, err));
 	expr_free(g.where);
@@ -224,13 +231,15 @@ static enum status begin_rows(struct reader *r, struct error *err)
 	enum status st = OK;
 	if (!first && table && !schema_equal(&chosen, &g.schema))
 		st = error_set(err, ERR_DATA, "%s: its columns differ from those of the first input", reader_name(r));
-	if (first) {
+	if (first)
 		schema_copy(&g.schema, &chosen);
+	if (first && opts.stats)
+		g.stats = column_stats_open(s, g.columns, g.n_columns);
+	else if (first)
 		st = tool.format == VIEW_ARROW ? tool_open_output(&tool, &g.schema, opts.columns ? KIND_OTHER : reader_kind(r), err)
 					       : output_open(&g.out, tool.out_path, err);
-	}
 	schema_release(&chosen);
-	if (st == OK && first && tool.format == VIEW_CSV) {
+	if (st == OK && first && !opts.stats && tool.format == VIEW_CSV) {
 		buf_clear(&g.line);
 		csv_header();
 		st = output_write(g.out, g.line.data, g.line.len, err);
@@ -387,15 +396,22 @@ static enum status view(const char *path, struct error *err)
 static enum status run(struct error *err)
 {
 	int modes = opts.count + opts.schema + opts.provenance + opts.replay + opts.verify;
-	if (modes > 1)
-		return error_set(err, ERR_USAGE, "--count, --schema, --provenance, --replay and --verify exclude each other");
+	if (modes + opts.stats > 1)
+		return error_set(err, ERR_USAGE, "--count, --stats, --schema, --provenance, --replay and --verify exclude each other");
+	if (opts.stats && (tool.format == VIEW_ARROW || tool.format == VIEW_CSV))
+		return error_set(err, ERR_USAGE, "--stats prints text, or with --format jsonl JSON Lines");
 	int n = tool.files.n ? tool.files.n : 1;
-	for (int i = 0; i < n && (modes || !enough()); i++)
+	for (int i = 0; i < n && (i == 0 || modes || !enough()); i++)
 		TRY(view(tool.files.n ? tool.files.items[i] : "-", err));
 	if (opts.count) {
 		buf_clear(&g.line);
 		buf_printf(&g.line, "%lld\n", (long long)g.counted);
 		TRY(print(g.line.data, g.line.len, err));
+	}
+	if (opts.stats) {
+		buf_clear(&g.line);
+		(tool.format == VIEW_JSONL ? column_stats_jsonl : column_stats_text)(g.stats, &g.line);
+		TRY(print(g.line.data ? g.line.data : "", g.line.len, err));
 	}
 	if (opts.row >= 0 && !modes && g.seen <= opts.row)
 		return error_set(err, ERR_USAGE, "there are %lld rows: no row %lld", (long long)g.seen, (long long)opts.row);
@@ -414,6 +430,7 @@ int main(int argc, char **argv)
 	buf_release(&g.line);
 	expr_free(g.where);
 	mem_free(g.columns);
+	column_stats_close(g.stats);
 	int code = tool_end(&tool, st, &err);
 	schema_release(&g.schema);
 	return code;

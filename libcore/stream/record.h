@@ -115,7 +115,8 @@ bool array_is_null(const struct array *a, int64_t row);
 const char *array_text(const struct array *a, int64_t row, size_t *n);
 /* Bytes of a value whose size is fixed (not bool); a null gives NULL. They are aligned only off our own builders. */
 const void *array_fixed(const struct array *a, int64_t row);
-/* Any integer, bool, float, date, time, timestamp or duration type, converted; a null gives 0 (NaN for array_double). */
+/* Any integer, bool, float, date, time, timestamp or duration type, converted; a null gives 0 (NaN for array_double). array_double
+ * takes decimals too. */
 int64_t array_int(const struct array *a, int64_t row);
 double array_double(const struct array *a, int64_t row);
 /* Elements of a list or map row: they are [*from, *to) of a->children[0]; a null gives an empty range. */

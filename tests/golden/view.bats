@@ -99,3 +99,64 @@ ids() { quern view "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f4 | tr -d '\n'; }
 	printf '\xff\xff' | dd of=damaged bs=1 seek=$(($(stat -c %s damaged) / 2)) conv=notrunc status=none
 	status 3 quern view --verify damaged
 }
+
+@test "view --stats: what is in each column" {
+	cat >rows.jsonl <<-'END'
+		{"id":"a","n":1,"ok":true,"messages":[{"role":"user","content":"h\u001b[31mi"}]}
+		{"id":"b","n":4,"ok":false,"messages":[{"role":"user","content":""},{"role":"assistant","content":"12345678"}]}
+		{"id":"c","n":null,"ok":true,"messages":[]}
+		{"id":"d","n":1,"ok":true,"messages":[{"role":"user","content":"hi"}]}
+	END
+	cat >want <<-'END'
+		4 rows
+
+		n: int64?
+		  values     4, 1 null, 2 different
+		  range      1 to 4, mean 2
+		  quantiles  p1 1  p5 1  p25 1  p50 1  p75 4  p95 4  p99 4
+		  most often          2  1
+
+		ok: bool?
+		  values     4, 0 null, 3 true (75 %)
+
+		messages: list<struct<role: utf8, content: utf8>>
+		  values     4, 0 null
+		  elements   0 to 2, mean 1
+		  quantiles  p1 0  p5 0  p25 0  p50 1  p75 1  p95 2  p99 2
+		           0                     1 ####################
+		           1                     2 ########################################
+		           2-3                   1 ####################
+
+		messages.role: utf8
+		  values     4, 0 null, 2 different
+		  bytes      4 to 9, mean 5.25
+		  quantiles  p1 4  p5 4  p25 4  p50 4  p75 4  p95 9  p99 9
+		           4-7                   3 ########################################
+		           8-15                  1 ##############
+		  most often          3  "user"
+	END
+	quern view --stats --columns n,ok,messages rows.jsonl | sed '/messages.content/,$d' | sed '$d' | diff want -
+	# it counts the rows that are chosen, over all inputs, and follows --where, --skip and -n
+	[ "$(quern view --stats --columns n --where 'n != null' --skip 1 -n 2 --format jsonl rows.jsonl rows.jsonl)" = '{"column":"n","type":"int64?","count":2,"nulls":0,"min":1,"mean":2.5,"max":4,"p1":1,"p5":1,"p25":1,"p50":1,"p75":4,"p95":4,"p99":4,"rank_error":0.0,"distinct":2,"top":[],"top_error":0}' ]
+	[ "$(quern view --stats -n 0 rows.jsonl | head -n 1)" = "0 rows" ]
+	quern view --stats -o out rows.jsonl
+	[ "$(head -n 1 out)" = "4 rows" ]
+	# no control character of the data comes out
+	! quern view --stats rows.jsonl | grep -q $'\e'
+	status 2 quern view --stats --format csv rows.jsonl
+	status 2 quern view --stats --count rows.jsonl
+	status 3 quern view --stats rows.jsonl "$DATA/stream/foreign-logical.arrows"
+	says 'its columns differ'
+	quern view --stats "$DATA"/stream/foreign-logical.arrows | grep -qx '  range      1969-12-31 to 2024-02-29, mean 1997-01-30'
+	# view's own --stats has taken the place of the common one
+	[ "$(quern view --help | grep -c -- '--stats')" = 1 ]
+}
+
+@test "view --stats: memory does not grow with the rows" {
+	for n in 100000 800000; do
+		seq $n | sed 's/.*/{"id":"the one and only row &","n":&}/' | quern mix -q -o $n.arrows
+		quern view --stats -v $n.arrows 2>err | grep -q 'more than 16384 different'
+		sed -n 's/.*peak \([0-9]*\) MB.*/\1/p' err
+	done >peaks
+	[ "$(sed -n 2p peaks)" -le $(($(sed -n 1p peaks) + 8)) ]
+}

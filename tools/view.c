@@ -3,18 +3,23 @@
  * One reader for each operand, rows chosen by place (--skip, -n, --row) and by condition (stream/expr.h); reading stops with the
  * last row that is wanted, so that the head of a large file costs nothing. */
 #include "common/tool.h"
+#include "base/terminal.h"
 #include "stream/column_stats.h"
+#include "stream/csv.h"
 #include "stream/expr.h"
+#include "stream/pretty.h"
+#include "token/tokenizer.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum view_format { VIEW_AUTO, VIEW_ARROW, VIEW_JSONL, VIEW_CSV, VIEW_TEXT };
 
 static struct {
 	int64_t n, skip, row;
 	bool count, stats, schema, provenance, replay, verify;
-	const char *columns, *where;
+	const char *columns, *where, *tokenizer;
+	int color;
 } opts = { .n = -1, .row = -1 };
 
 static struct opt options[] = {
@@ -24,6 +29,9 @@ static struct opt options[] = {
 	OPT_INT(0, "row", &opts.row, "N", -1, 9e15, "the one row with this number, from 0"),
 	OPT_STRING(0, "where", &opts.where, "EXPR", "rows of which this is true, as in 'score >= 0.5 and len(text) < 99'"),
 	OPT_STRING(0, "columns", &opts.columns, "A,B", "these columns, in this order"),
+	OPT_GROUP("How rows are shown"),
+	OPT_STRING('t', "tokenizer", &opts.tokenizer, "DIR", "in text: show token ids beside their text, by this tokenizer"),
+	OPT_CHOICE(0, "color", &opts.color, "auto|always|never", "in text: colours; auto is on a terminal, unless NO_COLOR is set"),
 	OPT_GROUP("Instead of rows"),
 	OPT_FLAG(0, "count", &opts.count, "print the number of rows"),
 	OPT_FLAG(0, "stats", &opts.stats, "print what is in each column: nulls, range, quantiles, lengths, frequent values"),
@@ -48,6 +56,9 @@ static struct {
 	int64_t seen, shown;         /* rows that fit, over all inputs */
 	int64_t counted;
 	struct column_stats *stats;
+	struct pretty pretty;
+	struct tokenizer *tokenizer;
+	bool terminal;               /* rows go to one */
 } g;
 
 /* --- one row, by format ------------------------------------------------------------------------- */
@@ -67,24 +78,6 @@ static void as_json(const struct batch *b, int64_t row)
 	buf_char(&g.line, '\n');
 }
 
-static void csv_cell(const char *s, size_t n)
-{
-	bool quote = false;
-	for (size_t i = 0; i < n && !quote; i++)
-		quote = s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r';
-	if (!quote) {
-		buf_add(&g.line, s, n);
-		return;
-	}
-	buf_char(&g.line, '"');
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '"')
-			buf_char(&g.line, '"');
-		buf_char(&g.line, s[i]);
-	}
-	buf_char(&g.line, '"');
-}
-
 static void as_csv(const struct batch *b, int64_t row)
 {
 	struct buf cell = {0};
@@ -96,13 +89,13 @@ static void as_csv(const struct batch *b, int64_t row)
 			continue;
 		if (field_is_text(a->field)) {
 			const char *s = array_text(a, row, &n);
-			csv_cell(s, n);
+			csv_add(s, n, &g.line);
 			continue;
 		}
 		struct json_writer w = json_writer_open(&cell, 0);
 		buf_clear(&cell);
 		array_json(a, row, &w);
-		csv_cell(cell.data, cell.len);
+		csv_add(cell.data, cell.len, &g.line);
 	}
 	buf_release(&cell);
 	buf_char(&g.line, '\n');
@@ -112,56 +105,9 @@ static void csv_header(void)
 {
 	for (int i = 0; i < g.schema.n_fields; i++) {
 		buf_str(&g.line, i ? "," : "");
-		csv_cell(g.schema.fields[i].name, strlen(g.schema.fields[i].name));
+		csv_add(g.schema.fields[i].name, strlen(g.schema.fields[i].name), &g.line);
 	}
 	buf_char(&g.line, '\n');
-}
-
-static void text_turns(const struct array *a, int64_t row)
-{
-	int64_t from, to;
-	array_list(a, row, &from, &to);
-	for (int64_t i = from; i < to; i++) {
-		size_t n, m;
-		const char *role = array_text(array_child(&a->children[0], "role"), i, &n);
-		const char *content = array_text(array_child(&a->children[0], "content"), i, &m);
-		buf_str(&g.line, "\n  [");
-		buf_add(&g.line, role, n);
-		buf_str(&g.line, "] ");
-		buf_add(&g.line, content, m);
-	}
-	buf_char(&g.line, '\n');
-}
-
-/* A rule with the row's number, then a line a column; texts and conversations as they read. Control characters other than line feed
- * and tab are for terminals, not for eyes. */
-static void as_text(const struct batch *b, int64_t row, int64_t number)
-{
-	buf_printf(&g.line, "---- %lld\n", (long long)number);
-	for (int i = 0; i < g.n_columns; i++) {
-		const struct array *a = &b->columns[g.columns[i]];
-		size_t n;
-		if (array_is_null(a, row))
-			continue;
-		buf_printf(&g.line, "%s:", a->field->name);
-		if (field_is_messages(a->field)) {
-			text_turns(a, row);
-			continue;
-		}
-		buf_char(&g.line, ' ');
-		if (field_is_text(a->field)) {
-			const char *s = array_text(a, row, &n);
-			buf_str(&g.line, memchr(s, '\n', n) ? "\n" : "");
-			buf_add(&g.line, s, n);
-		} else {
-			struct json_writer w = json_writer_open(&g.line, 0);
-			array_json(a, row, &w);
-		}
-		buf_char(&g.line, '\n');
-	}
-	for (size_t i = 0; i < g.line.len; i++)
-		if ((unsigned char)g.line.data[i] < 0x20 && g.line.data[i] != '\n' && g.line.data[i] != '\t')
-			g.line.data[i] = '?';
 }
 
 static enum status as_arrow(const struct batch *b, int64_t row, struct error *err)
@@ -183,9 +129,11 @@ static enum status show(const struct batch *b, int64_t row, int64_t number, stru
 	switch (tool.format) {
 	case VIEW_ARROW: return as_arrow(b, row, err);
 	case VIEW_CSV: as_csv(b, row); break;
-	case VIEW_TEXT: as_text(b, row, number); break;
+	case VIEW_TEXT: pretty_row(&g.pretty, b, g.columns, g.n_columns, row, number, &g.line); break;
 	default: as_json(b, row);
 	}
+	if (g.terminal && tool.format != VIEW_TEXT)
+		g.line.len = terminal_safe(g.line.data, g.line.len);
 	return output_write(g.out, g.line.data, g.line.len, err);
 }
 
@@ -316,7 +264,7 @@ static enum status print_schema(struct reader *r, struct error *err)
 		field_print(&s->fields[i], &g.line);
 		buf_char(&g.line, '\n');
 	}
-	return print(g.line.data, g.line.len, err);
+	return print(g.line.data, g.terminal ? terminal_safe(g.line.data, g.line.len) : g.line.len, err);
 }
 
 static enum status verify(struct reader *r, struct error *err)
@@ -393,6 +341,29 @@ static enum status view(const char *path, struct error *err)
 	return st;
 }
 
+static const char *token_text(void *arg, int32_t id, size_t *n, bool *special)
+{
+	*special = tokenizer_is_special(arg, id);
+	return tokenizer_bytes(arg, id, n);
+}
+
+static enum status set_up(struct error *err)
+{
+	g.terminal = (!tool.out_path || strcmp(tool.out_path, "-") == 0) && isatty(STDOUT_FILENO);
+	if (tool.format == VIEW_AUTO && (g.terminal || opts.tokenizer))
+		tool.format = VIEW_TEXT;
+	if (opts.tokenizer && tool.format != VIEW_TEXT)
+		return error_set(err, ERR_USAGE, "-t shows tokens in text: --format text");
+	g.pretty.width = g.terminal ? terminal_width(STDOUT_FILENO) : 0;
+	g.pretty.color = terminal_colors((enum color_mode)opts.color, g.terminal ? STDOUT_FILENO : -1);
+	if (!opts.tokenizer)
+		return OK;
+	TRY(tokenizer_load(&g.tokenizer, opts.tokenizer, err));
+	g.pretty.token = token_text;
+	g.pretty.arg = g.tokenizer;
+	return OK;
+}
+
 static enum status run(struct error *err)
 {
 	int modes = opts.count + opts.schema + opts.provenance + opts.replay + opts.verify;
@@ -400,6 +371,7 @@ static enum status run(struct error *err)
 		return error_set(err, ERR_USAGE, "--count, --stats, --schema, --provenance, --replay and --verify exclude each other");
 	if (opts.stats && (tool.format == VIEW_ARROW || tool.format == VIEW_CSV))
 		return error_set(err, ERR_USAGE, "--stats prints text, or with --format jsonl JSON Lines");
+	TRY(set_up(err));
 	int n = tool.files.n ? tool.files.n : 1;
 	for (int i = 0; i < n && (i == 0 || modes || !enough()); i++)
 		TRY(view(tool.files.n ? tool.files.items[i] : "-", err));
@@ -431,6 +403,7 @@ int main(int argc, char **argv)
 	expr_free(g.where);
 	mem_free(g.columns);
 	column_stats_close(g.stats);
+	tokenizer_close(g.tokenizer);
 	int code = tool_end(&tool, st, &err);
 	schema_release(&g.schema);
 	return code;

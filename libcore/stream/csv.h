@@ -31,5 +31,7 @@ void pieces_release(struct pieces *p);
 int csv_fields(const char *s, size_t n, char delimiter, struct arena *a, struct json **fields);
 /* Whether these first bytes are a table with a header: *delimiter gets tab or comma. */
 bool csv_looks_like(const char *s, size_t n, char *delimiter);
+/* Appends a field of CSV, in quotes where it needs them. */
+void csv_add(const char *s, size_t n, struct buf *out);
 
 #endif

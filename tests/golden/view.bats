@@ -160,3 +160,64 @@ ids() { quern view "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f4 | tr -d '\n'; }
 	done >peaks
 	[ "$(sed -n 2p peaks)" -le $(($(sed -n 1p peaks) + 8)) ]
 }
+
+# on_terminal COMMAND: what it writes to a terminal of 40 columns.
+on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
+
+@test "view: text for eyes" {
+	printf '%s\n' '{"id":"1","messages":[{"role":"system","content":"Be short."},{"role":"user","content":"日本語のとても長い文章ですから折り返しが必要です。And words.\n\n\u001b[31mred\u009b0m\u0000"},{"role":"assistant","content":"No."}]}' >chat.jsonl
+	printf '%s\n' '---- 0' 'id: 1' 'messages:' '  [system]' '    Be short.' '  [user]' '    日本語のとても長い文章ですから折り返しが必要です。And words.' '' '    ?[31mred?0m?' '  [assistant]' '    No.' >want
+	quern view --format text chat.jsonl | diff want -
+	# on a terminal: text without being asked, wrapped, coloured
+	printf '%s\n' '---- 0' 'id: 1' 'messages:' '  [system]' '    Be short.' '  [user]' '    日本語のとても長い文章ですから折り返' '    しが必要です。And words.' '' '    ?[31mred?0m?' '  [assistant]' '    No.' >want
+	NO_COLOR=1 on_terminal "$BIN/view chat.jsonl" | diff want -
+	NO_COLOR= on_terminal "$BIN/view chat.jsonl" | grep -qF $'\e[1;34m[user]\e[0m'
+	NO_COLOR= on_terminal "$BIN/view chat.jsonl" | sed $'s/\e\\[[0-9;]*m//g' | diff want -
+	TERM=dumb on_terminal "$BIN/view chat.jsonl" | diff want -
+	on_terminal "$BIN/view --color never chat.jsonl" | diff want -
+	# not on one: colours if asked for, never else; JSON Lines
+	quern view --format text --color always chat.jsonl | grep -qF $'\e[1;34m[user]\e[0m'
+	! quern view --format text chat.jsonl | grep -q $'\e'
+	quern view chat.jsonl | head -c 1 | grep -q '{'
+	on_terminal "$BIN/view -o file chat.jsonl" && head -c 1 file | grep -q '{'
+	# CSV writes what is there to a file, and nothing that a terminal obeys to a terminal
+	printf '{"t":"\\u001b[2Jx\\u009b"}\n' >escape.jsonl
+	quern view --format csv escape.jsonl | grep -q $'\e'
+	! on_terminal "$BIN/view --format csv escape.jsonl" | grep -q $'\e'
+	[ "$(on_terminal "$BIN/view --format jsonl escape.jsonl")" = '{"t":"\u001b[2Jx?"}' ]
+	status 2 quern view --color sometimes chat.jsonl
+}
+
+@test "view: preferences, and texts that are hard to show" {
+	printf '%s\n' '{"id":"1","prompt":[{"role":"user","content":"?"}],"chosen":[{"role":"assistant","content":"good"}],"rejected":[{"role":"assistant","content":"bad"}],"margin":0.5}' |
+		quern import -q --as preferences - -o pairs.arrows
+	quern view --format text --color always pairs.arrows | grep -qxF $'\e[1;32mchosen:\e[0m'
+	quern view --format text --color always pairs.arrows | grep -qxF $'\e[1;31mrejected:\e[0m'
+	head -c 1000000 /dev/zero | tr '\0' w | sed 's/.*/{"id":"1","text":"&"}/' >word.jsonl
+	[ "$(quern view --format text --columns text word.jsonl | wc -c)" -eq 1000014 ]
+	[ "$(on_terminal "$BIN/view --columns text --color never word.jsonl" | wc -L)" -eq 40 ]
+	[ "$(printf '{"id":"a","n":18446744073709551615}\n' | quern view --format text)" = $'---- 0\nid: a\nn: 18446744073709551615' ]
+	[ "$(printf '{"a":1}\n' | quern view --format text -n 0)" = "" ]
+	for f in "$DATA"/stream/foreign-*.arrows; do attempt "$f" '0|3' quern view --format text "$f" </dev/null; done
+	for f in "$DATA"/stream/foreign-*.arrows; do attempt "$f" '0|3' quern view --stats "$f" </dev/null; done
+}
+
+@test "view -t: token ids beside their text" {
+	tokenizer=$DATA/generate/tokenizer
+	printf '{"id":"1","text":"H\\né"}\n{"id":"2","text":"<|endoftext|>"}\n' | quern tokenize-bpe -q -t "$tokenizer" -o tokens.arrows
+	printf '%s\n' '---- 0' 'id: 1' 'input_ids: 5 tokens' '  72"H" 10"\n" 195"<0xC3>" 169"<0xA9>" 256<|endoftext|>' >want
+	quern view -n 1 -t "$tokenizer" tokens.arrows | diff want -
+	quern view -n 1 --format text tokens.arrows | grep -qx '  72 10 195 169 256'
+	quern pack -q -L 24 tokens.arrows -o packed.arrows
+	quern view -t "$tokenizer" packed.arrows >shown
+	grep -qx 'input_ids: 2 documents in 24 tokens' shown
+	grep -qx '  \[document 1\] 5 tokens, 4 with loss' shown
+	grep -qxF '    (72"H") 10"\n" 195"<0xC3>" 169"<0xA9>" 256<|endoftext|>' shown
+	grep -qx '  \[padding\] 5 tokens, 0 with loss' shown
+	printf '{"id":"1","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n' | quern tokenize-bpe -q -t "$tokenizer" -o chat.arrows
+	quern view -t "$tokenizer" chat.arrows | grep -qF '(97"a") (258<|im_end|>)'
+	quern view -t "$tokenizer" chat.arrows | grep -qF ' 98"b" 258<|im_end|> '
+	! quern view -t "$tokenizer" chat.arrows | grep -q loss_mask
+	status 2 quern view --format csv -t "$tokenizer" tokens.arrows
+	status 1 quern view -t no-such-directory tokens.arrows
+}

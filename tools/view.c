@@ -22,6 +22,8 @@ static struct {
 	int color;
 } opts = { .n = -1, .row = -1 };
 
+static struct tool tool;
+
 static struct opt options[] = {
 	OPT_GROUP("Which rows"),
 	OPT_INT('n', "rows", &opts.n, "N", -1, 9e15, "the first N rows; -1 is all"),
@@ -30,6 +32,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "where", &opts.where, "EXPR", "rows of which this is true, as in 'score >= 0.5 and len(text) < 99'"),
 	OPT_STRING(0, "columns", &opts.columns, "A,B", "these columns, in this order"),
 	OPT_GROUP("How rows are shown"),
+	OPT_CHOICE(0, "format", &tool.format, "auto|arrow|jsonl|csv|text", "auto is text on a terminal, JSON Lines else"),
 	OPT_STRING('t', "tokenizer", &opts.tokenizer, "DIR", "in text: show token ids beside their text, by this tokenizer"),
 	OPT_CHOICE(0, "color", &opts.color, "auto|always|never", "in text: colours; auto is on a terminal, unless NO_COLOR is set"),
 	OPT_GROUP("Instead of rows"),
@@ -44,7 +47,6 @@ static struct opt options[] = {
 
 static struct tool tool = {
 	.name = "view", .summary = "show records", .operands = "[FILE|DIRECTORY ...]", .options = options, .max_operands = -1,
-	.formats = "auto|arrow|jsonl|csv|text",
 };
 
 static struct {

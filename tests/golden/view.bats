@@ -221,3 +221,19 @@ on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
 	status 2 quern view --format csv -t "$tokenizer" tokens.arrows
 	status 1 quern view -t no-such-directory tokens.arrows
 }
+
+@test "view --where: times, decimals, maps and structs" {
+	f=$DATA/stream/foreign-logical.arrows
+	[ "$(quern view --count --where "date32 < '1970-01-01'" "$f")" = 1 ]
+	[ "$(quern view --count --where "date32 >= '2024-02-29' and date64 == '2024-02-29'" "$f")" = 1 ]
+	[ "$(quern view --count --where "zoned > '1970-01-01T00:00:00Z'" "$f")" = 1 ]
+	[ "$(quern view --count --where "clock >= '2024-02-29T02:00+02:00'" "$f")" = 1 ]
+	[ "$(quern view --count --where "price == 1.25 and span == 'PT1.5S' and time32 < '00:00:02'" "$f")" = 1 ]
+	[ "$(quern view --count --where 'wide > 1e59' "$f")" = 1 ]
+	[ "$(quern view --count --where 'len(tags) == 2 and len(key) == 3' "$f")" = 1 ]
+	[ "$(quern view --count --where 'date32 == null and tags == null' "$f")" = 1 ]
+	status 2 quern view --where "date32 < 'soon'" "$f"
+	says 'position [0-9]+: not a date or time'
+	status 2 quern view --where 'deep.at == null' "$f"
+	says "no 'at' in deep: list"
+}

@@ -23,10 +23,9 @@ struct tool {
 	const char *name;            /* "clean" */
 	const char *summary;         /* one line, as in the man page's .Nd */
 	const char *operands;        /* "[FILE ...]" */
-	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none */
+	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none. Its rows replace common ones of their name */
 	int min_operands, max_operands; /* max -1 = any */
 	bool needs_output;           /* -o is required (model directories) */
-	const char *formats;         /* the words of --format where they are more than "auto|arrow|jsonl"; NULL = these */
 
 	/* From here on filled by tool_start. */
 	struct opt_list files;       /* the operands */

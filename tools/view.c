@@ -8,6 +8,7 @@
 #include "stream/csv.h"
 #include "stream/expr.h"
 #include "stream/pretty.h"
+#include "stream/row_sort.h"
 #include "token/tokenizer.h"
 
 #include <string.h>
@@ -16,11 +17,11 @@
 enum view_format { VIEW_AUTO, VIEW_ARROW, VIEW_JSONL, VIEW_CSV, VIEW_TEXT };
 
 static struct {
-	int64_t n, skip, row;
+	int64_t n, skip, row, memory;
 	bool count, stats, schema, provenance, replay, verify;
-	const char *columns, *where, *tokenizer;
+	const char *columns, *where, *sort_by, *tokenizer;
 	int color;
-} opts = { .n = -1, .row = -1 };
+} opts = { .n = -1, .row = -1, .memory = 1 << 30 };
 
 static struct tool tool;
 
@@ -30,6 +31,9 @@ static struct opt options[] = {
 	OPT_INT(0, "skip", &opts.skip, "N", 0, 9e15, "pass over the first N rows"),
 	OPT_INT(0, "row", &opts.row, "N", -1, 9e15, "the one row with this number, from 0"),
 	OPT_STRING(0, "where", &opts.where, "EXPR", "rows of which this is true, as in 'score >= 0.5 and len(text) < 99'"),
+	OPT_STRING(0, "sort-by", &opts.sort_by, "COLUMN", "small files: in the order of this column, path or len(); -COLUMN from high to low"),
+	{ .type = OPT_TYPE_INT, .name = "memory", .value = &opts.memory, .arg = "BYTES", .min = 1 << 16, .max = 1e15,
+	  .help = "what --sort-by may hold", .no_provenance = true },
 	OPT_STRING(0, "columns", &opts.columns, "A,B", "these columns, in this order"),
 	OPT_GROUP("How rows are shown"),
 	OPT_CHOICE(0, "format", &tool.format, "auto|arrow|jsonl|csv|text", "auto is text on a terminal, JSON Lines else"),
@@ -53,7 +57,8 @@ static struct {
 	struct output *out;
 	struct buf line;
 	struct schema schema;        /* of the first input; columns as chosen */
-	struct expr *where;
+	struct expr *where, *key;
+	struct row_sort *sort;
 	int *columns, n_columns;
 	int64_t seen, shown;         /* rows that fit, over all inputs */
 	int64_t counted;
@@ -97,7 +102,8 @@ static void as_csv(const struct batch *b, int64_t row)
 		struct json_writer w = json_writer_open(&cell, 0);
 		buf_clear(&cell);
 		array_json(a, row, &w);
-		csv_add(cell.data, cell.len, &g.line);
+		size_t quote = *cell.data == '"';    /* a time, a decimal, base64: nothing in them is escaped */
+		csv_add(cell.data + quote, cell.len - 2 * quote, &g.line);
 	}
 	buf_release(&cell);
 	buf_char(&g.line, '\n');
@@ -165,17 +171,27 @@ static enum status choose_columns(const struct schema *s, struct error *err)
 	return OK;
 }
 
+static enum status parse_expressions(const struct schema *s, struct error *err)
+{
+	expr_free(g.where);
+	expr_free(g.key);
+	g.where = g.key = NULL;
+	if (opts.where)
+		TRY(expr_parse(&g.where, opts.where, s, err));
+	if (opts.sort_by)
+		return error_prefix(err, expr_parse_value(&g.key, opts.sort_by + (*opts.sort_by == '-'), s, err), "--sort-by");
+	return OK;
+}
+
 /* The columns of the first input head the output; CSV and Arrow want the same of all. */
 static enum status begin_rows(struct reader *r, struct error *err)
 {
 	const struct schema *s = reader_schema(r);
-	bool first = !g.out && !tool.out && !g.stats, table = tool.format == VIEW_CSV || tool.format == VIEW_ARROW || opts.stats;
+	bool first = !g.out && !tool.out && !g.stats;
+	bool table = tool.format == VIEW_CSV || tool.format == VIEW_ARROW || opts.stats || opts.sort_by;
 	struct schema chosen = {0};
 	TRY(choose_columns(s, err));
-	expr_free(g.where);
-	g.where = NULL;
-	if (opts.where)
-		TRY(expr_parse(&g.where, opts.where, s, err));
+	TRY(parse_expressions(s, err));
 	for (int i = 0; i < g.n_columns; i++)
 		schema_add(&chosen, &s->fields[g.columns[i]]);
 	enum status st = OK;
@@ -183,6 +199,8 @@ static enum status begin_rows(struct reader *r, struct error *err)
 		st = error_set(err, ERR_DATA, "%s: its columns differ from those of the first input", reader_name(r));
 	if (first)
 		schema_copy(&g.schema, &chosen);
+	if (first && opts.sort_by)
+		g.sort = row_sort_open(&g.schema, (size_t)opts.memory);
 	if (first && opts.stats)
 		g.stats = column_stats_open(s, g.columns, g.n_columns);
 	else if (first)
@@ -201,7 +219,7 @@ static enum status begin_rows(struct reader *r, struct error *err)
 
 static bool enough(void)
 {
-	return (opts.row >= 0 && g.seen > opts.row) || (opts.n >= 0 && g.shown >= opts.n);
+	return !opts.sort_by && ((opts.row >= 0 && g.seen > opts.row) || (opts.n >= 0 && g.shown >= opts.n));
 }
 
 static enum status show_batch(const struct batch *b, struct error *err)
@@ -210,6 +228,11 @@ static enum status show_batch(const struct batch *b, struct error *err)
 		if (g.where && !expr_test(g.where, b, i))
 			continue;
 		int64_t number = g.seen++;
+		if (g.sort) {
+			struct expr_value key = expr_value(g.key, b, i);
+			TRY(row_sort_add(g.sort, b, g.columns, i, &key, number, err));
+			continue;
+		}
 		if (number < opts.skip || (opts.row >= 0 && number != opts.row))
 			continue;
 		if (opts.count)
@@ -220,11 +243,27 @@ static enum status show_batch(const struct batch *b, struct error *err)
 	return OK;
 }
 
+/* What --sort-by has held back; -n, --skip and --row count in its order. */
+static enum status show_sorted(struct error *err)
+{
+	int64_t row, number, n = row_sort_rows(g.sort);
+	row_sort_finish(g.sort, *opts.sort_by == '-');
+	for (int i = 0; i < g.n_columns; i++)
+		g.columns[i] = i;
+	for (int64_t i = opts.row >= 0 ? opts.row : opts.skip; i < n && (opts.n < 0 || g.shown < opts.n); i++) {
+		const struct batch *b = row_sort_at(g.sort, i, &row, &number);
+		TRY(show(b, row, number, err));
+		if (opts.row >= 0)
+			break;
+	}
+	return OK;
+}
+
 /* Whole batches before the first row that is wanted are not read, where the file lets us. */
 static enum status pass_over(struct reader *r, struct error *err)
 {
 	int64_t first = opts.row > opts.skip ? opts.row : opts.skip, passed;
-	if (opts.where || opts.count || first <= g.seen)
+	if (opts.where || opts.count || opts.sort_by || first <= g.seen)
 		return OK;
 	TRY(reader_skip_rows(r, first - g.seen, &passed, err));
 	g.seen += passed;
@@ -237,11 +276,8 @@ static enum status rows(struct reader *r, struct error *err)
 	enum status st = opts.count ? OK : begin_rows(r, err);
 	if (st == OK)
 		st = pass_over(r, err);
-	if (opts.count && opts.where) {
-		expr_free(g.where);
-		g.where = NULL;
-		st = expr_parse(&g.where, opts.where, reader_schema(r), err);
-	}
+	if (opts.count)
+		st = parse_expressions(reader_schema(r), err);
 	while (st == OK && (opts.count || !enough()) && (st = reader_next(r, &b, err)) == OK) {
 		tool_count_in(&tool, b->rows);
 		st = show_batch(b, err);
@@ -382,6 +418,8 @@ static enum status run(struct error *err)
 		buf_printf(&g.line, "%lld\n", (long long)g.counted);
 		TRY(print(g.line.data, g.line.len, err));
 	}
+	if (g.sort)
+		TRY(show_sorted(err));
 	if (opts.stats) {
 		buf_clear(&g.line);
 		(tool.format == VIEW_JSONL ? column_stats_jsonl : column_stats_text)(g.stats, &g.line);
@@ -404,6 +442,8 @@ int main(int argc, char **argv)
 	buf_release(&g.line);
 	expr_free(g.where);
 	mem_free(g.columns);
+	expr_free(g.key);
+	row_sort_close(g.sort);
 	column_stats_close(g.stats);
 	tokenizer_close(g.tokenizer);
 	int code = tool_end(&tool, st, &err);

@@ -237,3 +237,46 @@ on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
 	status 2 quern view --where 'deep.at == null' "$f"
 	says "no 'at' in deep: list"
 }
+
+@test "view --sort-by: numbers by value, text by bytes, nulls last, equal rows as they came" {
+	cat >rows.jsonl <<-'END'
+		{"id":"a","n":10,"meta":"{\"u\":\"zz\"}"}
+		{"id":"b","n":9}
+		{"id":"c","n":null,"meta":"{\"u\":\"B\"}"}
+		{"id":"d","n":-1,"meta":"{\"u\":\"a\"}"}
+		{"id":"e","n":9,"meta":"{\"u\":\"é\"}"}
+	END
+	[ "$(ids --sort-by n rows.jsonl)" = dbeac ]
+	[ "$(ids --sort-by -n rows.jsonl)" = abedc ]
+	[ "$(ids --sort-by=-id rows.jsonl)" = edcba ]
+	[ "$(ids --sort-by meta.u rows.jsonl)" = cdaeb ]
+	[ "$(ids --sort-by -meta.u rows.jsonl)" = eadcb ]
+	[ "$(ids --sort-by 'len(meta)' rows.jsonl)" = cdaeb ]
+	# conditions first, then the order, then places in it; over all inputs
+	[ "$(ids --sort-by -n --where 'n < 10' -n 2 rows.jsonl)" = be ]
+	[ "$(ids --sort-by n --skip 1 -n 2 rows.jsonl)" = be ]
+	[ "$(ids --sort-by n --row 3 rows.jsonl)" = a ]
+	[ "$(ids --sort-by n -n 5 rows.jsonl rows.jsonl)" = ddbeb ]
+	status 2 quern view --sort-by n --row 5 rows.jsonl
+	# the key need not be shown; the number shown is the one in the file
+	[ "$(quern view --format csv --columns id --sort-by n -n 2 rows.jsonl)" = $'id\nd\nb' ]
+	[ "$(quern view --format text --columns id --sort-by n -n 1 rows.jsonl)" = $'---- 3\nid: d' ]
+	quern view --format arrow --sort-by -n -o sorted.arrows rows.jsonl
+	quern view --verify sorted.arrows
+	[ "$(ids sorted.arrows)" = abedc ]
+	[ "$(quern view --stats --columns n --sort-by -n -n 2 rows.jsonl | grep range)" = "  range      9 to 10, mean 9.5" ]
+	[ "$(quern view --sort-by id -n 0 rows.jsonl | wc -c)" -eq 0 ]
+	[ "$(quern view --sort-by date32 --format csv --columns date32 "$DATA/stream/foreign-logical.arrows")" = $'date32\n1969-12-31\n2024-02-29' ]
+	status 2 quern view --sort-by none rows.jsonl
+	says "no column 'none'"
+	status 2 quern view --sort-by 'n > 1' rows.jsonl
+	status 3 quern view --sort-by n rows.jsonl sorted.arrows "$DATA/stream/foreign-logical.arrows"
+}
+
+@test "view --sort-by: memory is bounded, and the error says what helps" {
+	seq 50000 | sed 's/.*/{"id":"&","text":"some text that takes room &"}/' >many.jsonl
+	status 1 quern view --sort-by -id --memory 1M many.jsonl
+	says 'more than 1000000 bytes; choose fewer with --where or --columns, or give --memory'
+	[ "$(quern view --sort-by -id --memory 100M --columns id many.jsonl | head -n 1)" = '{"id":"9999"}' ]
+	[ "$(ids --sort-by -id --memory 1M --where "id =~ '^4.{3}$'" -n 1 many.jsonl)" = 4999 ]
+}

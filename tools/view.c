@@ -9,6 +9,7 @@
 #include "stream/expr.h"
 #include "stream/pretty.h"
 #include "stream/row_sort.h"
+#include "text/import_walk.h"
 #include "token/tokenizer.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ enum view_format { VIEW_AUTO, VIEW_ARROW, VIEW_JSONL, VIEW_CSV, VIEW_TEXT };
 
 static struct {
 	int64_t n, skip, row, memory;
-	bool count, stats, schema, provenance, replay, verify;
+	bool count, stats, schema, provenance, replay, verify, hash;
 	const char *columns, *where, *sort_by, *tokenizer;
 	int color;
 } opts = { .n = -1, .row = -1, .memory = 1 << 30 };
@@ -45,6 +46,7 @@ static struct opt options[] = {
 	OPT_FLAG(0, "schema", &opts.schema, "print kind and columns"),
 	OPT_FLAG(0, "provenance", &opts.provenance, "print how the file, or a model or tokenizer directory, was made"),
 	OPT_FLAG(0, "replay", &opts.replay, "print a shell script that makes it again"),
+	OPT_FLAG(0, "hash", &opts.hash, "print the XXH3-128 of files and directories, by which the provenance knows first inputs"),
 	OPT_FLAG(0, "verify", &opts.verify, "read everything and check it"),
 	OPT_END,
 };
@@ -357,9 +359,25 @@ static enum status chain_of(struct reader *r, struct error *err)
 	return st == END ? print_chain(reader_provenance(r), reader_name(r), err) : st;
 }
 
+/* Of a directory two: of the files in it, as models and tokenizers are taken in, and of all below it, as import takes documents. */
+static enum status hash(const char *path, struct error *err)
+{
+	char flat[33], deep[33] = "";
+	TRY(tool_hash(path, flat, err));
+	if (strcmp(path, "-") != 0 && path_is_dir(path))
+		TRY(walk_hash(path, deep, err));
+	buf_clear(&g.line);
+	buf_printf(&g.line, "%s  %s\n", flat, path);
+	if (*deep)
+		buf_printf(&g.line, "%s  %s, with what is below it\n", deep, path);
+	return print(g.line.data, g.line.len, err);
+}
+
 static enum status view(const char *path, struct error *err)
 {
 	struct reader *r;
+	if (opts.hash)
+		return hash(path, err);
 	if ((opts.provenance || opts.replay) && path_is_dir(path))
 		return directory(path, err);
 	struct reader_options o = { .unhashed = tool.format != VIEW_ARROW };
@@ -404,9 +422,9 @@ static enum status set_up(struct error *err)
 
 static enum status run(struct error *err)
 {
-	int modes = opts.count + opts.schema + opts.provenance + opts.replay + opts.verify;
+	int modes = opts.count + opts.schema + opts.provenance + opts.replay + opts.verify + opts.hash;
 	if (modes + opts.stats > 1)
-		return error_set(err, ERR_USAGE, "--count, --stats, --schema, --provenance, --replay and --verify exclude each other");
+		return error_set(err, ERR_USAGE, "--count, --stats, --schema, --provenance, --replay, --hash and --verify exclude each other");
 	if (opts.stats && (tool.format == VIEW_ARROW || tool.format == VIEW_CSV))
 		return error_set(err, ERR_USAGE, "--stats prints text, or with --format jsonl JSON Lines");
 	TRY(set_up(err));

@@ -270,7 +270,8 @@ on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
 	status 2 quern view --sort-by none rows.jsonl
 	says "no column 'none'"
 	status 2 quern view --sort-by 'n > 1' rows.jsonl
-	status 3 quern view --sort-by n rows.jsonl sorted.arrows "$DATA/stream/foreign-logical.arrows"
+	printf '{"id":"a","n":"x"}\n' >other.jsonl
+	status 3 quern view --sort-by n rows.jsonl sorted.arrows other.jsonl
 }
 
 @test "view --sort-by: memory is bounded, and the error says what helps" {
@@ -279,4 +280,55 @@ on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
 	says 'more than 1000000 bytes; choose fewer with --where or --columns, or give --memory'
 	[ "$(quern view --sort-by -id --memory 100M --columns id many.jsonl | head -n 1)" = '{"id":"9999"}' ]
 	[ "$(ids --sort-by -id --memory 1M --where "id =~ '^4.{3}$'" -n 1 many.jsonl)" = 4999 ]
+}
+
+@test "view --hash: what the provenance knows first inputs by" {
+	mkdir -p dir/deep
+	echo one >dir/a
+	echo two >dir/deep/b
+	quern view --hash dir/a - <rows.jsonl >hashes
+	[ "$(cut -c 33- hashes)" = $'  dir/a\n  -' ]
+	hash=$(sed -n '2s/ .*//p' hashes)
+	quern view --provenance rows.arrows | grep -qF "reads rows.jsonl, 3 rows, xxh3 $hash"
+	quern import -q dir -o dir.arrows
+	hash=$(quern view --hash dir | sed -n '2s/ .*//p')
+	quern view --provenance dir.arrows | grep -qF "reads dir, xxh3 $hash"
+	echo three >>dir/deep/b
+	[ "$(quern view --hash dir | sed -n '2s/ .*//p')" != "$hash" ]
+	status 1 quern view --hash none
+	status 2 quern view --hash --count rows.jsonl
+}
+
+@test "view --replay: from its first inputs alone, in an empty directory" {
+	mkdir -p work/raw/deep elsewhere
+	cd work
+	for i in 1 2 3; do printf 'Some text of document %s.\n' $i >raw/deep/$i.txt; done
+	printf '{"id":"x","text":"a row that came by pipe"}\n' >"$T/pipe.jsonl"
+	printf '{"id":"y","text":"a row of a file"}\n' >more.jsonl
+	mkdir -p made/docs out
+	quern import -q raw -o made/docs/raw.arrows
+	quern import -q more.jsonl -o made/docs/more.arrows
+	quern import -q <"$T/pipe.jsonl" | quern mix -q --seed 3 --shuffle made/docs/raw.arrows made/docs/more.arrows - -o 'made/all of it.arrows'
+	quern view --format arrow --where 'len(text) > 5' 'made/all of it.arrows' -o out/final.arrows
+	quern view --replay out/final.arrows >"$T/again.sh"
+	cd ../elsewhere
+	cp -R ../work/raw ../work/more.jsonl .
+	sh "$T/again.sh" "$T/pipe.jsonl" 2>/dev/null
+	cmp ../work/out/final.arrows out/final.arrows
+	cmp ../work/made/docs/raw.arrows made/docs/raw.arrows
+	# nothing is made of inputs that are missing or are not what they were
+	rm -r made out
+	status 2 sh "$T/again.sh"
+	says 'a file with the raw data that came on standard input, xxh3 [0-9a-f]{32}'
+	mv more.jsonl elsewhere.jsonl
+	status 3 sh "$T/again.sh" "$T/pipe.jsonl"
+	says 'more.jsonl: missing; it is a first input, xxh3 [0-9a-f]{32}'
+	sed 's/file/File/' elsewhere.jsonl >more.jsonl
+	status 3 sh "$T/again.sh" "$T/pipe.jsonl"
+	says 'more.jsonl: differs from the first input; its xxh3 is [0-9a-f]{32}, not [0-9a-f]{32}'
+	mv elsewhere.jsonl more.jsonl
+	echo more >>raw/deep/2.txt
+	status 3 sh "$T/again.sh" "$T/pipe.jsonl"
+	says 'raw: differs from the first input'
+	[ ! -e made ] && [ ! -e out ]
 }

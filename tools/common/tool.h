@@ -64,6 +64,8 @@ const char *tool_where(const struct tool *t);
 enum status tool_add_input(struct tool *t, const char *path, struct error *err);
 /* The same for an input whose entry the tool made itself; copies. */
 void tool_add_input_entry(struct tool *t, const struct provenance_input *in);
+/* The hash alone that tool_add_input would find. */
+enum status tool_hash(const char *path, char out[33], struct error *err);
 /* For a tool that reads its inputs by itself: the columns and kind that --rejects keeps. Before tool_open_output. */
 void tool_set_schema(struct tool *t, const struct schema *s, enum kind k);
 /* Counts rows of inputs that the tool reads by itself (tool_next counts its own). */

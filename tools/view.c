@@ -91,21 +91,10 @@ static void as_csv(const struct batch *b, int64_t row)
 {
 	struct buf cell = {0};
 	for (int i = 0; i < g.n_columns; i++) {
-		const struct array *a = &b->columns[g.columns[i]];
-		size_t n;
 		buf_str(&g.line, i ? "," : "");
-		if (array_is_null(a, row))
-			continue;
-		if (field_is_text(a->field)) {
-			const char *s = array_text(a, row, &n);
-			csv_add(s, n, &g.line);
-			continue;
-		}
-		struct json_writer w = json_writer_open(&cell, 0);
 		buf_clear(&cell);
-		array_json(a, row, &w);
-		size_t quote = *cell.data == '"';    /* a time, a decimal, base64: nothing in them is escaped */
-		csv_add(cell.data + quote, cell.len - 2 * quote, &g.line);
+		array_plain(&b->columns[g.columns[i]], row, &cell);
+		csv_add(cell.data, cell.len, &g.line);
 	}
 	buf_release(&cell);
 	buf_char(&g.line, '\n');

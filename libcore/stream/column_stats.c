@@ -185,30 +185,37 @@ void column_stats_add(struct column_stats *s, const struct batch *b, const int *
 
 /* --- values as JSON -------------------------------------------------------------------------------- */
 
-/* A value of a fixed size, by its bytes. */
-static void print_fixed(const struct field *f, const void *bytes, struct json_writer *w)
+/* A value of a fixed size, by its bytes, as an array of one row. */
+static struct array one_value(const struct field *f, const void *bytes)
 {
-	struct array one = { .field = f, .length = 1, .values = bytes, .values_bytes = field_width(f) };
-
-	array_json(&one, 0, w);
+	return (struct array){ .field = f, .length = 1, .values = bytes, .values_bytes = field_width(f) };
 }
 
-static void print_int(const struct node *n, int64_t v, struct json_writer *w)
+static bool is_time(const struct node *n)
+{
+	return n->measure == MEASURE_INT && type_has_text(n->field->type);
+}
+
+/* As JSON to w, or without quotes to plain. */
+static void print_time(const struct node *n, int64_t v, struct json_writer *w, struct buf *plain)
 {
 	int32_t narrow = (int32_t)v;
+	struct array one = one_value(n->field, field_width(n->field) == 4 ? (const void *)&narrow : (const void *)&v);
 
-	if (n->measure == MEASURE_INT && type_has_text(n->field->type))
-		print_fixed(n->field, field_width(n->field) == 4 ? (const void *)&narrow : (const void *)&v, w);
+	if (w)
+		array_json(&one, 0, w);
 	else
-		json_int(w, v);
+		array_plain(&one, 0, plain);
 }
 
 static void print_key(const struct node *n, uint64_t key, struct json_writer *w)
 {
 	if (n->measure == MEASURE_UINT)
 		json_uint(w, key);
+	else if (is_time(n))
+		print_time(n, key_to_int(key), w, NULL);
 	else if (n->measure != MEASURE_FLOAT)
-		print_int(n, key_to_int(key), w);
+		json_int(w, key_to_int(key));
 	else if (n->field->type == T_FLOAT32 || n->field->type == T_FLOAT16)
 		json_float(w, (float)key_to_double(key));
 	else
@@ -220,8 +227,8 @@ static void print_mean(const struct node *n, struct json_writer *w)
 {
 	long double mean = n->sum / (long double)n->order.n;
 
-	if (n->measure == MEASURE_INT && type_has_text(n->field->type))
-		print_int(n, llroundl(mean), w);
+	if (is_time(n))
+		print_time(n, llroundl(mean), w, NULL);
 	else
 		json_double(w, (double)mean);
 }
@@ -246,7 +253,8 @@ static void print_entry(const struct node *n, const struct frequent_entry *e, st
 		return;
 	}
 	if (type_is_fixed(n->field->type)) {
-		print_fixed(n->field, e->value, w);
+		struct array one = one_value(n->field, e->value);
+		array_json(&one, 0, w);
 		return;
 	}
 	int64_t offsets[2] = { 0, (int64_t)kept };
@@ -371,19 +379,14 @@ void column_stats_jsonl(const struct column_stats *s, struct buf *out)
 
 static void key_text(const struct node *n, uint64_t key, struct buf *out)
 {
-	size_t from = out->len;
 	struct json_writer w = json_writer_open(out, 0);
 
-	if (n->measure == MEASURE_FLOAT) {
+	if (n->measure == MEASURE_FLOAT)
 		buf_printf(out, "%.6g", key_to_double(key));
-		return;
-	}
-	print_key(n, key, &w);
-	if (out->data[from] == '"') {        /* a time */
-		memmove(out->data + from, out->data + from + 1, out->len - from - 2);
-		out->len -= 2;
-		out->data[out->len] = 0;
-	}
+	else if (is_time(n))
+		print_time(n, key_to_int(key), NULL, out);
+	else
+		print_key(n, key, &w);
 }
 
 static void range_text(const struct node *n, struct buf *out)
@@ -395,7 +398,7 @@ static void range_text(const struct node *n, struct buf *out)
 	buf_str(out, " to ");
 	key_text(n, n->order.max, out);
 	buf_str(out, ", mean ");
-	if (n->measure == MEASURE_INT && type_has_text(n->field->type))
+	if (is_time(n))
 		key_text(n, key_of_int(llroundl(n->sum / (long double)n->order.n)), out);
 	else if (isnan(n->sum))
 		buf_str(out, "nan");         /* of both infinities; its sign says nothing */

@@ -165,15 +165,8 @@ static void add_name(const struct pretty *p, int indent, const struct field *f, 
 static void add_value(const struct pretty *p, int indent, const struct array *a, int64_t row, enum style style, struct buf *out)
 {
 	struct buf value = {0};
-	size_t n;
 
-	if (field_is_text(a->field)) {
-		const char *s = array_text(a, row, &n);
-		buf_add(&value, s, n);
-	} else {
-		struct json_writer w = json_writer_open(&value, 0);
-		array_json(a, row, &w);
-	}
+	array_plain(a, row, &value);
 	add_name(p, indent, a->field, style, out);
 	int64_t cells = pretty_cells(value.data, value.len), before = indent + pretty_cells(a->field->name, strlen(a->field->name)) + 2;
 	if (cells == 0) {

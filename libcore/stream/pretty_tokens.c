@@ -51,7 +51,7 @@ static bool lengths_fit(const struct array *lengths, int64_t row, int64_t size)
 	array_list(lengths, row, &from, &to);
 	for (int64_t i = from; i < to; i++) {
 		int64_t length = array_int(&lengths->children[0], i);
-		if (length < 0 || length > size - sum)
+		if (array_is_null(&lengths->children[0], i) || length < 0 || length > size - sum)
 			return false;
 		sum += length;
 	}

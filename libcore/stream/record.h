@@ -128,6 +128,8 @@ const struct array *array_child(const struct array *a, const char *name);
 /* A row's value as JSON: binary as base64, NaN as null, times as ISO 8601, decimals as strings, a map as an object where
  * its keys are text and as a list of [key, value] elsewhere. */
 void array_json(const struct array *a, int64_t row, struct json_writer *w);
+/* The same for people and spreadsheets: text as it is, times, decimals and base64 without quotes, nan and inf, nothing for null. */
+void array_plain(const struct array *a, int64_t row, struct buf *out);
 /* All columns of a row as one object; nulls of nullable columns are left out. */
 void batch_json(const struct batch *b, int64_t row, struct json_writer *w);
 

@@ -3,6 +3,7 @@
 #include "base/terminal.h"
 #include "unit.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static struct schema schema;
@@ -119,6 +120,25 @@ static void conversations_are_dialogues(void **state)
 	}
 }
 
+static void values_stand_without_the_quotes_of_json(void **state)
+{
+	(void)state;
+	struct pretty p = {0};
+	BEGIN("x: float64", "y: float32", "d: date32", "b: binary");
+	struct builder *b = builder_open(&schema);
+	column_double(builder_column(b, 0), NAN);
+	column_double(builder_column(b, 1), -INFINITY);
+	column_int(builder_column(b, 2), 19782);
+	column_text(builder_column(b, 3), "\xFF\0\"", 3);
+	assert_string_equal(show(&p, b), "---- 7\nx: nan\ny: -inf\nd: 2024-02-29\nb: /wAi\n");
+	BEGIN("a: int64?");
+	b = builder_open(&schema);
+	column_int(builder_column(b, 0), INT64_MIN);
+	assert_string_equal(show(&p, b), "---- 7\na: -9223372036854775808\n");
+	begin((const char *const[]){ NULL });
+	assert_string_equal(show(&p, builder_open(&schema)), "---- 7\n");
+}
+
 static const char *token(void *arg, int32_t id, size_t *n, bool *special)
 {
 	static const char *const texts[] = { "<s>", " a\"", "\xE4\xBD", "\xE4\xBD\xA0\n", "\x1B\xC2\x9B" };
@@ -204,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_long_word_takes_linear_time),
 		cmocka_unit_test(control_characters_are_not_passed_on),
 		cmocka_unit_test(conversations_are_dialogues),
+		cmocka_unit_test(values_stand_without_the_quotes_of_json),
 		cmocka_unit_test(tokens_stand_beside_their_text),
 		cmocka_unit_test(packed_rows_show_their_documents),
 	};

@@ -24,6 +24,7 @@ ROOMS := base stream text token model infer train judge kernels
 
 # What a tool needs besides base and stream.
 ROOMS_import := text
+ROOMS_view := text token
 ROOMS_clean := text
 ROOMS_dedup := text
 ROOMS_bpe-train := token

@@ -59,6 +59,8 @@ bool input_is_hashed(const struct input *in);
 enum status input_hash(struct input *in, char out[33], struct error *err);
 void input_close(struct input *in);
 
+/* XXH3-128 hex of a file's bytes as they are ("-" is stdin). */
+enum status file_hash(const char *path, char out[33], struct error *err);
 /* The whole of a file (at most max bytes, else ERR_DATA) into b. */
 enum status file_read_all(const char *path, size_t max, struct buf *b, struct error *err);
 

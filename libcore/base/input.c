@@ -488,3 +488,12 @@ void input_close(struct input *in)
 	mem_free(in->name);
 	mem_free(in);
 }
+
+enum status file_hash(const char *path, char out[33], struct error *err)
+{
+	struct input *in;
+	TRY(input_open(&in, path, false, err));
+	enum status st = input_hash(in, out, err);
+	input_close(in);
+	return st;
+}

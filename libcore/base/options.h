@@ -49,7 +49,8 @@ struct opt {
 #define OPT_CHOICE(s, l, v, a, h) { .type = OPT_TYPE_CHOICE, .short_name = s, .name = l, .value = v, .arg = a, .help = h }
 #define OPT_END { .type = OPT_TYPE_END }
 
-/* Parses argv[1..] over several tables (the tool's, then the common one), each ended by OPT_END.
+/* Parses argv[1..] over several tables (the tool's, then the common one), each ended by OPT_END. An option takes the place of
+ * one of its name in a later table, here and in the texts below.
  * Operands are appended to *operands (pointers into argv). */
 enum status opt_parse(struct opt *const *tables, int n_tables, int argc, char **argv, struct opt_list *operands,
 		      struct error *err);

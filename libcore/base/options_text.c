@@ -48,6 +48,16 @@ static void add_default(struct buf *out, const struct opt *o, const char *before
 	buf_release(&v);
 }
 
+/* An option of an earlier table takes the place of one with its name here, as it does in parsing. */
+static bool overridden(struct opt *const *tables, int table, const struct opt *o)
+{
+	for (int t = 0; t < table && o->type != OPT_TYPE_GROUP; t++)
+		for (const struct opt *p = tables[t]; p && p->type != OPT_TYPE_END; p++)
+			if (p->type != OPT_TYPE_GROUP && strcmp(p->name, o->name) == 0)
+				return true;
+	return false;
+}
+
 static void help_row(struct buf *out, const struct opt *o)
 {
 	size_t start = out->len;
@@ -73,7 +83,7 @@ void opt_help(struct buf *out, struct opt *const *tables, int n_tables)
 		for (const struct opt *o = tables[t]; o && o->type != OPT_TYPE_END; o++) {
 			if (o->type == OPT_TYPE_GROUP)
 				buf_printf(out, "\n%s:\n", o->name);
-			else
+			else if (!overridden(tables, t, o))
 				help_row(out, o);
 		}
 }
@@ -130,6 +140,8 @@ void opt_mdoc(struct buf *out, struct opt *const *tables, int n_tables)
 				open = false;
 				continue;
 			}
+			if (overridden(tables, t, o))
+				continue;
 			if (!open)
 				buf_str(out, ".Bl -tag -width Ds\n");
 			open = true;
@@ -143,7 +155,7 @@ void opt_completion(struct buf *out, struct opt *const *tables, int n_tables)
 {
 	for (int t = 0; t < n_tables; t++)
 		for (const struct opt *o = tables[t]; o && o->type != OPT_TYPE_END; o++) {
-			if (o->type == OPT_TYPE_GROUP)
+			if (o->type == OPT_TYPE_GROUP || overridden(tables, t, o))
 				continue;
 			buf_printf(out, "--%s%s\n", o->name, o->type == OPT_TYPE_FLAG ? "" : "=");
 			for (const char *p = o->type == OPT_TYPE_CHOICE ? o->arg : ""; *p;) {

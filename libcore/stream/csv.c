@@ -271,3 +271,21 @@ bool csv_looks_like(const char *s, size_t n, bool (*known)(const char *name), ch
 		}
 	return false;
 }
+
+void csv_add(const char *s, size_t n, struct buf *out)
+{
+	bool quote = false;
+	for (size_t i = 0; i < n && !quote; i++)
+		quote = s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r';
+	if (!quote) {
+		buf_add(out, s, n);
+		return;
+	}
+	buf_char(out, '"');
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '"')
+			buf_char(out, '"');
+		buf_char(out, s[i]);
+	}
+	buf_char(out, '"');
+}

@@ -33,5 +33,7 @@ int csv_fields(const char *s, size_t n, char delimiter, struct arena *a, struct 
 /* Whether these first bytes are a table with a header: *delimiter gets tab, comma or semicolon. Names that are fields of a dataset
  * (known says which) are taken for a header even if other records have more fields or fewer. */
 bool csv_looks_like(const char *s, size_t n, bool (*known)(const char *name), char *delimiter);
+/* Appends a field of CSV, in quotes where it needs them. */
+void csv_add(const char *s, size_t n, struct buf *out);
 
 #endif

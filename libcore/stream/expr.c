@@ -1,44 +1,10 @@
-/* expr.c - see expr.h: a recursive descent parser to nodes, and a walk over them for each row. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include "stream/expr.h"
+/* expr.c - see expr.h: a recursive descent parser to nodes; expr_eval.c walks them for each row. */
+#include "stream/expr_priv.h"
 
 #include <ctype.h>
-#include <pcre2.h>
 #include <stdlib.h>
 
 #define DEPTH_MAX 100
-
-enum node_type { N_VALUE, N_PATH, N_LEN, N_NOT, N_AND, N_OR, N_EQ, N_NE, N_LT, N_LE, N_GT, N_GE, N_MATCH };
-enum value_type { V_NULL, V_BOOL, V_NUMBER, V_STRING, V_OTHER };
-
-struct value {
-	enum value_type type;
-	double number;               /* also of V_BOOL */
-	const char *s;
-	size_t n;                    /* bytes of a string, elements of a list */
-};
-
-struct node {
-	enum node_type type;
-	struct node *left, *right;
-	struct value value;
-	int column;
-	char **path;                 /* names behind the column */
-	int n_path;
-	pcre2_code *regex;
-	pcre2_match_data *match;
-};
-
-struct expr {
-	struct arena arena;
-	struct node *root;
-	struct json_parser *json;
-	const char *text, *at;
-	const struct schema *schema;
-	int depth;
-	struct node **regexes;       /* to be freed */
-	int n_regexes, cap_regexes;
-};
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
@@ -96,9 +62,37 @@ static enum status parse_string(struct expr *e, struct node **out, struct error 
 	}
 	e->at = p + 1;
 	*out = node(e, N_VALUE, NULL, NULL);
-	(*out)->value = (struct value){ .type = V_STRING, .n = b.len };
+	(*out)->value = (struct expr_value){ .type = V_STRING, .n = b.len };
 	(*out)->value.s = arena_strndup(&e->arena, b.data ? b.data : "", b.len);
 	buf_release(&b);
+	return OK;
+}
+
+/* Finds where a path leads: through structs and maps to a field, or into the JSON of a text. */
+static enum status resolve(const struct expr *e, struct node *n, struct error *err)
+{
+	n->field = &e->schema->fields[n->column];
+	for (int i = 0; i < n->n_path; i++) {
+		const struct field *f = n->field, *inner = NULL;
+		if (field_is_text(f)) {
+			n->field = NULL;
+			return OK;
+		}
+		for (int k = 0; f->type == T_STRUCT && k < f->n_children; k++)
+			if (strcmp(f->children[k].name, n->path[i]) == 0)
+				inner = &f->children[k];
+		if (f->type == T_MAP && field_is_text(&f->children[0].children[0]))
+			inner = &f->children[0].children[1];
+		if (!inner) {
+			struct buf why = {0};
+			buf_printf(&why, "no '%s' in ", n->path[i]);
+			field_print(f, &why);
+			enum status st = wrong(e, why.data, err);
+			buf_release(&why);
+			return st;
+		}
+		n->field = inner;
+	}
 	return OK;
 }
 
@@ -131,12 +125,36 @@ static enum status parse_path(struct expr *e, struct node **out, struct error *e
 	}
 	e->at = p;
 	*out = n;
+	return resolve(e, n, err);
+}
+
+static enum status parse_len(struct expr *e, struct node **out, struct error *err)
+{
+	struct node *of;
+	if (!word(e, "("))
+		return wrong(e, "'(' wanted", err);
+	space(e);
+	TRY(parse_path(e, &of, err));
+	*out = node(e, N_LEN, of, NULL);
+	return word(e, ")") ? OK : wrong(e, "')' wanted", err);
+}
+
+static enum status parse_number(struct expr *e, struct node **out, struct error *err)
+{
+	char *end;
+	*out = node(e, N_VALUE, NULL, NULL);
+	(*out)->value = (struct expr_value){ .type = V_NUMBER, .number = strtod(e->at, &end) };
+	if (end == e->at || is_name(*end))
+		return wrong(e, "not a number", err);
+	if (strspn(e->at, "+-0123456789") == (size_t)(end - e->at))
+		(*out)->value.number = strtold(e->at, NULL); /* integers beyond 2^53 as they are */
+	e->at = end;
 	return OK;
 }
 
 static enum status parse_value(struct expr *e, struct node **out, struct error *err)
 {
-	static const struct { const char *name; struct value v; } words[] = {
+	static const struct { const char *name; struct expr_value v; } words[] = {
 		{ "null", { .type = V_NULL } }, { "true", { .type = V_BOOL, .number = 1 } }, { "false", { .type = V_BOOL } },
 	};
 	space(e);
@@ -153,24 +171,11 @@ static enum status parse_value(struct expr *e, struct node **out, struct error *
 			return OK;
 		}
 	if (strncmp(e->at, "len", 3) == 0 && !is_name(e->at[3])) {
-		struct node *of;
 		e->at += 3;
-		if (!word(e, "("))
-			return wrong(e, "'(' wanted", err);
-		space(e);
-		TRY(parse_path(e, &of, err));
-		*out = node(e, N_LEN, of, NULL);
-		return word(e, ")") ? OK : wrong(e, "')' wanted", err);
+		return parse_len(e, out, err);
 	}
-	if (isdigit((unsigned char)*e->at) || *e->at == '-' || *e->at == '+' || *e->at == '.') {
-		char *end;
-		*out = node(e, N_VALUE, NULL, NULL);
-		(*out)->value = (struct value){ .type = V_NUMBER, .number = strtod(e->at, &end) };
-		if (end == e->at || is_name(*end))
-			return wrong(e, "not a number", err);
-		e->at = end;
-		return OK;
-	}
+	if (isdigit((unsigned char)*e->at) || *e->at == '-' || *e->at == '+' || *e->at == '.')
+		return parse_number(e, out, err);
 	if (is_name(*e->at))
 		return parse_path(e, out, err);
 	return wrong(e, *e->at ? "a value is missing here" : "it ends where a value is wanted", err);
@@ -195,6 +200,24 @@ static enum status compile(struct expr *e, struct node *n, struct error *err)
 	return OK;
 }
 
+/* Reads a literal as what the other side is: a time, or a number of its precision. */
+static enum status adapt(const struct expr *e, struct node *literal, const struct node *other, struct error *err)
+{
+	struct expr_value *v = &literal->value;
+	const struct field *f = other->type == N_PATH ? other->field : NULL;
+	if (literal->type != N_VALUE || !f)
+		return OK;
+	if (v->type == V_NUMBER && (f->type == T_FLOAT32 || f->type == T_FLOAT16))
+		v->number = (float)v->number;
+	else if (v->type == V_NUMBER && f->type >= T_DECIMAL32 && f->type <= T_DECIMAL256)
+		v->number = (double)v->number;
+	if (v->type != V_STRING || f->type < T_DATE32 || f->type > T_DURATION || expr_parse_time(f, v->s, v->n, v))
+		return OK;
+	return wrong(e, f->type == T_DURATION ? "not a duration (PT1.5S)"
+		      : f->type == T_TIME32 || f->type == T_TIME64 ? "not a time (12:30, 12:30:59.5)"
+								   : "not a date or time (2024-01-31, 2024-01-31T12:30:00Z)", err);
+}
+
 static enum status parse_comparison(struct expr *e, struct node **out, struct error *err)
 {
 	static const struct { const char *sign; enum node_type type; } signs[] = {
@@ -206,7 +229,10 @@ static enum status parse_comparison(struct expr *e, struct node **out, struct er
 		if (word(e, signs[i].sign)) {
 			TRY(parse_value(e, &right, err));
 			*out = node(e, signs[i].type, *out, right);
-			return signs[i].type == N_MATCH ? compile(e, *out, err) : OK;
+			if (signs[i].type == N_MATCH)
+				return compile(e, *out, err);
+			TRY(adapt(e, right, (*out)->left, err));
+			return adapt(e, (*out)->left, right, err);
 		}
 	return OK;
 }
@@ -249,22 +275,34 @@ static enum status parse_or(struct expr *e, struct node **out, struct error *err
 	return OK;
 }
 
-enum status expr_parse(struct expr **out, const char *text, const struct schema *s, struct error *err)
+static enum status parse_all(struct expr **out, const char *text, const struct schema *s, bool value, struct error *err)
 {
 	struct expr *e = mem_zalloc(sizeof(*e));
 	e->text = e->at = text;
 	e->schema = s;
 	e->json = json_parser_open();
-	enum status st = parse_or(e, &e->root, err);
+	enum status st = value ? parse_value(e, &e->root, err) : parse_or(e, &e->root, err);
 	space(e);
+	if (st == OK && value && e->root->type != N_PATH && e->root->type != N_LEN)
+		st = wrong(e, "a column, a path or len() wanted", err);
 	if (st == OK && *e->at)
-		st = wrong(e, "and, or or the end wanted", err);
+		st = wrong(e, value ? "the end wanted" : "and, or or the end wanted", err);
 	if (st != OK) {
 		expr_free(e);
 		return st;
 	}
 	*out = e;
 	return OK;
+}
+
+enum status expr_parse(struct expr **out, const char *text, const struct schema *s, struct error *err)
+{
+	return parse_all(out, text, s, false, err);
+}
+
+enum status expr_parse_value(struct expr **out, const char *text, const struct schema *s, struct error *err)
+{
+	return parse_all(out, text, s, true, err);
 }
 
 void expr_free(struct expr *e)
@@ -279,146 +317,4 @@ void expr_free(struct expr *e)
 	json_parser_close(e->json);
 	arena_release(&e->arena);
 	mem_free(e);
-}
-
-/* --- values ------------------------------------------------------------------------------------- */
-
-/* Strings live until the next parse. */
-static struct value of_json(const struct json *j)
-{
-	struct value v = { .type = V_OTHER };
-	if (!j || j->type == JSON_NULL)
-		v.type = V_NULL;
-	else if (j->type == JSON_BOOL)
-		v = (struct value){ .type = V_BOOL, .number = j->boolean };
-	else if (j->type == JSON_STRING)
-		v = (struct value){ .type = V_STRING, .s = j->str, .n = j->len };
-	else if (j->type == JSON_ARRAY || j->type == JSON_OBJECT)
-		v.n = j->len;
-	else
-		v = (struct value){ .type = V_NUMBER, .number = j->number };
-	return v;
-}
-
-static struct value path_in_json(struct expr *e, const struct node *n, int at, const char *s, size_t len)
-{
-	const struct json *j;
-	if (json_parse(e->json, s, len, &j, NULL) != OK)
-		return (struct value){ .type = V_NULL };
-	for (; at < n->n_path && j; at++)
-		j = json_get(j, n->path[at]);
-	return of_json(j);
-}
-
-static struct value of_path(struct expr *e, const struct node *n, const struct batch *b, int64_t row)
-{
-	const struct array *a = &b->columns[n->column];
-	int at = 0;
-	if (array_is_null(a, row))
-		return (struct value){ .type = V_NULL };
-	while (at < n->n_path && a->field->type == T_STRUCT) {
-		a = array_child(a, n->path[at++]);
-		if (!a || array_is_null(a, row))
-			return (struct value){ .type = V_NULL };
-	}
-	struct value v = { .type = V_OTHER };
-	if (field_is_text(a->field)) {
-		v.type = V_STRING;
-		v.s = array_text(a, row, &v.n);
-		return at < n->n_path ? path_in_json(e, n, at, v.s, v.n) : v;
-	}
-	if (at < n->n_path)
-		return (struct value){ .type = V_NULL };
-	if (a->field->type == T_LIST || a->field->type == T_LARGE_LIST || a->field->type == T_FIXED_LIST) {
-		int64_t from, to;
-		array_list(a, row, &from, &to);
-		v.n = (size_t)(to - from);
-	} else if (a->field->type == T_BOOL) {
-		v = (struct value){ .type = V_BOOL, .number = (double)array_int(a, row) };
-	} else if (a->field->type >= T_INT8 && a->field->type <= T_FLOAT64) {
-		v = (struct value){ .type = V_NUMBER, .number = array_double(a, row) };
-	}
-	return v;
-}
-
-static bool truth(const struct value *v)
-{
-	return v->type == V_STRING ? v->n > 0 : v->type != V_OTHER && v->number != 0;
-}
-
-static struct value of_bool(bool b)
-{
-	return (struct value){ .type = V_BOOL, .number = b };
-}
-
-static bool compare(enum node_type op, const struct value *x, const struct value *y)
-{
-	if (x->type != y->type || x->type == V_OTHER)
-		return op == N_NE;
-	int c = 0;
-	if (x->type == V_STRING) {
-		size_t n = x->n < y->n ? x->n : y->n;
-		c = n ? memcmp(x->s, y->s, n) : 0;
-		c = c ? c : (x->n > y->n) - (x->n < y->n);
-	} else if (x->type != V_NULL) {
-		if (x->number != x->number || y->number != y->number)
-			return op == N_NE;
-		c = (x->number > y->number) - (x->number < y->number);
-	} else if (op != N_EQ && op != N_NE) {
-		return false;
-	}
-	switch (op) {
-	case N_EQ: return c == 0;
-	case N_NE: return c != 0;
-	case N_LT: return c < 0;
-	case N_LE: return c <= 0;
-	case N_GT: return c > 0;
-	default: return c >= 0;
-	}
-}
-
-static struct value eval(struct expr *e, const struct node *n, const struct batch *b, int64_t row)
-{
-	struct value x, y;
-	struct buf kept = {0};
-	switch (n->type) {
-	case N_VALUE:
-		return n->value;
-	case N_PATH:
-		return of_path(e, n, b, row);
-	case N_LEN:
-		x = of_path(e, n->left, b, row);
-		return x.type == V_STRING || x.type == V_OTHER ? (struct value){ .type = V_NUMBER, .number = (double)x.n }
-							       : (struct value){ .type = V_NULL };
-	case N_NOT:
-		x = eval(e, n->left, b, row);
-		return of_bool(!truth(&x));
-	case N_AND:
-	case N_OR:
-		x = eval(e, n->left, b, row);
-		if (truth(&x) == (n->type == N_OR))
-			return of_bool(n->type == N_OR);
-		y = eval(e, n->right, b, row);
-		return of_bool(truth(&y));
-	case N_MATCH:
-		x = eval(e, n->left, b, row);
-		return of_bool(x.type == V_STRING &&
-			       pcre2_match(n->regex, (PCRE2_SPTR)x.s, x.n, 0, 0, n->match, NULL) >= 0);
-	default:
-		x = eval(e, n->left, b, row);
-		if (x.type == V_STRING && n->right->type == N_PATH) { /* the right side may parse JSON anew */
-			buf_add(&kept, x.s, x.n);
-			x.s = kept.data ? kept.data : "";
-		}
-		y = eval(e, n->right, b, row);
-		bool result = compare(n->type, &x, &y);
-		buf_release(&kept);
-		return of_bool(result);
-	}
-}
-
-bool expr_test(struct expr *e, const struct batch *b, int64_t row)
-{
-	struct value v = eval(e, e->root, b, row);
-	return truth(&v);
 }

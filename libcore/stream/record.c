@@ -4,6 +4,7 @@
 #include "stream/layout.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct batch *batch_retain(struct batch *b)
@@ -206,6 +207,17 @@ int64_t array_int(const struct array *a, int64_t row)
 	}
 }
 
+/* By way of its text, since strtod rounds right. */
+static double decimal_double(const struct array *a, int64_t row)
+{
+	struct buf b = {0};
+
+	logical_print(a->field, array_fixed(a, row), &b);
+	double v = strtod(b.data, NULL);
+	buf_release(&b);
+	return v;
+}
+
 double array_double(const struct array *a, int64_t row)
 {
 	int64_t i = a->offset + row;
@@ -221,6 +233,8 @@ double array_double(const struct array *a, int64_t row)
 	case T_UINT8: case T_UINT16: case T_UINT32:
 	case T_DATE32: case T_DATE64: case T_TIME32: case T_TIME64: case T_TIMESTAMP: case T_DURATION:
 		return (double)array_int(a, row);
+	case T_DECIMAL32: case T_DECIMAL64: case T_DECIMAL128: case T_DECIMAL256:
+		return decimal_double(a, row);
 	default: return NAN;
 	}
 }

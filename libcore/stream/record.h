@@ -117,7 +117,8 @@ bool array_is_null(const struct array *a, int64_t row);
 const char *array_text(const struct array *a, int64_t row, size_t *n);
 /* Bytes of a value whose size is fixed (not bool); a null gives NULL. They are aligned only off our own builders. */
 const void *array_fixed(const struct array *a, int64_t row);
-/* Any integer, bool, float, date, time, timestamp or duration type, converted; a null gives 0 (NaN for array_double). */
+/* Any integer, bool, float, date, time, timestamp or duration type, converted; a null gives 0 (NaN for array_double). array_double
+ * takes decimals too. */
 int64_t array_int(const struct array *a, int64_t row);
 double array_double(const struct array *a, int64_t row);
 /* Elements of a list or map row: they are [*from, *to) of a->children[0]; a null gives an empty range. */
@@ -129,6 +130,8 @@ const struct array *array_child(const struct array *a, const char *name);
 /* A row's value as JSON: binary as base64, NaN as null, times as ISO 8601, decimals as strings, a map as an object where
  * its keys are text and as a list of [key, value] elsewhere. */
 void array_json(const struct array *a, int64_t row, struct json_writer *w);
+/* The same for people and spreadsheets: text as it is, times, decimals and base64 without quotes, nan and inf, nothing for null. */
+void array_plain(const struct array *a, int64_t row, struct buf *out);
 /* All columns of a row as one object; nulls of nullable columns are left out. */
 void batch_json(const struct batch *b, int64_t row, struct json_writer *w);
 

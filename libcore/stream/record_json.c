@@ -170,6 +170,31 @@ void array_json(const struct array *a, int64_t row, struct json_writer *w)
 	}
 }
 
+void array_plain(const struct array *a, int64_t row, struct buf *out)
+{
+	size_t from = out->len, n;
+	struct json_writer w = json_writer_open(out, 0);
+	bool is_float = a->field->type >= T_FLOAT16 && a->field->type <= T_FLOAT64;
+
+	if (array_is_null(a, row))
+		return;
+	if (field_is_text(a->field)) {
+		const char *s = array_text(a, row, &n);
+		buf_add(out, s, n);
+		return;
+	}
+	if (is_float && !isfinite(array_double(a, row))) {
+		buf_str(out, isnan(array_double(a, row)) ? "nan" : array_double(a, row) < 0 ? "-inf" : "inf");
+		return;
+	}
+	array_json(a, row, &w);
+	if (out->data[from] == '"') {        /* a time, a decimal or base64, in which nothing is escaped */
+		out->len -= 2;
+		memmove(out->data + from, out->data + from + 1, out->len - from);
+		out->data[out->len] = 0;
+	}
+}
+
 void batch_json(const struct batch *b, int64_t row, struct json_writer *w)
 {
 	json_begin_object(w);

@@ -185,3 +185,22 @@ void walk_close(struct walk *w)
 	buf_release(&w->path);
 	mem_free(w);
 }
+
+enum status walk_hash(const char *directory, char out[33], struct error *err)
+{
+	struct walk *w = walk_open(&directory, 1);
+	struct provenance_input entry = { .rows = -1 };
+	const char *path;
+	enum status st;
+	while ((st = walk_next(w, &path, &entry, err)) == OK && path) {
+		char hash[33];
+		st = file_hash(path, hash, err);
+		if (st != OK)
+			break;
+		walk_done(w, hash);
+	}
+	memcpy(out, entry.xxh3, sizeof(entry.xxh3));
+	provenance_input_release(&entry);
+	walk_close(w);
+	return st;
+}

@@ -1,5 +1,5 @@
 /* import_walk.h - operands as a sequence of files: a file is itself, a directory its regular files, recursively, in byte order of
- * names, symbolic links not followed. Private to import_source. */
+ * names, symbolic links not followed. */
 #ifndef QUERN_TEXT_IMPORT_WALK_H
 #define QUERN_TEXT_IMPORT_WALK_H
 
@@ -19,5 +19,7 @@ const char *walk_name(const struct walk *w);                  /* relative to the
 const char *walk_operand(const struct walk *w);
 bool walk_in_directory(const struct walk *w);
 void walk_close(struct walk *w);
+/* The hash that a directory's entry gets, all files of which were read. */
+enum status walk_hash(const char *directory, char out[33], struct error *err);
 
 #endif

@@ -106,12 +106,38 @@ static void the_table_is_the_single_source(void **state)
 	mem_free(v.list.items);
 }
 
+static void an_earlier_table_takes_a_name(void **state)
+{
+	(void)state;
+	static bool flag;
+	static const char *string;
+	static struct opt own[] = {OPT_FLAG(0, "stats", &flag, "our own"), OPT_END};
+	static struct opt common[] = {OPT_STRING(0, "stats", &string, "FILE", "everybody's"), OPT_STRING(0, "log", &string, "FILE", "log"), OPT_END};
+	struct opt *const tables[] = {own, common};
+	struct opt_list none = {0};
+	struct error err;
+	char *argv[] = {(char *)"tool", (char *)"--stats"};
+	assert_int_equal(opt_parse(tables, 2, 2, argv, &none, &err), OK);
+	assert_true(flag && !string);
+	void (*const texts[])(struct buf *, struct opt *const *, int) = {opt_help, opt_mdoc, opt_completion};
+	for (int i = 0; i < 3; i++) {
+		struct buf b = {0};
+		texts[i](&b, tables, 2);
+		assert_null(strstr(b.data, "verybody's"));
+		assert_null(strstr(b.data, "--stats="));
+		assert_non_null(strstr(b.data, "stats"));
+		assert_non_null(strstr(b.data, "log"));
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_is_understood),
 		cmocka_unit_test(a_mistake_gets_the_sentence_that_mends_it),
 		cmocka_unit_test(the_table_is_the_single_source),
+		cmocka_unit_test(an_earlier_table_takes_a_name),
 	};
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -66,6 +66,47 @@ static void merged_chains_renumber_their_stages(void **state)
 	mem_free(clean);
 }
 
+/* A script behind the shell function that all begin with. */
+static const char *stages_of(const char *script)
+{
+	const char *end = strstr(script, "\n}\n");
+
+	assert_int_equal(strncmp(script, "#!/bin/sh\nset -eu\n", 18), 0);
+	assert_non_null(end);
+	return end + 3;
+}
+
+static void replay_makes_directories_and_asks_for_each_raw_pipe(void **state)
+{
+	/* two stages read one pipe's data, a third another's; one raw file is read twice */
+	static const char chain[] = "["
+		"{\"tool\":\"a\",\"inputs\":[{\"name\":\"<stdin>\",\"xxh3\":\"aa\",\"stage\":null}]},"
+		"{\"tool\":\"b\",\"inputs\":[{\"name\":\"-\",\"xxh3\":\"bb\",\"stage\":null},{\"name\":\"in/raw\",\"xxh3\":\"cc\",\"stage\":null}]},"
+		"{\"tool\":\"c\",\"inputs\":[{\"name\":\"<stdin>\",\"xxh3\":\"aa\",\"stage\":null},{\"name\":\"in/raw\",\"xxh3\":\"cc\",\"stage\":null}]},"
+		"{\"tool\":\"d\",\"inputs\":[{\"name\":\"x/y/one\",\"stage\":0},{\"name\":\"/two\",\"stage\":1},{\"name\":\"-z/three/\",\"stage\":2}]},"
+		"{\"tool\":\"e\",\"inputs\":[{\"name\":\"four\",\"stage\":3},{\"name\":\"a b/other\",\"stage\":3}]}]";
+	struct buf b = {0};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(provenance_replay(chain, "./out/e", &b, &err), OK);
+	assert_string_equal(stages_of(b.data),
+		"first \"${1:?a file with the raw data that came on standard input, xxh3 aa}\" aa\n"
+		"first \"${2:?a file with the raw data that came on standard input, xxh3 bb}\" bb\n"
+		"first in/raw cc\n"
+		"mkdir -p -- x/y\n"
+		"quern a -o x/y/one <\"${1:?a file with the raw data that came on standard input, xxh3 aa}\"\n"
+		"quern b -o /two <\"${2:?a file with the raw data that came on standard input, xxh3 bb}\"\n"
+		"mkdir -p -- -z\n"
+		"quern c -o -z/three/ <\"${1:?a file with the raw data that came on standard input, xxh3 aa}\"\n"
+		"quern d -o four\n"
+		"mkdir -p -- 'a b'\n"
+		"cp -R -- four 'a b/other'\n"
+		"mkdir -p -- ./out\n"
+		"quern e -o ./out/e\n");
+	buf_release(&b);
+}
+
 static void replay_names_intermediates_as_they_were_read(void **state)
 {
 	static const char *const clean_argv[] = { "--preset=x y", "docs.arrows" };
@@ -79,11 +120,10 @@ static void replay_names_intermediates_as_they_were_read(void **state)
 
 	(void)state;
 	assert_int_equal(provenance_replay(dedup, "it's.arrows", &script, &err), OK);
-	assert_string_equal(script.data,
-			    "#!/bin/sh\nset -eu\n"
-			    "# reads raw.txt, xxh3 00\n"
+	assert_string_equal(stages_of(script.data),
+			    "first raw.txt 00\n"
 			    "quern import -o docs.arrows raw.txt\n"
-			    "quern clean -o stage-2.arrows '--preset=x y' docs.arrows\n"
+			    "quern clean -o stage-2.arrows --compress=never '--preset=x y' docs.arrows\n"
 			    "quern dedup -o 'it'\\''s.arrows' <stage-2.arrows\n");
 	buf_release(&script);
 	mem_free(clean);
@@ -99,7 +139,7 @@ static void words_of_a_chain_cannot_leave_their_quotes(void **state)
 
 	(void)state;
 	assert_int_equal(provenance_replay(chain, "out", &b, &err), OK);
-	assert_string_equal(b.data, "#!/bin/sh\nset -eu\n# reads r?rm x, xxh3 0?1\n"
+	assert_string_equal(stages_of(b.data), "first 'r\nrm x' '0\n1'\n"
 			    "quern 'x;touch /tmp/pwned' -o out '$(id)' '`id`' 'a\nb' ''\n");
 	buf_clear(&b);
 	assert_int_equal(provenance_describe(chain, &b, &err), OK);
@@ -128,6 +168,7 @@ int main(void)
 		cmocka_unit_test(an_input_of_two_uses_is_one_stage),
 		cmocka_unit_test(merged_chains_renumber_their_stages),
 		cmocka_unit_test(replay_names_intermediates_as_they_were_read),
+		cmocka_unit_test(replay_makes_directories_and_asks_for_each_raw_pipe),
 		cmocka_unit_test(words_of_a_chain_cannot_leave_their_quotes),
 		cmocka_unit_test(no_chain_is_an_error),
 	};

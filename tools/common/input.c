@@ -246,11 +246,7 @@ static enum status file_entry(const char *path, struct provenance_input *entry, 
 		reader_close(r);
 		return st;
 	}
-	struct hasher *h = hasher_open();
-	enum status st = hash_file(h, path, err);
-	hasher_hex(h, entry->xxh3);
-	hasher_close(h);
-	return st;
+	return file_hash(path, entry->xxh3, err);
 }
 
 enum status tool_add_input(struct tool *t, const char *path, struct error *err)
@@ -264,4 +260,9 @@ enum status tool_add_input(struct tool *t, const char *path, struct error *err)
 	}
 	provenance_input_release(&entry);
 	return st;
+}
+
+enum status tool_hash(const char *path, char out[33], struct error *err)
+{
+	return strcmp(path, "-") != 0 && path_is_dir(path) ? hash_directory(path, out, err) : file_hash(path, out, err);
 }

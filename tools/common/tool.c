@@ -11,11 +11,10 @@ static volatile sig_atomic_t interrupted;
 
 static void common_options(struct tool *t, struct opt *o)
 {
-	const char *formats = t->formats ? t->formats : "auto|arrow|jsonl";
 	const struct opt rows[] = {
 		OPT_GROUP("Options of every tool"),
 		OPT_STRING('o', "output", &t->out_path, "FILE", "write here, whole or not at all, instead of stdout"),
-		OPT_CHOICE(0, "format", &t->format, formats, "form of the output; auto is JSON Lines on a terminal, Arrow else"),
+		OPT_CHOICE(0, "format", &t->format, "auto|arrow|jsonl", "form of the output; auto is JSON Lines on a terminal, Arrow else"),
 		OPT_CHOICE(0, "compress", &t->compress, "auto|always|never", "zstd in Arrow output; auto is files yes, pipes no"),
 		OPT_INT(0, "level", &t->level, "N", 1, 19, "zstd level"),
 		OPT_INT('j', "threads", &t->threads, "N", 0, 1024, "worker threads; 0 is one for each core"),

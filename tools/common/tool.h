@@ -23,10 +23,9 @@ struct tool {
 	const char *name;            /* "clean" */
 	const char *summary;         /* one line, as in the man page's .Nd */
 	const char *operands;        /* "[FILE ...]" */
-	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none */
+	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none. Its rows replace common ones of their name */
 	int min_operands, max_operands; /* max -1 = any */
 	bool needs_output;           /* -o is required (model directories) */
-	const char *formats;         /* the words of --format where they are more than "auto|arrow|jsonl"; NULL = these */
 
 	/* From here on filled by tool_start. */
 	struct opt_list files;       /* the operands */
@@ -65,6 +64,8 @@ const char *tool_where(const struct tool *t);
 enum status tool_add_input(struct tool *t, const char *path, struct error *err);
 /* The same for an input whose entry the tool made itself; copies. */
 void tool_add_input_entry(struct tool *t, const struct provenance_input *in);
+/* The hash alone that tool_add_input would find. */
+enum status tool_hash(const char *path, char out[33], struct error *err);
 /* For a tool that reads its inputs by itself: the columns and kind that --rejects keeps. Before tool_open_output. */
 void tool_set_schema(struct tool *t, const struct schema *s, enum kind k);
 /* Counts rows of inputs that the tool reads by itself (tool_next counts its own). */

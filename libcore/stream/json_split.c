@@ -57,14 +57,12 @@ static enum status see_manner(struct json_split *s, struct error *err)
 	char last = 0;
 
 	for (;; i++) {
-		if (i == s->data.len && s->eof)
-			return OK;
-		if (i == s->data.len) {
+		while (i >= s->data.len) {           /* behind it: an escaped byte has not come yet */
+			if (s->eof)
+				return OK;
 			i -= s->at;                  /* filling moves what has not been handed out to the front */
 			TRY(fill(s, err));
 			i += s->at;
-			if (i == s->data.len)
-				return OK;
 		}
 		char c = s->data.data[i];
 		if (c == '\n')

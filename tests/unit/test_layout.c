@@ -59,7 +59,7 @@ static void the_wider_layout_wins(void **state)
 	expect_has("{\"prompt\":\"p\",\"completion\":\"c\",\"label\":0}", KIND_OTHER, "\"label\":false");
 	expect_has("{\"prompt\":\"p\",\"completion\":\"c\"}", KIND_OTHER, "\"messages\"");
 	expect_has("{\"text\":\"t\",\"messages\":[]}", KIND_OTHER, "text or messages");
-	expect_has("{\"x\":1}", KIND_CHAT, "no layout of chat has the fields x");
+	expect_has("{\"x\":1}", KIND_CHAT, "no layout has the fields x; the layouts of chat are messages");
 	expect_has("{\"text\":null}", KIND_OTHER, "no layout");
 }
 

@@ -1,7 +1,15 @@
+/* bpe.c - see bpe.h. */
 #include "token/bpe.h"
 
-enum { SHORT = 48 };                 /* pieces up to here are merged by linear scan */
-#define NO_RANK UINT32_MAX
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#define EMPTY UINT64_MAX
+#define RANK_BITS 22
+#define PLACE_BITS 6
+#define NO_KEY UINT32_MAX
+#define FILTER_BITS 21
 
 void ids_push(struct ids *ids, int32_t id)
 {
@@ -37,49 +45,81 @@ int bpe_char_byte(uint32_t cp)
 
 void bpe_init(struct bpe *m, size_t n)
 {
-	int bits = 4;
+	int bits = 6;
 
 	while (((size_t)1 << bits) < n * 2)
 		bits++;
 	m->shift = 64 - bits;
 	m->mask = ((uint64_t)1 << bits) - 1;
-	m->merges = mem_array((size_t)1 << bits, sizeof(*m->merges));
-	for (uint64_t i = 0; i <= m->mask; i++)
-		m->merges[i].pair = BPE_NO_PAIR;
+	m->slots = mem_array((size_t)1 << bits, sizeof(*m->slots));
+	memset(m->slots, 0xFF, sizeof(*m->slots) << bits);
+	m->filter = mem_array((size_t)1 << (FILTER_BITS - 6), sizeof(*m->filter));
+	m->merged = mem_array(n + 1, sizeof(*m->merged));
 	for (int b = 0; b < 256; b++)
 		m->byte_id[b] = -1;
 	m->unk = -1;
 }
 
-static struct bpe_merge *slot(const struct bpe *m, uint64_t pair)
+static inline uint64_t pair_of(int32_t left, int32_t right)
 {
-	uint64_t i = (pair * 0x9e3779b97f4a7c15u) >> m->shift;
-
-	while (m->merges[i].pair != pair && m->merges[i].pair != BPE_NO_PAIR)
-		i = (i + 1) & m->mask;
-	return &m->merges[i];
+	return (uint64_t)(uint32_t)left << 21 | (uint32_t)right;
 }
 
-static uint64_t pair_of(int32_t left, int32_t right)
+static inline uint64_t hash(uint64_t pair)
 {
-	return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+	return pair * 0x9e3779b97f4a7c15u;
+}
+
+static inline uint64_t *slot(const struct bpe *m, uint64_t pair)
+{
+	uint64_t i = hash(pair) >> m->shift;
+
+	while (m->slots[i] >> RANK_BITS != pair && m->slots[i] != EMPTY)
+		i = (i + 1) & m->mask;
+	return &m->slots[i];
 }
 
 void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, int32_t id)
 {
-	uint64_t pair = pair_of(left, right);
+	uint64_t pair = pair_of(left, right), bit = hash(pair) >> (64 - FILTER_BITS);
 
-	*slot(m, pair) = (struct bpe_merge){.pair = pair, .rank = rank, .id = id};
+	*slot(m, pair) = pair << RANK_BITS | rank;
+	m->filter[bit / 64] |= (uint64_t)1 << bit % 64;
+	m->merged[rank] = id;
 }
 
-bool bpe_has_merge(const struct bpe *m, int32_t left, int32_t right)
+static inline uint32_t rank_of(const struct bpe *m, int32_t left, int32_t right)
 {
-	return slot(m, pair_of(left, right))->pair != BPE_NO_PAIR;
+	uint64_t pair = pair_of(left, right), bit = hash(pair) >> (64 - FILTER_BITS);
+
+	if (!(m->filter[bit / 64] >> bit % 64 & 1))
+		return BPE_NO_RANK;
+	uint64_t found = *slot(m, pair);
+	return found == EMPTY ? BPE_NO_RANK : (uint32_t)(found & ((1u << RANK_BITS) - 1));
+}
+
+uint32_t bpe_rank(const struct bpe *m, int32_t left, int32_t right)
+{
+	return rank_of(m, left, right);
+}
+
+void bpe_finish(struct bpe *m)
+{
+	for (int b = 0; b < 256; b++)
+		if (m->byte_id[b] < 0)
+			return;
+	m->first = mem_array(65536, sizeof(*m->first));
+	for (int a = 0; a < 256; a++)
+		for (int b = 0; b < 256; b++)
+			m->first[a << 8 | b] = rank_of(m, m->byte_id[a], m->byte_id[b]);
 }
 
 void bpe_release(struct bpe *m)
 {
-	mem_free(m->merges);
+	mem_free(m->slots);
+	mem_free(m->filter);
+	mem_free(m->first);
+	mem_free(m->merged);
 	*m = (struct bpe){0};
 }
 
@@ -91,13 +131,6 @@ void bpe_scratch_release(struct bpe_scratch *w)
 	mem_free(w->rank);
 	mem_free(w->heap);
 	*w = (struct bpe_scratch){0};
-}
-
-static uint32_t rank_of(const struct bpe *m, int32_t left, int32_t right)
-{
-	const struct bpe_merge *s = slot(m, pair_of(left, right));
-
-	return s->pair == BPE_NO_PAIR ? NO_RANK : s->rank;
 }
 
 /* The symbols a piece starts from; returns how many. id has room for n. */
@@ -117,35 +150,189 @@ static size_t symbols(const struct bpe *m, const uint8_t *p, size_t n, int32_t *
 	return k;
 }
 
+/* --- short pieces -------------------------------------------------------------------------------- */
+
+/* Rank and place of a pair in one word: the least of them is the next merge. */
+static inline uint32_t key_of(uint32_t rank, size_t place)
+{
+	return rank == BPE_NO_RANK ? NO_KEY : rank << PLACE_BITS | (uint32_t)place;
+}
+
+/* Keys of the pairs that k symbols begin with, NO_KEY behind them. bytes: what the symbols stand for, one each. */
+static void first_keys(const struct bpe *m, const int32_t *id, size_t k, const uint8_t *bytes, uint32_t *key)
+{
+	for (size_t i = 0; i + 1 < k; i++)
+		key[i] = key_of(bytes ? m->first[bytes[i] << 8 | bytes[i + 1]] : rank_of(m, id[i], id[i + 1]), i);
+	size_t end = k <= 16 ? 16 : k <= 32 ? 32 : BPE_SHORT;
+	for (size_t i = k - 1; i < end; i++)
+		key[i] = NO_KEY;
+}
+
+/* Merges k (2 to BPE_SHORT) symbols whose first keys are in key; what is left stands where alive has a bit. */
+typedef uint64_t merge_fn(const struct bpe *m, int32_t *id, size_t k, uint32_t *key);
+
+/* Places before and behind i of symbols that are alive; 64 if there is none behind. */
+static inline size_t alive_before(uint64_t alive, size_t i)
+{
+	return 63 - (size_t)__builtin_clzll(alive & (((uint64_t)1 << i) - 1));
+}
+
+static inline size_t alive_behind(uint64_t alive, size_t i)
+{
+	uint64_t rest = alive & ~((((uint64_t)1 << i) << 1) - 1);
+
+	return rest ? (size_t)__builtin_ctzll(rest) : 64;
+}
+
+static inline uint64_t all_alive(size_t k)
+{
+	return k == 64 ? UINT64_MAX : ((uint64_t)1 << k) - 1;
+}
+
+static uint64_t merge_plain(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
+{
+	uint64_t alive = all_alive(k);
+
+	for (;;) {
+		uint32_t best = NO_KEY;
+		for (size_t i = 0; i < k; i++)
+			best = key[i] < best ? key[i] : best;
+		if (best == NO_KEY)
+			return alive;
+		size_t i = best & (BPE_SHORT - 1), right = alive_behind(alive, i), after;
+		id[i] = m->merged[best >> PLACE_BITS];
+		key[right] = NO_KEY;
+		alive &= ~((uint64_t)1 << right);
+		after = alive_behind(alive, i);
+		key[i] = after < 64 ? key_of(rank_of(m, id[i], id[after]), i) : NO_KEY;
+		if (i > 0) {
+			size_t before = alive_before(alive, i);
+			key[before] = key_of(rank_of(m, id[before], id[i]), before);
+		}
+	}
+}
+
+#ifdef __x86_64__
+/* The same with the keys in registers: written to memory and read at once again, each would wait for the store. A vector has LANES keys,
+ * set(v, first, place, x) puts x at place if that is one of the LANES from first on. */
+#define MERGE(name, isa, vector, LANES, BLOCKS, load, min, reduce, set)                                                                 \
+	__attribute__((target(isa))) static uint64_t name(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)                    \
+	{                                                                                                                               \
+		vector v[BLOCKS];                                                                                                       \
+		uint64_t alive = all_alive(k);                                                                                          \
+		for (int b = 0; b < BLOCKS; b++)                                                                                        \
+			v[b] = load(key + b * LANES);                                                                                   \
+		for (;;) {                                                                                                              \
+			vector w = v[0];                                                                                                \
+			for (int b = 1; b < BLOCKS; b++)                                                                                \
+				w = min(w, v[b]);                                                                                       \
+			uint32_t best = reduce(w);                                                                                      \
+			if (best == NO_KEY)                                                                                             \
+				return alive;                                                                                           \
+			size_t i = best & (BPE_SHORT - 1), right = alive_behind(alive, i), after, before = BPE_SHORT;                   \
+			uint32_t mine = NO_KEY, its = NO_KEY;                                                                           \
+			int32_t now = id[i] = m->merged[best >> PLACE_BITS];                                                            \
+			alive &= ~((uint64_t)1 << right);                                                                               \
+			after = alive_behind(alive, i);                                                                                 \
+			if (after < BPE_SHORT)                                                                                          \
+				mine = key_of(rank_of(m, now, id[after]), i);                                                           \
+			if (i > 0) {                                                                                                    \
+				before = alive_before(alive, i);                                                                        \
+				its = key_of(rank_of(m, id[before], now), before);                                                      \
+			}                                                                                                               \
+			for (int b = 0; b < BLOCKS; b++)                                                                                \
+				v[b] = set(set(set(v[b], b * LANES, right, NO_KEY), b * LANES, i, mine), b * LANES, before, its);       \
+		}                                                                                                                       \
+	}
+
+#define LOAD_512(p) _mm512_loadu_si512(p)
+#define REDUCE_512(v) _mm512_reduce_min_epu32(v)
+#define SET_512(v, first, place, x)                                                                                                     \
+	_mm512_mask_set1_epi32(v, (__mmask16)((place) < BPE_SHORT ? (uint64_t)1 << (place) >> (first) : 0), (int)(x))
+MERGE(merge_512_16, "avx512f", __m512i, 16, 1, LOAD_512, _mm512_min_epu32, REDUCE_512, SET_512)
+MERGE(merge_512_32, "avx512f", __m512i, 16, 2, LOAD_512, _mm512_min_epu32, REDUCE_512, SET_512)
+MERGE(merge_512_64, "avx512f", __m512i, 16, 4, LOAD_512, _mm512_min_epu32, REDUCE_512, SET_512)
+
+static uint64_t merge_avx512(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
+{
+	return k <= 16 ? merge_512_16(m, id, k, key) : k <= 32 ? merge_512_32(m, id, k, key) : merge_512_64(m, id, k, key);
+}
+
+__attribute__((target("avx2"))) static inline uint32_t reduce_256(__m256i v)
+{
+	__m128i w = _mm_min_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+
+	w = _mm_min_epu32(w, _mm_shuffle_epi32(w, 0x4E));
+	w = _mm_min_epu32(w, _mm_shuffle_epi32(w, 0xB1));
+	return (uint32_t)_mm_cvtsi128_si32(w);
+}
+
+__attribute__((target("avx2"))) static inline __m256i set_256(__m256i v, int first, size_t place, uint32_t x)
+{
+	__m256i here = _mm256_cmpeq_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32((int)place - first));
+
+	return _mm256_blendv_epi8(v, _mm256_set1_epi32((int)x), here);
+}
+
+#define LOAD_256(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+MERGE(merge_256_16, "avx2", __m256i, 8, 2, LOAD_256, _mm256_min_epu32, reduce_256, set_256)
+MERGE(merge_256_32, "avx2", __m256i, 8, 4, LOAD_256, _mm256_min_epu32, reduce_256, set_256)
+MERGE(merge_256_64, "avx2", __m256i, 8, 8, LOAD_256, _mm256_min_epu32, reduce_256, set_256)
+
+static uint64_t merge_avx2(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
+{
+	return k <= 16 ? merge_256_16(m, id, k, key) : k <= 32 ? merge_256_32(m, id, k, key) : merge_256_64(m, id, k, key);
+}
+#endif
+
+static merge_fn *merge;
+
+bool bpe_force(const char *isa)
+{
+	struct { const char *name; merge_fn *fn; bool there; } all[] = {
+#ifdef __x86_64__
+		{"avx512", merge_avx512, __builtin_cpu_supports("avx512f")},
+		{"avx2", merge_avx2, __builtin_cpu_supports("avx2")},
+#endif
+		{"plain", merge_plain, true},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].there && (!isa || strcmp(isa, all[i].name) == 0)) {
+			merge = all[i].fn;
+			return true;
+		}
+	return false;
+}
+
+/* Before main, so that threads only read it. */
+__attribute__((constructor)) static void choose(void)
+{
+	bpe_force(NULL);
+}
+
 static void encode_short(const struct bpe *m, const uint8_t *p, size_t n, struct ids *out)
 {
-	int32_t id[SHORT];
-	uint32_t rank[SHORT];
+	int32_t id[BPE_SHORT];
+	uint32_t key[BPE_SHORT];
 	size_t k = symbols(m, p, n, id);
+	uint64_t alive = 1;
 
-	for (size_t i = 0; i + 1 < k; i++)
-		rank[i] = rank_of(m, id[i], id[i + 1]);
-	while (k > 1) {
-		size_t best = 0;
-
-		for (size_t i = 1; i + 1 < k; i++)
-			if (rank[i] < rank[best])
-				best = i;
-		if (rank[best] == NO_RANK)
-			break;
-		id[best] = slot(m, pair_of(id[best], id[best + 1]))->id;
-		k--;
-		memmove(id + best + 1, id + best + 2, (k - best - 1) * sizeof(*id));
-		if (best + 1 < k) {
-			memmove(rank + best + 1, rank + best + 2, (k - best - 2) * sizeof(*rank));
-			rank[best] = rank_of(m, id[best], id[best + 1]);
-		}
-		if (best > 0)
-			rank[best - 1] = rank_of(m, id[best - 1], id[best]);
+	if (out->cap - out->n < BPE_SHORT) {
+		out->cap = out->cap * 2 + BPE_SHORT;
+		out->v = mem_grow(out->v, (size_t)out->cap, sizeof(*out->v));
 	}
-	for (size_t i = 0; i < k; i++)
-		ids_push(out, id[i]);
+	if (k == 0)
+		return;
+	if (k > 1) {
+		first_keys(m, id, k, m->first ? p : NULL, key);
+		alive = merge(m, id, k, key);
+	}
+	for (; alive; alive &= alive - 1)
+		out->v[out->n++] = id[__builtin_ctzll(alive)];
 }
+
+/* --- long pieces ----------------------------------------------------------------------------------- */
 
 static void heap_push(struct bpe_scratch *w, uint64_t v)
 {
@@ -188,8 +375,8 @@ static void scratch_room(struct bpe_scratch *w, size_t n)
 /* Ranks the pair that begins at i anew and queues it. */
 static void queue_pair(const struct bpe *m, struct bpe_scratch *w, int32_t i)
 {
-	w->rank[i] = w->next[i] < 0 ? NO_RANK : rank_of(m, w->id[i], w->id[w->next[i]]);
-	if (w->rank[i] != NO_RANK)
+	w->rank[i] = w->next[i] < 0 ? BPE_NO_RANK : bpe_rank(m, w->id[i], w->id[w->next[i]]);
+	if (w->rank[i] != BPE_NO_RANK)
 		heap_push(w, (uint64_t)w->rank[i] << 32 | (uint32_t)i);
 }
 
@@ -214,8 +401,8 @@ static void encode_long(const struct bpe *m, struct bpe_scratch *w, const uint8_
 			continue;
 		right = w->next[i];
 		after = w->next[right];
-		w->id[i] = slot(m, pair_of(w->id[i], w->id[right]))->id;
-		w->rank[right] = NO_RANK;
+		w->id[i] = m->merged[top >> 32];
+		w->rank[right] = BPE_NO_RANK;
 		w->next[i] = after;
 		if (after >= 0)
 			w->prev[after] = i;
@@ -229,7 +416,7 @@ static void encode_long(const struct bpe *m, struct bpe_scratch *w, const uint8_
 
 void bpe_encode(const struct bpe *m, struct bpe_scratch *w, const uint8_t *p, size_t n, struct ids *out)
 {
-	if (n <= SHORT)
+	if (n <= BPE_SHORT)
 		encode_short(m, p, n, out);
 	else
 		encode_long(m, w, p, n, out);

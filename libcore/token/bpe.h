@@ -1,32 +1,37 @@
 /* bpe.h - byte pair encoding of one piece: merges by rank, lowest first, leftmost among equals.
  *
- * Short pieces scan their pairs for the lowest rank; long ones keep a heap, so that a megabyte without a cut is
- * O(n log n). Both give what "repeat: merge the leftmost pair of lowest rank" gives. */
+ * A piece of up to BPE_SHORT symbols keeps the rank and the place of each pair in one word, so that the next merge is the least of
+ * them, found a vector at a time; longer ones keep a heap, so that a megabyte without a cut is O(n log n). Both give what "repeat:
+ * merge the leftmost pair of lowest rank" gives. */
 #ifndef QUERN_TOKEN_BPE_H
 #define QUERN_TOKEN_BPE_H
 
 #include "token/tokenizer.h"
 
-struct bpe_merge {
-	uint64_t pair;               /* left id << 32 | right id; BPE_NO_PAIR = empty slot */
-	uint32_t rank;
-	int32_t id;                  /* what the pair becomes */
-};
-#define BPE_NO_PAIR UINT64_MAX
+#define BPE_IDS_MAX (1 << 21)                    /* ids and ranks are below these, so that a merge is one word */
+#define BPE_RANKS_MAX (1 << 22)
+#define BPE_NO_RANK UINT32_MAX
+#define BPE_SHORT 64
 
 struct bpe {
 	int32_t byte_id[256];        /* token of each single byte; -1 = none */
 	int32_t unk;                 /* token for bytes without one; -1: they are dropped, as the reference does */
 	bool fuse_unk;
-	struct bpe_merge *merges;    /* open addressing */
+	uint64_t *slots;             /* open addressing: left id << 43 | right id << 22 | rank */
 	uint64_t mask;
 	int shift;
+	uint64_t *filter;            /* a bit for each hash of a pair that merges: most do not, and this is small enough to stay near */
+	uint32_t *first;             /* by two bytes: the rank of their pair; NULL if not every byte is a token */
+	int32_t *merged;             /* by rank: what the pair becomes */
 };
-/* Makes room for n merges. */
+/* Makes room for merges of ranks below n (<= BPE_RANKS_MAX). */
 void bpe_init(struct bpe *m, size_t n);
 /* A later rank of the same pair replaces an earlier one. */
 void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
-bool bpe_has_merge(const struct bpe *m, int32_t left, int32_t right);
+/* When all merges and byte_id are there, before the first piece. */
+void bpe_finish(struct bpe *m);
+/* Its rank, or BPE_NO_RANK. */
+uint32_t bpe_rank(const struct bpe *m, int32_t left, int32_t right);
 void bpe_release(struct bpe *m);
 
 struct bpe_scratch {                 /* zero-initialised */
@@ -40,6 +45,9 @@ void bpe_scratch_release(struct bpe_scratch *w);
 
 /* Appends the ids of n (< 2^31) bytes. */
 void bpe_encode(const struct bpe *m, struct bpe_scratch *w, const uint8_t *p, size_t n, struct ids *out);
+
+/* For tests: the code for "avx512", "avx2" or "plain"; NULL is the best there is. False if this machine has it not. */
+bool bpe_force(const char *isa);
 
 /* The byte-level alphabet: each byte as a printable code point (bytes that print stay themselves, the other 68 become
  * U+0100 and up, in order). */

@@ -3,6 +3,8 @@
 #include "token/bpe.h"
 #include "token/unicode.h"
 
+#define NO_PAIR UINT64_MAX
+
 /* --- counting ------------------------------------------------------------------------------- */
 
 void word_counts_add(struct word_counts *c, const char *p, size_t n, uint64_t count, bool copy)
@@ -66,7 +68,7 @@ struct candidate {
 };
 
 struct pair_slot {
-	uint64_t pair;               /* BPE_NO_PAIR = empty */
+	uint64_t pair;               /* NO_PAIR = empty */
 	int64_t count;
 	int32_t fresh;               /* index of its candidate in the step at hand, -1 */
 };
@@ -95,7 +97,7 @@ static struct pair_slot *pair_find(const struct trainer *t, uint64_t pair)
 {
 	size_t i = (size_t)(pair * 0x9e3779b97f4a7c15u >> 20) & t->mask;
 
-	while (t->pairs[i].pair != pair && t->pairs[i].pair != BPE_NO_PAIR)
+	while (t->pairs[i].pair != pair && t->pairs[i].pair != NO_PAIR)
 		i = (i + 1) & t->mask;
 	return &t->pairs[i];
 }
@@ -108,9 +110,9 @@ static void pairs_resize(struct trainer *t, size_t cap)
 	t->pairs = mem_array(cap, sizeof(*t->pairs));
 	t->mask = cap - 1;
 	for (size_t i = 0; i < cap; i++)
-		t->pairs[i].pair = BPE_NO_PAIR;
+		t->pairs[i].pair = NO_PAIR;
 	for (size_t i = 0; i < n; i++)
-		if (old[i].pair != BPE_NO_PAIR)
+		if (old[i].pair != NO_PAIR)
 			*pair_find(t, old[i].pair) = old[i];
 	mem_free(old);
 }
@@ -122,7 +124,7 @@ static struct pair_slot *pair_at(struct trainer *t, uint64_t pair)
 	if (t->n_pairs * 2 > t->mask)
 		pairs_resize(t, (t->mask + 1) * 2);
 	s = pair_find(t, pair);
-	if (s->pair == BPE_NO_PAIR) {
+	if (s->pair == NO_PAIR) {
 		*s = (struct pair_slot){.pair = pair, .fresh = -1};
 		t->n_pairs++;
 	}
@@ -346,7 +348,7 @@ static void drop_repeats(struct bpe_vocab *v)
 
 	bpe_init(&seen, (size_t)v->n_merges);
 	for (int32_t i = v->n_merges; i-- > 0;) {
-		if (!bpe_has_merge(&seen, v->merges[i][0], v->merges[i][1])) {
+		if (bpe_rank(&seen, v->merges[i][0], v->merges[i][1]) == BPE_NO_RANK) {
 			out--;
 			v->merges[out][0] = v->merges[i][0];
 			v->merges[out][1] = v->merges[i][1];

@@ -18,7 +18,8 @@ struct tokenizer_scratch *tokenizer_scratch_open(const struct tokenizer *t)
 	struct tokenizer_scratch *s = mem_zalloc(sizeof(*s));
 
 	(void)t;
-	s->cache = mem_array(CACHE_SLOTS, sizeof(*s->cache));
+	s->cache.shorts = mem_array((size_t)1 << PIECE_SHORT_BITS, sizeof(*s->cache.shorts));
+	s->cache.longs = mem_array((size_t)1 << PIECE_LONG_BITS, sizeof(*s->cache.longs));
 	return s;
 }
 
@@ -26,7 +27,8 @@ void tokenizer_scratch_close(struct tokenizer_scratch *s)
 {
 	if (!s)
 		return;
-	mem_free(s->cache);
+	mem_free(s->cache.shorts);
+	mem_free(s->cache.longs);
 	bpe_scratch_release(&s->bpe);
 	for (int i = 0; i < TOKENIZER_STAGES; i++) {
 		pretok_iter_release(&s->iter[i]);
@@ -52,44 +54,66 @@ static void encode_uncached(struct encoder *e, const uint8_t *p, size_t n)
 	bpe_encode(&e->t->bpe, &e->s->bpe, p, n, e->out);
 }
 
-static void ids_append(struct ids *out, const int32_t *v, int n)
+static inline void ids_room(struct ids *out, int64_t n)
 {
-	if (out->cap - out->n < n) {
+	if (__builtin_expect(out->cap - out->n < n, 0)) {
 		out->cap = out->cap * 2 + 64;
 		out->v = mem_grow(out->v, (size_t)out->cap, sizeof(*out->v));
 	}
-	for (int i = 0; i < n; i++)
-		out->v[out->n + i] = v[i];
+}
+
+static inline void ids_append(struct ids *out, const int32_t *v, int room, int n)
+{
+	ids_room(out, room);
+	memcpy(out->v + out->n, v, (size_t)room * sizeof(*v)); /* of a fixed size: what is too much is written over */
 	out->n += n;
 }
 
-static void encode_piece(struct encoder *e, const uint8_t *p, size_t n)
+/* A piece that is not in the cache of short ones: from the other cache, or by merging, and kept where it fits. */
+static void encode_rarer(struct encoder *e, const uint8_t *p, size_t n, size_t readable, struct piece_short *s)
 {
-	uint64_t key[3] = {0}, h;
-	struct cache_entry *c;
+	uint64_t key[4];
 	int64_t before = e->out->n;
 
-	if (n > CACHE_KEY) {
-		encode_uncached(e, p, n);
-		return;
-	}
-	memcpy(key, p, n);
-	h = (key[0] ^ n) * 0x9e3779b97f4a7c15u;
-	h = (h ^ (h >> 29) ^ key[1]) * 0xbf58476d1ce4e5b9u;
-	h = (h ^ (h >> 32) ^ key[2]) * 0x94d049bb133111ebu;
-	c = &e->s->cache[h >> 50]; /* CACHE_SLOTS is 2^14 */
-	if (c->len == n && c->key[0] == key[0] && c->key[1] == key[1] && c->key[2] == key[2]) {
-		ids_append(e->out, c->ids, c->n);
+	piece_key(p, n, readable, key, 4);
+	struct piece_long *c = piece_long_at(&e->s->cache, key, n);
+	if (c->len == n && memcmp(c->key, key, sizeof(key)) == 0) {
+		ids_append(e->out, c->ids, PIECE_LONG_IDS, c->n);
 		return;
 	}
 	encode_uncached(e, p, n);
-	if (e->out->n - before <= CACHE_IDS) {
+	size_t k = (size_t)(e->out->n - before);
+	if (s && k <= PIECE_SHORT_IDS) {
+		memcpy(s->key, key, sizeof(s->key));
+		memcpy(s->ids, e->out->v + before, k * sizeof(*s->ids));
+		s->len = (uint8_t)n;
+		s->n = (uint8_t)k;
+	} else if (k <= PIECE_LONG_IDS) {
 		memcpy(c->key, key, sizeof(key));
+		memcpy(c->ids, e->out->v + before, k * sizeof(*c->ids));
 		c->len = (uint8_t)n;
-		c->n = (uint8_t)(e->out->n - before);
-		for (int i = 0; i < c->n; i++)
-			c->ids[i] = e->out->v[before + i];
+		c->n = (uint8_t)k;
 	}
+}
+
+/* One piece; readable says how many bytes from p on may be read. */
+static inline void encode_piece(struct encoder *e, const uint8_t *p, size_t n, size_t readable)
+{
+	uint64_t key[2];
+
+	if (n > PIECE_SHORT) {
+		if (n > PIECE_LONG)
+			encode_uncached(e, p, n);
+		else
+			encode_rarer(e, p, n, readable, NULL);
+		return;
+	}
+	piece_key(p, n, readable, key, 2);
+	struct piece_short *c = piece_short_at(&e->s->cache, key, n);
+	if (__builtin_expect(c->len == n && c->key[0] == key[0] && c->key[1] == key[1], 1))
+		ids_append(e->out, c->ids, PIECE_SHORT_IDS, c->n);
+	else
+		encode_rarer(e, p, n, readable, c);
 }
 
 /* Notes where the ids from `first` on end, given that their piece ends at `end` of the text. */
@@ -117,7 +141,7 @@ static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, 
 	if (stage == e->t->n_stages) {
 		int64_t first = e->out->n;
 
-		encode_piece(e, p, n);
+		encode_piece(e, p, n, n);
 		if (e->o->ends)
 			note_ends(e, first, e->base + shift, e->base + shift + n);
 		return OK;
@@ -131,6 +155,13 @@ static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, 
 		p = (const uint8_t *)b->data;
 		n++;
 		extra = 1;
+	}
+	if (stage + 1 == e->t->n_stages && !extra && !e->o->ends && pretok_is_scanned(st->kind)) {
+		for (from = 0; from < n; from = to) {
+			to = pretok_scan(st->kind, p, from, n);
+			encode_piece(e, p + from, to - from, n - from);
+		}
+		return OK;
 	}
 	it = &e->s->iter[stage];
 	pretok_begin(it, st, p, n);

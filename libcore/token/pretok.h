@@ -40,7 +40,12 @@ void pretok_begin(struct pretok_iter *it, const struct pretok_stage *st, const u
 enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err);
 void pretok_iter_release(struct pretok_iter *it);
 
-/* End of the piece that begins at i < n, for the hand-written kinds. */
+/* Whether a kind is a hand-written one, whose pieces are one behind the other. */
+static inline bool pretok_is_scanned(enum pretok_kind kind)
+{
+	return kind >= PRETOK_DIGIT && kind <= PRETOK_O200K;
+}
+/* End of the piece that begins at i < n, for those. */
 size_t pretok_scan(enum pretok_kind kind, const uint8_t *s, size_t i, size_t n);
 
 #endif

@@ -113,8 +113,8 @@ static enum status read_merges(struct tokenizer *t, const struct json *merges, s
 	struct buf both = {0};
 	enum status st = OK;
 
-	if (!merges || merges->type != JSON_ARRAY || merges->len >= UINT32_MAX)
-		return error_set(err, ERR_DATA, "model.merges is not a list");
+	if (!merges || merges->type != JSON_ARRAY || merges->len > BPE_RANKS_MAX)
+		return error_set(err, ERR_DATA, "model.merges is not a list of at most %d", BPE_RANKS_MAX);
 	bpe_init(&t->bpe, merges->len);
 	for (size_t i = 0; i < merges->len && st == OK; i++) {
 		st = read_merge(t, &merges->items[i], (uint32_t)i, &both, err);
@@ -156,6 +156,7 @@ enum status tokenizer_read_model(struct tokenizer *t, const struct json *m, stru
 
 		t->bpe.byte_id[b] = strmap_get(&t->vocab, c, (size_t)utf8_encode(bpe_byte_char((uint8_t)b), c));
 	}
+	bpe_finish(&t->bpe);
 	unk = json_get_str(m, "unk_token", "");
 	t->bpe.unk = *unk ? strmap_get(&t->vocab, unk, strlen(unk)) : -1;
 	t->bpe.fuse_unk = json_get_bool(m, "fuse_unk", false);

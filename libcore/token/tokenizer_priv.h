@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "token/added.h"
 #include "token/bpe.h"
+#include "token/piece_cache.h"
 #include "token/pretok.h"
 #include "token/strmap.h"
 #include "token/tokenizer.h"
@@ -42,15 +43,8 @@ struct tokenizer {
 	enum status template_status;
 };
 
-enum { CACHE_KEY = 24, CACHE_IDS = 9, CACHE_SLOTS = 1 << 14 };
-struct cache_entry {                 /* one cache line: a short piece and its ids */
-	uint64_t key[3];             /* the piece, zero padded */
-	uint8_t len, n;              /* len 0 = empty */
-	int32_t ids[CACHE_IDS];
-};
-
 struct tokenizer_scratch {
-	struct cache_entry *cache;
+	struct piece_cache cache;
 	struct bpe_scratch bpe;
 	struct pretok_iter iter[TOKENIZER_STAGES];
 	struct buf clean, norm, prefixed[TOKENIZER_STAGES];

@@ -1,5 +1,7 @@
 #include "token/unicode.h"
 
+#include "base/json_escape.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <utf8proc.h>
@@ -117,6 +119,8 @@ size_t utf8_valid_prefix(const char *s, size_t n)
 	const uint8_t *p = (const uint8_t *)s;
 	size_t i = 0;
 
+	if (n >= 64 && utf8_valid(s, n))
+		return n;
 	while (i < n) {
 		uint64_t w;
 		int k;

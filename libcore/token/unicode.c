@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 uint8_t unicode_bmp[65536];
+static uint8_t inert_bmp[65536 / 8];
 
 const char *unicode_version(void)
 {
@@ -48,10 +49,14 @@ uint8_t unicode_class_astral(uint32_t cp)
 	}
 }
 
+static bool is_inert(uint32_t cp);
+
 static void fill_table(void)
 {
-	for (uint32_t cp = 0; cp < 65536; cp++)
+	for (uint32_t cp = 0; cp < 65536; cp++) {
 		unicode_bmp[cp] = unicode_class_astral(cp);
+		inert_bmp[cp / 8] |= (uint8_t)(is_inert(cp) << cp % 8);
+	}
 }
 
 void unicode_init(void)
@@ -173,23 +178,62 @@ static void order_marks(utf8proc_int32_t *cp, size_t n)
 	mem_free(copy);
 }
 
-static bool surely_nfc(const uint8_t *p, size_t n)
+/* A character that NFC leaves alone, whatever stands around it: no mark, in that form itself, and nothing that joins the one before it
+ * (utf8proc marks those by the upper half of comb_index, but for Hangul's vowels and finals). Text can be cut before it and normalized
+ * in parts. */
+static bool is_inert(uint32_t cp)
 {
-	for (size_t i = 0; i < n; i++)
-		if (p[i] >= 0xcc) /* below U+0300 nothing composes or decomposes away */
-			return false;
-	return true;
+	const utf8proc_property_t *u = utf8proc_get_property((utf8proc_int32_t)cp);
+	utf8proc_int32_t c[8];
+	int boundclass = UTF8PROC_BOUNDCLASS_START;
+	utf8proc_ssize_t n;
+
+	if ((cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11a8 && cp <= 0x11c2) || u->combining_class || (u->comb_index != UINT16_MAX && u->comb_index >= 0x8000))
+		return false;
+	n = utf8proc_decompose_char((utf8proc_int32_t)cp, c, 8, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundclass);
+	if (n < 1 || n > 8)
+		return false;
+	return utf8proc_normalize_utf32(c, n, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1 && (uint32_t)c[0] == cp;
 }
 
-bool unicode_nfc(const char *s, size_t n, struct buf *out)
+static inline bool inert(uint32_t cp)
 {
-	const uint8_t *p = (const uint8_t *)s;
+	return cp < 65536 ? inert_bmp[cp / 8] >> cp % 8 & 1 : is_inert(cp);
+}
+
+/* The first character from i on that is not inert, n if all are; *before is the one before it. */
+static size_t next_active(const uint8_t *p, size_t i, size_t n, size_t *before)
+{
+	int bytes;
+
+	for (*before = i; i < n; i += (size_t)bytes) {
+		uint64_t w;
+
+		bytes = 1;
+		if (n - i >= 8) {
+			memcpy(&w, p + i, 8);
+			if (!(w & 0x8080808080808080u)) {
+				bytes = 8;
+				*before = i + 7;
+				continue;
+			}
+		}
+		/* below U+0300 nothing composes or decomposes away */
+		if (p[i] >= 0xcc && !inert(utf8_decode(p + i, &bytes)))
+			return i;
+		if (p[i] >= 0x80 && p[i] < 0xcc)
+			bytes = 2;
+		*before = i;
+	}
+	return n;
+}
+
+static void normalize(const uint8_t *p, size_t n, struct buf *out)
+{
 	utf8proc_int32_t *cp = NULL;
 	size_t len = 0, cap = 0;
 	utf8proc_ssize_t composed;
 
-	if (surely_nfc(p, n))
-		return false;
 	for (size_t i = 0; i < n;) {
 		int bytes, boundclass = UTF8PROC_BOUNDCLASS_START;
 		uint32_t c = utf8_decode(p + i, &bytes);
@@ -208,12 +252,34 @@ bool unicode_nfc(const char *s, size_t n, struct buf *out)
 			order_marks(cp + i, j - i);
 	}
 	composed = utf8proc_normalize_utf32(cp, (utf8proc_ssize_t)len, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-	buf_reserve(out, n);
 	for (utf8proc_ssize_t i = 0; i < composed; i++) {
 		char u[4];
 
 		buf_add(out, u, (size_t)utf8_encode((uint32_t)cp[i], u));
 	}
 	mem_free(cp);
+}
+
+bool unicode_nfc(const char *s, size_t n, struct buf *out)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t done = 0, from, active = next_active(p, 0, n, &from);
+
+	if (active == n)
+		return false;
+	buf_reserve(out, n);
+	while (active < n) {
+		size_t end = active, last = 0;
+		int bytes;
+
+		while (end < n && !inert(utf8_decode(p + end, &bytes)))
+			end += (size_t)bytes;
+		buf_add(out, p + done, from - done);
+		normalize(p + from, end - from, out);
+		done = end;
+		active = next_active(p, end, n, &last);
+		from = last;
+	}
+	buf_add(out, p + done, n - done);
 	return true;
 }

@@ -3,12 +3,14 @@
 #include "unit.h"
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "token/tokenizer_priv.h"
 #include "token/unicode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 #define GOLDENS "tests/golden/data/token/"
 
@@ -266,6 +268,45 @@ static void normalization_orders_long_runs_of_marks(void **state)
 	buf_release(&out);
 }
 
+/* Letters with and without marks, Hangul by syllables and letters, characters that decompose to others for good. */
+static uint32_t character(struct rng *r)
+{
+	static const uint32_t some[] = {'a', 'e', 'n', ' ', 0xe9, 0x1ebf, 0x301, 0x302, 0x323, 0x345, 0x308, 0x304, 0x1100, 0x1161, 0x11a8, 0xac00, 0xac01,
+					0x212b, 0x2126, 0xf900, 0xfb1d, 0x9c7, 0x9be, 0x9d7, 0x4e2d, 0x3042, 0x3099, 0x304b, 0x1d15e, 0x1f600,
+					0x110a5, 0x110ba, 0x2f800, 0xfffd, 0xe000, 0x0f71, 0x0f72, 0x0f73, 0x0344, 0x958};
+	uint32_t cp;
+
+	if (rng_below(r, 4))
+		return some[rng_below(r, sizeof(some) / sizeof(*some))];
+	do
+		cp = 1 + (uint32_t)rng_below(r, 0x2ffff);
+	while (cp >= 0xd800 && cp < 0xe000);
+	return cp;
+}
+
+static void normalizing_in_parts_is_normalizing_the_whole(void **state)
+{
+	struct rng r = rng_open(8, 0);
+
+	(void)state;
+	unicode_init();
+	for (int round = 0; round < 20000; round++) {
+		struct buf in = {0}, out = {0};
+
+		for (uint64_t n = rng_below(&r, 24); n > 0; n--) {
+			char c[4];
+			buf_add(&in, c, (size_t)utf8_encode(character(&r), c));
+		}
+		buf_add(&in, "", 0);
+		char *want = (char *)utf8proc_NFC((const utf8proc_uint8_t *)in.data);
+		bool changed = unicode_nfc(in.data, in.len, &out);
+		assert_string_equal(changed ? out.data : in.data, want);
+		free(want);
+		buf_release(&in);
+		buf_release(&out);
+	}
+}
+
 static void what_is_not_supported_is_refused_by_name(void **state)
 {
 	static const struct { const char *model, *rest, *says; } cases[] = {
@@ -308,6 +349,7 @@ int main(void)
 		cmocka_unit_test(scan_and_heap_merge_as_the_definition_says),
 		cmocka_unit_test(a_megabyte_without_a_cut_is_no_trouble),
 		cmocka_unit_test(normalization_orders_long_runs_of_marks),
+		cmocka_unit_test(normalizing_in_parts_is_normalizing_the_whole),
 		cmocka_unit_test(what_is_not_supported_is_refused_by_name),
 	};
 

@@ -117,6 +117,14 @@ static enum status as_arrow(const struct batch *b, int64_t row, struct error *er
 	return writer_row(tool.out, err);
 }
 
+/* g.line; text is safe for a terminal as it is, and may have colours. */
+static enum status write_line(struct error *err)
+{
+	if (g.terminal && tool.format != VIEW_TEXT)
+		g.line.len = terminal_safe(g.line.data, g.line.len);
+	return output_write(g.out, g.line.data, g.line.len, err);
+}
+
 static enum status show(const struct batch *b, int64_t row, int64_t number, struct error *err)
 {
 	buf_clear(&g.line);
@@ -131,9 +139,7 @@ static enum status show(const struct batch *b, int64_t row, int64_t number, stru
 	case VIEW_TEXT: pretty_row(&g.pretty, b, g.columns, g.n_columns, row, number, &g.line); break;
 	default: as_json(b, row);
 	}
-	if (g.terminal && tool.format != VIEW_TEXT)
-		g.line.len = terminal_safe(g.line.data, g.line.len);
-	return output_write(g.out, g.line.data, g.line.len, err);
+	return write_line(err);
 }
 
 /* --- columns ----------------------------------------------------------------------------------- */
@@ -201,7 +207,7 @@ static enum status begin_rows(struct reader *r, struct error *err)
 	if (st == OK && first && !opts.stats && tool.format == VIEW_CSV) {
 		buf_clear(&g.line);
 		csv_header();
-		st = output_write(g.out, g.line.data, g.line.len, err);
+		st = write_line(err);
 	}
 	return st;
 }
@@ -277,11 +283,13 @@ static enum status rows(struct reader *r, struct error *err)
 	return st == END ? OK : st;
 }
 
-static enum status print(const char *s, size_t n, struct error *err)
+static enum status print(struct buf *b, struct error *err)
 {
 	if (!g.out)
 		TRY(output_open(&g.out, tool.out_path, err));
-	return output_write(g.out, s, n, err);
+	if (g.terminal)
+		b->len = terminal_safe(b->data, b->len);
+	return output_write(g.out, b->data, b->len, err);
 }
 
 static enum status print_schema(struct reader *r, struct error *err)
@@ -293,7 +301,7 @@ static enum status print_schema(struct reader *r, struct error *err)
 		field_print(&s->fields[i], &g.line);
 		buf_char(&g.line, '\n');
 	}
-	return print(g.line.data, g.terminal ? terminal_safe(g.line.data, g.line.len) : g.line.len, err);
+	return print(&g.line, err);
 }
 
 static enum status verify(struct reader *r, struct error *err)
@@ -312,7 +320,7 @@ static enum status verify(struct reader *r, struct error *err)
 	buf_clear(&g.line);
 	buf_printf(&g.line, "%s: whole: %lld rows in %lld batches, %s\n", reader_name(r), (long long)n, (long long)batches,
 		   reader_provenance(r) ? "every checksum right" : "no checksums (not written by quern)");
-	return print(g.line.data, g.line.len, err);
+	return print(&g.line, err);
 }
 
 static enum status print_chain(const char *chain, const char *name, struct error *err)
@@ -321,7 +329,7 @@ static enum status print_chain(const char *chain, const char *name, struct error
 	enum status st = !chain ? error_set(err, ERR_DATA, "no provenance (not written by quern)")
 		       : opts.replay ? provenance_replay(chain, name, &b, err)
 				     : provenance_describe(chain, &b, err);
-	st = st == OK ? print(b.data ? b.data : "", b.len, err) : error_prefix(err, st, "%s", name);
+	st = st == OK ? print(&b, err) : error_prefix(err, st, "%s", name);
 	buf_release(&b);
 	return st;
 }
@@ -359,7 +367,7 @@ static enum status hash(const char *path, struct error *err)
 	buf_printf(&g.line, "%s  %s\n", flat, path);
 	if (*deep)
 		buf_printf(&g.line, "%s  %s, with what is below it\n", deep, path);
-	return print(g.line.data, g.line.len, err);
+	return print(&g.line, err);
 }
 
 static enum status view(const char *path, struct error *err)
@@ -423,14 +431,14 @@ static enum status run(struct error *err)
 	if (opts.count) {
 		buf_clear(&g.line);
 		buf_printf(&g.line, "%lld\n", (long long)g.counted);
-		TRY(print(g.line.data, g.line.len, err));
+		TRY(print(&g.line, err));
 	}
 	if (g.sort)
 		TRY(show_sorted(err));
 	if (opts.stats) {
 		buf_clear(&g.line);
 		(tool.format == VIEW_JSONL ? column_stats_jsonl : column_stats_text)(g.stats, &g.line);
-		TRY(print(g.line.data ? g.line.data : "", g.line.len, err));
+		TRY(print(&g.line, err));
 	}
 	if (opts.row >= 0 && !modes && g.seen <= opts.row)
 		return error_set(err, ERR_USAGE, "there are %lld rows: no row %lld", (long long)g.seen, (long long)opts.row);

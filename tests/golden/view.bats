@@ -143,7 +143,7 @@ ids() { quern view "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f4 | tr -d '\n'; }
 	quern view --stats -o out rows.jsonl
 	[ "$(head -n 1 out)" = "4 rows" ]
 	# no control character of the data comes out
-	! quern view --stats rows.jsonl | grep -q $'\e'
+	! quern view --stats rows.jsonl | grep -q $'\e' || return 1
 	status 2 quern view --stats --format csv rows.jsonl
 	status 2 quern view --stats --count rows.jsonl
 	status 3 quern view --stats rows.jsonl "$DATA/stream/foreign-logical.arrows"
@@ -179,14 +179,19 @@ on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
 	on_terminal "$BIN/view --color never chat.jsonl" | diff want -
 	# not on one: colours if asked for, never else; JSON Lines
 	quern view --format text --color always chat.jsonl | grep -qF $'\e[1;34m[user]\e[0m'
-	! quern view --format text chat.jsonl | grep -q $'\e'
+	! quern view --format text chat.jsonl | grep -q $'\e' || return 1
 	quern view chat.jsonl | head -c 1 | grep -q '{'
 	on_terminal "$BIN/view -o file chat.jsonl" && head -c 1 file | grep -q '{'
 	# CSV writes what is there to a file, and nothing that a terminal obeys to a terminal
 	printf '{"t":"\\u001b[2Jx\\u009b"}\n' >escape.jsonl
 	quern view --format csv escape.jsonl | grep -q $'\e'
-	! on_terminal "$BIN/view --format csv escape.jsonl" | grep -q $'\e'
+	! on_terminal "$BIN/view --format csv escape.jsonl" | grep -q $'\e' || return 1
 	[ "$(on_terminal "$BIN/view --format jsonl escape.jsonl")" = '{"t":"\u001b[2Jx?"}' ]
+	printf '{"a\\u001b[2Jb":1}\n' >name.jsonl
+	quern view --schema name.jsonl | grep -q $'\e'
+	for mode in --schema --stats '--format text' '--format csv' '--format jsonl'; do
+		! on_terminal "$BIN/view --color never $mode name.jsonl" | grep -q $'\e' || return 1
+	done
 	status 2 quern view --color sometimes chat.jsonl
 }
 
@@ -219,7 +224,7 @@ on_terminal() { COLUMNS=40 script -qec "$1" /dev/null </dev/null | tr -d '\r'; }
 	printf '{"id":"1","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n' | quern tokenize-bpe -q -t "$tokenizer" -o chat.arrows
 	quern view -t "$tokenizer" chat.arrows | grep -qF '(97"a") (258<|im_end|>)'
 	quern view -t "$tokenizer" chat.arrows | grep -qF ' 98"b" 258<|im_end|> '
-	! quern view -t "$tokenizer" chat.arrows | grep -q loss_mask
+	! quern view -t "$tokenizer" chat.arrows | grep -q loss_mask || return 1
 	status 2 quern view --format csv -t "$tokenizer" tokens.arrows
 	status 1 quern view -t no-such-directory tokens.arrows
 }

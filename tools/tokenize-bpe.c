@@ -12,7 +12,7 @@ enum loss_on { LOSS_ASSISTANT, LOSS_ALL };
 
 static struct {
 	const char *tokenizer, *chat_template, *eos_token;
-	bool eos, decode, keep_text, truncate, skip_special;
+	bool parse_special, eos, decode, keep_text, truncate, skip_special;
 	int64_t max_length;
 	int loss_on;
 } opts = {.eos = true};
@@ -26,6 +26,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "eos-token", &opts.eos_token, "TOKEN", "that token; without, <|endoftext|> or else the tokenizer's eos_token"),
 	OPT_INT(0, "max-length", &opts.max_length, "N", 0, 2147483647, "reject rows of more than N tokens; 0 is no limit"),
 	OPT_FLAG(0, "truncate", &opts.truncate, "cut long rows at --max-length instead (prompts are never cut)"),
+	OPT_FLAG(0, "parse-special", &opts.parse_special, "documents: special tokens in the text become their ids; else they are text"),
 	OPT_FLAG(0, "keep-text", &opts.keep_text, "keep the columns of text beside the ids"),
 	OPT_GROUP("The way back"),
 	OPT_FLAG(0, "decode", &opts.decode, "tokens to documents"),
@@ -129,7 +130,7 @@ static enum status row_document(struct worker *w, struct batch *b, int64_t row, 
 	w->ids.n = 0;
 	for (int64_t i = 0; i < before->n; i++)
 		ids_push(&w->ids, before->v[i]);
-	TRY(tokenizer_encode(run_state.t, w->scratch, s, n, false, &w->ids, err));
+	TRY(tokenizer_encode(run_state.t, w->scratch, s, n, opts.parse_special, &w->ids, err));
 	for (int64_t i = 0; i < after->n; i++)
 		ids_push(&w->ids, after->v[i]);
 	if (run_state.eos >= 0 && !(after->n && after->v[after->n - 1] == run_state.eos))

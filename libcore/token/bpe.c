@@ -1,6 +1,10 @@
 /* bpe.c - see bpe.h. */
 #include "token/bpe.h"
 
+#include "token/unicode.h"
+
+#include <stdio.h>
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -47,6 +51,7 @@ void bpe_init(struct bpe *m, size_t n)
 {
 	int bits = 6;
 
+	*m = (struct bpe){0};
 	while (((size_t)1 << bits) < n * 2)
 		bits++;
 	m->shift = 64 - bits;
@@ -114,11 +119,30 @@ void bpe_finish(struct bpe *m)
 			m->first[a << 8 | b] = rank_of(m, m->byte_id[a], m->byte_id[b]);
 }
 
+void bpe_finish_by_char(struct bpe *m, const struct strmap *vocab, bool byte_fallback)
+{
+	m->by_char = true;
+	m->vocab = vocab;
+	m->char_id = mem_array(65536, sizeof(*m->char_id));
+	for (uint32_t cp = 0; cp < 65536; cp++) {
+		char c[4];
+
+		m->char_id[cp] = strmap_get(vocab, c, (size_t)utf8_encode(cp, c));
+	}
+	for (int b = 0; b < 256; b++) {
+		char text[8];
+
+		snprintf(text, sizeof(text), "<0x%02X>", b);
+		m->fallback[b] = byte_fallback ? strmap_get(vocab, text, 6) : -1;
+	}
+}
+
 void bpe_release(struct bpe *m)
 {
 	mem_free(m->slots);
 	mem_free(m->filter);
 	mem_free(m->first);
+	mem_free(m->char_id);
 	mem_free(m->merged);
 	*m = (struct bpe){0};
 }
@@ -133,9 +157,52 @@ void bpe_scratch_release(struct bpe_scratch *w)
 	*w = (struct bpe_scratch){0};
 }
 
+/* Tokens of n bytes by fallback; 0 if one has none. */
+static size_t fallback(const struct bpe *m, const uint8_t *p, size_t n, int32_t *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((id[i] = m->fallback[p[i]]) < 0)
+			return 0;
+	return n;
+}
+
+/* As the reference does it: an unknown token waits for the next character that is known, or for the end, also behind
+ * bytes that have come by fallback. */
+static size_t symbols_by_char(const struct bpe *m, const uint8_t *p, size_t n, int32_t *id)
+{
+	size_t k = 0;
+	bool unknown = false;
+	int bytes;
+
+	for (size_t i = 0; i < n; i += (size_t)bytes) {
+		uint32_t cp = utf8_decode(p + i, &bytes);
+		int32_t v = cp < 65536 ? m->char_id[cp] : strmap_get(m->vocab, (const char *)p + i, (size_t)bytes);
+
+		if (v >= 0) {
+			if (unknown)
+				id[k++] = m->unk;
+			unknown = false;
+			id[k++] = v;
+			continue;
+		}
+		size_t got = fallback(m, p + i, (size_t)bytes, id + k);
+		k += got;
+		if (got || m->unk < 0)
+			continue;
+		if (unknown && !m->fuse_unk)
+			id[k++] = m->unk;
+		unknown = true;
+	}
+	if (unknown)
+		id[k++] = m->unk;
+	return k;
+}
+
 /* The symbols a piece starts from; returns how many. id has room for n. */
 static size_t symbols(const struct bpe *m, const uint8_t *p, size_t n, int32_t *id)
 {
+	if (m->by_char)
+		return symbols_by_char(m, p, n, id);
 	size_t k = 0;
 	bool after_unk = false;
 

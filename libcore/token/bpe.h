@@ -6,6 +6,7 @@
 #ifndef QUERN_TOKEN_BPE_H
 #define QUERN_TOKEN_BPE_H
 
+#include "token/strmap.h"
 #include "token/tokenizer.h"
 
 #define BPE_IDS_MAX (1 << 21)                    /* ids and ranks are below these, so that a merge is one word */
@@ -17,6 +18,10 @@ struct bpe {
 	int32_t byte_id[256];        /* token of each single byte; -1 = none */
 	int32_t unk;                 /* token for bytes without one; -1: they are dropped, as the reference does */
 	bool fuse_unk;
+	bool by_char;                /* symbols are characters; else bytes. Then these hold: */
+	const struct strmap *vocab;  /* the caller's */
+	int32_t *char_id;            /* tokens of characters below U+10000; -1 = none */
+	int32_t fallback[256];       /* tokens of the bytes of a character without one; -1 = none */
 	uint64_t *slots;             /* open addressing: left id << 43 | right id << 22 | rank */
 	uint64_t mask;
 	int shift;
@@ -28,8 +33,11 @@ struct bpe {
 void bpe_init(struct bpe *m, size_t n);
 /* A later rank of the same pair replaces an earlier one. */
 void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
-/* When all merges and byte_id are there, before the first piece. */
+/* When all merges and byte_id are there, before the first piece: symbols are bytes. */
 void bpe_finish(struct bpe *m);
+/* The same where they are characters of UTF-8 (SentencePiece's manner). byte_fallback: <0x00> to <0xFF> stand for the others, if the
+ * vocabulary has them. */
+void bpe_finish_by_char(struct bpe *m, const struct strmap *vocab, bool byte_fallback);
 /* Its rank, or BPE_NO_RANK. */
 uint32_t bpe_rank(const struct bpe *m, int32_t left, int32_t right);
 void bpe_release(struct bpe *m);

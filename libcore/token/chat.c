@@ -104,28 +104,6 @@ enum status chat_render(const struct tokenizer *t, const struct chat_message *m,
 
 /* --- spans ------------------------------------------------------------------------------------ */
 
-/* Runs of equal marks, each brought to NFC by itself, so that marks stay aligned with the text. */
-static void normalize_runs(struct buf *text, struct buf *marks)
-{
-	struct buf out = {0}, out_marks = {0};
-
-	for (size_t i = 0, j; i < text->len; i = j) {
-		size_t before = out.len;
-
-		for (j = i + 1; j < text->len && marks->data[j] == marks->data[i]; j++)
-			;
-		if (!unicode_nfc(text->data + i, j - i, &out))
-			buf_add(&out, text->data + i, j - i);
-		buf_reserve(&out_marks, out.len - before);
-		memset(out_marks.data + out_marks.len, marks->data[i], out.len - before);
-		out_marks.len += out.len - before;
-	}
-	buf_release(text);
-	buf_release(marks);
-	*text = out;
-	*marks = out_marks;
-}
-
 static bool is_data(char mark)
 {
 	return mark & (JINJA_DATA | JINJA_ANSWER);
@@ -218,8 +196,6 @@ enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, 
 	struct plain_span *plain;
 	enum status st = render(t, m, n, generation_prompt, &text, &marks, err);
 
-	if (st == OK && t->nfc)
-		normalize_runs(&text, &marks);
 	plain = data_spans(&marks, &o.n_plain);
 	o.plain = plain;
 	if (st == OK)

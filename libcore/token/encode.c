@@ -4,6 +4,12 @@
 
 #include "token/unicode.h"
 
+/* Where the bytes of a text that has been rewritten end in the segment: after the first i of it at map[i]; shift + i if it has not. */
+struct places {
+	size_t shift;
+	const uint32_t *map;
+};
+
 struct encoder {
 	const struct tokenizer *t;
 	struct tokenizer_scratch *s;
@@ -11,7 +17,13 @@ struct encoder {
 	struct ids *out;
 	size_t base;                 /* place in the text of the segment at hand, for ends */
 	size_t limit;                /* end of the segment in the text: ends never pass it */
+	struct places norm;          /* where the bytes of the segment were before the normalizer */
 };
+
+static size_t place_of(const struct places *at, size_t i)
+{
+	return at->map ? at->map[i] : at->shift + i;
+}
 
 struct tokenizer_scratch *tokenizer_scratch_open(const struct tokenizer *t)
 {
@@ -32,10 +44,11 @@ void tokenizer_scratch_close(struct tokenizer_scratch *s)
 	bpe_scratch_release(&s->bpe);
 	for (int i = 0; i < TOKENIZER_STAGES; i++) {
 		pretok_iter_release(&s->iter[i]);
-		buf_release(&s->prefixed[i]);
+		buf_release(&s->rewritten[i]);
+		mem_free(s->places[i].v);
 	}
 	buf_release(&s->clean);
-	buf_release(&s->norm);
+	norm_scratch_release(&s->norm);
 	mem_free(s);
 }
 
@@ -116,47 +129,128 @@ static inline void encode_piece(struct encoder *e, const uint8_t *p, size_t n, s
 		encode_rarer(e, p, n, readable, c);
 }
 
-/* Notes where the ids from `first` on end, given that their piece ends at `end` of the text. */
-static void note_ends(struct encoder *e, int64_t first, size_t start, size_t end)
+/* Bytes that a token takes of the text that the model sees. */
+static size_t token_span(const struct tokenizer *t, int32_t id)
 {
-	size_t at = start;
+	const struct token_text *tok = &t->tokens[id];
 
-	for (int64_t i = first; i < e->out->n; i++) {
-		size_t len;
+	return tok->fallback ? 1 : t->bpe.by_char ? tok->text_len : tok->len;
+}
 
-		tokenizer_bytes(e->t, e->out->v[i], &len);
-		at = at + len > end || i + 1 == e->out->n ? end : at + len;
-		ids_push(e->o->ends, (int32_t)(at < e->limit ? at : e->limit));
+/* Notes where the ids from `first` on end, given that their piece begins at p of the rewritten text. What follows an unknown token ends
+ * with its piece: how much that stood for is not known. */
+static void note_ends(struct encoder *e, int64_t first, size_t start, size_t end, const struct places *at)
+{
+	size_t i = start;
+
+	for (int64_t k = first; k < e->out->n; k++) {
+		size_t n = token_span(e->t, e->out->v[k]);
+
+		i = n > end - i || k + 1 == e->out->n || e->out->v[k] == e->t->bpe.unk ? end : i + n;
+		size_t place = e->base + place_of(at, i);
+		ids_push(e->o->ends, (int32_t)(place < e->limit ? place : e->limit));
 	}
 }
 
-/* Runs the stages from `stage` on over one piece; `shift` is its place in the segment. */
-static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, size_t n, size_t shift, struct error *err)
+/* One piece [from, to) of p, which the model sees. */
+static void encode_whole(struct encoder *e, const uint8_t *p, size_t from, size_t to, size_t n, const struct places *at)
+{
+	int64_t first = e->out->n;
+
+	encode_piece(e, p + from, to - from, n - from);
+	if (e->o->ends)
+		note_ends(e, first, from, to, at);
+}
+
+/* Pieces that begin with a mark: no merge would join them with what stands before. */
+static void encode_at_marks(struct encoder *e, const uint8_t *p, size_t n, const struct places *at)
+{
+	for (size_t from = 0, to; from < n; from = to) {
+		to = from;
+		while (n - to >= MARK_BYTES && !memcmp(p + to, MARK_TEXT, MARK_BYTES))
+			to += MARK_BYTES;
+		const uint8_t *mark = n > to ? memmem(p + to, n - to, MARK_TEXT, MARK_BYTES) : NULL;
+		to = mark ? (size_t)(mark - p) : n;
+		encode_whole(e, p, from, to, n, at);
+	}
+}
+
+static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, size_t n, const struct places *at, struct error *err);
+
+/* --- rewriting ----------------------------------------------------------------------------------- */
+
+static void places_push(struct places_buf *b, size_t place)
+{
+	MEM_PUSH_ROOM(b->v, b->n, b->cap);
+	b->v[b->n++] = (uint32_t)place;
+}
+
+struct rewriter {
+	struct buf *text;
+	struct places_buf *map;      /* NULL: not asked for */
+	const struct places *from;
+};
+
+/* n bytes that stand for what ends at byte `end` of the text before. */
+static void put(struct rewriter *w, const char *p, size_t n, size_t end)
+{
+	buf_add(w->text, p, n);
+	for (size_t i = 0; w->map && i < n; i++)
+		places_push(w->map, place_of(w->from, end));
+}
+
+/* What a stage makes of its text before it cuts it. */
+static void rewrite(struct encoder *e, int stage, const uint8_t *p, size_t n, const struct places *at)
+{
+	const struct pretok_stage *st = &e->t->stages[stage];
+	struct rewriter w = {&e->s->rewritten[stage], e->o->ends ? &e->s->places[stage] : NULL, at};
+	bool marks = st->rewrite == REWRITE_METASPACE;
+	bool marked = *p == ' ' || (marks && n >= st->string_n && !memcmp(p, st->string, st->string_n));
+	bool first = e->base + place_of(at, 0) == 0;
+
+	buf_clear(w.text);
+	e->s->places[stage].n = 0;
+	if (w.map)                           /* after none of its bytes */
+		places_push(w.map, place_of(at, 0));
+	if (st->rewrite == REWRITE_SPACE && !marked)
+		put(&w, " ", 1, 0);
+	if (marks && !marked && (st->prepend == PREPEND_ALWAYS || (st->prepend == PREPEND_FIRST && first)))
+		put(&w, st->string, st->string_n, 0);
+	for (size_t i = 0; i < n; i++) {
+		char c[4] = {(char)p[i]};
+
+		if (marks && p[i] == ' ')
+			put(&w, st->string, st->string_n, i + 1);
+		else
+			put(&w, c, st->rewrite == REWRITE_ALPHABET ? (size_t)utf8_encode(bpe_byte_char(p[i]), c) : 1, i + 1);
+	}
+}
+
+/* Runs the stages from `stage` on over one piece. */
+static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, size_t n, const struct places *at, struct error *err)
 {
 	const struct pretok_stage *st = &e->t->stages[stage];
 	struct pretok_iter *it;
-	size_t from, to, extra = 0;
+	struct places here = *at;
+	size_t from, to;
 	enum status status;
 
+	if (n == 0)
+		return OK;
 	if (stage == e->t->n_stages) {
-		int64_t first = e->out->n;
-
-		encode_piece(e, p, n, n);
-		if (e->o->ends)
-			note_ends(e, first, e->base + shift, e->base + shift + n);
+		if (e->t->cut_at_marks)
+			encode_at_marks(e, p, n, at);
+		else
+			encode_whole(e, p, 0, n, n, at);
 		return OK;
 	}
-	if (st->prefix_space && n && p[0] != ' ') {
-		struct buf *b = &e->s->prefixed[stage];
-
-		buf_clear(b);
-		buf_char(b, ' ');
-		buf_add(b, p, n);
-		p = (const uint8_t *)b->data;
-		n++;
-		extra = 1;
+	if (st->rewrite != REWRITE_NOTHING) {
+		rewrite(e, stage, p, n, at);
+		p = (const uint8_t *)e->s->rewritten[stage].data;
+		n = e->s->rewritten[stage].len;
+		here = (struct places){0, e->o->ends ? e->s->places[stage].v : NULL};
 	}
-	if (stage + 1 == e->t->n_stages && !extra && !e->o->ends && pretok_is_scanned(st->kind)) {
+	if (stage + 1 == e->t->n_stages && !e->o->ends && !e->t->cut_at_marks && pretok_is_scanned(st->kind)) {
 		for (from = 0; from < n; from = to) {
 			to = pretok_scan(st->kind, p, from, n);
 			encode_piece(e, p + from, to - from, n - from);
@@ -166,9 +260,9 @@ static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, 
 	it = &e->s->iter[stage];
 	pretok_begin(it, st, p, n);
 	while ((status = pretok_next(it, &from, &to, err)) == OK) {
-		size_t place = shift + (from > extra ? from - extra : 0);
+		struct places piece = {here.shift + from, here.map ? here.map + from : NULL};
 
-		TRY(encode_stage(e, stage + 1, p + from, to - from, place, err));
+		TRY(encode_stage(e, stage + 1, p + from, to - from, &piece, err));
 	}
 	return status == END ? OK : status;
 }
@@ -221,9 +315,9 @@ static bool special_allowed(const struct encode_options *o, size_t from, size_t 
 	return lo == o->n_plain || o->plain[lo].from >= to;
 }
 
-typedef enum status piece_fn(struct encoder *e, const uint8_t *s, size_t n, struct error *err);
+typedef enum status piece_fn(struct encoder *e, const uint8_t *s, size_t from, size_t to, struct error *err);
 
-/* Cuts s at the tokens of one set: rest gets what lies between, and `base` moves along. */
+/* Cuts s at the tokens of one set: rest gets what lies between. */
 static enum status split_added(struct encoder *e, const struct added_set *set, const uint8_t *s, size_t n, piece_fn *rest,
 			       struct error *err)
 {
@@ -235,7 +329,7 @@ static enum status split_added(struct encoder *e, const struct added_set *set, c
 		const struct added_token *a = &e->t->added[k];
 
 		look = stop;
-		if (a->special && !special_allowed(e->o, base + start, base + stop))
+		if (a->special && !special_allowed(e->o, base + place_of(&e->norm, start), base + place_of(&e->norm, stop)))
 			continue;
 		if (a->single_word && (word_before(s, start) || (stop < n && unicode_class_at(s + stop, &bytes) & U_WORD)))
 			continue;
@@ -247,38 +341,43 @@ static enum status split_added(struct encoder *e, const struct added_set *set, c
 		while (a->rstrip && stop < n && unicode_class_at(s + stop, &bytes) & U_SPACE)
 			stop += (size_t)bytes;
 		if (done < start) {
-			e->base = base + done;
-			e->limit = base + start < limit ? base + start : limit;
-			TRY(rest(e, s + done, start - done, err));
+			size_t before = base + place_of(&e->norm, start);
+			e->limit = before < limit ? before : limit;
+			TRY(rest(e, s, done, start, err));
 		}
 		ids_push(e->out, a->id);
-		if (e->o->ends)
-			ids_push(e->o->ends, (int32_t)(base + stop < limit ? base + stop : limit));
+		if (e->o->ends) {
+			size_t end = base + place_of(&e->norm, stop);
+			ids_push(e->o->ends, (int32_t)(end < limit ? end : limit));
+		}
 		done = stop;
 	}
-	e->base = base + done;
 	e->limit = limit;
-	if (done < n)
-		TRY(rest(e, s + done, n - done, err));
+	return done < n ? rest(e, s, done, n, err) : OK;
+}
+
+/* [from, to) of a segment that the normalizer has made. */
+static enum status encode_normalized(struct encoder *e, const uint8_t *s, size_t from, size_t to, struct error *err)
+{
+	struct places at = {e->norm.shift + from, e->norm.map ? e->norm.map + from : NULL};
+
+	return encode_stage(e, 0, s + from, to - from, &at, err);
+}
+
+/* [from, to) of the text. */
+static enum status encode_raw(struct encoder *e, const uint8_t *s, size_t from, size_t to, struct error *err)
+{
+	size_t n = to - from, base = e->base;
+	const char *p = (const char *)s + from;
+	const uint32_t *map = NULL;
+
+	TRY(normalizer_apply(&e->t->normalizer, &e->s->norm, &p, &n, e->o->ends ? &map : NULL, err));
+	e->base = base + from;
+	e->norm = (struct places){0, map};
+	enum status st = split_added(e, &e->t->normalized, (const uint8_t *)p, n, encode_normalized, err);
 	e->base = base;
-	return OK;
-}
-
-static enum status encode_normalized(struct encoder *e, const uint8_t *s, size_t n, struct error *err)
-{
-	return encode_stage(e, 0, s, n, 0, err);
-}
-
-static enum status encode_raw(struct encoder *e, const uint8_t *s, size_t n, struct error *err)
-{
-	struct buf *norm = &e->s->norm;
-
-	buf_clear(norm);
-	if (e->t->nfc && unicode_nfc((const char *)s, n, norm)) {
-		s = (const uint8_t *)norm->data;
-		n = norm->len;
-	}
-	return split_added(e, &e->t->normalized, s, n, encode_normalized, err);
+	e->norm = (struct places){0};
+	return st;
 }
 
 enum status tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,

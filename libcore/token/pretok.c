@@ -109,7 +109,7 @@ static const char *translate(const char *p, size_t n, struct buf *out)
 	return NULL;
 }
 
-enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t n, struct error *err)
+enum status pretok_compile_regex(struct pretok_stage *st, const char *pattern, size_t n, struct error *err)
 {
 	struct buf own = {0};
 	const char *wrong;
@@ -118,11 +118,6 @@ enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t 
 	int code;
 
 	*st = (struct pretok_stage){0};
-	for (int i = 0; i < N_KNOWN; i++)
-		if (strlen(known[i].pattern) == n && !memcmp(known[i].pattern, pattern, n)) {
-			st->kind = known[i].kind;
-			return OK;
-		}
 	wrong = translate(pattern, n, &own);
 	if (wrong) {
 		buf_release(&own);
@@ -144,9 +139,37 @@ enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t 
 	return OK;
 }
 
+static const struct known *find_known(const char *pattern, size_t n)
+{
+	for (int i = 0; i < N_KNOWN; i++)
+		if (strlen(known[i].pattern) == n && !memcmp(known[i].pattern, pattern, n))
+			return &known[i];
+	return NULL;
+}
+
+bool pretok_leaves_gaps(const char *pattern, size_t n)
+{
+	return !find_known(pattern, n);
+}
+
+enum status pretok_compile(struct pretok_stage *st, const char *pattern, size_t n, struct error *err)
+{
+	const struct known *k = find_known(pattern, n);
+
+	*st = (struct pretok_stage){ .kind = k ? k->kind : PRETOK_NONE };
+	return k ? OK : pretok_compile_regex(st, pattern, n, err);
+}
+
+enum status pretok_compile_string(struct pretok_stage *st, const char *s, size_t n, struct error *err)
+{
+	*st = (struct pretok_stage){ .kind = PRETOK_STRING, .string = mem_strndup(s, n), .string_n = n };
+	return n ? OK : error_set(err, ERR_UNSUPPORTED, "pre-tokenizer pattern: an empty string is not supported");
+}
+
 void pretok_release(struct pretok_stage *st)
 {
 	pcre2_code_free(st->regex);
+	mem_free(st->string);
 	*st = (struct pretok_stage){0};
 }
 
@@ -156,7 +179,18 @@ void pretok_begin(struct pretok_iter *it, const struct pretok_stage *st, const u
 	it->s = s;
 	it->n = n;
 	it->pos = it->search = 0;
-	it->ahead = false;
+	it->ahead = it->peeked = false;
+}
+
+static bool find_string(struct pretok_iter *it)
+{
+	const uint8_t *p = it->search <= it->n ? memmem(it->s + it->search, it->n - it->search, it->stage->string, it->stage->string_n) : NULL;
+
+	if (!p)
+		return false;
+	it->match_from = (size_t)(p - it->s);
+	it->match_to = it->search = it->match_from + it->stage->string_n;
+	return true;
 }
 
 /* Finds the next match at or after search into match_from, match_to; false if there is none. */
@@ -165,6 +199,10 @@ static enum status find(struct pretok_iter *it, bool *found, struct error *err)
 	PCRE2_SIZE *span;
 	int rc, k;
 
+	if (it->stage->kind == PRETOK_STRING) {
+		*found = find_string(it);
+		return OK;
+	}
 	if (!it->match) {
 		it->match = pcre2_match_data_create(1, NULL);
 		it->context = pcre2_match_context_create(NULL);
@@ -206,23 +244,81 @@ static enum status find(struct pretok_iter *it, bool *found, struct error *err)
 	return OK;
 }
 
-enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err)
+enum status pretok_find(struct pretok_iter *it, bool *found, size_t *from, size_t *to, struct error *err)
 {
+	TRY(find(it, found, err));
+	*from = it->match_from;
+	*to = it->match_to;
+	return OK;
+}
+
+/* The next match or stretch between matches that is not empty; END behind the last. */
+static enum status next_span(struct pretok_iter *it, size_t *from, size_t *to, bool *match, struct error *err)
+{
+	if (it->peeked) {
+		*from = it->peeked_from;
+		*to = it->peeked_to;
+		*match = it->peeked_match;
+		it->peeked = false;
+		return OK;
+	}
 	if (it->pos >= it->n)
 		return END;
 	*from = it->pos;
-	if (it->stage->kind != PRETOK_REGEX) {
-		*to = it->pos = pretok_scan(it->stage->kind, it->s, it->pos, it->n);
-		return OK;
-	}
 	while (!it->ahead || it->match_to <= it->pos) {
 		TRY(find(it, &it->ahead, err));
 		if (!it->ahead) {
 			*to = it->pos = it->n;
+			*match = it->stage->invert;
 			return OK;
 		}
 	}
+	*match = (it->match_from <= it->pos) != it->stage->invert;
 	*to = it->pos = it->match_from > it->pos ? it->match_from : it->match_to;
+	return OK;
+}
+
+/* Takes the span behind into the one at hand if it is a match, or none, as wanted. */
+static enum status take_next(struct pretok_iter *it, bool match, size_t *to, bool *taken, struct error *err)
+{
+	enum status st = next_span(it, &it->peeked_from, &it->peeked_to, &it->peeked_match, err);
+
+	*taken = st == OK && it->peeked_match == match;
+	it->peeked = st == OK && !*taken;
+	if (*taken)
+		*to = it->peeked_to;
+	return st == END ? OK : st;
+}
+
+static enum status next_split(struct pretok_iter *it, size_t *from, size_t *to, struct error *err)
+{
+	bool match, taken = true;
+
+	do
+		TRY(next_span(it, from, to, &match, err));
+	while (it->stage->behavior == SPLIT_REMOVED && match);
+	switch (it->stage->behavior) {
+	case SPLIT_WITH_PREVIOUS:
+		return match ? OK : take_next(it, true, to, &taken, err);
+	case SPLIT_WITH_NEXT:
+		return match ? take_next(it, false, to, &taken, err) : OK;
+	case SPLIT_CONTIGUOUS:
+		while (taken)
+			TRY(take_next(it, match, to, &taken, err));
+		return OK;
+	default:
+		return OK;
+	}
+}
+
+enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err)
+{
+	if (it->stage->kind == PRETOK_REGEX || it->stage->kind == PRETOK_STRING)
+		return next_split(it, from, to, err);
+	if (it->pos >= it->n)
+		return END;
+	*from = it->pos;
+	*to = it->pos = pretok_scan(it->stage->kind, it->s, it->pos, it->n);
 	return OK;
 }
 

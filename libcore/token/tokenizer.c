@@ -6,6 +6,41 @@
 
 /* --- loading -------------------------------------------------------------------------------- */
 
+/* The byte that a token of the form <0xE4> stands for, -1 for others. */
+static int fallback_byte(const struct token_text *tok)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	const char *hi, *lo;
+
+	if (tok->text_len != 6 || memcmp(tok->text, "<0x", 3) || tok->text[5] != '>')
+		return -1;
+	hi = strchr(hex, tok->text[3]);
+	lo = strchr(hex, tok->text[4]);
+	return hi && lo && *hi && *lo ? (int)((hi - hex) * 16 + (lo - hex)) : -1;
+}
+
+/* A token decoded by itself. */
+static void decode_token(const struct tokenizer *t, struct token_text *tok, struct buf *b)
+{
+	const struct token_decoder *d = &t->decoder;
+	int byte = t->bpe.by_char && (d->fallback || t->byte_fallback) ? fallback_byte(tok) : -1;
+
+	tok->fallback = byte >= 0;
+	if (byte >= 0) {
+		buf_char(b, (char)byte);
+	} else if (d->byte_level) {
+		token_text_bytes(tok->text, tok->text_len, b);
+	} else {
+		const char *p = tok->text, *end = p + tok->text_len, *mark;
+		while (d->mark && (mark = memmem(p, (size_t)(end - p), d->mark, d->mark_n))) {
+			buf_add(b, p, (size_t)(mark - p));
+			buf_add(b, d->content, d->content_n);
+			p = mark + d->mark_n;
+		}
+		buf_add(b, p, (size_t)(end - p));
+	}
+}
+
 /* Byte strings of all tokens, once the vocabulary is complete. */
 static void fill_bytes(struct tokenizer *t)
 {
@@ -17,7 +52,7 @@ static void fill_bytes(struct tokenizer *t)
 		if (!tok->text)
 			continue;
 		buf_clear(&b);
-		token_text_bytes(tok->text, tok->text_len, &b);
+		decode_token(t, tok, &b);
 		tok->bytes = arena_strndup(&t->arena, b.data ? b.data : "", b.len);
 		tok->len = (uint32_t)b.len;
 	}
@@ -30,6 +65,10 @@ static void fill_whole(struct tokenizer *t, const struct json *vocab)
 	for (size_t i = 0; vocab && i < vocab->len; i++) {
 		int32_t id = strmap_get(&t->vocab, vocab->keys[i].str, vocab->keys[i].len);
 		const struct token_text *tok = &t->tokens[id];
+		if (t->bpe.by_char) {
+			strmap_put(&t->whole, tok->text, tok->text_len, id);
+			continue;
+		}
 		bool raw = tok->len == tok->text_len && !memcmp(tok->bytes, tok->text, tok->len);
 		bool ascii = true;
 
@@ -102,6 +141,7 @@ void tokenizer_close(struct tokenizer *t)
 	added_release(&t->normalized);
 	for (int i = 0; i < TOKENIZER_STAGES; i++)
 		pretok_release(&t->stages[i]);
+	normalizer_release(&t->normalizer);
 	ids_release(&t->prefix);
 	ids_release(&t->suffix);
 	mem_free(t->tokens);
@@ -181,17 +221,42 @@ void tokenizer_around(const struct tokenizer *t, const struct ids **before, cons
 	*after = &t->suffix;
 }
 
+/* Bytes that stand for themselves: their text if that is UTF-8, else U+FFFD for each, as the reference has it. */
+static void add_fallback(const struct buf *bytes, struct buf *out)
+{
+	if (utf8_valid_prefix(bytes->data, bytes->len) == bytes->len)
+		buf_add(out, bytes->data, bytes->len);
+	else
+		for (size_t i = 0; i < bytes->len; i++)
+			buf_str(out, "\xef\xbf\xbd");
+}
+
 void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
 {
-	struct buf raw = {0};
+	struct buf raw = {0}, bytes = {0};
+	int64_t strip = t->decoder.strip;
 
 	for (int64_t i = 0; i < n; i++) {
 		size_t len;
-		const char *bytes = tokenizer_bytes(t, ids[i], &len);
+		const char *p = tokenizer_bytes(t, ids[i], &len);
 
-		if (!skip_special || !tokenizer_is_special(t, ids[i]))
-			buf_add(&raw, bytes, len);
+		if (skip_special && tokenizer_is_special(t, ids[i]))
+			continue;
+		if (len && t->decoder.fallback && t->tokens[ids[i]].fallback) {
+			buf_add(&bytes, p, len);
+			continue;
+		}
+		if (bytes.len)
+			add_fallback(&bytes, &raw);
+		buf_clear(&bytes);
+		buf_add(&raw, p, len);
 	}
-	utf8_append_lossy(out, raw.data ? raw.data : "", raw.len);
+	if (bytes.len)
+		add_fallback(&bytes, &raw);
+	size_t from = 0;
+	while (strip-- > 0 && from < raw.len && raw.data[from] == ' ')
+		from++;
+	utf8_append_lossy(out, raw.data ? raw.data + from : "", raw.len - from);
 	buf_release(&raw);
+	buf_release(&bytes);
 }

@@ -89,6 +89,16 @@ static enum status split_merge(const struct json *j, const char **a, size_t *na,
 	return OK;
 }
 
+static bool begins_with_mark(const char *s, size_t n)
+{
+	return n >= MARK_BYTES && !memcmp(s, MARK_TEXT, MARK_BYTES);
+}
+
+static bool ends_with_mark(const char *s, size_t n)
+{
+	return n >= MARK_BYTES && !memcmp(s + n - MARK_BYTES, MARK_TEXT, MARK_BYTES);
+}
+
 static enum status read_merge(struct tokenizer *t, const struct json *j, uint32_t rank, struct buf *both, struct error *err)
 {
 	const char *a = "", *b = "";
@@ -105,6 +115,7 @@ static enum status read_merge(struct tokenizer *t, const struct json *j, uint32_
 	if (left < 0 || right < 0 || merged < 0)
 		return error_set(err, ERR_DATA, "'%.60s' is not in the vocabulary", left < 0 ? a : right < 0 ? b : both->data);
 	bpe_add_merge(&t->bpe, left, right, rank, merged);
+	t->cut_at_marks &= !begins_with_mark(b, nb) || ends_with_mark(a, na);
 	return OK;
 }
 
@@ -116,6 +127,7 @@ static enum status read_merges(struct tokenizer *t, const struct json *merges, s
 	if (!merges || merges->type != JSON_ARRAY || merges->len > BPE_RANKS_MAX)
 		return error_set(err, ERR_DATA, "model.merges is not a list of at most %d", BPE_RANKS_MAX);
 	bpe_init(&t->bpe, merges->len);
+	t->cut_at_marks = true;
 	for (size_t i = 0; i < merges->len && st == OK; i++) {
 		st = read_merge(t, &merges->items[i], (uint32_t)i, &both, err);
 		if (st != OK)
@@ -127,15 +139,15 @@ static enum status read_merges(struct tokenizer *t, const struct json *merges, s
 
 static enum status check_model(const struct json *m, struct error *err)
 {
-	const char *type = json_get_str(m, "type", "BPE");
+	/* older files do not name it: a list of pairs is Unigram's */
+	const struct json *vocab = json_get(m, "vocab");
+	const char *type = json_get_str(m, "type", vocab && vocab->type == JSON_ARRAY ? "Unigram" : "BPE");
 	static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
 
 	if (strcmp(type, "BPE"))
 		return unsupported(err, "model type", type);
 	if (json_get_num(m, "dropout", 0) != 0)
 		return unsupported(err, "model option", "dropout");
-	if (json_get_bool(m, "byte_fallback", false))
-		return unsupported(err, "model option", "byte_fallback");
 	for (int i = 0; i < 2; i++)
 		if (*json_get_str(m, affixes[i], ""))
 			return unsupported(err, "model option", affixes[i]);
@@ -151,22 +163,34 @@ enum status tokenizer_read_model(struct tokenizer *t, const struct json *m, stru
 	TRY(check_model(m, err));
 	TRY(read_vocab(t, json_get(m, "vocab"), err));
 	TRY(read_merges(t, json_get(m, "merges"), err));
+	unk = json_get_str(m, "unk_token", "");
+	t->bpe.unk = *unk ? strmap_get(&t->vocab, unk, strlen(unk)) : -1;
+	t->bpe.fuse_unk = json_get_bool(m, "fuse_unk", false);
+	t->ignore_merges = json_get_bool(m, "ignore_merges", false);
+	t->byte_fallback = json_get_bool(m, "byte_fallback", false);
+	return OK;
+}
+
+/* What the symbols of a piece are is known when the pre-tokenizer is. */
+static void finish_model(struct tokenizer *t, bool bytes)
+{
+	if (!bytes) {
+		bpe_finish_by_char(&t->bpe, &t->vocab, t->byte_fallback);
+		t->cut_at_marks &= t->bpe.char_id[MARK] >= 0;
+		return;
+	}
+	t->cut_at_marks = false;
 	for (int b = 0; b < 256; b++) {
 		char c[4];
 
 		t->bpe.byte_id[b] = strmap_get(&t->vocab, c, (size_t)utf8_encode(bpe_byte_char((uint8_t)b), c));
 	}
 	bpe_finish(&t->bpe);
-	unk = json_get_str(m, "unk_token", "");
-	t->bpe.unk = *unk ? strmap_get(&t->vocab, unk, strlen(unk)) : -1;
-	t->bpe.fuse_unk = json_get_bool(m, "fuse_unk", false);
-	t->ignore_merges = json_get_bool(m, "ignore_merges", false);
-	return OK;
 }
 
 /* --- added tokens -------------------------------------------------------------------------- */
 
-static enum status read_added_token(struct tokenizer *t, const struct json *j, struct buf *norm, struct error *err)
+static enum status read_added_token(struct tokenizer *t, const struct json *j, struct norm_scratch *norm, struct error *err)
 {
 	const struct json *content = json_get(j, "content"), *id = json_get(j, "id");
 	struct added_token *a = &t->added[t->n_added];
@@ -188,18 +212,18 @@ static enum status read_added_token(struct tokenizer *t, const struct json *j, s
 				  .rstrip = json_get_bool(j, "rstrip", false), .single_word = json_get_bool(j, "single_word", false)};
 	a->normalized = json_get_bool(j, "normalized", !a->special);
 	t->tokens[known].special |= a->special;
-	buf_clear(norm);
-	if (a->normalized && t->nfc && unicode_nfc(a->content, a->len, norm))
-		added_insert(&t->normalized, norm->data, norm->len, t->n_added);
-	else
-		added_insert(a->normalized ? &t->normalized : &t->raw, a->content, a->len, t->n_added);
+	const char *text = a->content;
+	size_t n = a->len;
+	if (a->normalized)
+		TRY(normalizer_apply(&t->normalizer, norm, &text, &n, NULL, err));
+	added_insert(a->normalized ? &t->normalized : &t->raw, text, n, t->n_added);
 	t->n_added++;
 	return OK;
 }
 
 enum status tokenizer_read_added(struct tokenizer *t, const struct json *list, struct error *err)
 {
-	struct buf norm = {0};
+	struct norm_scratch norm = {0};
 	enum status st = OK;
 
 	if (!is_set(list))
@@ -209,7 +233,7 @@ enum status tokenizer_read_added(struct tokenizer *t, const struct json *list, s
 	t->added = mem_array(list->len + 1, sizeof(*t->added));
 	for (size_t i = 0; i < list->len && st == OK; i++)
 		st = read_added_token(t, &list->items[i], &norm, err);
-	buf_release(&norm);
+	norm_scratch_release(&norm);
 	return st;
 }
 
@@ -228,71 +252,136 @@ static const struct json *parts_of(const struct json *j, const char *member, siz
 	return list->items;
 }
 
-static enum status read_normalizer(struct tokenizer *t, const struct json *j, struct error *err)
+static enum status read_split(struct pretok_stage *st, const struct json *j, struct error *err)
 {
-	const struct json *parts;
-	size_t n;
+	static const char *const names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+	const struct json *regex = json_get(json_get(j, "pattern"), "Regex"), *string = json_get(json_get(j, "pattern"), "String");
+	const char *behavior = json_get_str(j, "behavior", "?");
+	bool invert = json_get_bool(j, "invert", false);
+	int k = 0;
 
-	if (!is_set(j))
-		return OK;
-	parts = parts_of(j, "normalizers", &n);
-	for (size_t i = 0; i < n; i++) {
-		const char *type = json_get_str(&parts[i], "type", "?");
-
-		if (strcmp(type, "NFC"))
-			return unsupported(err, "normalizer", type);
-		t->nfc = true;
-	}
+	while (k < 5 && strcmp(names[k], behavior))
+		k++;
+	if (k == 5)
+		return unsupported(err, "pre-tokenizer Split with behavior", behavior);
+	if (string && string->type == JSON_STRING)
+		TRY(pretok_compile_string(st, string->str, string->len, err));
+	else if (!regex || regex->type != JSON_STRING)
+		return unsupported(err, "pre-tokenizer Split with", "a pattern that is neither Regex nor String");
+	else if (k == SPLIT_ISOLATED || (k == SPLIT_REMOVED && invert && !pretok_leaves_gaps(regex->str, regex->len)))
+		TRY(pretok_compile(st, regex->str, regex->len, err));
+	else
+		TRY(pretok_compile_regex(st, regex->str, regex->len, err));
+	st->behavior = (enum pretok_behavior)k;
+	st->invert = invert;
 	return OK;
 }
 
-static enum status read_split(struct pretok_stage *st, const struct json *j, struct error *err)
+/* A class of characters, each a match. */
+static enum status read_class(struct pretok_stage *st, const char *regex, enum pretok_behavior behavior, bool invert, struct error *err)
 {
-	const struct json *regex = json_get(json_get(j, "pattern"), "Regex");
-	const char *behavior = json_get_str(j, "behavior", "?");
+	TRY(pretok_compile_regex(st, regex, strlen(regex), err));
+	st->behavior = behavior;
+	st->invert = invert;
+	return OK;
+}
 
-	if (strcmp(behavior, "Isolated"))
-		return unsupported(err, "pre-tokenizer Split with behavior", behavior);
-	if (json_get_bool(j, "invert", false))
-		return unsupported(err, "pre-tokenizer Split with", "invert");
-	if (!regex || regex->type != JSON_STRING)
-		return unsupported(err, "pre-tokenizer Split with", "a pattern that is no Regex");
-	return pretok_compile(st, regex->str, regex->len, err);
+static enum status read_metaspace(struct pretok_stage *st, const struct json *j, struct error *err)
+{
+	const struct json *mark = json_get(j, "replacement");
+	const char *scheme = json_get_str(j, "prepend_scheme", json_get_bool(j, "add_prefix_space", true) ? "always" : "never");
+
+	if (mark && mark->type != JSON_STRING)
+		return unsupported(err, "pre-tokenizer Metaspace with", "a replacement that is no text");
+	TRY(pretok_compile_string(st, mark ? mark->str : MARK_TEXT, mark ? mark->len : MARK_BYTES, err));
+	st->rewrite = REWRITE_METASPACE;
+	st->behavior = SPLIT_WITH_NEXT;
+	if (!json_get_bool(j, "split", true))
+		st->kind = PRETOK_NONE;
+	if (strcmp(scheme, "never") && strcmp(scheme, "first") && strcmp(scheme, "always"))
+		return unsupported(err, "pre-tokenizer Metaspace with prepend_scheme", scheme);
+	st->prepend = !strcmp(scheme, "never") ? PREPEND_NEVER : !strcmp(scheme, "first") ? PREPEND_FIRST : PREPEND_ALWAYS;
+	return OK;
+}
+
+/* ByteLevel in the last place leaves bytes to the model; before others it has to make its characters, which they see. */
+static enum status read_byte_level(struct tokenizer *t, const struct json *j, bool last, struct error *err)
+{
+	struct pretok_stage *st = &t->stages[t->n_stages];
+
+	st->kind = json_get_bool(j, "use_regex", true) ? PRETOK_GPT2 : PRETOK_NONE;
+	st->rewrite = json_get_bool(j, "add_prefix_space", true) ? REWRITE_SPACE : REWRITE_NOTHING;
+	if (!last && t->n_stages + 1 >= TOKENIZER_STAGES)
+		return unsupported(err, "pre-tokenizer", "Sequence of more than 8");
+	t->n_stages += !(st->kind == PRETOK_NONE && st->rewrite == REWRITE_NOTHING && t->n_stages) || !last;
+	if (!last)
+		t->stages[t->n_stages++] = (struct pretok_stage){.rewrite = REWRITE_ALPHABET};
+	return OK;
+}
+
+static enum status read_punctuation(struct pretok_stage *st, const struct json *j, int *n_stages, struct error *err)
+{
+	/* ASCII's punctuation and symbols, and Unicode's punctuation */
+	static const char regex[] = "[\\p{P}\\x21-\\x2F\\x3A-\\x40\\x5B-\\x60\\x7B-\\x7E]";
+	static const char *const names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+	const char *behavior = json_get_str(j, "behavior", "Isolated");
+	int k = 0;
+
+	while (k < 5 && strcmp(names[k], behavior))
+		k++;
+	if (k == 5)
+		return unsupported(err, "pre-tokenizer Punctuation with behavior", behavior);
+	++*n_stages;
+	return read_class(st, regex, (enum pretok_behavior)k, false, err);
+}
+
+static enum status read_stage(struct tokenizer *t, const struct json *j, bool last, bool *bytes, struct error *err)
+{
+	struct pretok_stage *st = &t->stages[t->n_stages];
+	const char *type = json_get_str(j, "type", "?");
+
+	if (!strcmp(type, "ByteLevel")) {
+		if (*bytes)
+			return unsupported(err, "pre-tokenizer", "a second ByteLevel");
+		*bytes = true;
+		return read_byte_level(t, j, last, err);
+	}
+	if (!strcmp(type, "Split"))
+		TRY(read_split(st, j, err));
+	else if (!strcmp(type, "Digits"))
+		st->kind = json_get_bool(j, "individual_digits", false) ? PRETOK_DIGIT : PRETOK_DIGITS;
+	else if (!strcmp(type, "Metaspace"))
+		TRY(read_metaspace(st, j, err));
+	else if (!strcmp(type, "Whitespace"))
+		TRY(read_class(st, "\\w+|[^\\w\\s]+", SPLIT_REMOVED, true, err));
+	else if (!strcmp(type, "WhitespaceSplit"))
+		TRY(read_class(st, "\\s", SPLIT_REMOVED, false, err));
+	else if (!strcmp(type, "Punctuation"))
+		return read_punctuation(st, j, &t->n_stages, err);
+	else
+		return unsupported(err, "pre-tokenizer", type);
+	t->n_stages++;
+	return OK;
 }
 
 static enum status read_pre_tokenizer(struct tokenizer *t, const struct json *j, struct error *err)
 {
 	const struct json *parts;
-	bool byte_level = false;
-	size_t n;
+	bool bytes = false;
+	size_t n = 0;
 
-	if (!is_set(j))
-		return unsupported(err, "pre-tokenizer", "null");
-	parts = parts_of(j, "pretokenizers", &n);
-	if (n > TOKENIZER_STAGES)
-		return unsupported(err, "pre-tokenizer", "Sequence of more than 8");
+	parts = is_set(j) ? parts_of(j, "pretokenizers", &n) : NULL;
 	for (size_t i = 0; i < n; i++) {
-		const char *type = json_get_str(&parts[i], "type", "?");
-		struct pretok_stage *st = &t->stages[t->n_stages];
-
-		if (byte_level) /* it would see the byte alphabet, not the text */
-			return unsupported(err, "pre-tokenizer after ByteLevel", type);
-		if (!strcmp(type, "Split")) {
-			TRY(read_split(st, &parts[i], err));
-		} else if (!strcmp(type, "Digits")) {
-			st->kind = json_get_bool(&parts[i], "individual_digits", false) ? PRETOK_DIGIT : PRETOK_DIGITS;
-		} else if (!strcmp(type, "ByteLevel")) {
-			byte_level = true;
-			st->kind = json_get_bool(&parts[i], "use_regex", true) ? PRETOK_GPT2 : PRETOK_NONE;
-			st->prefix_space = json_get_bool(&parts[i], "add_prefix_space", true);
-			if (st->kind == PRETOK_NONE && !st->prefix_space && t->n_stages)
-				continue; /* cuts nothing */
-		} else {
-			return unsupported(err, "pre-tokenizer", type);
-		}
-		t->n_stages++;
+		if (t->n_stages == TOKENIZER_STAGES)
+			return unsupported(err, "pre-tokenizer", "Sequence of more than 8");
+		TRY(read_stage(t, &parts[i], i + 1 == n, &bytes, err));
 	}
-	return byte_level ? OK : unsupported(err, "pre-tokenizer without", "ByteLevel");
+	/* a model over the characters of the byte alphabet is one over characters, too */
+	bool mapped = false;
+	for (int i = 0; i < t->n_stages; i++)
+		mapped |= t->stages[i].rewrite == REWRITE_ALPHABET;
+	finish_model(t, bytes && !mapped);
+	return OK;
 }
 
 /* One piece of TemplateProcessing's "single": the text, or a special token (whose id is a name). */
@@ -344,16 +433,64 @@ static enum status read_post_processor(struct tokenizer *t, const struct json *j
 	return OK;
 }
 
+/* --- decoder ---------------------------------------------------------------------------------- */
+
+static enum status read_decoder_part(struct tokenizer *t, const struct json *j, struct error *err)
+{
+	struct token_decoder *d = &t->decoder;
+	const char *type = json_get_str(j, "type", "?");
+	const struct json *pattern = json_get(json_get(j, "pattern"), "String"), *content = json_get(j, "content");
+
+	if (!strcmp(type, "ByteLevel")) {
+		d->byte_level = true;
+	} else if (!strcmp(type, "ByteFallback")) {
+		d->fallback = true;
+	} else if (!strcmp(type, "Fuse")) {
+		d->fused = true;
+	} else if (!strcmp(type, "Replace")) {
+		if (d->mark || !pattern || pattern->type != JSON_STRING || !pattern->len || !content || content->type != JSON_STRING)
+			return unsupported(err, "decoder", "Replace of anything but one String");
+		d->mark = arena_strndup(&t->arena, pattern->str, pattern->len);
+		d->mark_n = pattern->len;
+		d->content = arena_strndup(&t->arena, content->str, content->len);
+		d->content_n = content->len;
+	} else if (!strcmp(type, "Metaspace")) {
+		const struct json *mark = json_get(j, "replacement");
+		if (d->mark)
+			return unsupported(err, "decoder", "Metaspace behind Replace");
+		d->mark = arena_strndup(&t->arena, mark && mark->type == JSON_STRING ? mark->str : MARK_TEXT,
+					mark && mark->type == JSON_STRING ? mark->len : MARK_BYTES);
+		d->mark_n = strlen(d->mark);
+		d->content = " ";
+		d->content_n = 1;
+		if (strcmp(json_get_str(j, "prepend_scheme", json_get_bool(j, "add_prefix_space", true) ? "always" : "never"), "never"))
+			d->strip = 1;
+	} else if (!strcmp(type, "Strip") && d->fused && !strcmp(json_get_str(j, "content", " "), " ") && json_get_int(j, "stop", 0) == 0) {
+		d->strip = json_get_int(j, "start", 0);
+	} else {
+		return unsupported(err, "decoder", type);
+	}
+	return OK;
+}
+
+static enum status read_decoder(struct tokenizer *t, const struct json *j, struct error *err)
+{
+	const struct json *parts;
+	size_t n;
+
+	if (!is_set(j))
+		return unsupported(err, "decoder", "null");
+	parts = parts_of(j, "decoders", &n);
+	for (size_t i = 0; i < n; i++)
+		TRY(read_decoder_part(t, &parts[i], err));
+	return t->decoder.byte_level && (t->decoder.fallback || t->decoder.mark) ? unsupported(err, "decoder", "ByteLevel beside others") : OK;
+}
+
 enum status tokenizer_read_pipeline(struct tokenizer *t, const struct json *root, struct error *err)
 {
-	const struct json *decoder = json_get(root, "decoder");
-	const char *type = is_set(decoder) ? json_get_str(decoder, "type", "?") : "null";
-
-	TRY(read_normalizer(t, json_get(root, "normalizer"), err));
+	TRY(normalizer_read(&t->normalizer, json_get(root, "normalizer"), err));
 	TRY(read_pre_tokenizer(t, json_get(root, "pre_tokenizer"), err));
-	if (strcmp(type, "ByteLevel"))
-		return unsupported(err, "decoder", type);
-	return OK;
+	return read_decoder(t, json_get(root, "decoder"), err);
 }
 
 enum status tokenizer_read_around(struct tokenizer *t, const struct json *root, struct error *err)

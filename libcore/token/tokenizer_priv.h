@@ -5,17 +5,30 @@
 #include "base/json.h"
 #include "token/added.h"
 #include "token/bpe.h"
+#include "token/normalizer.h"
 #include "token/piece_cache.h"
 #include "token/pretok.h"
 #include "token/strmap.h"
 #include "token/tokenizer.h"
 
+/* SentencePiece's sign for a space, U+2581. */
+#define MARK 0x2581
+#define MARK_TEXT "\xe2\x96\x81"
+#define MARK_BYTES 3
+
 enum { TOKENIZER_STAGES = 8, TOKENIZER_IDS_MAX = 1 << 21 };
 
 struct token_text {                  /* one id: its text in tokenizer.json and its bytes */
-	const char *text, *bytes;
+	const char *text, *bytes;    /* bytes: decoded by itself */
 	uint32_t text_len, len;
-	bool special;
+	bool special, fallback;      /* fallback: stands for one byte */
+};
+
+struct token_decoder {               /* what the decoder of tokenizer.json says */
+	bool byte_level, fallback, fused;
+	const char *mark, *content;  /* the one stands for the other in tokens; NULL = nothing is replaced */
+	size_t mark_n, content_n;
+	int64_t strip;               /* spaces that go from the front of the text */
 };
 
 struct jinja;
@@ -26,7 +39,10 @@ struct tokenizer {
 	struct bpe bpe;
 	struct strmap vocab;         /* token as tokenizer.json writes it -> id, added tokens included */
 	struct strmap whole;         /* token's bytes -> id, if ignore_merges */
-	bool ignore_merges, nfc;
+	bool ignore_merges, byte_fallback;
+	bool cut_at_marks;           /* no merge joins what stands before a mark with it: each may begin a piece */
+	struct normalizer normalizer;
+	struct token_decoder decoder;
 	struct token_text *tokens;   /* by id; text NULL = no such id */
 	int32_t n_tokens;
 	struct added_token *added;
@@ -47,7 +63,9 @@ struct tokenizer_scratch {
 	struct piece_cache cache;
 	struct bpe_scratch bpe;
 	struct pretok_iter iter[TOKENIZER_STAGES];
-	struct buf clean, norm, prefixed[TOKENIZER_STAGES];
+	struct norm_scratch norm;
+	struct buf clean, rewritten[TOKENIZER_STAGES];
+	struct places_buf places[TOKENIZER_STAGES];
 };
 
 /* Bytes [from, to) of the text in which special tokens are not recognised. Sorted, disjoint. */

@@ -196,6 +196,23 @@ static bool is_inert(uint32_t cp)
 	return utf8proc_normalize_utf32(c, n, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1 && (uint32_t)c[0] == cp;
 }
 
+bool unicode_is_boundary(uint32_t cp, bool compat)
+{
+	utf8proc_int32_t c[32];
+	int boundclass = UTF8PROC_BOUNDCLASS_START;
+	const utf8proc_property_t *u;
+
+	if (cp < 0x80)
+		return true;
+	if (utf8proc_decompose_char((utf8proc_int32_t)cp, c, 32, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compat ? UTF8PROC_COMPAT : 0)),
+				    &boundclass) < 1)
+		return true;
+	cp = (uint32_t)c[0];
+	u = utf8proc_get_property(c[0]);
+	return !((cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11a8 && cp <= 0x11c2) || u->combining_class ||
+		 (u->comb_index != UINT16_MAX && u->comb_index >= 0x8000));
+}
+
 static inline bool inert(uint32_t cp)
 {
 	return cp < 65536 ? inert_bmp[cp / 8] >> cp % 8 & 1 : is_inert(cp);

@@ -59,6 +59,8 @@ int utf8_encode(uint32_t cp, char out[4]);
 size_t utf8_valid_prefix(const char *s, size_t n);
 /* Appends s with each maximal ill-formed part replaced by U+FFFD (as Rust's from_utf8_lossy). */
 void utf8_append_lossy(struct buf *out, const char *s, size_t n);
+/* Whether text may be cut before cp and normalized in parts, by canonical or by compatibility equivalence. */
+bool unicode_is_boundary(uint32_t cp, bool compat);
 /* Appends the NFC form of valid UTF-8. Returns false, appending nothing, if s surely is in that form already. */
 bool unicode_nfc(const char *s, size_t n, struct buf *out);
 

@@ -312,10 +312,12 @@ static void what_is_not_supported_is_refused_by_name(void **state)
 	static const struct { const char *model, *rest, *says; } cases[] = {
 		{"\"type\":\"Unigram\"", "", "model type 'Unigram' is not supported"},
 		{"\"type\":\"BPE\",\"dropout\":0.1", "", "'dropout' is not supported"},
-		{"\"type\":\"BPE\",\"byte_fallback\":true", "", "'byte_fallback' is not supported"},
-		{"\"type\":\"BPE\"", ",\"normalizer\":{\"type\":\"Lowercase\"}", "normalizer 'Lowercase' is not supported"},
-		{"\"type\":\"BPE\"", "", "pre-tokenizer 'null' is not supported"},
-		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"Metaspace\"}", "pre-tokenizer 'Metaspace' is not supported"},
+		{"\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\"", "", "'end_of_word_suffix' is not supported"},
+		{"\"type\":\"BPE\"", ",\"normalizer\":{\"type\":\"Precompiled\"}", "normalizer 'Precompiled' is not supported"},
+		{"\"type\":\"BPE\"", ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Nmt\"}]}", "normalizer 'Nmt'"},
+		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}", "pre-tokenizer 'UnicodeScripts' is not supported"},
+		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Backwards\"}", "Split with behavior 'Backwards'"},
+		{"\"type\":\"BPE\"", ",\"decoder\":{\"type\":\"WordPiece\"}", "decoder 'WordPiece' is not supported"},
 		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"ByteLevel\"}", "decoder 'null' is not supported"},
 		{"\"type\":\"BPE\"", ",\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(\"}}", "at byte"},
 	};

@@ -134,7 +134,7 @@ static size_t token_span(const struct tokenizer *t, int32_t id)
 {
 	const struct token_text *tok = &t->tokens[id];
 
-	return tok->fallback ? 1 : t->bpe.by_char ? tok->text_len : tok->len;
+	return tok->fallback && t->byte_fallback ? 1 : t->bpe.by_char ? tok->text_len : tok->len;
 }
 
 /* Notes where the ids from `first` on end, given that their piece begins at p of the rewritten text. What follows an unknown token ends
@@ -207,15 +207,17 @@ static void rewrite(struct encoder *e, int stage, const uint8_t *p, size_t n, co
 	bool marks = st->rewrite == REWRITE_METASPACE;
 	bool marked = *p == ' ' || (marks && n >= st->string_n && !memcmp(p, st->string, st->string_n));
 	bool first = e->base + place_of(at, 0) == 0;
+	int k;
 
 	buf_clear(w.text);
 	e->s->places[stage].n = 0;
 	if (w.map)                           /* after none of its bytes */
 		places_push(w.map, place_of(at, 0));
+	utf8_decode(p, &k);                  /* what is put in front ends with the first character, as the reference has it */
 	if (st->rewrite == REWRITE_SPACE && !marked)
-		put(&w, " ", 1, 0);
+		put(&w, " ", 1, (size_t)k);
 	if (marks && !marked && (st->prepend == PREPEND_ALWAYS || (st->prepend == PREPEND_FIRST && first)))
-		put(&w, st->string, st->string_n, 0);
+		put(&w, st->string, st->string_n, (size_t)k);
 	for (size_t i = 0; i < n; i++) {
 		char c[4] = {(char)p[i]};
 

@@ -214,6 +214,7 @@ static enum status replace(const struct norm_step *st, struct pretok_iter *it, c
 static enum status apply_step(const struct norm_step *st, struct norm_scratch *scratch, const char *s, size_t n, struct writer_to *w, struct error *err)
 {
 	size_t from, to;
+	int first = 0;
 
 	switch (st->kind) {
 	case NORM_LOWERCASE:
@@ -226,7 +227,9 @@ static enum status apply_step(const struct norm_step *st, struct norm_scratch *s
 		keep(w, s, from, to);
 		return OK;
 	case NORM_PREPEND:
-		put(w, st->text, n ? st->text_n : 0, 0);
+		if (n)                               /* it ends where the first character does, as the reference has it */
+			utf8_decode((const uint8_t *)s, &first);
+		put(w, st->text, n ? st->text_n : 0, (size_t)first);
 		keep(w, s, 0, n);
 		return OK;
 	case NORM_REPLACE:

@@ -19,22 +19,24 @@ static int fallback_byte(const struct token_text *tok)
 	return hi && lo && *hi && *lo ? (int)((hi - hex) * 16 + (lo - hex)) : -1;
 }
 
-/* A token decoded by itself. */
-static void decode_token(const struct tokenizer *t, struct token_text *tok, struct buf *b)
+/* A token decoded by itself; marks become content[0..n). */
+static void decode_token(const struct tokenizer *t, struct token_text *tok, const char *content, size_t content_n, struct buf *b)
 {
 	const struct token_decoder *d = &t->decoder;
+	const char *text = tok->normalized ? tok->normalized : tok->text;
+	uint32_t n = tok->normalized ? tok->normalized_len : tok->text_len;
 	int byte = t->bpe.by_char && (d->fallback || t->byte_fallback) ? fallback_byte(tok) : -1;
 
 	tok->fallback = byte >= 0;
-	if (byte >= 0) {
+	if (byte >= 0 && d->fallback) {
 		buf_char(b, (char)byte);
 	} else if (d->byte_level) {
-		token_text_bytes(tok->text, tok->text_len, b);
+		token_text_bytes(text, n, b);
 	} else {
-		const char *p = tok->text, *end = p + tok->text_len, *mark;
+		const char *p = text, *end = p + n, *mark;
 		while (d->mark && (mark = memmem(p, (size_t)(end - p), d->mark, d->mark_n))) {
 			buf_add(b, p, (size_t)(mark - p));
-			buf_add(b, d->content, d->content_n);
+			buf_add(b, content, content_n);
 			p = mark + d->mark_n;
 		}
 		buf_add(b, p, (size_t)(end - p));
@@ -52,7 +54,7 @@ static void fill_bytes(struct tokenizer *t)
 		if (!tok->text)
 			continue;
 		buf_clear(&b);
-		decode_token(t, tok, &b);
+		decode_token(t, tok, t->decoder.content, t->decoder.content_n, &b);
 		tok->bytes = arena_strndup(&t->arena, b.data ? b.data : "", b.len);
 		tok->len = (uint32_t)b.len;
 	}
@@ -235,6 +237,7 @@ void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, 
 {
 	struct buf raw = {0}, bytes = {0};
 	int64_t strip = t->decoder.strip;
+	bool first = true;
 
 	for (int64_t i = 0; i < n; i++) {
 		size_t len;
@@ -249,7 +252,11 @@ void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, 
 		if (bytes.len)
 			add_fallback(&bytes, &raw);
 		buf_clear(&bytes);
-		buf_add(&raw, p, len);
+		if (first && t->decoder.first_unmarked && len)
+			decode_token(t, &t->tokens[ids[i]], "", 0, &raw);
+		else
+			buf_add(&raw, p, len);
+		first = false;
 	}
 	if (bytes.len)
 		add_fallback(&bytes, &raw);

@@ -216,6 +216,10 @@ static enum status read_added_token(struct tokenizer *t, const struct json *j, s
 	size_t n = a->len;
 	if (a->normalized)
 		TRY(normalizer_apply(&t->normalizer, norm, &text, &n, NULL, err));
+	if (text != a->content) {
+		t->tokens[known].normalized = arena_strndup(&t->arena, text, n);
+		t->tokens[known].normalized_len = (uint32_t)n;
+	}
 	added_insert(a->normalized ? &t->normalized : &t->raw, text, n, t->n_added);
 	t->n_added++;
 	return OK;
@@ -464,7 +468,7 @@ static enum status read_decoder_part(struct tokenizer *t, const struct json *j, 
 		d->content = " ";
 		d->content_n = 1;
 		if (strcmp(json_get_str(j, "prepend_scheme", json_get_bool(j, "add_prefix_space", true) ? "always" : "never"), "never"))
-			d->strip = 1;
+			d->first_unmarked = true;
 	} else if (!strcmp(type, "Strip") && d->fused && !strcmp(json_get_str(j, "content", " "), " ") && json_get_int(j, "stop", 0) == 0) {
 		d->strip = json_get_int(j, "start", 0);
 	} else {

@@ -21,6 +21,8 @@ enum { TOKENIZER_STAGES = 8, TOKENIZER_IDS_MAX = 1 << 21 };
 struct token_text {                  /* one id: its text in tokenizer.json and its bytes */
 	const char *text, *bytes;    /* bytes: decoded by itself */
 	uint32_t text_len, len;
+	const char *normalized;      /* of an added token that is found in normalized text: what it decodes as; else NULL */
+	uint32_t normalized_len;
 	bool special, fallback;      /* fallback: stands for one byte */
 };
 
@@ -29,6 +31,7 @@ struct token_decoder {               /* what the decoder of tokenizer.json says 
 	const char *mark, *content;  /* the one stands for the other in tokens; NULL = nothing is replaced */
 	size_t mark_n, content_n;
 	int64_t strip;               /* spaces that go from the front of the text */
+	bool first_unmarked;         /* the first token loses its marks */
 };
 
 struct jinja;

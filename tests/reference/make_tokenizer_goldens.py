@@ -5,6 +5,8 @@
   PATTERN.json       a vocabulary trained on it by BpeTrainer
   encode.jsonl       {"pattern", "text", "ids"} with those vocabularies
   added.json         a tokenizer with every kind of added token, NFC and a BOS template; added.jsonl its ids and texts
+  manners.json       two models and, for each way of the other parts (normalizers, pre-tokenizers, decoders), texts with their ids, the bytes
+                     where each token ends (of the model with byte fallback) and what they decode to
   chat.json          {"cases": [{"name", "template", "vars", "expected"}]} rendered by jinja2 with Hugging Face's settings
 
 usage: make_tokenizer_goldens.py [DIR]
@@ -75,6 +77,88 @@ def added_tokenizer(base):
 ADDED_TEXTS = ["a <left> b", "a  <left><left>b", "a <right>  b", "<right> <left> x", "word words word", "aword word_ word.",
                "cafe\u0301 caf\u00e9", "<tool>mor <tool>more", "<|im_start|>user\nhi<|im_end|>", "<|im_end|>", "e\u0301\u0323a"]
 
+MARK = "\u2581"
+
+
+def models_of_manners(docs):
+    """A model over characters with byte fallback, as SentencePiece's are, and one over bytes."""
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    t.train_from_iterator(docs, trainers.BpeTrainer(vocab_size=420, show_progress=False))
+    learned = json.loads(t.to_str())["model"]
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + [MARK, MARK * 2, " "]
+    tokens += [k for k in sorted(learned["vocab"], key=learned["vocab"].get) if k not in tokens]
+    chars = {"type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None, "end_of_word_suffix": None,
+             "fuse_unk": True, "byte_fallback": True, "ignore_merges": False, "vocab": {k: i for i, k in enumerate(tokens)},
+             "merges": [[MARK, MARK]] + learned["merges"]}
+    return {"chars": chars, "unknown": dict(chars, byte_fallback=False), "apart": dict(chars, byte_fallback=False, fuse_unk=False),
+            "bytes": json.loads(train(None, docs).to_str())["model"]}
+
+
+def manners():
+    n, p, d = normalizers, pre_tokenizers, decoders
+    spm = d.Sequence([d.Replace(MARK, " "), d.ByteFallback(), d.Fuse(), d.Strip(" ", 1, 0)])
+    plain = d.Sequence([d.Replace(MARK, " "), d.ByteFallback(), d.Fuse()])
+    llama = n.Sequence([n.Prepend(MARK), n.Replace(" ", MARK)])
+    marks = n.Replace(" ", MARK)
+    yield "llama", "chars", llama, None, spm
+    yield "unknown", "unknown", llama, None, spm
+    yield "unknown apart", "apart", llama, None, spm
+    yield "gemma", "chars", marks, p.Split(" ", "merged_with_previous"), plain
+    yield "metaspace first", "chars", None, p.Metaspace(prepend_scheme="first", split=False), d.Metaspace(prepend_scheme="first")
+    yield "metaspace always", "chars", None, p.Metaspace(prepend_scheme="always"), d.Metaspace(prepend_scheme="always")
+    yield "metaspace never", "chars", None, p.Metaspace(prepend_scheme="never"), d.Metaspace(prepend_scheme="never")
+    for behavior in ("isolated", "removed", "merged_with_previous", "merged_with_next", "contiguous"):
+        yield behavior, "chars", marks, p.Split(Regex("[aeiou' ]|" + MARK), behavior), plain
+        yield behavior + " inverted", "chars", marks, p.Split(Regex("[aeiou]+"), behavior, invert=True), plain
+    yield "string", "chars", None, p.Split("a", "removed"), plain
+    yield "punctuation", "chars", marks, p.Sequence([p.Punctuation(), p.Digits(individual_digits=True)]), plain
+    yield "whitespace", "chars", None, p.Sequence([p.Whitespace(), p.Punctuation("contiguous")]), plain
+    yield "whitespace split", "chars", None, p.WhitespaceSplit(), plain
+    yield "nfkc", "chars", n.Sequence([n.NFKC(), n.Lowercase(), n.Strip()]), p.Metaspace(), d.Metaspace()
+    yield "nfd", "chars", n.Sequence([n.NFD(), marks]), None, plain
+    yield "nfkd", "chars", n.Sequence([n.Strip(left=False), n.NFKD()]), None, plain
+    yield "nfc and replaced", "chars", n.Sequence([n.NFC(), n.Replace(Regex(r"\s+"), MARK), n.Replace("the", "THE")]), None, plain
+    yield "falcon", "bytes", None, p.Sequence([p.Punctuation("contiguous"), p.ByteLevel(add_prefix_space=False), p.Digits(),
+                                               p.Split(Regex("[0-9][0-9][0-9]"), "isolated")]), d.ByteLevel()
+    yield "cut thrice", "bytes", None, p.Sequence([p.Split(Regex(r"\p{N}{1,3}"), "isolated"), p.Split(Regex("[\u4e00-\u9fa5\u3040-\u30ff]+"), "isolated"),
+                                                   p.Split(Regex(r"[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|\s+(?!\S)|\s+"), "isolated"),
+                                                   p.ByteLevel(add_prefix_space=False, use_regex=False)]), d.ByteLevel()
+    yield "space in front", "bytes", n.Strip(right=False), p.ByteLevel(add_prefix_space=True), d.ByteLevel()
+
+
+def manner_texts():
+    rng = random.Random(5)
+    pool = list("aeioutn  the'.,-1234 ") + ["the ", "miller", "  ", "\n", MARK, "\u00e9", "e\u0301", "\u6c34\u8eca", "\uff76\uff9e", "\u00b2", "\u0130", "\u1e9b\u0323",
+                                          "\U0001f600", "\u3000", "</s>", "<unk>", "<0x41>", "\u2460", "\u0f73", "\uac01", "\u00c5"]
+    return ["", " ", "   ", "the miller", " the  stream.", "\u6c34", "a\n"] + ["".join(rng.choice(pool) for _ in range(rng.randint(1, 24))) for _ in range(30)]
+
+
+def manner_cases(docs):
+    made = models_of_manners(docs)
+    out = []
+    for name, model, normalizer, pre, decoder in manners():
+        t = Tokenizer.from_str(json.dumps({"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+                                           "pre_tokenizer": None, "post_processor": None, "decoder": None, "model": made[model]}))
+        if normalizer:
+            t.normalizer = normalizer
+        if pre:
+            t.pre_tokenizer = pre
+        t.decoder = decoder
+        if model != "bytes":
+            t.add_special_tokens([AddedToken("<s>", normalized=False), AddedToken("</s>", normalized=True)])
+        parts = json.loads(t.to_str())
+        case = {"name": name, "model": model, "parts": {k: parts[k] for k in ("added_tokens", "normalizer", "pre_tokenizer", "decoder")}, "texts": []}
+        for x in manner_texts():
+            e = t.encode(x, add_special_tokens=False)
+            row = {"text": x, "ids": e.ids, "decoded": t.decode(e.ids, skip_special_tokens=False)}
+            if model == "chars" and not name.startswith("nf"): # of normal forms ours are those of whole clusters
+                row["ends"] = [len(x[:o[1]].encode()) for o in e.offsets]
+            case["texts"].append(row)
+        out.append(case)
+    return {"models": made, "manners": out}
+
+
 CHATML = ("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
           "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 TEMPLATES = {
@@ -111,6 +195,8 @@ def main():
                 f.write(json.dumps({"pattern": name, "text": x, "ids": t.encode(x).ids}, ensure_ascii=False, separators=(",", ":")) + "\n")
             if name == "llama3":
                 added = added_tokenizer(t)
+    with open(OUT + "manners.json", "w") as g:
+        json.dump(manner_cases(docs), g, ensure_ascii=False, separators=(",", ":"))
     with open(OUT + "added.json", "w") as g:
         json.dump(json.loads(added.to_str()), g, ensure_ascii=False, separators=(",", ":"))
     with open(OUT + "added.jsonl", "w") as f:

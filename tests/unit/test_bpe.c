@@ -101,6 +101,85 @@ static void ids_are_those_of_the_reference(void **state)
 	close_current();
 }
 
+static void check_manner_text(const char *name, const struct json *c)
+{
+	const struct json *text = json_get(c, "text"), *want = json_get(c, "decoded"), *places = json_get(c, "ends");
+	struct ids out = {0}, ends = {0};
+	struct encode_options o = {.ends = &ends};
+	struct buf back = {0};
+
+	for (int again = 0; again < 2; again++) { /* the second time from the cache */
+		out.n = 0;
+		assert_int_equal(tokenizer_encode(current, scratch, text->str, text->len, true, &out, NULL), OK);
+		same_ids(&out, json_get(c, "ids"), text->str);
+	}
+	tokenizer_decode(current, out.v, out.n, false, &back);
+	if (back.len != want->len || memcmp(back.len ? back.data : "", want->str, want->len) != 0)
+		fail_msg("%s: '%s' decodes to '%s', not '%s'", name, text->str, back.data, want->str);
+	out.n = 0;
+	assert_int_equal(tokenizer_encode_with(current, scratch, text->str, text->len, &o, &out, NULL), OK);
+	same_ids(&out, json_get(c, "ids"), text->str);
+	assert_int_equal(ends.n, out.n);
+	for (size_t i = 0; places && i < places->len; i++) {
+		int32_t end = ends.v[i];
+
+		while ((text->str[end] & 0xc0) == 0x80) /* a byte of a character ends for the reference where that does */
+			end++;
+		if (end != places->items[i].integer)
+			fail_msg("%s: '%s': token %zu ends at %d, not %lld", name, text->str, i, (int)end, (long long)places->items[i].integer);
+	}
+	buf_release(&back);
+	ids_release(&out);
+	ids_release(&ends);
+}
+
+/* A tokenizer.json of a model and a manner's other parts. */
+static struct tokenizer *load_manner(const struct json *model, const struct json *parts)
+{
+	char path[] = "/tmp/quern-test-XXXXXX";
+	struct buf b = {0};
+	struct json_writer w = json_writer_open(&b, 0);
+	struct tokenizer *t = NULL;
+	struct error err;
+
+	assert_true(close(mkstemp(path)) == 0);
+	json_begin_object(&w);
+	json_key(&w, "model");
+	json_value(&w, model);
+	for (size_t i = 0; i < parts->len; i++) {
+		json_key(&w, parts->keys[i].str);
+		json_value(&w, &parts->items[i]);
+	}
+	json_end_object(&w);
+	assert_int_equal(file_write_all(path, b.data, b.len, &err), OK);
+	if (tokenizer_load(&t, path, &err) != OK)
+		fail_msg("%s", err.text);
+	unlink(path);
+	buf_release(&b);
+	return t;
+}
+
+static void every_manner_is_that_of_the_reference(void **state)
+{
+	struct json_parser *p = json_parser_open();
+	const struct json *root, *list;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(json_parse_file(p, GOLDENS "manners.json", &root, &err), OK);
+	list = json_get(root, "manners");
+	assert_true(list->len > 20);
+	for (size_t i = 0; i < list->len; i++) {
+		const struct json *m = &list->items[i], *texts = json_get(m, "texts");
+		current = load_manner(json_get(json_get(root, "models"), json_get_str(m, "model", "")), json_get(m, "parts"));
+		scratch = tokenizer_scratch_open(current);
+		for (size_t k = 0; k < texts->len; k++)
+			check_manner_text(json_get_str(m, "name", ""), &texts->items[k]);
+		close_current();
+	}
+	json_parser_close(p);
+}
+
 static void check_added(const struct json *line)
 {
 	const struct json *text = json_get(line, "text"), *around = json_get(line, "around");
@@ -345,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_those_of_the_reference),
+		cmocka_unit_test(every_manner_is_that_of_the_reference),
 		cmocka_unit_test(added_tokens_are_found_as_the_reference_finds_them),
 		cmocka_unit_test(special_tokens_are_text_unless_asked_for),
 		cmocka_unit_test(invalid_utf8_is_the_replacement_character),

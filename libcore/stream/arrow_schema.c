@@ -31,7 +31,7 @@ enum status message_parse(struct message *m, const void *metadata, uint32_t n, s
 	if (version != 3 && version != 4)
 		return error_set(err, ERR_UNSUPPORTED, "metadata version %d is not supported (V4 and V5 are)", (int)version + 1);
 	if (m->body_bytes < 0 || m->body_bytes % 8)
-		return error_set(err, ERR_DATA, "body length %lld is not a multiple of 8", (long long)m->body_bytes);
+		return error_set(err, ERR_DATA, "impossible body length %lld", (long long)m->body_bytes);
 	if (m->body_bytes > ARROW_BODY_MAX)
 		return error_set(err, ERR_UNSUPPORTED, "body of %lld bytes exceeds the limit of 4 GiB", (long long)m->body_bytes);
 	return OK;

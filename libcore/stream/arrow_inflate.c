@@ -60,11 +60,11 @@ static bool inflate_lz4(uint8_t *to, int64_t n, const uint8_t *from, int64_t pac
 static enum status inflate_piece(struct decoder *d, uint32_t i, int codec, ZSTD_DCtx *zstd, uint8_t *to, int64_t n)
 {
 	struct piece *piece = &d->pieces[i];
-	const uint8_t *from = piece->p + 8;
 	bool good = true;
 
 	if (piece->n == 0)
 		return OK;
+	const uint8_t *from = piece->p + 8;
 	if (load_i64(piece->p) == -1) {
 		memcpy(to, from, (size_t)n);
 	} else if (codec == CODEC_LZ4) {

@@ -61,3 +61,30 @@ each() {
 	[ "$(wc -l <rows)" -eq 3 ]
 	grep -qF '{"id":"c","messages":[{"role":"user","content":"häh"}],"meta":"{}"}' rows
 }
+
+# batches FILE: its bytes from the first batch to the closing one, which hold no provenance.
+batches() {
+	local at
+	at=$(LC_ALL=C grep -obUaP '\xff\xff\xff\xff[\x00-\xff]{2}\x00\x00' "$1" | cut -d: -f1 | awk '$1 % 8 == 0' | sed -n 2,3p)
+	[ "$(wc -w <<<"$at")" -eq 2 ]
+	tail -c +$((${at%%[!0-9]*} + 1)) "$1" | head -c $((${at##*[!0-9]} - ${at%%[!0-9]*}))
+}
+
+@test "conformance: the batches of every kind are those that pyarrow, polars and DuckDB read (interop.py kinds)" {
+	for kind in documents chat problems preferences feedback tokens tokens-of-pairs packed completions scores; do
+		golden=$DATA/stream/kind-$kind
+		for form in .arrows .zstd.arrows; do
+			quern view --verify "$golden$form" >/dev/null
+			quern view --format jsonl "$golden$form" | cmp - "$golden.jsonl"
+			[ "$(quern view --schema "$golden$form" | head -n 1)" = "kind: ${kind%-of-pairs}" ]
+		done
+		if [ $kind = packed ]; then
+			quern pack -q -L 4 --compress never "$DATA/stream/kind-tokens.arrows" -o out.arrows
+		else
+			quern mix -q --compress never "$golden.jsonl" -o out.arrows
+		fi
+		batches out.arrows >ours
+		[ "$(stat -c %s ours)" -gt 500 ]
+		batches "$golden.arrows" | cmp - ours
+	done
+}

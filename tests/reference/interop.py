@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Holds our streams against pyarrow and polars, and makes the small foreign streams that the tests read.
+"""Holds our streams against pyarrow, polars and DuckDB, and makes the small foreign streams that the tests read.
 
     interop.py check FILE...     every stream opens in both, passes pyarrow's full validation,
                                  and its closing batch counts what pyarrow counted
+    interop.py kinds QUERN DIR a stream of every kind, plain and compressed, is for all three the rows that went into it; they
+                                 are then the golden files kind-*.arrows and kind-*.jsonl
     interop.py goldens DIR       writes foreign-*.arrows (streams) and foreign-*.arrow (files), and beside those of
                                  types that we show in a way of our own, the rows that quern view must print
     interop.py through QUERN DIR every foreign file passes through quern mix, and is for pyarrow the table that it was
 
-Needs pyarrow, polars and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars arro3-io arro3-core); the tests do not.
+DuckDB reads streams by itself with its extension nanoarrow; where that cannot be had it is given what pyarrow opened.
+
+Needs pyarrow, polars, duckdb and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars duckdb arro3-io arro3-core); the
+tests do not.
 """
 import base64
 import datetime
@@ -19,6 +24,7 @@ import sys
 import tempfile
 
 import arro3.io
+import duckdb
 import polars
 import pyarrow as pa
 from pyarrow import ipc
@@ -41,7 +47,79 @@ def check(path):
     assert int(last[b"quern.rows"]) == rows, "closing batch counts other rows"
     assert int(last[b"quern.batches"]) == batches - 1, "closing batch counts other batches"
     assert polars.read_ipc_stream(path).height == rows, "polars reads other rows"
-    print(f"{path}: {rows} rows, {batches - 1} batches, {len(reader.schema)} columns")
+    return f"{rows} rows, {batches - 1} batches, {len(reader.schema)} columns"
+
+
+def turns(*contents):
+    return [{"role": "user" if i % 2 == 0 else "assistant", "content": c} for i, c in enumerate(contents)]
+
+
+def rows_of_kinds():
+    """Of each kind rows with every column, nulls where there may be some, empty lists and texts. Numbers are exact in float32."""
+    said = {"id": "a", "prompt": turns("2 + 2?"), "sample": 0, "completion": "4", "completion_ids": [7, 8], "logprob": -0.25,
+            "finish": "stop", "answer": "4"}
+    more = {"id": "a", "prompt": turns(), "sample": 1, "completion": "", "completion_ids": [], "logprob": 0.0, "finish": "length"}
+    pair = {"id": "p", "prompt": turns("hi"), "chosen": turns("hi", "ho"), "rejected": turns("h\u00e4h")}
+    return {
+        "documents": [{"id": "a", "text": "gr\u00fctze", "source": "mill", "meta": "{}"}, {"id": "b", "text": ""}],
+        "chat": [{"id": "a", "messages": turns("hi", "ho"), "meta": "{}"}, {"id": "b", "messages": []}],
+        "problems": [{"id": "a", "prompt": turns("2 + 2?"), "answer": "4", "meta": "{}"}, {"id": "b", "prompt": [], "answer": ""}],
+        "preferences": [{**pair, "score_chosen": 1.5, "score_rejected": -1.0, "margin": 2.5, "ref_chosen_logp": -8.0,
+                         "ref_rejected_logp": -16.0}, pair],
+        "feedback": [{"id": "a", "prompt": turns("hi"), "completion": "ho", "label": True},
+                     {"id": "b", "prompt": [], "completion": "", "label": False}],
+        "tokens": [{"id": "a", "input_ids": [1, 2, 3], "loss_mask": [0, 1, 1]}, {"id": "b", "input_ids": []}],
+        "tokens of pairs": [{"id": "a", "prompt_ids": [1], "chosen_ids": [2, 3], "rejected_ids": []}],
+        "completions": [said, more],
+        "scores": [{**said, "score": 1.0, "reward_accuracy": 1.0, "verdict": "right"}, {**more, "score": 0.0, "reward_accuracy": 0.0}],
+    }
+
+
+def write_kinds(quern, folder):
+    """(kind, path, rows) of every kind, plain and compressed."""
+    def run(*command):
+        subprocess.run([quern, *command], check=True, cwd=folder)
+
+    for kind, rows in rows_of_kinds().items():
+        name = f"kind-{kind}".replace(" ", "-")
+        with open(f"{folder}/{name}.jsonl", "w") as out:
+            out.writelines(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows)
+        for compress, suffix in (("never", ".arrows"), ("always", ".zstd.arrows")):
+            run("mix", "-q", "--compress", compress, f"{name}.jsonl", "-o", name + suffix)
+            yield kind, f"{folder}/{name}{suffix}", rows
+            if kind == "tokens":
+                run("pack", "-q", "-L", "4", "--compress", compress, name + suffix, "-o", "kind-packed" + suffix)
+                packed = [{"input_ids": [1, 2, 3, 0], "labels": [-100, 2, 3, -100], "seq_lengths": [3]}]
+                expect(f"{folder}/kind-packed.jsonl", packed)
+                yield "packed", f"{folder}/kind-packed{suffix}", packed
+
+
+def duckdb_rows(path):
+    """The rows, and by which way DuckDB came to them."""
+    with duckdb.connect() as db:
+        try:
+            db.execute("INSTALL nanoarrow FROM community")
+            db.execute("LOAD nanoarrow")
+            way, found = "DuckDB", db.execute(f"SELECT * FROM read_arrow('{path}')")
+        except duckdb.Error:
+            stream = ipc.open_stream(path)
+            way, found = "DuckDB over pyarrow", db.execute("SELECT * FROM stream")
+        names = [column[0] for column in found.description]
+        return [{k: list(v) if isinstance(v, tuple) else v for k, v in zip(names, row)} for row in found.fetchall()], way
+
+
+def kinds(quern, folder):
+    for kind, path, rows in write_kinds(os.path.abspath(quern), folder):
+        counts = check(path)
+        stream = ipc.open_stream(path)
+        assert stream.schema.metadata[b"quern.kind"].decode() == kind.split()[0], f"{path}: another kind"
+        names = stream.schema.names
+        assert {name for row in rows for name in row} <= set(names), f"{path}: columns {names}"
+        want = [{name: row.get(name) for name in names} for row in rows]
+        found, way = duckdb_rows(path)
+        for reader, got in (("pyarrow", stream.read_all().to_pylist()), ("polars", polars.read_ipc_stream(path).to_dicts()), (way, found)):
+            assert got == want, f"{path}: {reader} reads {got}, not {want}"
+        print(f"{path}: {kind}, {counts}: the same rows for pyarrow, polars, {way}")
 
 
 def table():
@@ -227,7 +305,7 @@ def plain(t):
 
 
 def through(quern, folder):
-    names = [n for n in sorted(os.listdir(folder)) if n.endswith((".arrow", ".arrows"))]
+    names = [n for n in sorted(os.listdir(folder)) if n.startswith("foreign-") and n.endswith((".arrow", ".arrows"))]
     for name in names:
         if name.split("-", 1)[1].split(".")[0] in ("union", "run-end", "list-view", "bad-index", "bad-view", "bad-size"):
             continue
@@ -251,7 +329,9 @@ def through(quern, folder):
 if __name__ == "__main__":
     if len(sys.argv) >= 3 and sys.argv[1] == "check":
         for name in sys.argv[2:]:
-            check(name)
+            print(f"{name}: {check(name)}")
+    elif len(sys.argv) == 4 and sys.argv[1] == "kinds":
+        kinds(sys.argv[2], sys.argv[3])
     elif len(sys.argv) == 3 and sys.argv[1] == "goldens":
         goldens(sys.argv[2])
     elif len(sys.argv) == 4 and sys.argv[1] == "through":

@@ -54,8 +54,9 @@ text() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "{\"id\":\"d%d\",
 @test "faults: a writer killed in a pipeline leaves its reader with an error, not with half the rows" {
 	text 60000 >in.jsonl
 	quern import -q in.jsonl -o in.arrows
-	got=0
-	{ "$BIN/mix" -q in.arrows & p=$!; sleep 0.02; kill -KILL $p; wait $p; } 2>/dev/null | { sleep 0.1; quern view --count - 2>err || echo $? >code; }
+	mkfifo gate
+	# at the gate it has read all of in.arrows and written most of it
+	{ "$BIN/mix" -q in.arrows gate & p=$!; exec 7>gate; kill -KILL $p; wait $p; } 2>/dev/null | { quern view --count - 2>err || echo $? >code; }
 	[ "$(cat code)" -eq 3 ]
 	grep -q 'truncated' err
 }

@@ -54,6 +54,15 @@ static char *find_tool(const char *name)
 	return NULL;
 }
 
+/* The exit status of what was printed. */
+static int printed(FILE *to)
+{
+	if (fflush(to) == 0)
+		return 0;
+	fprintf(stderr, "quern: <stdout>: cannot write: %s\n", strerror(errno));
+	return 1;
+}
+
 static int usage(FILE *to)
 {
 	fputs("usage: quern TOOL [options] [FILE ...]\n"
@@ -65,9 +74,7 @@ static int usage(FILE *to)
 		fputc('\n', to);
 	}
 	fputs("\nquern TOOL --help lists a tool's options; man quern-TOOL says more.\n", to);
-	if (fflush(to) != 0)
-		return 1;
-	return to == stdout ? 0 : 2;
+	return to == stdout ? printed(to) : 2;
 }
 
 int main(int argc, char **argv)
@@ -78,7 +85,7 @@ int main(int argc, char **argv)
 		return usage(stdout);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("quern %s (stream format %s)\n", QUERN_VERSION, STREAM_VERSION);
-		return fflush(stdout) == 0 ? 0 : 1;
+		return printed(stdout);
 	}
 	bool help = strcmp(argv[1], "help") == 0;
 	const char *name = help ? argv[2] : argv[1];

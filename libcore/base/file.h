@@ -67,8 +67,8 @@ enum status file_read_all(const char *path, size_t max, struct buf *b, struct er
 /* --- output ------------------------------------------------------------------------------ */
 struct output;
 
-/* path NULL or "-" is stdout; else a temporary beside path, unlinked unless committed (also by
- * signals that end the process). */
+/* path NULL or "-" is stdout; else a temporary beside path, or beside the file that it is a link to, unlinked unless
+ * committed (also by signals that end the process). What is no regular file (/dev/null, a fifo) is written in place. */
 enum status output_open(struct output **out, const char *path, struct error *err);
 enum status output_write(struct output *out, const void *p, size_t n, struct error *err);
 enum status output_flush(struct output *out, struct error *err);

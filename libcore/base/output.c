@@ -16,6 +16,7 @@ struct output {
 	struct output *next;         /* all unfinished file outputs, for the signal handler */
 	int fd;
 	char *target, *temp;         /* temp NULL: stdout, or a target that is no regular file */
+	char *real;                  /* what temp is renamed to: the target, or the file that it is a link to */
 	bool standard;
 	char *buffer;
 	size_t used;
@@ -91,6 +92,7 @@ static void output_free(struct output *o)
 {
 	mem_free(o->target);
 	mem_free(o->temp);
+	mem_free(o->real);
 	mem_free(o->buffer);
 	mem_free(o);
 }
@@ -98,7 +100,7 @@ static void output_free(struct output *o)
 /* A temporary beside the target, with the permissions a plain creat() would give. */
 static enum status open_temp(struct output *o, struct error *err)
 {
-	o->temp = mem_printf("%s.XXXXXX", o->target);
+	o->temp = mem_printf("%s.XXXXXX", o->real);
 	o->fd = mkostemp(o->temp, O_CLOEXEC);
 	if (o->fd < 0)
 		return error_errno(err, ERR_IO, "%s: cannot create", o->target);
@@ -109,10 +111,34 @@ static enum status open_temp(struct output *o, struct error *err)
 	return OK;
 }
 
+/* /dev/null, /dev/full, a fifo, a file that has no name any more: nothing to rename over. */
+static enum status open_in_place(struct output *o, struct error *err)
+{
+	o->fd = open(o->target, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	return o->fd < 0 ? error_errno(err, ERR_IO, "%s: cannot open", o->target) : OK;
+}
+
+/* Links are followed: it is the file that gets new contents, and it is beside it that there is room for them. */
+static enum status open_path(struct output *o, const char *path, struct error *err)
+{
+	struct stat info;
+
+	o->target = mem_strdup(path);
+	if (!*path)
+		return error_set(err, ERR_USAGE, "an output without a name");
+	if (stat(path, &info) != 0) {
+		o->real = mem_strdup(path);
+		return open_temp(o, err);
+	}
+	if (S_ISDIR(info.st_mode))
+		return error_set(err, ERR_USAGE, "%s: is a directory", path);
+	o->real = S_ISREG(info.st_mode) ? realpath(path, NULL) : NULL;
+	return o->real ? open_temp(o, err) : open_in_place(o, err);
+}
+
 enum status output_open(struct output **out, const char *path, struct error *err)
 {
 	struct output *o = mem_zalloc(sizeof(*o));
-	struct stat info;
 	enum status st = OK;
 	o->fd = -1;
 	o->buffer = mem_alloc(BUFFER_BYTES);
@@ -121,19 +147,7 @@ enum status output_open(struct output **out, const char *path, struct error *err
 		o->standard = true;
 		o->fd = 1;
 	} else {
-		o->target = mem_strdup(path);
-		bool exists = stat(path, &info) == 0;
-		if (!*path) {
-			st = error_set(err, ERR_USAGE, "an output without a name");
-		} else if (exists && S_ISDIR(info.st_mode)) {
-			st = error_set(err, ERR_USAGE, "%s: is a directory", path);
-		} else if (exists && !S_ISREG(info.st_mode)) { /* /dev/null, /dev/full, a fifo: nothing to rename over */
-			o->fd = open(path, O_WRONLY | O_CLOEXEC);
-			if (o->fd < 0)
-				st = error_errno(err, ERR_IO, "%s: cannot open", path);
-		} else {
-			st = open_temp(o, err);
-		}
+		st = open_path(o, path, err);
 	}
 	if (st != OK) {
 		output_free(o);
@@ -198,10 +212,10 @@ enum status output_commit(struct output *o, struct error *err)
 	if (close(fd) != 0 && st == OK)
 		st = error_errno(err, ERR_IO, "%s: cannot close", o->target);
 	if (st == OK && o->temp) {
-		if (rename(o->temp, o->target) != 0)
+		if (rename(o->temp, o->real) != 0)
 			st = error_errno(err, ERR_IO, "%s: cannot rename into place", o->target);
 		else
-			st = sync_parent(o->target, err);
+			st = sync_parent(o->real, err);
 		if (st == OK)
 			forget_temp(o);
 	}

@@ -56,20 +56,21 @@ static bool inflate_lz4(uint8_t *to, int64_t n, const uint8_t *from, int64_t pac
 	return rest == 0 && at == (size_t)n;
 }
 
-static enum status inflate_piece(struct decoder *d, uint32_t i, int codec, uint8_t *to, int64_t n)
+/* zstd is not used where codec is LZ4. */
+static enum status inflate_piece(struct decoder *d, uint32_t i, int codec, ZSTD_DCtx *zstd, uint8_t *to, int64_t n)
 {
 	struct piece *piece = &d->pieces[i];
-	const uint8_t *from = piece->p + 8;
 	bool good = true;
 
 	if (piece->n == 0)
 		return OK;
+	const uint8_t *from = piece->p + 8;
 	if (load_i64(piece->p) == -1) {
 		memcpy(to, from, (size_t)n);
 	} else if (codec == CODEC_LZ4) {
 		good = inflate_lz4(to, n, from, piece->n - 8);
 	} else {
-		size_t got = ZSTD_decompress(to, (size_t)n, from, (size_t)piece->n - 8);
+		size_t got = ZSTD_decompressDCtx(zstd, to, (size_t)n, from, (size_t)piece->n - 8);
 		good = !ZSTD_isError(got) && got == (size_t)n;
 	}
 	if (!good)
@@ -102,15 +103,18 @@ enum status decode_inflate(struct decoder *d, const struct fbs_table *compressio
 		return error_set(d->err, ERR_UNSUPPORTED, "a compression other than LZ4 and zstd");
 	TRY(inflated_total(d, codec, &total));
 	uint8_t *block = mem_try((size_t)total);
-	if (!block)
-		return error_set(d->err, ERR_MEMORY, "no memory for a batch of %lld bytes", (long long)total);
+	/* One for all buffers: making one asks the processor what it can do, which takes a virtual machine longer than a small buffer. */
+	ZSTD_DCtx *zstd = codec == CODEC_ZSTD ? ZSTD_createDCtx() : NULL;
 	uint8_t *at = block;
 	enum status st = OK;
+	if (!block || (codec == CODEC_ZSTD && !zstd))
+		st = error_set(d->err, ERR_MEMORY, "no memory for a batch of %lld bytes", (long long)total);
 	for (uint32_t i = 0; i < d->n_pieces && st == OK; i++) {
 		int64_t n = inflated_bytes(&d->pieces[i], codec);
-		st = inflate_piece(d, i, codec, at, n);
+		st = inflate_piece(d, i, codec, zstd, at, n);
 		at += (n + 63) & ~(int64_t)63;
 	}
+	ZSTD_freeDCtx(zstd);
 	if (st != OK) {
 		mem_free(block);
 		return st;

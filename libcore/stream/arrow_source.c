@@ -323,7 +323,7 @@ static enum status take_message(struct arrow_source *a, struct batch **out, stru
 	enum status st = OK;
 
 	if (a->closed)
-		return error_set(err, ERR_DATA, "a batch after the closing batch");
+		return error_set(err, ERR_DATA, "another message");
 	if (a->m.type == ARROW_BATCH)
 		TRY(check_origin(a, err));
 	note_block(a);

@@ -53,6 +53,8 @@ static bool csv_step(char c, char delimiter, bool *quoted, bool *start)
 /* End of the piece that begins at at, looking on from scanned; false if it has not come yet. */
 static bool find_end(struct pieces *p, size_t *end, size_t *skip)
 {
+	if (p->at == p->data.len)
+		return false;
 	const char *s = p->data.data + p->at;
 	size_t n = p->data.len - p->at;
 	if (p->mode == PIECE_CSV) {

@@ -301,7 +301,7 @@ static void request(struct roff *r, const char *s, size_t n)
 		mdoc_line(r, a, k);
 		if (!r->fill)
 			brk(r, 1);
-	} else if (m->s[0] == '%') {
+	} else if (m->n && m->s[0] == '%') {
 		emit_args(r, a + 1, k - 1, false);
 	}
 }
@@ -317,7 +317,7 @@ static void table_line(struct roff *r, const char *s, size_t n)
 	}
 	if (r->table == 1) {
 		const char *tab = memmem(s, n, "tab(", 4);
-		if (tab && (size_t)(tab - s) + 4 < n)
+		if (tab && (size_t)(tab - s) + 4 < n && !(tab[4] & 0x80))
 			r->table_tab = tab[4];
 		if (n && s[n - 1] == '.')
 			r->table = 2;

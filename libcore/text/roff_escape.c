@@ -141,5 +141,7 @@ void roff_escape(const char *s, size_t n, struct buf *out)
 		i++;
 		if (i < n)
 			i += escape(s + i, n - i, out);
+		while (i < n && (s[i] & 0xC0) == 0x80) /* names and delimiters may be characters of several bytes */
+			i++;
 	}
 }

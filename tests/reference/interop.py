@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Holds our streams against pyarrow and polars, and makes the small foreign streams that the tests read.
+"""Holds our streams against pyarrow, polars and DuckDB, and makes the small foreign streams that the tests read.
 
-    interop.py kinds QUERN       every kind, plain, compressed and off a pipe, is for pyarrow, polars and DuckDB the rows that went in
     interop.py check FILE...     every stream opens in both, passes pyarrow's full validation,
                                  and its closing batch counts what pyarrow counted
+    interop.py kinds QUERN DIR a stream of every kind, plain and compressed, is for all three the rows that went into it; they
+                                 are then the golden files kind-*.arrows and kind-*.jsonl
     interop.py goldens DIR       writes foreign-*.arrows (streams) and foreign-*.arrow (files), and beside those of
                                  types that we show in a way of our own, the rows that quern view must print
     interop.py through QUERN DIR every foreign file passes through quern mix, and is for pyarrow the table that it was
 
-Needs pyarrow, polars, DuckDB and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars duckdb arro3-io arro3-core); the
+DuckDB reads streams by itself with its extension nanoarrow; where that cannot be had it is given what pyarrow opened.
+
+Needs pyarrow, polars, duckdb and arro3-io (python3 -m venv V && V/bin/pip install pyarrow polars duckdb arro3-io arro3-core); the
 tests do not.
 """
 import base64
@@ -44,61 +47,79 @@ def check(path):
     assert int(last[b"quern.rows"]) == rows, "closing batch counts other rows"
     assert int(last[b"quern.batches"]) == batches - 1, "closing batch counts other batches"
     assert polars.read_ipc_stream(path).height == rows, "polars reads other rows"
-    print(f"{path}: {rows} rows, {batches - 1} batches, {len(reader.schema)} columns")
+    return f"{rows} rows, {batches - 1} batches, {len(reader.schema)} columns"
 
 
-def rows_of_kind():
-    """Rows of each kind as JSON; its optional columns are there in one row and absent in another."""
-    say = lambda *turns: [{"role": ("user", "assistant")[i % 2], "content": t} for i, t in enumerate(turns)]
-    sample = {"prompt": say("1 + 1?"), "sample": 1, "completion": "2", "completion_ids": [7, 8], "logprob": -0.5, "finish": "stop"}
+def turns(*contents):
+    return [{"role": "user" if i % 2 == 0 else "assistant", "content": c} for i, c in enumerate(contents)]
+
+
+def rows_of_kinds():
+    """Of each kind rows with every column, nulls where there may be some, empty lists and texts. Numbers are exact in float32."""
+    said = {"id": "a", "prompt": turns("2 + 2?"), "sample": 0, "completion": "4", "completion_ids": [7, 8], "logprob": -0.25,
+            "finish": "stop", "answer": "4"}
+    more = {"id": "a", "prompt": turns(), "sample": 1, "completion": "", "completion_ids": [], "logprob": 0.0, "finish": "length"}
+    pair = {"id": "p", "prompt": turns("hi"), "chosen": turns("hi", "ho"), "rejected": turns("h\u00e4h")}
     return {
-        "documents": [{"text": "häh\n\U0001f600", "source": "web", "meta": '{"n":1}'}, {"text": ""}],
-        "chat": [{"messages": say("hi", "hello"), "meta": "{}"}, {"messages": []}],
-        "problems": [{"prompt": say("1 + 1?"), "answer": "2", "meta": "{}"}, {"prompt": say("?"), "answer": ""}],
-        "preferences": [{"prompt": say("hi"), "chosen": say("a")[:1], "rejected": say("b")[:1], "score_chosen": 1.5, "score_rejected": -2.0,
-                         "margin": 3.5, "ref_chosen_logp": -7.25, "ref_rejected_logp": -8.0},
-                        {"prompt": [], "chosen": say("c"), "rejected": say("d")}],
-        "feedback": [{"prompt": say("hi"), "completion": "yes", "label": True}, {"prompt": [], "completion": "", "label": False}],
-        "tokens": [{"input_ids": [1, 2, 3], "loss_mask": [0, 1, 1]}, {"input_ids": []}],
-        "packed": [{"input_ids": [1, 2, 3, 0], "labels": [-100, 2, 3, -100], "seq_lengths": [3]},
-                   {"input_ids": [4, 5, 6, 7], "labels": [-100, 5, -100, 7], "seq_lengths": [2, 2]}],
-        "completions": [dict(sample, answer="2"), sample],
-        "scores": [dict(sample, answer="2", score=1.0, reward_accuracy=1.0, verdict="equal"), dict(sample, score=0.0, reward_accuracy=0.0)],
+        "documents": [{"id": "a", "text": "gr\u00fctze", "source": "mill", "meta": "{}"}, {"id": "b", "text": ""}],
+        "chat": [{"id": "a", "messages": turns("hi", "ho"), "meta": "{}"}, {"id": "b", "messages": []}],
+        "problems": [{"id": "a", "prompt": turns("2 + 2?"), "answer": "4", "meta": "{}"}, {"id": "b", "prompt": [], "answer": ""}],
+        "preferences": [{**pair, "score_chosen": 1.5, "score_rejected": -1.0, "margin": 2.5, "ref_chosen_logp": -8.0,
+                         "ref_rejected_logp": -16.0}, pair],
+        "feedback": [{"id": "a", "prompt": turns("hi"), "completion": "ho", "label": True},
+                     {"id": "b", "prompt": [], "completion": "", "label": False}],
+        "tokens": [{"id": "a", "input_ids": [1, 2, 3], "loss_mask": [0, 1, 1]}, {"id": "b", "input_ids": []}],
+        "tokens of pairs": [{"id": "a", "prompt_ids": [1], "chosen_ids": [2, 3], "rejected_ids": []}],
+        "completions": [said, more],
+        "scores": [{**said, "score": 1.0, "reward_accuracy": 1.0, "verdict": "right"}, {**more, "score": 0.0, "reward_accuracy": 0.0}],
     }
 
 
-def same(kind, who, got, want):
-    """Rows are equal where null and absent are the same."""
-    drop = lambda v: {k: drop(x) for k, x in v.items() if x is not None} if isinstance(v, dict) else [drop(x) for x in v] if isinstance(v, (list, tuple)) else v
-    assert drop(got) == drop(want), f"{kind}: {who} reads {drop(got)}, not {drop(want)}"
+def write_kinds(quern, folder):
+    """(kind, path, rows) of every kind, plain and compressed."""
+    def run(*command):
+        subprocess.run([quern, *command], check=True, cwd=folder)
+
+    for kind, rows in rows_of_kinds().items():
+        name = f"kind-{kind}".replace(" ", "-")
+        with open(f"{folder}/{name}.jsonl", "w") as out:
+            out.writelines(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows)
+        for compress, suffix in (("never", ".arrows"), ("always", ".zstd.arrows")):
+            run("mix", "-q", "--compress", compress, f"{name}.jsonl", "-o", name + suffix)
+            yield kind, f"{folder}/{name}{suffix}", rows
+            if kind == "tokens":
+                run("pack", "-q", "-L", "4", "--compress", compress, name + suffix, "-o", "kind-packed" + suffix)
+                packed = [{"input_ids": [1, 2, 3, 0], "labels": [-100, 2, 3, -100], "seq_lengths": [3]}]
+                expect(f"{folder}/kind-packed.jsonl", packed)
+                yield "packed", f"{folder}/kind-packed{suffix}", packed
 
 
-def kinds(quern):
-    with tempfile.TemporaryDirectory() as tmp:
-        for kind, rows in rows_of_kind().items():
-            if kind != "packed":
-                rows = [dict(id=f"r{i}", **row) for i, row in enumerate(rows)]
-            with open(f"{tmp}/rows.jsonl", "w") as out:
-                out.writelines(json.dumps(row) + "\n" for row in rows)
-            for how in ("never", "always", "pipe"):
-                path = f"{tmp}/{kind}-{how}.arrows"
-                if how == "pipe":
-                    with open(path, "wb") as out:
-                        p = subprocess.run([quern, "mix", "-q", f"{tmp}/rows.jsonl"], stdout=subprocess.PIPE, check=True)
-                        out.write(p.stdout)
-                else:
-                    subprocess.run([quern, "mix", "-q", "--compress", how, f"{tmp}/rows.jsonl", "-o", path], check=True)
-                said = subprocess.run([quern, "view", "--schema", path], stdout=subprocess.PIPE, check=True).stdout.decode().split("\n")[0]
-                assert said == f"kind: {kind}", said
-                check(path)
-                with open(path, "rb") as f:
-                    t = ipc.open_stream(f).read_all()
-                t.validate(full=True)
-                same(kind, "pyarrow", t.to_pylist(), rows)
-                same(kind, "polars", polars.read_ipc_stream(path).to_dicts(), rows)
-                found = duckdb.sql("select * from t")
-                same(kind, "DuckDB", [dict(zip(found.columns, row)) for row in found.fetchall()], rows)
-    print(f"pyarrow {pa.__version__}, polars {polars.__version__}, DuckDB {duckdb.__version__}: all kinds alike")
+def duckdb_rows(path):
+    """The rows, and by which way DuckDB came to them."""
+    with duckdb.connect() as db:
+        try:
+            db.execute("INSTALL nanoarrow FROM community")
+            db.execute("LOAD nanoarrow")
+            way, found = "DuckDB", db.execute(f"SELECT * FROM read_arrow('{path}')")
+        except duckdb.Error:
+            stream = ipc.open_stream(path)
+            way, found = "DuckDB over pyarrow", db.execute("SELECT * FROM stream")
+        names = [column[0] for column in found.description]
+        return [{k: list(v) if isinstance(v, tuple) else v for k, v in zip(names, row)} for row in found.fetchall()], way
+
+
+def kinds(quern, folder):
+    for kind, path, rows in write_kinds(os.path.abspath(quern), folder):
+        counts = check(path)
+        stream = ipc.open_stream(path)
+        assert stream.schema.metadata[b"quern.kind"].decode() == kind.split()[0], f"{path}: another kind"
+        names = stream.schema.names
+        assert {name for row in rows for name in row} <= set(names), f"{path}: columns {names}"
+        want = [{name: row.get(name) for name in names} for row in rows]
+        found, way = duckdb_rows(path)
+        for reader, got in (("pyarrow", stream.read_all().to_pylist()), ("polars", polars.read_ipc_stream(path).to_dicts()), (way, found)):
+            assert got == want, f"{path}: {reader} reads {got}, not {want}"
+        print(f"{path}: {kind}, {counts}: the same rows for pyarrow, polars, {way}")
 
 
 def table():
@@ -284,7 +305,7 @@ def plain(t):
 
 
 def through(quern, folder):
-    names = [n for n in sorted(os.listdir(folder)) if n.endswith((".arrow", ".arrows"))]
+    names = [n for n in sorted(os.listdir(folder)) if n.startswith("foreign-") and n.endswith((".arrow", ".arrows"))]
     for name in names:
         if name.split("-", 1)[1].split(".")[0] in ("union", "run-end", "list-view", "bad-index", "bad-view", "bad-size"):
             continue
@@ -308,9 +329,9 @@ def through(quern, folder):
 if __name__ == "__main__":
     if len(sys.argv) >= 3 and sys.argv[1] == "check":
         for name in sys.argv[2:]:
-            check(name)
-    elif len(sys.argv) == 3 and sys.argv[1] == "kinds":
-        kinds(sys.argv[2])
+            print(f"{name}: {check(name)}")
+    elif len(sys.argv) == 4 and sys.argv[1] == "kinds":
+        kinds(sys.argv[2], sys.argv[3])
     elif len(sys.argv) == 3 and sys.argv[1] == "goldens":
         goldens(sys.argv[2])
     elif len(sys.argv) == 4 and sys.argv[1] == "through":

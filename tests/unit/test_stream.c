@@ -1,4 +1,4 @@
-/* test_stream.c - Arrow streams: round trips, the end, checksums against every flip and cut, foreign streams. */
+/* test_stream.c - Arrow streams: round trips, the end, checksums, foreign streams (test_conformance.c has the hostile ones). */
 #include "stream/stream.h"
 
 #include <setjmp.h>
@@ -195,48 +195,6 @@ static void an_empty_stream_has_its_schema_and_end(void **state)
 	buf_release(&bytes);
 }
 
-static void every_flipped_bit_is_an_error(void **state)
-{
-	struct buf bytes = {0};
-	struct error err;
-	int64_t rows;
-
-	(void)state;
-	for (int level = 0; level <= 3; level += 3) {
-		write_rows(3 - level, 2, level, NULL, NULL);
-		load(path, &bytes);
-		/* two bits of each byte: one that walks, and the one between small letters and capitals */
-		for (size_t k = 0; k < 2 * bytes.len; k++) {
-			size_t i = k / 2;
-			int bit = k % 2 ? 5 : (int)(i % 8);
-			bytes.data[i] = (char)(bytes.data[i] ^ (1 << bit));
-			enum status st = read_bytes(&bytes, false, &rows, NULL, &err);
-			if (status_exit_code(st) != 3)
-				fail_msg("bit %d of byte %zu of %zu: status %d", bit, i, bytes.len, st);
-			bytes.data[i] = (char)(bytes.data[i] ^ (1 << bit));
-		}
-	}
-	buf_release(&bytes);
-}
-
-static void every_cut_is_an_error_that_says_so(void **state)
-{
-	struct buf bytes = {0};
-	struct error err;
-	int64_t rows;
-
-	(void)state;
-	write_rows(6, 2, 0, NULL, NULL);
-	load(path, &bytes);
-	size_t whole = bytes.len;
-	for (bytes.len = 1; bytes.len < whole; bytes.len++) {
-		assert_int_equal(read_bytes(&bytes, false, &rows, NULL, &err), ERR_DATA);
-		if (bytes.len > 8)
-			assert_non_null(strstr(err.text, "truncated"));
-	}
-	buf_release(&bytes);
-}
-
 /* The place of the n-th message (0 is the schema). */
 static size_t message_at(const struct buf *b, int n)
 {
@@ -358,33 +316,6 @@ static void foreign_types_are_shown(void **state)
 	}
 	buf_release(&bytes);
 	buf_release(&want);
-}
-
-/* Every cut is an error; every flipped bit is one or leaves something that can be walked. */
-static void damage_to_foreign_streams_is_survived(void **state)
-{
-	struct buf bytes = {0};
-	struct error err;
-	int64_t rows;
-
-	(void)state;
-	for (int i = 0; i < N_SHOWN; i++) {
-		char *name = mem_printf(FOREIGN "%s", shown[i]);
-		load(name, &bytes);
-		size_t whole = bytes.len;
-		for (bytes.len = 1; bytes.len < whole; bytes.len++)
-			if (status_exit_code(read_bytes(&bytes, false, &rows, NULL, &err)) != 3)
-				fail_msg("%s cut at byte %zu is read", shown[i], bytes.len);
-		for (size_t k = 0; k < whole; k++) {
-			struct buf text = {0};
-			bytes.data[k] = (char)(bytes.data[k] ^ (1 << k % 8));
-			read_bytes(&bytes, false, &rows, &text, &err);
-			bytes.data[k] = (char)(bytes.data[k] ^ (1 << k % 8));
-			buf_release(&text);
-		}
-		mem_free(name);
-	}
-	buf_release(&bytes);
 }
 
 static void columns_that_lie_are_named(void **state)
@@ -546,13 +477,10 @@ int main(void)
 		cmocka_unit_test(what_was_written_is_read),
 		cmocka_unit_test(threads_do_not_change_bytes),
 		cmocka_unit_test(an_empty_stream_has_its_schema_and_end),
-		cmocka_unit_test(every_flipped_bit_is_an_error),
-		cmocka_unit_test(every_cut_is_an_error_that_says_so),
 		cmocka_unit_test(messages_name_the_batch),
 		cmocka_unit_test(joined_streams_are_refused),
 		cmocka_unit_test(foreign_streams_read_alike),
 		cmocka_unit_test(foreign_types_are_shown),
-		cmocka_unit_test(damage_to_foreign_streams_is_survived),
 		cmocka_unit_test(columns_that_lie_are_named),
 		cmocka_unit_test(what_we_cannot_read_names_column_and_type),
 		cmocka_unit_test(a_slice_is_written_as_its_rows),

@@ -2,6 +2,7 @@
 #include "common/private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,10 @@ static void answer_and_exit(struct tool *t, struct opt *const tables[2], const c
 			       "\nman quern-%s says more.\n", t->name);
 	}
 	fwrite(b.data, 1, b.len, stdout);
-	exit(fflush(stdout) == 0 ? 0 : 1);
+	if (fflush(stdout) == 0)
+		exit(0);
+	fprintf(stderr, "quern %s: <stdout>: cannot write: %s\n", t->name, strerror(errno));
+	exit(1);
 }
 
 static _Noreturn void usage_error(const struct tool *t, const struct error *err)
@@ -86,9 +90,19 @@ static void provenance_head(struct tool *t, struct opt *const tables[2])
 	};
 }
 
+/* A file that took the number of a standard stream that was closed would get what we say there. So that nothing is lost unseen, what
+ * stands in for it can only be used the wrong way. */
+static void occupy_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+			return;
+}
+
 void tool_start(struct tool *t, int argc, char **argv)
 {
 	struct error err;
+	occupy_standard_streams();
 	mem_keep();
 	t->priv = mem_zalloc(sizeof(*t->priv));
 	t->priv->start = clock_seconds();

@@ -34,7 +34,7 @@ prepare() {
 	quern bpe-train -q --vocab-size 300 --special '<s>' --special '</s>' --chat-template none --digits individual "$DATA/token/corpus.jsonl" -o a
 	grep -q '"<s>": 0' a/tokenizer.json && grep -q '"</s>": 1' a/tokenizer.json
 	grep -q '"individual_digits": true' a/tokenizer.json
-	! grep -q chat_template a/tokenizer_config.json
+	! grep -q chat_template a/tokenizer_config.json || return 1
 	printf '{{ messages[0].content }}' >t.jinja
 	quern bpe-train -q --vocab-size 300 --pattern '\w+|\s+|.' --chat-template t.jinja "$DATA/token/corpus.jsonl" -o b
 	grep -qF '"Regex": "\\w+|\\s+|."' b/tokenizer.json

@@ -24,7 +24,7 @@ each() {
 	(cd "$STREAMS" && ls *.arrow *.arrows) | sort | diff - listed
 	[ "$(wc -l <listed)" -ge 70 ]
 	# the columns stand for something in each line
-	! grep -vP '^[^\t]+\t(0\t[^\t]+\t|3\t[^\t]+\t[^\t]+)$' "$STREAMS/index.tsv"
+	! grep -vP '^[^\t]+\t(0\t[^\t]+\t|3\t[^\t]+\t[^\t]+)$' "$STREAMS/index.tsv" || return 1
 }
 
 @test "conformance: what is damaged is refused, in the index's words" {

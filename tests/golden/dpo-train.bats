@@ -38,7 +38,7 @@ value() {
 	quern dpo-train $ARGS --ref m -o d
 	cmp a/model.safetensors d/model.safetensors
 	quern dpo-train $ARGS --ref a -o e
-	! cmp -s a/model.safetensors e/model.safetensors
+	! cmp -s a/model.safetensors e/model.safetensors || return 1
 }
 
 @test "killed at any moment and started again, it ends in the same bytes" {
@@ -72,7 +72,7 @@ value() {
 	quern dpo-train $ARGS --sft-weight 0.5 -o out
 	awk -v l="$(value loss 1)" -v n="$(value nll_loss 1)" 'BEGIN { d = l - 0.6931472 - 0.5 * n; exit !(d < 1e-5 && d > -1e-5) }'
 	quern dpo-train $ARGS --label-smoothing 0.1 -o smooth
-	! cmp -s smooth/model.safetensors sigmoid/model.safetensors
+	! cmp -s smooth/model.safetensors sigmoid/model.safetensors || return 1
 	status 2 quern dpo-train $ARGS --label-smoothing 0.1 --loss ipo -o x
 	quern dpo-train $ARGS --eval pairs.jsonl -o held
 	grep -q '"eval_rewards/accuracies":' held/trainer/metrics.jsonl

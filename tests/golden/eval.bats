@@ -55,7 +55,7 @@ value() { grep -o "\"$1,none\": [^,]*" "$2" | cut -d' ' -f2; }
 	echo '{"id":"a","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho"}]}' |
 		quern eval -q -m m --task perplexity -o chat.json
 	grep -q token_perplexity chat.json
-	! grep -q word_perplexity chat.json
+	! grep -q word_perplexity chat.json || return 1
 	echo '{"id":"a","input_ids":[258,1,2,3]}' | quern eval -q -m m --task perplexity --stats s.json -o tok.json
 	grep -qE '"tokens": *3' s.json
 	echo '{"id":"a","input_ids":[258,1,2,9999]}' >bad.jsonl

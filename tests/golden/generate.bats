@@ -25,7 +25,7 @@ prepare() {
 	done
 	tac problems.jsonl | quern generate -q -m m -n 3 --max-new-tokens 20 --format jsonl | sort | cmp - want
 	quern generate -q -m m -n 3 --max-new-tokens 20 --seed 2 --format jsonl problems.jsonl | sort >other
-	! cmp -s other want
+	! cmp -s other want || return 1
 }
 
 @test "greedy is temperature 0, and top-k 1 samples the same" {
@@ -49,7 +49,7 @@ prepare() {
 		'{"id":"b","messages":[{"role":"assistant","content":"x"}]}' '{"id":"c","messages":[]}' >chat.jsonl
 	quern generate -q -m m --max-new-tokens 4 --rejects rejects --format jsonl chat.jsonl >out
 	grep -q '"prompt":\[{"role":"user","content":"hi"}\],"sample":0' out
-	! grep -q secret out
+	! grep -q secret out || return 1
 	[ "$(wc -l <out)" -eq 1 ]
 	quern view -q --format jsonl rejects >rejected || cp rejects rejected
 	grep -q 'no_user_turn' rejected
@@ -67,7 +67,7 @@ prepare() {
 @test "stop strings end the text before them" {
 	quern generate -q -m m -n 20 --max-new-tokens 60 --stop x --stop "." --format jsonl problems.jsonl >out
 	grep -q '"finish":"stop"' out
-	! grep -o '"completion":"[^"]*"' out | cut -c15- | grep -q '[x.]'
+	! grep -o '"completion":"[^"]*"' out | cut -c15- | grep -q '[x.]' || return 1
 }
 
 @test "hostile inputs" {

@@ -15,13 +15,13 @@ load helper
 	quern init-model -q -j2 --seed 5 --preset tiny --vocab-size 300 -o b
 	quern init-model -q --seed 6 --preset tiny --vocab-size 300 -o c
 	diff -r a b
-	! cmp -s a/model.safetensors c/model.safetensors
+	! cmp -s a/model.safetensors c/model.safetensors || return 1
 }
 
 @test "vocabulary, special tokens and files come from the tokenizer" {
 	quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" -o m
 	cmp m/tokenizer.json "$DATA/generate/tokenizer/tokenizer.json"
-	! grep -q '"eos_token_id": null' m/config.json
+	! grep -q '"eos_token_id": null' m/config.json || return 1
 	status 2 quern init-model --preset tiny -t "$DATA/generate/tokenizer" --vocab-size 5 -o n
 	says 'less than the tokenizer'
 }

@@ -26,10 +26,10 @@ ids() { quern mix -q --format jsonl "$@" | grep -o '"id":"[^"]*"' | cut -d'"' -f
 	quern view spilled.arrows >spilled
 	cmp all spilled
 	quern view many.arrows >before
-	! cmp -s before all
+	! cmp -s before all || return 1
 	cmp <(sort before) <(sort all)
 	quern mix -q --shuffle --seed 1 --format jsonl many.arrows >other
-	! cmp -s all other
+	! cmp -s all other || return 1
 	[ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'quern-mix.*' -newer many.arrows)" ]
 }
 

@@ -31,7 +31,7 @@ prepare() {
 @test "without a reward that speaks the score is null" {
 	quern score -q -r accuracy --format jsonl c.jsonl | tail -1 >out
 	grep -q '"verdict":"no_gold"' out
-	! grep -q '"score"' out
+	! grep -q '"score"' out || return 1
 }
 
 @test "scores can be scored again: the columns are replaced, others stay" {
@@ -64,7 +64,7 @@ prepare() {
 	quern score -q --ref m pairs.jsonl | quern dpo-train -q -m m -o with
 	quern dpo-train -q -m m pairs.jsonl -o without
 	cmp with/model.safetensors without/model.safetensors
-	! cmp -s with/model.safetensors m/model.safetensors
+	! cmp -s with/model.safetensors m/model.safetensors || return 1
 	printf '{"id":"l","prompt":[{"role":"user","content":"%0200d"}],"chosen":%s,"rejected":%s,"margin":0}\n' 0 \
 		"$(reply a)" "$(reply b)" >>pairs.jsonl
 	quern score --ref m --format jsonl pairs.jsonl 2>err >out

@@ -21,7 +21,7 @@ prepare() {
 	[ "$(ls out/trainer | tr '\n' ' ')" = "checkpoint.safetensors done metrics.jsonl " ]
 	awk -F'"loss":' '{ split($2, v, ","); l[NR] = v[1] } END { exit !(l[NR] < l[1] - 0.5) }' out/trainer/metrics.jsonl
 	grep -q '"tokens_per_second"' log.jsonl
-	! grep -q 'second' out/trainer/metrics.jsonl
+	! grep -q 'second' out/trainer/metrics.jsonl || return 1
 	[ "$(wc -l <log.jsonl)" -eq "$(wc -l <out/trainer/metrics.jsonl)" ]
 	grep -q '"arena_bytes": [1-9]' stats.json
 	quern sft-train -q -m out tokens.jsonl -o again --steps 1
@@ -65,7 +65,7 @@ prepare() {
 	while [ "$(wc -l <out/trainer/metrics.jsonl)" -le $((lines + 1)) ]; do sleep 0.01; done
 	kill -TERM $p
 	wait $p || true
-	! grep -q 999999 out/trainer/metrics.jsonl
+	! grep -q 999999 out/trainer/metrics.jsonl || return 1
 	awk -F'[:,]' '$2 != NR { exit 1 }' out/trainer/metrics.jsonl
 }
 
@@ -79,7 +79,7 @@ prepare() {
 	says 'another run'
 	sha256sum <out/model.safetensors | cmp - before
 	quern sft-train $ARGS --seed 9 --restart -o out
-	! sha256sum <out/model.safetensors | cmp -s - before
+	! sha256sum <out/model.safetensors | cmp -s - before || return 1
 	quern sft-train $ARGS --restart -o out
 	sha256sum <out/model.safetensors | cmp - before
 	cp -r "$M" model

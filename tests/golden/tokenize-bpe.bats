@@ -47,7 +47,7 @@ END
 	[ $(($(wc -l <out) + $(wc -l <r.jsonl))) -eq 43 ]
 	quern tokenize-bpe -q -t tok --max-length 20 --truncate --format jsonl "$DATA/token/corpus.jsonl" >cut
 	[ "$(wc -l <cut)" -eq 43 ]
-	! grep -qE '"input_ids":\[([0-9]+,){20}' cut
+	! grep -qE '"input_ids":\[([0-9]+,){20}' cut || return 1
 }
 
 @test "text stays with --keep-text, another template with --chat-template" {

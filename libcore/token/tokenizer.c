@@ -61,6 +61,23 @@ static void fill_bytes(struct tokenizer *t)
 	buf_release(&b);
 }
 
+/* The same bytes close together, for decoding: a token costs a place and a copy. */
+static void fill_decoded(struct tokenizer *t)
+{
+	struct buf blob = {0};
+
+	t->decoded = mem_array((size_t)t->n_tokens + 1, sizeof(*t->decoded)); /* the last is that of ids that are none */
+	for (int32_t id = 0; id < t->n_tokens; id++) {
+		const struct token_text *tok = &t->tokens[id];
+
+		t->decoded[id] = (struct token_bytes){(uint32_t)blob.len, tok->text ? tok->len : 0, tok->special};
+		buf_add(&blob, tok->text ? tok->bytes : "", tok->text ? tok->len : 0);
+		t->longest = tok->len > t->longest ? tok->len : t->longest;
+	}
+	buf_add(&blob, "0123456789abcdef", 16); /* may be read behind the last */
+	t->blob = buf_detach(&blob);
+}
+
 /* ignore_merges looks a whole piece up: only what is written in the byte alphabet can be one. */
 static void fill_whole(struct tokenizer *t, const struct json *vocab)
 {
@@ -97,6 +114,7 @@ static enum status load_json(struct tokenizer *t, struct json_parser *p, struct 
 	if (st != OK)
 		return error_prefix(err, st, "%s", t->file);
 	fill_bytes(t);
+	fill_decoded(t);
 	if (t->ignore_merges)
 		fill_whole(t, json_get(json_get(root, "model"), "vocab"));
 	return OK;
@@ -147,6 +165,8 @@ void tokenizer_close(struct tokenizer *t)
 	ids_release(&t->prefix);
 	ids_release(&t->suffix);
 	mem_free(t->tokens);
+	mem_free(t->decoded);
+	mem_free(t->blob);
 	mem_free(t->added);
 	mem_free(t->dir);
 	mem_free(t->file);
@@ -233,12 +253,52 @@ static void add_fallback(const struct buf *bytes, struct buf *out)
 			buf_str(out, "\xef\xbf\xbd");
 }
 
+/* The common manner: tokens are bytes, one behind the other. A copy of a fixed size is no call, and what it writes too much is
+ * written over. */
+static void join_bytes(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
+{
+	enum { STEP = 4096, FIXED = 16 };
+
+	for (int64_t i = 0; i < n;) {
+		int64_t end = n - i < STEP ? n : i + STEP;
+
+		buf_reserve(out, (size_t)(end - i) * t->longest + FIXED);
+		char *p = out->data + out->len;
+		for (; i < end; i++) {
+			uint32_t id = (uint32_t)ids[i];
+			const struct token_bytes *b = &t->decoded[id < (uint32_t)t->n_tokens ? id : (uint32_t)t->n_tokens];
+
+			if (skip_special && b->special)
+				continue;
+			if (b->n <= FIXED)
+				memcpy(p, t->blob + b->at, FIXED);
+			else
+				memcpy(p, t->blob + b->at, b->n);
+			p += b->n;
+		}
+		out->len = (size_t)(p - out->data);
+		*p = 0;
+	}
+}
+
 void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
 {
 	struct buf raw = {0}, bytes = {0};
 	int64_t strip = t->decoder.strip;
 	bool first = true;
 
+	if (t->decoder.byte_level) {
+		size_t start = out->len;
+
+		join_bytes(t, ids, n, skip_special, out);
+		if (utf8_valid_prefix(out->data ? out->data + start : "", out->len - start) == out->len - start)
+			return;
+		buf_add(&raw, out->data + start, out->len - start);
+		out->len = start;
+		utf8_append_lossy(out, raw.data, raw.len);
+		buf_release(&raw);
+		return;
+	}
 	for (int64_t i = 0; i < n; i++) {
 		size_t len;
 		const char *p = tokenizer_bytes(t, ids[i], &len);

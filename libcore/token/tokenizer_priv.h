@@ -26,6 +26,11 @@ struct token_text {                  /* one id: its text in tokenizer.json and i
 	bool special, fallback;      /* fallback: stands for one byte */
 };
 
+struct token_bytes {                 /* of one id: its bytes in the blob */
+	uint32_t at, n;
+	bool special;
+};
+
 struct token_decoder {               /* what the decoder of tokenizer.json says */
 	bool byte_level, fallback, fused;
 	const char *mark, *content;  /* the one stands for the other in tokens; NULL = nothing is replaced */
@@ -48,6 +53,9 @@ struct tokenizer {
 	struct token_decoder decoder;
 	struct token_text *tokens;   /* by id; text NULL = no such id */
 	int32_t n_tokens;
+	struct token_bytes *decoded; /* by id, and one more that is empty */
+	char *blob;
+	size_t longest;              /* bytes of a token */
 	struct added_token *added;
 	int n_added;
 	struct added_set raw, normalized; /* values are indices into added */

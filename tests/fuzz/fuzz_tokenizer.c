@@ -1,7 +1,7 @@
 /* fuzz_tokenizer.c - any bytes as a tokenizer.json, as a chat template, and as text for a tokenizer that is well. */
 #include "base/file.h"
 #include "token/jinja.h"
-#include "token/tokenizer.h"
+#include "token/tokenizer_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +12,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void encode_and_back(const struct tokenizer *t, const char *text, size_t n)
 {
 	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
-	struct ids ids = {0};
+	struct ids ids = {0}, again = {0}, ends = {0};
+	struct encode_options o = {.ends = &ends};
 	struct buf back = {0};
 
 	if (tokenizer_encode(t, s, text, n, true, &ids, NULL) == OK)
 		tokenizer_decode(t, ids.v, ids.n, false, &back);
+	/* with places and without the ids are the same, and the places lie in the text (or in what invalid bytes became) */
+	if (tokenizer_encode_with(t, s, text, n, &o, &again, NULL) == OK) {
+		if (again.n != ids.n || ends.n != ids.n || (ids.n && memcmp(ids.v, again.v, (size_t)ids.n * sizeof(*ids.v)) != 0))
+			abort();
+		for (int64_t i = 0; i < ends.n; i++)
+			if (ends.v[i] < 0 || (size_t)ends.v[i] > 3 * n)
+				abort();
+	}
+	ids_release(&again);
+	ids_release(&ends);
 	buf_release(&back);
 	ids_release(&ids);
 	tokenizer_scratch_close(s);

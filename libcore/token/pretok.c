@@ -15,6 +15,10 @@ static const char o200k[] =
 	"[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
 	"\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+/* tiktoken's own, which differs from Llama 3's in white space that ends the text (\z: its $ is no end of a line). */
+static const char cl100k_base[] = "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++\\z|\\s*[\\r\\n]|"
+				  "\\s+(?!\\S)|\\s";
+
 static const struct known {
 	const char *name, *pattern;
 	enum pretok_kind kind;
@@ -22,6 +26,7 @@ static const struct known {
 	{"gpt2", gpt2, PRETOK_GPT2},
 	{"cl100k", LLAMA3("\\p{N}{1,3}"), PRETOK_CL100K},
 	{"llama3", LLAMA3("\\p{N}{1,3}"), PRETOK_CL100K},
+	{"cl100k_base", cl100k_base, PRETOK_CL100K_BASE},
 	{"qwen2", LLAMA3("\\p{N}"), PRETOK_QWEN2},
 	{"o200k", o200k, PRETOK_O200K},
 };

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum pretok_kind {
-	PRETOK_NONE, PRETOK_DIGIT, PRETOK_DIGITS, PRETOK_GPT2, PRETOK_CL100K, PRETOK_QWEN2, PRETOK_O200K, PRETOK_REGEX, PRETOK_STRING
+	PRETOK_NONE, PRETOK_DIGIT, PRETOK_DIGITS, PRETOK_GPT2, PRETOK_CL100K, PRETOK_QWEN2, PRETOK_O200K, PRETOK_CL100K_BASE, PRETOK_REGEX, PRETOK_STRING
 };
 /* What becomes of the matches of PRETOK_REGEX and PRETOK_STRING, and of what lies between them. */
 enum pretok_behavior { SPLIT_ISOLATED, SPLIT_REMOVED, SPLIT_WITH_PREVIOUS, SPLIT_WITH_NEXT, SPLIT_CONTIGUOUS };
@@ -68,7 +68,7 @@ void pretok_iter_release(struct pretok_iter *it);
 /* Whether a kind is a hand-written one, whose pieces are one behind the other. */
 static inline bool pretok_is_scanned(enum pretok_kind kind)
 {
-	return kind >= PRETOK_DIGIT && kind <= PRETOK_O200K;
+	return kind >= PRETOK_DIGIT && kind <= PRETOK_CL100K_BASE;
 }
 /* End of the piece that begins at i < n, for those. */
 size_t pretok_scan(enum pretok_kind kind, const uint8_t *s, size_t i, size_t n);

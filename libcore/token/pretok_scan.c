@@ -185,6 +185,9 @@ size_t pretok_scan(enum pretok_kind kind, const uint8_t *s, size_t i, size_t n)
 		return scan_gpt2(s, i, n);
 	case PRETOK_CL100K:
 		return scan_cl100k(s, i, n, 3);
+	case PRETOK_CL100K_BASE:
+		end = run_of(s, i, n, U_SPACE);
+		return end == n && end > i ? n : scan_cl100k(s, i, n, 3);
 	case PRETOK_QWEN2:
 		return scan_cl100k(s, i, n, 1);
 	case PRETOK_O200K:

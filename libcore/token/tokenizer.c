@@ -103,7 +103,10 @@ static enum status load_json(struct tokenizer *t, struct json_parser *p, struct 
 	const struct json *root;
 	enum status st;
 
-	TRY(json_parse_file(p, t->file, &root, err));
+	if (t->made.len)
+		TRY(json_parse(p, t->made.data, t->made.len, &root, err));
+	else
+		TRY(json_parse_file(p, t->file, &root, err));
 	st = tokenizer_read_model(t, json_get(root, "model"), err);
 	if (st == OK)
 		st = tokenizer_read_pipeline(t, root, err);
@@ -136,7 +139,9 @@ enum status tokenizer_load(struct tokenizer **out, const char *path, struct erro
 		t->dir = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
 		t->file = mem_strdup(path);
 	}
-	st = load_json(t, p, err);
+	st = tokenizer_other_form(path, &t->made, &t->by_rank, err);
+	if (st == OK)
+		st = load_json(t, p, err);
 	if (st == OK)
 		st = tokenizer_read_config(t, p, err);
 	json_parser_close(p);
@@ -170,6 +175,7 @@ void tokenizer_close(struct tokenizer *t)
 	mem_free(t->added);
 	mem_free(t->dir);
 	mem_free(t->file);
+	buf_release(&t->made);
 	arena_release(&t->arena);
 	mem_free(t);
 }
@@ -183,7 +189,9 @@ enum status tokenizer_copy_files(const struct tokenizer *t, const char *dir, str
 		char *from = i ? path_join(t->dir, names[i]) : mem_strdup(t->file), *to = path_join(dir, names[i]);
 		struct buf b = {0};
 
-		if (path_exists(from)) {
+		if (i == 0 && t->made.len) {
+			st = file_write_all(to, t->made.data, t->made.len, err);
+		} else if (path_exists(from)) {
 			st = file_read_all(from, (size_t)1 << 30, &b, err);
 			if (st == OK)
 				st = file_write_all(to, b.data, b.len, err);

@@ -21,10 +21,11 @@ struct ids {                         /* growable token ids, with the byte range 
 void ids_push(struct ids *ids, int32_t id);
 void ids_release(struct ids *ids);
 
-/* path: a directory with tokenizer.json, or the file. A part that is not supported is refused by its name. */
+/* path: a directory with tokenizer.json, or with vocab.json and merges.txt (GPT-2's form), or a file: a tokenizer.json, or tiktoken's
+ * table of ranks of r50k_base, p50k_base, cl100k_base or o200k_base. A part that is not supported is refused by its name. */
 enum status tokenizer_load(struct tokenizer **t, const char *path, struct error *err);
 void tokenizer_close(struct tokenizer *t);
-/* Copies the files of the tokenizer it was loaded from into dir (a model directory). */
+/* Copies the files of the tokenizer it was loaded from into dir (a model directory); of another form, the tokenizer.json that says the same. */
 enum status tokenizer_copy_files(const struct tokenizer *t, const char *dir, struct error *err);
 int32_t tokenizer_vocab_size(const struct tokenizer *t);          /* 1 + largest id */
 int32_t tokenizer_id(const struct tokenizer *t, const char *token, size_t n); /* -1 if not in the vocabulary */

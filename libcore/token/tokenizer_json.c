@@ -114,7 +114,7 @@ static enum status read_merge(struct tokenizer *t, const struct json *j, uint32_
 	merged = strmap_get(&t->vocab, both->data, both->len);
 	if (left < 0 || right < 0 || merged < 0)
 		return error_set(err, ERR_DATA, "'%.60s' is not in the vocabulary", left < 0 ? a : right < 0 ? b : both->data);
-	bpe_add_merge(&t->bpe, left, right, rank, merged);
+	bpe_add_merge(&t->bpe, left, right, t->by_rank ? (uint32_t)merged : rank, merged);
 	t->cut_at_marks &= !begins_with_mark(b, nb) || ends_with_mark(a, na);
 	return OK;
 }
@@ -126,7 +126,7 @@ static enum status read_merges(struct tokenizer *t, const struct json *merges, s
 
 	if (!merges || merges->type != JSON_ARRAY || merges->len > BPE_RANKS_MAX)
 		return error_set(err, ERR_DATA, "model.merges is not a list of at most %d", BPE_RANKS_MAX);
-	bpe_init(&t->bpe, merges->len);
+	bpe_init(&t->bpe, merges->len > (size_t)t->n_tokens ? merges->len : (size_t)t->n_tokens);
 	t->cut_at_marks = true;
 	for (size_t i = 0; i < merges->len && st == OK; i++) {
 		st = read_merge(t, &merges->items[i], (uint32_t)i, &both, err);

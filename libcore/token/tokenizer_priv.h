@@ -44,6 +44,8 @@ struct tokenizer {
 	struct arena arena;          /* all strings */
 	char *dir;                   /* where the files lie; "." for a bare file name */
 	char *file;                  /* the tokenizer.json itself */
+	struct buf made;             /* … made of another form; else empty */
+	bool by_rank;                /* merges that make the same token are of the same rank */
 	struct bpe bpe;
 	struct strmap vocab;         /* token as tokenizer.json writes it -> id, added tokens included */
 	struct strmap whole;         /* token's bytes -> id, if ignore_merges */
@@ -95,6 +97,9 @@ enum status tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_sc
 /* Appends a token's raw bytes for its text: undoes the byte-level alphabet if all its characters are in it. */
 void token_text_bytes(const char *text, size_t n, struct buf *out);
 
+/* Another form than tokenizer.json as one: a directory with vocab.json and merges.txt but without it, a file of ranks. json stays empty
+ * for what is none of these. ranks: merges rank by what they make. */
+enum status tokenizer_other_form(const char *path, struct buf *json, bool *ranks, struct error *err);
 /* The parts of tokenizer.json (tokenizer_json.c); each refuses by name what it does not know. */
 enum status tokenizer_read_model(struct tokenizer *t, const struct json *model, struct error *err);
 enum status tokenizer_read_pipeline(struct tokenizer *t, const struct json *root, struct error *err);

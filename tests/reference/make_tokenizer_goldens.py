@@ -3,6 +3,7 @@
 
   corpus.jsonl       our own text (made here)
   PATTERN.json       a vocabulary trained on it by BpeTrainer
+  vocab/             gpt2.json as vocab.json and merges.txt
   encode.jsonl       {"pattern", "text", "ids"} with those vocabularies
   added.json         a tokenizer with every kind of added token, NFC and a BOS template; added.jsonl its ids and texts
   manners.json       two models and, for each way of the other parts (normalizers, pre-tokenizers, decoders), texts with their ids, the bytes
@@ -193,6 +194,8 @@ def main():
                 json.dump(json.loads(t.to_str()), g, ensure_ascii=False, separators=(",", ":"))
             for x in random_texts():
                 f.write(json.dumps({"pattern": name, "text": x, "ids": t.encode(x).ids}, ensure_ascii=False, separators=(",", ":")) + "\n")
+            if name == "gpt2":
+                t.model.save(OUT + "vocab")
             if name == "llama3":
                 added = added_tokenizer(t)
     with open(OUT + "manners.json", "w") as g:

@@ -180,6 +180,96 @@ static void every_manner_is_that_of_the_reference(void **state)
 	json_parser_close(p);
 }
 
+/* GPT-2's form: the same ids as the tokenizer.json of the same model. */
+static void vocab_and_merges_are_the_same_tokenizer(void **state)
+{
+	static const char *const texts[] = {"the miller grinds", " it's  1848\n\n", "M\xc3\xbchle \xe6\xb0\xb4", "<|endoftext|>x", ""};
+	struct tokenizer *t = load("gpt2"), *u;
+	struct tokenizer_scratch *s = tokenizer_scratch_open(t), *v;
+	struct error err;
+
+	(void)state;
+	if (tokenizer_load(&u, GOLDENS "vocab", &err) != OK)
+		fail_msg("%s", err.text);
+	v = tokenizer_scratch_open(u);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct ids a = {0}, b = {0};
+
+		assert_int_equal(tokenizer_encode(t, s, texts[i], strlen(texts[i]), true, &a, NULL), OK);
+		assert_int_equal(tokenizer_encode(u, v, texts[i], strlen(texts[i]), true, &b, NULL), OK);
+		assert_int_equal(a.n, b.n);
+		assert_true(a.n == 0 || memcmp(a.v, b.v, (size_t)a.n * sizeof(*a.v)) == 0);
+		ids_release(&a);
+		ids_release(&b);
+	}
+	tokenizer_scratch_close(s);
+	tokenizer_scratch_close(v);
+	tokenizer_close(t);
+	tokenizer_close(u);
+}
+
+static void put_rank(struct buf *out, const uint8_t *p, size_t n, int rank)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t v = (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0);
+
+	buf_char(out, digits[v >> 18]);
+	buf_char(out, digits[v >> 12 & 63]);
+	buf_char(out, n > 1 ? digits[v >> 6 & 63] : '=');
+	buf_printf(out, "= %d\n", rank);
+}
+
+static enum status load_text(const char *text, size_t n, struct tokenizer **t, struct error *err)
+{
+	char path[] = "/tmp/quern-test-XXXXXX";
+
+	assert_true(close(mkstemp(path)) == 0);
+	assert_int_equal(file_write_all(path, text, n, err), OK);
+	enum status st = tokenizer_load(t, path, err);
+	unlink(path);
+	return st;
+}
+
+/* As many ranks as r50k_base has: the bytes, and pairs of them in order. */
+static void a_table_of_ranks_merges_by_rank(void **state)
+{
+	static const struct { const char *text; int n, ids[4]; } cases[] = {
+		{"ab", 1, {256 + 'a' * 256 + 'b'}},
+		{"abc", 2, {256 + 'a' * 256 + 'b', 'c'}},         /* ab comes before bc */
+		{"cba", 2, {'c', 256 + 'b' * 256 + 'a'}},
+		{"a b", 2, {'a', 256 + ' ' * 256 + 'b'}},         /* cut before the space */
+		{"abab", 2, {256 + 'a' * 256 + 'b', 256 + 'a' * 256 + 'b'}},
+		{"<|endoftext|>", 1, {50256}},
+	};
+	struct buf text = {0};
+	struct tokenizer *t;
+	struct error err;
+
+	(void)state;
+	for (int b = 0; b < 256; b++)
+		put_rank(&text, &(uint8_t){(uint8_t)b}, 1, b);
+	for (int k = 0; k < 50000; k++)
+		put_rank(&text, (uint8_t[]){(uint8_t)(k >> 8), (uint8_t)k}, 2, 256 + k);
+	if (load_text(text.data, text.len, &t, &err) != OK)
+		fail_msg("%s", err.text);
+	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ids out = {0};
+
+		assert_int_equal(tokenizer_encode(t, s, cases[i].text, strlen(cases[i].text), true, &out, NULL), OK);
+		assert_int_equal(out.n, cases[i].n);
+		assert_memory_equal(out.v, cases[i].ids, (size_t)out.n * sizeof(*out.v));
+		ids_release(&out);
+	}
+	tokenizer_scratch_close(s);
+	tokenizer_close(t);
+	assert_int_equal(load_text("IQ== 0\nIg== 1\n", 14, &t, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "2 ranks: its pattern is not known"));
+	assert_int_equal(load_text("IQ== 0\nI*== 1\n", 14, &t, &err), ERR_DATA);
+	assert_non_null(strstr(err.text, "line 2: expected a token in base64 and its rank"));
+	buf_release(&text);
+}
+
 static void check_added(const struct json *line)
 {
 	const struct json *text = json_get(line, "text"), *around = json_get(line, "around");
@@ -425,6 +515,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_those_of_the_reference),
 		cmocka_unit_test(every_manner_is_that_of_the_reference),
+		cmocka_unit_test(vocab_and_merges_are_the_same_tokenizer),
+		cmocka_unit_test(a_table_of_ranks_merges_by_rank),
 		cmocka_unit_test(added_tokens_are_found_as_the_reference_finds_them),
 		cmocka_unit_test(special_tokens_are_text_unless_asked_for),
 		cmocka_unit_test(invalid_utf8_is_the_replacement_character),

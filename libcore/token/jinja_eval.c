@@ -442,6 +442,8 @@ static struct jv apply(struct jrun *r, const struct jnode *n, struct jv input)
 	struct jargs a = arguments(r, n);
 	jv_fn *fn = (jv_fn *)(uintptr_t)n->fn;
 
+	if (!fn)
+		jfail(r, ERR_UNSUPPORTED, "%s '%s' is not supported", n->kind == JN_TEST ? "test" : "filter", n->name);
 	return fn(r, input, &a);
 }
 

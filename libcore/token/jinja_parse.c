@@ -7,6 +7,7 @@ struct parser {
 	struct jtoken *t;
 	bool generation;
 	int loops;                   /* for break and continue */
+	int branches;                /* within them, a filter or test that is not known fails only where it is reached, as in Jinja */
 };
 
 static struct jnode *expression(struct parser *p);
@@ -273,7 +274,7 @@ static void filter_name(struct parser *p, struct jnode *n)
 {
 	n->name = need_identifier(p);
 	n->fn = (const void *)(uintptr_t)jinja_filter(n->name);
-	if (!n->fn)
+	if (!n->fn && !p->branches)
 		jfail(p->r, ERR_UNSUPPORTED, "line %d: filter '%s' is not supported", n->line, n->name);
 	if (take_op(p, "("))
 		arguments(p, n);
@@ -290,7 +291,7 @@ static struct jnode *test_of(struct parser *p, struct jnode *of)
 	n->a = of;
 	n->name = need_identifier(p);
 	n->fn = (const void *)(uintptr_t)jinja_test(n->name);
-	if (!n->fn)
+	if (!n->fn && !p->branches)
 		jfail(p->r, ERR_UNSUPPORTED, "line %d: test '%s' is not supported", n->line, n->name);
 	for (size_t i = 0; i < sizeof(follow) / sizeof(*follow); i++)
 		keyword |= is_name(p, follow[i]);
@@ -551,11 +552,15 @@ static struct jnode *if_statement(struct parser *p)
 	do {
 		add_kid(p, n, expression_tuple(p));
 		block_end(p);
+		p->branches++;
 		add_kid(p, n, statements(p, (const char *const[]){"elif", "else", "endif", NULL}));
+		p->branches--;
 	} while (take_name(p, "elif"));
 	if (take_name(p, "else")) {
 		block_end(p);
+		p->branches++;
 		n->a = statements(p, (const char *const[]){"endif", NULL});
+		p->branches--;
 	}
 	p->t++;
 	return n;

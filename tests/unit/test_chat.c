@@ -57,6 +57,8 @@ static void mistakes_name_their_line(void **state)
 		{"\n{% include 'x' %}", "line 2: statement 'include' is not supported"},
 		{"{{ 1 | nosuch }}", "line 1: filter 'nosuch' is not supported"},
 		{"{{ 1 is nosuch }}", "line 1: test 'nosuch' is not supported"},
+		{"{% if 1 | nosuch %}{% endif %}", "line 1: filter 'nosuch' is not supported"},
+		{"{% if true %}{{ 1 | nosuch }}{% endif %}", "filter 'nosuch' is not supported"},
 		{"{% if true %}\nx", "line 2: expected elif, found the end"},
 		{"{{ 'a", "string without end"},
 		{"{{ a.b }}", "'a' is undefined"},
@@ -76,6 +78,12 @@ static void mistakes_name_their_line(void **state)
 			fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
 		buf_release(&out);
 	}
+	/* in a branch that is not taken it is no mistake, as in Jinja */
+	struct buf out = {0};
+	assert_int_equal(render("{% if false %}{{ 1 | nosuch }}{% elif 1 is nosuch %}{% else %}ok{% endif %}", &out, NULL), ERR_UNSUPPORTED);
+	assert_int_equal(render("{% if false %}{{ 1 | nosuch }}{% if 1 is nosuch %}{% endif %}{% else %}ok{% endif %}", &out, NULL), OK);
+	assert_string_equal(out.data, "ok");
+	buf_release(&out);
 }
 
 static void hostile_templates_end(void **state)

@@ -12,7 +12,7 @@ enum loss_on { LOSS_ASSISTANT, LOSS_ALL };
 
 static struct {
 	const char *tokenizer, *chat_template, *eos_token;
-	bool parse_special, eos, decode, keep_text, truncate, skip_special;
+	bool offsets, parse_special, eos, decode, keep_text, truncate, skip_special;
 	int64_t max_length;
 	int loss_on;
 } opts = {.eos = true};
@@ -26,6 +26,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "eos-token", &opts.eos_token, "TOKEN", "that token; without, <|endoftext|> or else the tokenizer's eos_token"),
 	OPT_INT(0, "max-length", &opts.max_length, "N", 0, 2147483647, "reject rows of more than N tokens; 0 is no limit"),
 	OPT_FLAG(0, "truncate", &opts.truncate, "cut long rows at --max-length instead (prompts are never cut)"),
+	OPT_FLAG(0, "offsets", &opts.offsets, "documents: columns starts and ends, the bytes of the text that each token stands for"),
 	OPT_FLAG(0, "parse-special", &opts.parse_special, "documents: special tokens in the text become their ids; else they are text"),
 	OPT_FLAG(0, "keep-text", &opts.keep_text, "keep the columns of text beside the ids"),
 	OPT_GROUP("The way back"),
@@ -50,12 +51,14 @@ static const struct form {
 	{KIND_PREFERENCES, KIND_TOKENS, {"prompt", "chosen", "rejected"},
 	 {"prompt_ids: list<int32>", "chosen_ids: list<int32>", "rejected_ids: list<int32>"}},
 	{KIND_TOKENS, KIND_DOCUMENTS, {"input_ids", "loss_mask"}, {"text: large_utf8"}},
+	/* with --offsets */
+	{KIND_DOCUMENTS, KIND_TOKENS, {"text"}, {"input_ids: list<int32>", "starts: list<int32>", "ends: list<int32>"}},
 };
 enum { N_FORMS = sizeof(forms) / sizeof(forms[0]) };
 
 struct worker {
 	struct tokenizer_scratch *scratch;
-	struct ids ids, mask, prompt, other;
+	struct ids ids, mask, prompt, other, starts, ends;
 	struct buf text;
 	struct chat_message *messages;
 	int n_messages, cap_messages;
@@ -120,6 +123,16 @@ static bool too_long(int64_t *n)
 	return false;
 }
 
+/* Tokens that stand for nothing in the text, at a place of it. */
+static void add_around(struct worker *w, const struct ids *ids, size_t place)
+{
+	for (int64_t i = 0; i < ids->n; i++) {
+		ids_push(&w->ids, ids->v[i]);
+		ids_push(&w->starts, (int32_t)place);
+		ids_push(&w->ends, (int32_t)place);
+	}
+}
+
 static enum status row_document(struct worker *w, struct batch *b, int64_t row, struct column **out, const char **reject, struct error *err)
 {
 	const struct ids *before, *after;
@@ -127,18 +140,22 @@ static enum status row_document(struct worker *w, struct batch *b, int64_t row, 
 	const char *s = array_text(batch_column(b, "text"), row, &n);
 
 	tokenizer_around(run_state.t, &before, &after);
-	w->ids.n = 0;
-	for (int64_t i = 0; i < before->n; i++)
-		ids_push(&w->ids, before->v[i]);
-	TRY(tokenizer_encode(run_state.t, w->scratch, s, n, opts.parse_special, &w->ids, err));
-	for (int64_t i = 0; i < after->n; i++)
-		ids_push(&w->ids, after->v[i]);
+	w->ids.n = w->starts.n = w->ends.n = 0;
+	add_around(w, before, 0);
+	TRY(opts.offsets ? tokenizer_encode_places(run_state.t, w->scratch, s, n, opts.parse_special, &w->ids, &w->starts, &w->ends, err)
+			 : tokenizer_encode(run_state.t, w->scratch, s, n, opts.parse_special, &w->ids, err));
+	add_around(w, after, n);
 	if (run_state.eos >= 0 && !(after->n && after->v[after->n - 1] == run_state.eos))
-		ids_push(&w->ids, run_state.eos);
-	if (too_long(&w->ids.n))
+		add_around(w, &(struct ids){.v = &run_state.eos, .n = 1}, n);
+	if (too_long(&w->ids.n)) {
 		*reject = "too_long";
-	else
-		column_int32s(out[0], w->ids.v, w->ids.n);
+		return OK;
+	}
+	column_int32s(out[0], w->ids.v, w->ids.n);
+	if (opts.offsets) {
+		column_int32s(out[1], w->starts.v, w->ids.n);
+		column_int32s(out[2], w->ends.v, w->ids.n);
+	}
 	return OK;
 }
 
@@ -249,7 +266,7 @@ static enum status row_decode(struct worker *w, struct batch *b, int64_t row, st
 static enum status work(void *arg, struct batch *b, struct batch **result, const char **reject, int worker, struct error *err)
 {
 	static enum status (*const rows[N_FORMS])(struct worker *, struct batch *, int64_t, struct column **, const char **,
-						  struct error *) = {row_document, row_chat, row_problem, row_preference, row_decode};
+						  struct error *) = {row_document, row_chat, row_problem, row_preference, row_decode, row_document};
 	struct builder *out = builder_open(&run_state.schema);
 	struct column *ours[3];
 	enum status st = OK;
@@ -346,6 +363,8 @@ static void workers_close(void)
 		ids_release(&w->mask);
 		ids_release(&w->prompt);
 		ids_release(&w->other);
+		ids_release(&w->starts);
+		ids_release(&w->ends);
 		buf_release(&w->text);
 		mem_free(w->messages);
 	}
@@ -372,9 +391,13 @@ static enum status run(struct error *err)
 
 	TRY(load(err));
 	TRY(opts.decode ? tool_open_inputs(&tool, back, 1, err) : tool_open_inputs(&tool, kinds, 4, err));
-	for (int i = 0; i < N_FORMS; i++)
+	for (int i = 0; i < N_FORMS - 1; i++)
 		if (forms[i].kind == tool_kind(&tool))
 			run_state.form = &forms[i];
+	if (opts.offsets && run_state.form->kind != KIND_DOCUMENTS)
+		return error_set(err, ERR_USAGE, "--offsets is for documents");
+	if (opts.offsets)
+		run_state.form = &forms[N_FORMS - 1];
 	if (!opts.decode && run_state.form->kind != KIND_DOCUMENTS)
 		TRY(chat_check(run_state.t, err));
 	if (opts.decode && schema_find(tool_schema(&tool), "input_ids") < 0)

@@ -137,18 +137,25 @@ static size_t token_span(const struct tokenizer *t, int32_t id)
 	return tok->fallback && t->byte_fallback ? 1 : t->bpe.by_char ? tok->text_len : tok->len;
 }
 
+static int32_t limited(const struct encoder *e, size_t place)
+{
+	return (int32_t)(place < e->limit ? place : e->limit);
+}
+
 /* Notes where the ids from `first` on end, given that their piece begins at p of the rewritten text. What follows an unknown token ends
  * with its piece: how much that stood for is not known. */
 static void note_ends(struct encoder *e, int64_t first, size_t start, size_t end, const struct places *at)
 {
 	size_t i = start;
+	int32_t from = limited(e, e->base + place_of(at, start));
 
 	for (int64_t k = first; k < e->out->n; k++) {
 		size_t n = token_span(e->t, e->out->v[k]);
 
 		i = n > end - i || k + 1 == e->out->n || e->out->v[k] == e->t->bpe.unk ? end : i + n;
-		size_t place = e->base + place_of(at, i);
-		ids_push(e->o->ends, (int32_t)(place < e->limit ? place : e->limit));
+		if (e->o->starts)
+			ids_push(e->o->starts, from);
+		ids_push(e->o->ends, from = limited(e, e->base + place_of(at, i)));
 	}
 }
 
@@ -349,8 +356,10 @@ static enum status split_added(struct encoder *e, const struct added_set *set, c
 		}
 		ids_push(e->out, a->id);
 		if (e->o->ends) {
-			size_t end = base + place_of(&e->norm, stop);
-			ids_push(e->o->ends, (int32_t)(end < limit ? end : limit));
+			e->limit = limit;
+			if (e->o->starts)
+				ids_push(e->o->starts, limited(e, base + place_of(&e->norm, start)));
+			ids_push(e->o->ends, limited(e, base + place_of(&e->norm, stop)));
 		}
 		done = stop;
 	}
@@ -397,6 +406,14 @@ enum status tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_sc
 		return error_set(err, ERR_DATA, "a text of %zu bytes is too long to tokenize in one piece", n);
 	e.limit = n;
 	return split_added(&e, &t->raw, (const uint8_t *)text, n, encode_raw, err);
+}
+
+enum status tokenizer_encode_places(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n, bool parse_special,
+				    struct ids *out, struct ids *starts, struct ids *ends, struct error *err)
+{
+	struct encode_options o = {.no_special = !parse_special, .starts = starts, .ends = ends};
+
+	return tokenizer_encode_with(t, s, text, n, &o, out, err);
 }
 
 enum status tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,

@@ -41,6 +41,10 @@ void tokenizer_scratch_close(struct tokenizer_scratch *s);
  * the text become their ids; else they are plain text. */
 enum status tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
 			     bool parse_special, struct ids *out, struct error *err);
+/* The same of valid UTF-8 with the bytes [starts, ends) of the text that each id stands for; a token of bytes may begin and end inside a
+ * character. What a normalizer has made of several characters ends where they do. */
+enum status tokenizer_encode_places(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n, bool parse_special,
+				    struct ids *out, struct ids *starts, struct ids *ends, struct error *err);
 /* Appends the text of ids; invalid UTF-8 becomes U+FFFD; special tokens are left out if skip_special. */
 void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out);
 /* Bytes of one token as it stands in a byte-level vocabulary (not necessarily whole UTF-8). */

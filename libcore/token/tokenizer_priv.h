@@ -90,6 +90,7 @@ struct encode_options {
 	const struct plain_span *plain;
 	int n_plain;
 	struct ids *ends;            /* where each token ends in the text (bytes); NULL = not asked. Texts < 2 GiB */
+	struct ids *starts;          /* … and begins; only with ends */
 };
 enum status tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
 				  const struct encode_options *o, struct ids *out, struct error *err);

@@ -50,6 +50,20 @@ END
 	! grep -qE '"input_ids":\[([0-9]+,){20}' cut || return 1
 }
 
+@test "--offsets: each token's bytes, over the whole text and in order" {
+	printf '{"id":"a","text":"the mill é 🙂 stream"}\n' >o.jsonl
+	quern tokenize-bpe -q -t tok --offsets --format jsonl o.jsonl >out
+	quern tokenize-bpe -q -t tok --format jsonl o.jsonl >plain
+	[ "$(sed 's/,"starts.*/}/' out)" = "$(cat plain)" ]
+	# each begins where the last has ended, the first at 0; the end-of-text is the empty place at the end (23 bytes)
+	starts=$(sed 's/.*"starts":\[\([^]]*\)\].*/\1/' out)
+	ends=$(sed 's/.*"ends":\[\([^]]*\)\].*/\1/' out)
+	[ "$starts" = "0,${ends%,*}" ]
+	[[ $ends == *,23,23 ]]
+	status 2 quern tokenize-bpe -t tok --offsets chat.jsonl
+	says 'offsets is for documents'
+}
+
 @test "text stays with --keep-text, another template with --chat-template" {
 	quern tokenize-bpe -q -t tok --keep-text --format jsonl "$DATA/token/corpus.jsonl" | head -1 | grep -q '"text":.*"input_ids":'
 	printf '{%% for m in messages %%}{{ m.content }}<|endoftext|>{%% endfor %%}' >t.jinja

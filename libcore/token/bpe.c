@@ -1,19 +1,22 @@
 /* bpe.c - see bpe.h. */
 #include "token/bpe.h"
 
+#include "token/bpe_pairs.h"
+#include "token/bpe_walk.h"
 #include "token/unicode.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
-#define EMPTY UINT64_MAX
-#define RANK_BITS 22
-#define PLACE_BITS 6
+#define PLACE_BITS 4
 #define NO_KEY UINT32_MAX
-#define FILTER_BITS 21
+/* A walk takes some 50 ms to make, so what is short does without: so many pieces, of so many bytes, go by way of the heap. */
+#define WALK_PIECES 4096
+#define WALK_BYTES 4096
 
 void ids_push(struct ids *ids, int32_t id)
 {
@@ -65,25 +68,6 @@ void bpe_init(struct bpe *m, size_t n)
 	m->unk = -1;
 }
 
-static inline uint64_t pair_of(int32_t left, int32_t right)
-{
-	return (uint64_t)(uint32_t)left << 21 | (uint32_t)right;
-}
-
-static inline uint64_t hash(uint64_t pair)
-{
-	return pair * 0x9e3779b97f4a7c15u;
-}
-
-static inline uint64_t *slot(const struct bpe *m, uint64_t pair)
-{
-	uint64_t i = hash(pair) >> m->shift;
-
-	while (m->slots[i] >> RANK_BITS != pair && m->slots[i] != EMPTY)
-		i = (i + 1) & m->mask;
-	return &m->slots[i];
-}
-
 void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, int32_t id)
 {
 	uint64_t pair = pair_of(left, right), bit = hash(pair) >> (64 - FILTER_BITS);
@@ -93,14 +77,16 @@ void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, in
 	m->merged[rank] = id;
 }
 
-static inline uint32_t rank_of(const struct bpe *m, int32_t left, int32_t right)
+bool bpe_next_merge(const struct bpe *m, size_t *i, struct bpe_pair *pair)
 {
-	uint64_t pair = pair_of(left, right), bit = hash(pair) >> (64 - FILTER_BITS);
-
-	if (!(m->filter[bit / 64] >> bit % 64 & 1))
-		return BPE_NO_RANK;
-	uint64_t found = *slot(m, pair);
-	return found == EMPTY ? BPE_NO_RANK : (uint32_t)(found & ((1u << RANK_BITS) - 1));
+	while (*i <= m->mask && m->slots[*i] == EMPTY)
+		++*i;
+	if (*i > m->mask)
+		return false;
+	uint64_t slot = m->slots[(*i)++];
+	*pair = (struct bpe_pair){(int32_t)(slot >> (RANK_BITS + 21)), (int32_t)(slot >> RANK_BITS & (BPE_IDS_MAX - 1)),
+				  (uint32_t)(slot & ((1u << RANK_BITS) - 1))};
+	return true;
 }
 
 uint32_t bpe_rank(const struct bpe *m, int32_t left, int32_t right)
@@ -144,6 +130,7 @@ void bpe_release(struct bpe *m)
 	mem_free(m->first);
 	mem_free(m->char_id);
 	mem_free(m->merged);
+	bpe_walk_close(m->walk);
 	*m = (struct bpe){0};
 }
 
@@ -154,6 +141,7 @@ void bpe_scratch_release(struct bpe_scratch *w)
 	mem_free(w->prev);
 	mem_free(w->rank);
 	mem_free(w->heap);
+	mem_free(w->walk.left);
 	*w = (struct bpe_scratch){0};
 }
 
@@ -166,6 +154,14 @@ static size_t fallback(const struct bpe *m, const uint8_t *p, size_t n, int32_t 
 	return n;
 }
 
+/* The token of the character at p, -1 if it has none. */
+static inline int32_t char_token(const struct bpe *m, const uint8_t *p, int *bytes)
+{
+	uint32_t cp = utf8_decode(p, bytes);
+
+	return cp < 65536 ? m->char_id[cp] : strmap_get(m->vocab, (const char *)p, (size_t)*bytes);
+}
+
 /* As the reference does it: an unknown token waits for the next character that is known, or for the end, also behind
  * bytes that have come by fallback. */
 static size_t symbols_by_char(const struct bpe *m, const uint8_t *p, size_t n, int32_t *id)
@@ -175,8 +171,7 @@ static size_t symbols_by_char(const struct bpe *m, const uint8_t *p, size_t n, i
 	int bytes;
 
 	for (size_t i = 0; i < n; i += (size_t)bytes) {
-		uint32_t cp = utf8_decode(p + i, &bytes);
-		int32_t v = cp < 65536 ? m->char_id[cp] : strmap_get(m->vocab, (const char *)p + i, (size_t)bytes);
+		int32_t v = char_token(m, p + i, &bytes);
 
 		if (v >= 0) {
 			if (unknown)
@@ -230,35 +225,27 @@ static void first_keys(const struct bpe *m, const int32_t *id, size_t k, const u
 {
 	for (size_t i = 0; i + 1 < k; i++)
 		key[i] = key_of(bytes ? m->first[bytes[i] << 8 | bytes[i + 1]] : rank_of(m, id[i], id[i + 1]), i);
-	size_t end = k <= 16 ? 16 : k <= 32 ? 32 : BPE_SHORT;
-	for (size_t i = k - 1; i < end; i++)
+	for (size_t i = k - 1; i < BPE_SHORT; i++)
 		key[i] = NO_KEY;
 }
 
 /* Merges k (2 to BPE_SHORT) symbols whose first keys are in key; what is left stands where alive has a bit. */
-typedef uint64_t merge_fn(const struct bpe *m, int32_t *id, size_t k, uint32_t *key);
+typedef uint32_t merge_fn(const struct bpe *m, int32_t *id, size_t k, uint32_t *key);
 
-/* Places before and behind i of symbols that are alive; 64 if there is none behind. */
-static inline size_t alive_before(uint64_t alive, size_t i)
+/* Places before and behind i of symbols that are alive; BPE_SHORT if there is none behind. */
+static inline size_t alive_before(uint32_t alive, size_t i)
 {
-	return 63 - (size_t)__builtin_clzll(alive & (((uint64_t)1 << i) - 1));
+	return 31 - (size_t)__builtin_clz(alive & ((1u << i) - 1));
 }
 
-static inline size_t alive_behind(uint64_t alive, size_t i)
+static inline size_t alive_behind(uint32_t alive, size_t i)
 {
-	uint64_t rest = alive & ~((((uint64_t)1 << i) << 1) - 1);
-
-	return rest ? (size_t)__builtin_ctzll(rest) : 64;
+	return (size_t)__builtin_ctz((alive | 1u << BPE_SHORT) & ~((2u << i) - 1));
 }
 
-static inline uint64_t all_alive(size_t k)
+static uint32_t merge_plain(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
 {
-	return k == 64 ? UINT64_MAX : ((uint64_t)1 << k) - 1;
-}
-
-static uint64_t merge_plain(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
-{
-	uint64_t alive = all_alive(k);
+	uint32_t alive = (1u << k) - 1;
 
 	for (;;) {
 		uint32_t best = NO_KEY;
@@ -269,9 +256,9 @@ static uint64_t merge_plain(const struct bpe *m, int32_t *id, size_t k, uint32_t
 		size_t i = best & (BPE_SHORT - 1), right = alive_behind(alive, i), after;
 		id[i] = m->merged[best >> PLACE_BITS];
 		key[right] = NO_KEY;
-		alive &= ~((uint64_t)1 << right);
+		alive &= ~(1u << right);
 		after = alive_behind(alive, i);
-		key[i] = after < 64 ? key_of(rank_of(m, id[i], id[after]), i) : NO_KEY;
+		key[i] = after < BPE_SHORT ? key_of(rank_of(m, id[i], id[after]), i) : NO_KEY;
 		if (i > 0) {
 			size_t before = alive_before(alive, i);
 			key[before] = key_of(rank_of(m, id[before], id[i]), before);
@@ -280,26 +267,18 @@ static uint64_t merge_plain(const struct bpe *m, int32_t *id, size_t k, uint32_t
 }
 
 #ifdef __x86_64__
-/* The same with the keys in registers: written to memory and read at once again, each would wait for the store. A vector has LANES keys,
- * set(v, first, place, x) puts x at place if that is one of the LANES from first on. */
-#define MERGE(name, isa, vector, LANES, BLOCKS, load, min, reduce, set)                                                                 \
-	__attribute__((target(isa))) static uint64_t name(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)                    \
+/* The same with the keys in registers: written to memory and read at once again, each would wait for the store. keys(load) and least give
+ * the vector and its least key, put(place, x) sets one of them. */
+#define MERGE(name, isa, keys, least, put)                                                                                              \
+	__attribute__((target(isa))) static uint32_t name(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)                    \
 	{                                                                                                                               \
-		vector v[BLOCKS];                                                                                                       \
-		uint64_t alive = all_alive(k);                                                                                          \
-		for (int b = 0; b < BLOCKS; b++)                                                                                        \
-			v[b] = load(key + b * LANES);                                                                                   \
-		for (;;) {                                                                                                              \
-			vector w = v[0];                                                                                                \
-			for (int b = 1; b < BLOCKS; b++)                                                                                \
-				w = min(w, v[b]);                                                                                       \
-			uint32_t best = reduce(w);                                                                                      \
-			if (best == NO_KEY)                                                                                             \
-				return alive;                                                                                           \
+		uint32_t alive = (1u << k) - 1, best;                                                                                   \
+		keys;                                                                                                                   \
+		while ((best = least) != NO_KEY) {                                                                                      \
 			size_t i = best & (BPE_SHORT - 1), right = alive_behind(alive, i), after, before = BPE_SHORT;                   \
 			uint32_t mine = NO_KEY, its = NO_KEY;                                                                           \
 			int32_t now = id[i] = m->merged[best >> PLACE_BITS];                                                            \
-			alive &= ~((uint64_t)1 << right);                                                                               \
+			alive &= ~(1u << right);                                                                                        \
 			after = alive_behind(alive, i);                                                                                 \
 			if (after < BPE_SHORT)                                                                                          \
 				mine = key_of(rank_of(m, now, id[after]), i);                                                           \
@@ -307,25 +286,19 @@ static uint64_t merge_plain(const struct bpe *m, int32_t *id, size_t k, uint32_t
 				before = alive_before(alive, i);                                                                        \
 				its = key_of(rank_of(m, id[before], now), before);                                                      \
 			}                                                                                                               \
-			for (int b = 0; b < BLOCKS; b++)                                                                                \
-				v[b] = set(set(set(v[b], b * LANES, right, NO_KEY), b * LANES, i, mine), b * LANES, before, its);       \
+			put(right, NO_KEY);                                                                                             \
+			put(i, mine);                                                                                                   \
+			put(before, its);                                                                                               \
 		}                                                                                                                       \
+		return alive;                                                                                                           \
 	}
 
-#define LOAD_512(p) _mm512_loadu_si512(p)
-#define REDUCE_512(v) _mm512_reduce_min_epu32(v)
-#define SET_512(v, first, place, x)                                                                                                     \
-	_mm512_mask_set1_epi32(v, (__mmask16)((place) < BPE_SHORT ? (uint64_t)1 << (place) >> (first) : 0), (int)(x))
-MERGE(merge_512_16, "avx512f", __m512i, 16, 1, LOAD_512, _mm512_min_epu32, REDUCE_512, SET_512)
-MERGE(merge_512_32, "avx512f", __m512i, 16, 2, LOAD_512, _mm512_min_epu32, REDUCE_512, SET_512)
-MERGE(merge_512_64, "avx512f", __m512i, 16, 4, LOAD_512, _mm512_min_epu32, REDUCE_512, SET_512)
+#define KEYS_512 __m512i v = _mm512_loadu_si512(key)
+#define LEAST_512 _mm512_reduce_min_epu32(v)
+#define PUT_512(place, x) v = _mm512_mask_set1_epi32(v, (__mmask16)(1u << (place)), (int)(x))
+MERGE(merge_avx512, "avx512f", KEYS_512, LEAST_512, PUT_512)
 
-static uint64_t merge_avx512(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
-{
-	return k <= 16 ? merge_512_16(m, id, k, key) : k <= 32 ? merge_512_32(m, id, k, key) : merge_512_64(m, id, k, key);
-}
-
-__attribute__((target("avx2"))) static inline uint32_t reduce_256(__m256i v)
+__attribute__((target("avx2"))) static inline uint32_t least_256(__m256i v)
 {
 	__m128i w = _mm_min_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 
@@ -334,22 +307,19 @@ __attribute__((target("avx2"))) static inline uint32_t reduce_256(__m256i v)
 	return (uint32_t)_mm_cvtsi128_si32(w);
 }
 
-__attribute__((target("avx2"))) static inline __m256i set_256(__m256i v, int first, size_t place, uint32_t x)
+__attribute__((target("avx2"))) static inline __m256i put_256(__m256i v, int first, size_t place, uint32_t x)
 {
 	__m256i here = _mm256_cmpeq_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32((int)place - first));
 
 	return _mm256_blendv_epi8(v, _mm256_set1_epi32((int)x), here);
 }
 
-#define LOAD_256(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
-MERGE(merge_256_16, "avx2", __m256i, 8, 2, LOAD_256, _mm256_min_epu32, reduce_256, set_256)
-MERGE(merge_256_32, "avx2", __m256i, 8, 4, LOAD_256, _mm256_min_epu32, reduce_256, set_256)
-MERGE(merge_256_64, "avx2", __m256i, 8, 8, LOAD_256, _mm256_min_epu32, reduce_256, set_256)
-
-static uint64_t merge_avx2(const struct bpe *m, int32_t *id, size_t k, uint32_t *key)
-{
-	return k <= 16 ? merge_256_16(m, id, k, key) : k <= 32 ? merge_256_32(m, id, k, key) : merge_256_64(m, id, k, key);
-}
+#define KEYS_256                                                                                                                        \
+	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)key);                                                             \
+	__m256i u = _mm256_loadu_si256((const __m256i *)(const void *)(key + 8))
+#define LEAST_256 least_256(_mm256_min_epu32(v, u))
+#define PUT_256(place, x) (v = put_256(v, 0, place, x), u = put_256(u, 8, place, x))
+MERGE(merge_avx2, "avx2", KEYS_256, LEAST_256, PUT_256)
 #endif
 
 static merge_fn *merge;
@@ -383,7 +353,7 @@ static void encode_short(const struct bpe *m, const uint8_t *p, size_t n, struct
 	int32_t id[BPE_SHORT];
 	uint32_t key[BPE_SHORT];
 	size_t k = symbols(m, p, n, id);
-	uint64_t alive = 1;
+	uint32_t alive = 1;
 
 	if (out->cap - out->n < BPE_SHORT) {
 		out->cap = out->cap * 2 + BPE_SHORT;
@@ -396,7 +366,7 @@ static void encode_short(const struct bpe *m, const uint8_t *p, size_t n, struct
 		alive = merge(m, id, k, key);
 	}
 	for (; alive; alive &= alive - 1)
-		out->v[out->n++] = id[__builtin_ctzll(alive)];
+		out->v[out->n++] = id[__builtin_ctz(alive)];
 }
 
 /* --- long pieces ----------------------------------------------------------------------------------- */
@@ -481,10 +451,66 @@ static void encode_long(const struct bpe *m, struct bpe_scratch *w, const uint8_
 		ids_push(out, w->id[i]);
 }
 
+/* The walk, made now if nobody has needed it yet; NULL if there can be none. */
+static const struct bpe_walk *walk_of(const struct bpe *m)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct bpe *own = (struct bpe *)m;           /* these two fields alone change behind a reader's back */
+
+	if (atomic_load_explicit(&own->walk_tried, memory_order_acquire))
+		return atomic_load_explicit(&own->walk, memory_order_relaxed);
+	pthread_mutex_lock(&lock);
+	if (!own->walk_tried) {
+		atomic_store_explicit(&own->walk, bpe_walk_open(m), memory_order_relaxed);
+		atomic_store_explicit(&own->walk_tried, true, memory_order_release);
+	}
+	pthread_mutex_unlock(&lock);
+	return own->walk;
+}
+
+/* Runs of characters that are tokens are walked; the others become what symbols_by_char makes of them. False if that is nothing: then what
+ * stands around them may merge. */
+static bool walk_by_char(const struct bpe *m, const struct bpe_walk *walk, struct bpe_scratch *w, const uint8_t *p, size_t n, struct ids *out)
+{
+	for (size_t from = 0, to = 0; from < n; from = to) {
+		bool known = char_token(m, p + from, &(int){0}) >= 0;
+		int bytes;
+
+		for (; to < n && (char_token(m, p + to, &bytes) >= 0) == known; to += (size_t)bytes)
+			;
+		if (known) {
+			bpe_walk_encode(walk, m, &w->walk, p + from, to - from, out);
+			continue;
+		}
+		scratch_room(w, to - from);
+		size_t k = symbols_by_char(m, p + from, to - from, w->id);
+		for (size_t i = 0; i < k; i++)
+			ids_push(out, w->id[i]);
+		if (k == 0)
+			return false;
+	}
+	return true;
+}
+
+void bpe_encode_by_heap(const struct bpe *m, struct bpe_scratch *w, const uint8_t *p, size_t n, struct ids *out)
+{
+	encode_long(m, w, p, n, out);
+}
+
 void bpe_encode(const struct bpe *m, struct bpe_scratch *w, const uint8_t *p, size_t n, struct ids *out)
 {
-	if (n <= BPE_SHORT)
+	if (n <= BPE_SHORT) {
 		encode_short(m, p, n, out);
-	else
+		return;
+	}
+	bool soon = n >= WALK_BYTES || w->long_pieces >= WALK_PIECES || ++w->long_pieces == WALK_PIECES;
+	const struct bpe_walk *walk = soon && (m->by_char || m->first) ? walk_of(m) : NULL;
+	int64_t begin = out->n;
+
+	if (walk && !m->by_char) {
+		bpe_walk_encode(walk, m, &w->walk, p, n, out);
+	} else if (!walk || !walk_by_char(m, walk, w, p, n, out)) {
+		out->n = begin;
 		encode_long(m, w, p, n, out);
+	}
 }

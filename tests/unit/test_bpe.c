@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "token/bpe_walk.h"
 #include "token/tokenizer_priv.h"
 #include "token/unicode.h"
 
@@ -101,6 +102,27 @@ static void ids_are_those_of_the_reference(void **state)
 	close_current();
 }
 
+/* A text that is long enough for the walk, where the model has one, merges as by way of the heap. */
+static void check_long(const char *p, size_t n)
+{
+	struct bpe_scratch w = {.long_pieces = 1 << 30};
+	struct ids out = {0}, want = {0};
+	struct buf text = {0};
+
+	for (int i = 0; i < 4; i++)
+		buf_add(&text, p, n);
+	buf_reserve(&text, 1);
+	bpe_encode(&current->bpe, &w, (const uint8_t *)text.data, text.len, &out);
+	bpe_encode_by_heap(&current->bpe, &w, (const uint8_t *)text.data, text.len, &want);
+	assert_int_equal(out.n, want.n);
+	if (out.n)
+		assert_memory_equal(out.v, want.v, (size_t)out.n * sizeof(*out.v));
+	ids_release(&out);
+	ids_release(&want);
+	buf_release(&text);
+	bpe_scratch_release(&w);
+}
+
 static void check_manner_text(const char *name, const struct json *c)
 {
 	const struct json *text = json_get(c, "text"), *want = json_get(c, "decoded"), *places = json_get(c, "ends");
@@ -131,6 +153,7 @@ static void check_manner_text(const char *name, const struct json *c)
 	buf_release(&back);
 	ids_release(&out);
 	ids_release(&ends);
+	check_long(text->str, text->len);
 }
 
 /* A tokenizer.json of a model and a manner's other parts. */
@@ -368,36 +391,89 @@ static void naive(const struct bpe *m, const uint8_t *p, size_t n, struct ids *o
 	}
 }
 
-static void scan_and_heap_merge_as_the_definition_says(void **state)
+static void assert_same(const struct ids *got, const struct ids *want)
 {
-	struct tokenizer *t = load("gpt2");
-	struct bpe_scratch w = {0};
-	unsigned seed = 1;
+	assert_int_equal(got->n, want->n);
+	assert_memory_equal(got->v, want->v, (size_t)got->n * sizeof(*got->v));
+}
 
-	(void)state;
-	for (size_t n = 1; n < 150; n++) {
-		static const char *const isas[] = {"plain", "avx2", "avx512"};
-		uint8_t text[150];
-		struct ids slow = {0};
+static void check_merging(const struct bpe *m, const struct bpe_walk *walk, struct bpe_scratch *w, const uint8_t *p, size_t n)
+{
+	static const char *const isas[] = {"plain", "avx2", "avx512"};
+	struct ids slow = {0}, fast = {0};
 
-		for (size_t i = 0; i < n; i++)
-			text[i] = (uint8_t)" theamilr"[(seed = seed * 1103515245u + 12345u) >> 16 & 7];
-		naive(&t->bpe, text, n, &slow);
-		for (size_t k = 0; k < 3; k++) {
-			struct ids fast = {0};
-
-			if (!bpe_force(isas[k]))
-				continue;
-			bpe_encode(&t->bpe, &w, text, n, &fast);
-			assert_int_equal(fast.n, slow.n);
-			assert_memory_equal(fast.v, slow.v, (size_t)fast.n * sizeof(*fast.v));
-			ids_release(&fast);
-		}
-		ids_release(&slow);
+	naive(m, p, n, &slow);
+	for (size_t k = 0; k < 3; k++) {
+		if (!bpe_force(isas[k]))
+			continue;
+		fast.n = 0;
+		bpe_encode(m, w, p, n, &fast);
+		assert_same(&fast, &slow);
 	}
 	bpe_force(NULL);
+	fast.n = 0;
+	bpe_encode_by_heap(m, w, p, n, &fast);
+	assert_same(&fast, &slow);
+	if (walk) {
+		fast.n = 0;
+		bpe_walk_encode(walk, m, &w->walk, p, n, &fast);
+		assert_same(&fast, &slow);
+	}
+	ids_release(&slow);
+	ids_release(&fast);
+}
+
+static void vectors_heap_and_walk_merge_as_the_definition_says(void **state)
+{
+	static const char *const names[] = {"gpt2", "llama3", "o200k"}, *const letters[] = {" theamilr", "aaaaaaae", "the mill", "\n\n \n  \n"};
+	struct bpe_scratch w = {0};
+	struct rng r = rng_open(1, 2);
+
+	(void)state;
+	for (size_t v = 0; v < 3; v++) {
+		struct tokenizer *t = load(names[v]);
+		struct bpe_walk *walk = bpe_walk_open(&t->bpe);
+
+		assert_non_null(walk);
+		for (size_t n = 1; n < 600; n++) {
+			uint8_t text[150];
+
+			for (size_t i = 0; i < n % 150; i++)
+				text[i] = (uint8_t)letters[n / 150][rng_below(&r, 8)];
+			check_merging(&t->bpe, walk, &w, text, n % 150);
+		}
+		bpe_walk_close(walk);
+		tokenizer_close(t);
+	}
 	bpe_scratch_release(&w);
-	tokenizer_close(t);
+}
+
+/* "bc" is made after "a" + "bc" could have merged, so that comes at once: no order of time, and no walk. */
+static void merges_out_of_order_go_by_the_heap(void **state)
+{
+	struct bpe m;
+	struct bpe_scratch w = {0};
+	struct rng r = rng_open(3, 4);
+
+	(void)state;
+	bpe_init(&m, 3);
+	for (int b = 0; b < 256; b++)
+		m.byte_id[b] = b;
+	bpe_add_merge(&m, 'a', 257, 0, 256);
+	bpe_add_merge(&m, 'b', 'c', 1, 257);
+	bpe_add_merge(&m, 'c', 'a', 2, 258);
+	bpe_finish(&m);
+	assert_null(bpe_walk_open(&m));
+	for (size_t n = 1; n < 100; n++) {
+		uint8_t text[100];
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = (uint8_t)"abc"[rng_below(&r, 3)];
+		w.long_pieces = 1 << 30;
+		check_merging(&m, NULL, &w, text, n);
+	}
+	bpe_release(&m);
+	bpe_scratch_release(&w);
 }
 
 static void a_megabyte_without_a_cut_is_no_trouble(void **state)
@@ -520,7 +596,8 @@ int main(void)
 		cmocka_unit_test(added_tokens_are_found_as_the_reference_finds_them),
 		cmocka_unit_test(special_tokens_are_text_unless_asked_for),
 		cmocka_unit_test(invalid_utf8_is_the_replacement_character),
-		cmocka_unit_test(scan_and_heap_merge_as_the_definition_says),
+		cmocka_unit_test(vectors_heap_and_walk_merge_as_the_definition_says),
+		cmocka_unit_test(merges_out_of_order_go_by_the_heap),
 		cmocka_unit_test(a_megabyte_without_a_cut_is_no_trouble),
 		cmocka_unit_test(normalization_orders_long_runs_of_marks),
 		cmocka_unit_test(normalizing_in_parts_is_normalizing_the_whole),

@@ -130,7 +130,11 @@ static enum status normal_form(enum norm_kind kind, const char *s, size_t n, str
 		keep(w, s, i, done);
 		if ((to = done) == n)
 			break;
-		utf8_decode(p + to, &k);
+		if (unicode_is_too_new(utf8_decode(p + to, &k))) {
+			to += (size_t)k;
+			keep(w, s, done, to);
+			continue;
+		}
 		for (to += (size_t)k; to < n && !unicode_is_boundary(utf8_decode(p + to, &k), compat); to += (size_t)k)
 			;
 		/* utf8proc orders marks in quadratic time: they are in order already if NFC has done it */
@@ -169,7 +173,7 @@ static void lowercase(const char *s, size_t n, struct writer_to *w)
 		if (cp == 0x130)
 			put(w, "i\xcc\x87", 3, i + (size_t)k);
 		else
-			put(w, c, (size_t)utf8_encode((uint32_t)utf8proc_tolower((utf8proc_int32_t)cp), c), i + (size_t)k);
+			put(w, c, (size_t)utf8_encode(unicode_lower(cp), c), i + (size_t)k);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* normalizer.h - what a tokenizer does to text before it cuts it: the parts of tokenizer.json's "normalizer", in order.
  *
  * Known are NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend and Replace (of a string or a regular expression), and Sequences of them.
- * Case and normal forms are those of Unicode as utf8proc has it (unicode_version). */
+ * unicode.h says of which versions of Unicode case and normal forms are. */
 #ifndef QUERN_TOKEN_NORMALIZER_H
 #define QUERN_TOKEN_NORMALIZER_H
 

@@ -5,6 +5,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdio.h>
 
 #define LLAMA3(number) \
 	"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" number \
@@ -40,26 +41,130 @@ const char *pretok_pattern(const char *name)
 	return NULL;
 }
 
-/* Oniguruma's \w and \s, member by member: PCRE2's lack marks and connectors, and know U+180E. */
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+/* Oniguruma's \s, and the letters of its \w that are none by category: PCRE2's lack marks and connectors, and know U+180E. */
+#define CIRCLED "\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
 #define SPACE "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
 
-/* One escape: its PCRE2 form appended to out, or the name of what has none. */
-static const char *translate_escape(char c, bool in_class, struct buf *out)
+static void add_range(struct buf *out, const struct unicode_since *u)
 {
-	switch (c) {
+	char text[32];
+
+	snprintf(text, sizeof(text), "\\x{%X}-\\x{%X}", u->from, u->to);
+	buf_str(out, text);
+}
+
+static void add_property(struct buf *out, const char *prefix, const char *name)
+{
+	buf_str(out, "\\p{");
+	buf_str(out, prefix);
+	buf_str(out, name);
+	buf_char(out, '}');
+}
+
+/* A general category, or its first letter, within a class: PCRE2's own, and what it is too old to know. */
+static void add_category(struct buf *out, const char *name)
+{
+	add_property(out, "", name);
+	for (size_t i = 0; i < unicode_n_since_14; i++)
+		if (!strncmp(unicode_since_14[i].name, name, strlen(name)))
+			add_range(out, &unicode_since_14[i]);
+}
+
+/* A script; PCRE2 would take its bare name with the script's extensions. */
+static void add_script(struct buf *out, const char *name)
+{
+	add_property(out, "sc:", name);
+	for (size_t i = 0; i < unicode_n_script_since_14; i++)
+		if (!strcmp(unicode_script_since_14[i].name, name))
+			add_range(out, &unicode_script_since_14[i]);
+}
+
+/* Standing alone it has, as Oniguruma's tables say, some numbers that it has not as a part of a class. */
+static void add_word(struct buf *out, bool in_class)
+{
+	static const char *const categories[] = {"L", "M", "Nd", "Nl", "Pc"};
+
+	for (size_t i = 0; i < sizeof(categories) / sizeof(*categories); i++)
+		add_category(out, categories[i]);
+	buf_str(out, CIRCLED);
+	buf_str(out, in_class ? "" : "\\xB2\\xB3\\xB9\\xBC-\\xBE");
+}
+
+/* "w", "s" or the name of a property, as a class of its own, or as a part of the one that it stands in. */
+static void add_class(struct buf *out, bool in_class, bool negated, const char *name)
+{
+	static const char *const others[] = {"Any", "Alphabetic", "Lowercase", "Uppercase"};
+	static const char categories[] = " L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Cn Co Cs ";
+	char spaced[64];
+	bool other = false;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		other |= !strcmp(name, others[i]);
+	snprintf(spaced, sizeof(spaced), " %s ", name);
+	if (!in_class)
+		buf_str(out, negated ? "[^" : "[");
+	if (!strcmp(name, "w"))
+		add_word(out, in_class);
+	else if (!strcmp(name, "s"))
+		buf_str(out, SPACE);
+	else if (strstr(categories, spaced))
+		add_category(out, name);
+	else if (other)
+		add_property(out, "", name);
+	else
+		add_script(out, name);
+	if (!in_class)
+		buf_char(out, ']');
+}
+
+/* \p{NAME} or \P{NAME}, p at the brace. Returns what cannot be said; *length: the characters that have been read. */
+static const char *translate_property(const char *p, size_t n, bool in_class, bool negated, struct buf *out, size_t *length)
+{
+	const char *end = n && *p == '{' ? memchr(p, '}', n) : NULL;
+	char name[48];
+
+	if (!end || end - p - 1 > 40)
+		return "\\p without {NAME}";
+	*length = (size_t)(end - p) + 1;
+	negated ^= p[1] == '^';
+	if (negated && in_class)
+		return "\\P in a class";
+	p += 1 + (p[1] == '^');
+	snprintf(name, sizeof(name), "%.*s", (int)(end - p), p);
+	add_class(out, in_class, negated, name);
+	return NULL;
+}
+
+/* One escape, p at what follows the backslash: its PCRE2 form appended to out, or the name of what has none. */
+static const char *translate_escape(const char *p, size_t n, bool in_class, struct buf *out, size_t *length)
+{
+	*length = 1;
+	switch (*p) {
 	case 'w':
-		buf_str(out, in_class ? WORD : "[" WORD "]");
-		return NULL;
 	case 's':
-		buf_str(out, in_class ? SPACE : "[" SPACE "]");
+		add_class(out, in_class, false, *p == 'w' ? "w" : "s");
 		return NULL;
 	case 'W':
 	case 'S':
 		if (in_class)
-			return c == 'W' ? "\\W in a class" : "\\S in a class";
-		buf_str(out, c == 'W' ? "[^" WORD "]" : "[^" SPACE "]");
+			return *p == 'W' ? "\\W in a class" : "\\S in a class";
+		add_class(out, in_class, true, *p == 'W' ? "w" : "s");
 		return NULL;
+	case 'd':
+		add_class(out, in_class, false, "Nd");
+		return NULL;
+	case 'D':
+		if (in_class)
+			return "\\D in a class";
+		add_class(out, in_class, true, "Nd");
+		return NULL;
+	case 'p':
+	case 'P': {
+		const char *wrong = translate_property(p + 1, n - 1, in_class, *p == 'P', out, length);
+
+		++*length;
+		return wrong;
+	}
 	case 'b':
 	case 'B':
 		return "\\b";
@@ -68,7 +173,7 @@ static const char *translate_escape(char c, bool in_class, struct buf *out)
 		return "\\h";
 	default:
 		buf_char(out, '\\');
-		buf_char(out, c);
+		buf_char(out, *p);
 		return NULL;
 	}
 }
@@ -82,9 +187,12 @@ static const char *translate(const char *p, size_t n, struct buf *out)
 		const char *wrong = NULL;
 
 		if (p[i] == '\\' && i + 1 < n) {
-			wrong = translate_escape(p[++i], in_class, out);
+			size_t length = 1;
+
+			wrong = translate_escape(p + i + 1, n - i - 1, in_class, out, &length);
 			if (wrong)
 				return wrong;
+			i += length;
 			continue;
 		}
 		if (in_class && p[i] == '[' && !(i + 1 < n && p[i + 1] == ':'))
@@ -198,14 +306,43 @@ static bool find_string(struct pretok_iter *it)
 	return true;
 }
 
+/* The next character of a class, or the next run of word characters or of others that are no white space. */
+static bool find_class(struct pretok_iter *it)
+{
+	const struct pretok_stage *st = it->stage;
+	size_t i = it->search;
+	uint8_t c = 0;
+	int k = 0;
+
+	for (; i < it->n; i += (size_t)k) {
+		c = unicode_class_at(it->s + i, &k);
+		if (st->kind == PRETOK_CLASS ? c & st->class : !(c & U_SPACE))
+			break;
+	}
+	if (i >= it->n) {
+		it->search = it->n;
+		return false;
+	}
+	it->match_from = i;
+	i += (size_t)k;
+	for (; st->kind == PRETOK_WORDS && i < it->n; i += (size_t)k) {
+		uint8_t next = unicode_class_at(it->s + i, &k);
+
+		if (next & U_SPACE || (next ^ c) & U_WORD)
+			break;
+	}
+	it->match_to = it->search = i;
+	return true;
+}
+
 /* Finds the next match at or after search into match_from, match_to; false if there is none. */
 static enum status find(struct pretok_iter *it, bool *found, struct error *err)
 {
 	PCRE2_SIZE *span;
 	int rc, k;
 
-	if (it->stage->kind == PRETOK_STRING) {
-		*found = find_string(it);
+	if (it->stage->kind != PRETOK_REGEX) {
+		*found = it->stage->kind == PRETOK_STRING ? find_string(it) : find_class(it);
 		return OK;
 	}
 	if (!it->match) {
@@ -318,7 +455,7 @@ static enum status next_split(struct pretok_iter *it, size_t *from, size_t *to, 
 
 enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err)
 {
-	if (it->stage->kind == PRETOK_REGEX || it->stage->kind == PRETOK_STRING)
+	if (it->stage->kind >= PRETOK_REGEX)
 		return next_split(it, from, to, err);
 	if (it->pos >= it->n)
 		return END;

@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 enum pretok_kind {
-	PRETOK_NONE, PRETOK_DIGIT, PRETOK_DIGITS, PRETOK_GPT2, PRETOK_CL100K, PRETOK_QWEN2, PRETOK_O200K, PRETOK_CL100K_BASE, PRETOK_REGEX, PRETOK_STRING
+	PRETOK_NONE, PRETOK_DIGIT, PRETOK_DIGITS, PRETOK_GPT2, PRETOK_CL100K, PRETOK_QWEN2, PRETOK_O200K, PRETOK_CL100K_BASE,
+	PRETOK_REGEX, PRETOK_STRING, PRETOK_CLASS /* each character of one */, PRETOK_WORDS /* \w+|[^\w\s]+ */
 };
-/* What becomes of the matches of PRETOK_REGEX and PRETOK_STRING, and of what lies between them. */
+/* What becomes of the matches of PRETOK_REGEX and those after it, and of what lies between them. */
 enum pretok_behavior { SPLIT_ISOLATED, SPLIT_REMOVED, SPLIT_WITH_PREVIOUS, SPLIT_WITH_NEXT, SPLIT_CONTIGUOUS };
 /* What a stage makes of its text before it cuts it. */
 enum pretok_rewrite {
@@ -33,6 +34,7 @@ struct pretok_stage {
 	enum pretok_rewrite rewrite;
 	enum pretok_prepend prepend;
 	void *regex;                 /* pcre2_code of PRETOK_REGEX */
+	uint8_t class;               /* of PRETOK_CLASS, as in unicode.h */
 	char *string;                /* of PRETOK_STRING and REWRITE_METASPACE */
 	size_t string_n;
 };
@@ -50,7 +52,7 @@ struct pretok_iter {
 	const struct pretok_stage *stage;
 	const uint8_t *s;
 	size_t n, pos;
-	size_t search, match_from, match_to; /* PRETOK_REGEX: where to look next, and the match that is ahead */
+	size_t search, match_from, match_to; /* PRETOK_REGEX and after: where to look next, and the match that is ahead */
 	bool ahead;
 	bool peeked, peeked_match;           /* a span that has been looked at: */
 	size_t peeked_from, peeked_to;
@@ -61,7 +63,7 @@ void pretok_begin(struct pretok_iter *it, const struct pretok_stage *st, const u
 enum status pretok_next(struct pretok_iter *it, size_t *from, size_t *to, struct error *err);
 /* Whether a pattern is none of the known ones, whose matches cover every text. */
 bool pretok_leaves_gaps(const char *pattern, size_t n);
-/* The matches of PRETOK_REGEX and PRETOK_STRING alone, one after the other; *found is false after the last. */
+/* The matches of PRETOK_REGEX and those after it alone, one after the other; *found is false after the last. */
 enum status pretok_find(struct pretok_iter *it, bool *found, size_t *from, size_t *to, struct error *err);
 void pretok_iter_release(struct pretok_iter *it);
 

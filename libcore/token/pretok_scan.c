@@ -167,12 +167,14 @@ static size_t scan_o200k(const uint8_t *s, size_t i, size_t n)
 	return end < n ? contraction(s, end, n, true) : end;
 }
 
-static size_t until_number(const uint8_t *s, size_t i, size_t n)
+/* The stretch of digits at i, one of them if so told, or of what is none. */
+static size_t scan_digits(const uint8_t *s, size_t i, size_t n, bool one)
 {
 	int k;
+	bool digit = unicode_class_at(s + i, &k) & U_DIGIT;
 
-	while (i < n && !(unicode_class_at(s + i, &k) & U_NUMBER))
-		i += (size_t)k;
+	for (i += (size_t)k; i < n && !(digit && one) && (bool)(unicode_class_at(s + i, &k) & U_DIGIT) == digit; i += (size_t)k)
+		;
 	return i;
 }
 
@@ -193,11 +195,8 @@ size_t pretok_scan(enum pretok_kind kind, const uint8_t *s, size_t i, size_t n)
 	case PRETOK_O200K:
 		return scan_o200k(s, i, n);
 	case PRETOK_DIGIT:
-		end = numbers(s, i, n, 1);
-		return end > i ? end : until_number(s, i, n);
 	case PRETOK_DIGITS:
-		end = run_of(s, i, n, U_NUMBER);
-		return end > i ? end : until_number(s, i, n);
+		return scan_digits(s, i, n, kind == PRETOK_DIGIT);
 	default:
 		return n;
 	}

@@ -281,15 +281,6 @@ static enum status read_split(struct pretok_stage *st, const struct json *j, str
 	return OK;
 }
 
-/* A class of characters, each a match. */
-static enum status read_class(struct pretok_stage *st, const char *regex, enum pretok_behavior behavior, bool invert, struct error *err)
-{
-	TRY(pretok_compile_regex(st, regex, strlen(regex), err));
-	st->behavior = behavior;
-	st->invert = invert;
-	return OK;
-}
-
 static enum status read_metaspace(struct pretok_stage *st, const struct json *j, struct error *err)
 {
 	const struct json *mark = json_get(j, "replacement");
@@ -323,10 +314,8 @@ static enum status read_byte_level(struct tokenizer *t, const struct json *j, bo
 	return OK;
 }
 
-static enum status read_punctuation(struct pretok_stage *st, const struct json *j, int *n_stages, struct error *err)
+static enum status read_punctuation(struct pretok_stage *st, const struct json *j, struct error *err)
 {
-	/* ASCII's punctuation and symbols, and Unicode's punctuation */
-	static const char regex[] = "[\\p{P}\\x21-\\x2F\\x3A-\\x40\\x5B-\\x60\\x7B-\\x7E]";
 	static const char *const names[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
 	const char *behavior = json_get_str(j, "behavior", "Isolated");
 	int k = 0;
@@ -335,8 +324,8 @@ static enum status read_punctuation(struct pretok_stage *st, const struct json *
 		k++;
 	if (k == 5)
 		return unsupported(err, "pre-tokenizer Punctuation with behavior", behavior);
-	++*n_stages;
-	return read_class(st, regex, (enum pretok_behavior)k, false, err);
+	*st = (struct pretok_stage){.kind = PRETOK_CLASS, .class = U_PUNCTUATION, .behavior = (enum pretok_behavior)k};
+	return OK;
 }
 
 static enum status read_stage(struct tokenizer *t, const struct json *j, bool last, bool *bytes, struct error *err)
@@ -357,11 +346,11 @@ static enum status read_stage(struct tokenizer *t, const struct json *j, bool la
 	else if (!strcmp(type, "Metaspace"))
 		TRY(read_metaspace(st, j, err));
 	else if (!strcmp(type, "Whitespace"))
-		TRY(read_class(st, "\\w+|[^\\w\\s]+", SPLIT_REMOVED, true, err));
+		*st = (struct pretok_stage){.kind = PRETOK_WORDS, .behavior = SPLIT_REMOVED, .invert = true};
 	else if (!strcmp(type, "WhitespaceSplit"))
-		TRY(read_class(st, "\\s", SPLIT_REMOVED, false, err));
+		*st = (struct pretok_stage){.kind = PRETOK_CLASS, .class = U_SPACE, .behavior = SPLIT_REMOVED};
 	else if (!strcmp(type, "Punctuation"))
-		return read_punctuation(st, j, &t->n_stages, err);
+		TRY(read_punctuation(st, j, err));
 	else
 		return unsupported(err, "pre-tokenizer", type);
 	t->n_stages++;

@@ -6,56 +6,44 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-uint8_t unicode_bmp[65536];
-static uint8_t inert_bmp[65536 / 8];
+enum { FORM_ACTIVE = 1, FORM_TOO_NEW = 2 };  /* bits of a range above its classes: NFC may change it or by it; see unicode_is_too_new */
 
-const char *unicode_version(void)
+uint8_t unicode_near[UNICODE_NEAR];
+static uint8_t form_near[UNICODE_NEAR];
+
+static uint32_t range_start(size_t i)
 {
-	return utf8proc_unicode_version();
+	return unicode_ranges[i] >> 11;
 }
 
-static bool is_space(uint32_t cp)
+/* The bits of a code point, by halving. */
+static uint32_t look_up(uint32_t cp)
 {
-	return (cp >= 9 && cp <= 13) || cp == 0x20 || cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) ||
-	       cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
-}
+	size_t lo = 0, hi = unicode_n_ranges;
 
-uint8_t unicode_class_astral(uint32_t cp)
-{
-	if (is_space(cp))
-		return U_SPACE;
-	switch (utf8proc_category((utf8proc_int32_t)cp)) {
-	case UTF8PROC_CATEGORY_LU:
-	case UTF8PROC_CATEGORY_LT:
-		return U_LETTER | U_UPPERISH | U_WORD;
-	case UTF8PROC_CATEGORY_LL:
-		return U_LETTER | U_LOWERISH | U_WORD;
-	case UTF8PROC_CATEGORY_LM:
-	case UTF8PROC_CATEGORY_LO:
-		return U_LETTER | U_UPPERISH | U_LOWERISH | U_WORD;
-	case UTF8PROC_CATEGORY_MN:
-	case UTF8PROC_CATEGORY_MC:
-	case UTF8PROC_CATEGORY_ME:
-		return U_UPPERISH | U_LOWERISH | U_WORD;
-	case UTF8PROC_CATEGORY_ND:
-	case UTF8PROC_CATEGORY_NL:
-		return U_NUMBER | U_WORD;
-	case UTF8PROC_CATEGORY_NO:
-		return U_NUMBER;
-	case UTF8PROC_CATEGORY_PC:
-		return U_WORD;
-	default:
-		return cp == 0x200c || cp == 0x200d ? U_WORD : 0;
+	while (hi - lo > 1) {
+		size_t mid = (lo + hi) / 2;
+
+		if (range_start(mid) <= cp)
+			lo = mid;
+		else
+			hi = mid;
 	}
+	return unicode_ranges[lo] & 0x7ff;
 }
 
-static bool is_inert(uint32_t cp);
-
-static void fill_table(void)
+uint8_t unicode_class_far(uint32_t cp)
 {
-	for (uint32_t cp = 0; cp < 65536; cp++) {
-		unicode_bmp[cp] = unicode_class_astral(cp);
-		inert_bmp[cp / 8] |= (uint8_t)(is_inert(cp) << cp % 8);
+	return (uint8_t)look_up(cp);
+}
+
+static void fill_tables(void)
+{
+	for (size_t i = 0; i < unicode_n_ranges && range_start(i) < UNICODE_NEAR; i++) {
+		uint32_t from = range_start(i), to = range_start(i + 1) < UNICODE_NEAR ? range_start(i + 1) : UNICODE_NEAR;
+
+		memset(unicode_near + from, (int)(unicode_ranges[i] & 0xff), to - from);
+		memset(form_near + from, (int)(unicode_ranges[i] >> 8 & 7), to - from);
 	}
 }
 
@@ -63,7 +51,25 @@ void unicode_init(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, fill_table);
+	pthread_once(&once, fill_tables);
+}
+
+static inline uint32_t form_of(uint32_t cp)
+{
+	return cp < UNICODE_NEAR ? form_near[cp] : look_up(cp) >> 8;
+}
+
+bool unicode_is_too_new(uint32_t cp)
+{
+	return form_of(cp) & FORM_TOO_NEW;
+}
+
+uint32_t unicode_lower(uint32_t cp)
+{
+	for (size_t i = 0; i < unicode_n_lower_since_14 && cp >= unicode_lower_since_14[0][0]; i++)
+		if (unicode_lower_since_14[i][0] == cp)
+			return unicode_lower_since_14[i][1];
+	return (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
 }
 
 int utf8_encode(uint32_t cp, char out[4])
@@ -178,31 +184,13 @@ static void order_marks(utf8proc_int32_t *cp, size_t n)
 	mem_free(copy);
 }
 
-/* A character that NFC leaves alone, whatever stands around it: no mark, in that form itself, and nothing that joins the one before it
- * (utf8proc marks those by the upper half of comb_index, but for Hangul's vowels and finals). Text can be cut before it and normalized
- * in parts. */
-static bool is_inert(uint32_t cp)
-{
-	const utf8proc_property_t *u = utf8proc_get_property((utf8proc_int32_t)cp);
-	utf8proc_int32_t c[8];
-	int boundclass = UTF8PROC_BOUNDCLASS_START;
-	utf8proc_ssize_t n;
-
-	if ((cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11a8 && cp <= 0x11c2) || u->combining_class || (u->comb_index != UINT16_MAX && u->comb_index >= 0x8000))
-		return false;
-	n = utf8proc_decompose_char((utf8proc_int32_t)cp, c, 8, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundclass);
-	if (n < 1 || n > 8)
-		return false;
-	return utf8proc_normalize_utf32(c, n, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1 && (uint32_t)c[0] == cp;
-}
-
 bool unicode_is_boundary(uint32_t cp, bool compat)
 {
 	utf8proc_int32_t c[32];
 	int boundclass = UTF8PROC_BOUNDCLASS_START;
 	const utf8proc_property_t *u;
 
-	if (cp < 0x80)
+	if (cp < 0x80 || unicode_is_too_new(cp))
 		return true;
 	if (utf8proc_decompose_char((utf8proc_int32_t)cp, c, 32, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compat ? UTF8PROC_COMPAT : 0)),
 				    &boundclass) < 1)
@@ -213,12 +201,14 @@ bool unicode_is_boundary(uint32_t cp, bool compat)
 		 (u->comb_index != UINT16_MAX && u->comb_index >= 0x8000));
 }
 
+/* A character that NFC leaves alone, whatever stands around it: no mark, in that form itself, and nothing that joins the one before it.
+ * Text can be cut before it and normalized in parts. */
 static inline bool inert(uint32_t cp)
 {
-	return cp < 65536 ? inert_bmp[cp / 8] >> cp % 8 & 1 : is_inert(cp);
+	return !(form_of(cp) & FORM_ACTIVE);
 }
 
-/* The first character from i on that is not inert, n if all are; *before is the one before it. */
+/* The first character from i on that is not inert, n if all are; *before is the one before it, if that may join it. */
 static size_t next_active(const uint8_t *p, size_t i, size_t n, size_t *before)
 {
 	int bytes;
@@ -236,11 +226,12 @@ static size_t next_active(const uint8_t *p, size_t i, size_t n, size_t *before)
 			}
 		}
 		/* below U+0300 nothing composes or decomposes away */
-		if (p[i] >= 0xcc && !inert(utf8_decode(p + i, &bytes)))
+		uint32_t form = p[i] >= 0xcc ? form_of(utf8_decode(p + i, &bytes)) : 0;
+		if (form & FORM_ACTIVE)
 			return i;
 		if (p[i] >= 0x80 && p[i] < 0xcc)
 			bytes = 2;
-		*before = i;
+		*before = form & FORM_TOO_NEW ? i + (size_t)bytes : i;
 	}
 	return n;
 }

@@ -1,8 +1,8 @@
-/* unicode.h - what the tokenizer needs of Unicode: UTF-8 checking, the classes that pre-tokenizer patterns name, NFC.
+/* unicode.h - what the tokenizer needs of Unicode: UTF-8 checking, the classes that pre-tokenizer patterns name, normal forms' borders.
  *
- * Classes come from utf8proc's tables; unicode_version() names their version, since a code point assigned later is
- * "no letter" here while a newer reference may call it one. White space is the property White_Space, as Rust's and
- * Oniguruma's \s mean it. */
+ * Each part is of the version in which the reference libraries have it (tests/reference/make_unicode.py asks them): the classes of regular
+ * expressions of 16.0, as Hugging Face's Oniguruma and tiktoken; normal forms of 9.0: a character that came later is left alone; what
+ * Hugging Face calls punctuation of 8.0, its digits and small letters of 17.0. White space is the property White_Space. */
 #ifndef QUERN_TOKEN_UNICODE_H
 #define QUERN_TOKEN_UNICODE_H
 
@@ -17,18 +17,37 @@ enum {
 	U_SPACE = 4,             /* \s */
 	U_UPPERISH = 8,          /* [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] */
 	U_LOWERISH = 16,         /* [\p{Ll}\p{Lm}\p{Lo}\p{M}] */
-	U_WORD = 32              /* \w: letters, marks, decimal and letter numbers, connectors, joiners */
+	U_WORD = 32,             /* \w as Rust has it: letters, marks, decimal and letter numbers, connectors, joiners, circled letters */
+	U_PUNCTUATION = 64,      /* the pre-tokenizer Punctuation's */
+	U_DIGIT = 128,           /* the pre-tokenizer Digits': any number */
 };
 
-const char *unicode_version(void);
 /* Fills the class table; called by every tokenizer_load and trainer, cheap after the first time. */
 void unicode_init(void);
-extern uint8_t unicode_bmp[65536];
-uint8_t unicode_class_astral(uint32_t cp);
+#define UNICODE_NEAR 0x20000             /* code points below have their class in a table */
+extern uint8_t unicode_near[UNICODE_NEAR];
+uint8_t unicode_class_far(uint32_t cp);
 static inline uint8_t unicode_class(uint32_t cp)
 {
-	return cp < 65536 ? unicode_bmp[cp] : unicode_class_astral(cp);
+	return cp < UNICODE_NEAR ? unicode_near[cp] : unicode_class_far(cp);
 }
+
+/* unicode_tables.c. Ranges: from a code point on (>> 11) these bits, the classes and two more for normal forms. */
+extern const uint32_t unicode_ranges[];
+extern const size_t unicode_n_ranges;
+/* What a library of Unicode 14.0, as Debian 12's PCRE2, does not have: characters by their general category and by their script (of the
+ * common ones), and pairs of letters. */
+struct unicode_since {
+	uint32_t from, to;
+	const char *name;
+};
+extern const struct unicode_since unicode_since_14[], unicode_script_since_14[];
+extern const size_t unicode_n_since_14, unicode_n_script_since_14;
+extern const uint32_t unicode_lower_since_14[][2];
+extern const size_t unicode_n_lower_since_14;
+
+/* The small letter of cp, itself if it has none (or two code points, as U+0130 alone has). */
+uint32_t unicode_lower(uint32_t cp);
 
 /* Length in bytes and value of the code point at p; p must be valid UTF-8. */
 static inline uint32_t utf8_decode(const uint8_t *p, int *bytes)
@@ -61,6 +80,9 @@ size_t utf8_valid_prefix(const char *s, size_t n);
 void utf8_append_lossy(struct buf *out, const char *s, size_t n);
 /* Whether text may be cut before cp and normalized in parts, by canonical or by compatibility equivalence. */
 bool unicode_is_boundary(uint32_t cp, bool compat);
+/* Whether cp is younger than the normal forms, and would change in one or change others. It is to be left alone: text may be cut on both
+ * sides. */
+bool unicode_is_too_new(uint32_t cp);
 /* Appends the NFC form of valid UTF-8. Returns false, appending nothing, if s surely is in that form already. */
 bool unicode_nfc(const char *s, size_t n, struct buf *out);
 

@@ -50,7 +50,13 @@ def random_texts():
     pool = list("aAbBsStTdDmMlLrReEvV'’ſ 0123456789 \n\r\t \u00a0\u3000.,;!?/\\-_()é É ñ ß Ä ö ǅ ʰ ª º א ب क ि म ी 語 日 本 カ 가 ½ ² ٣ Ⅷ € $ ∑")
     pool += ["'s", "'S", "'ll", "'RE", " the", "  ", "\n\n", "\U0001f600", "\U0001f44d\U0001f3fd", "\u0301", "\u0308", "\u200d", "\u2028",
              "\u0085", "stream", "miller", " \n  ", "aaaa"]
-    return ["", " ", "a  \n  ", "\n \n", "x" * 200] + ["".join(rng.choice(pool) for _ in range(rng.randint(1, 40))) for _ in range(120)]
+    return ["", " ", "a  \n  ", "\n \n", "x" * 200] + ["".join(rng.choice(pool) for _ in range(rng.randint(1, 40))) for _ in range(120)] + YOUNG
+
+
+# Characters of Unicode 10 to 17: each library knows them up to a version of its own (make_unicode.py says which).
+YOUNG = ["a\u1c89\u1c8a \ua7cb\ua7da", "\U00010d50\U00010d70\U00010d40 \U00016d40\U00016d6d", "\U00011de0\U00011de1x1", "\u07fd\u0323\u0301a\u07fd",
+         "\u4e2d\U0002ebf0\U00031350\u65e5", "\u32ff \ua7f2x", "\U00011935\U00011930 \U00011938", "\u2e43a\u2e52b\u166d", "\u24b6\u00b2\u00bc_\u200da",
+         "\U0001cc00\U0001cd00 \U0001fae9", "\u0897\u0301 e\u1acf\u0323", "\U000105d2\u0307\U000105c9", "\u3002\u4e00\u3005\u30fc"]
 
 
 def train(pattern, docs):
@@ -125,6 +131,8 @@ def manners():
     yield "cut thrice", "bytes", None, p.Sequence([p.Split(Regex(r"\p{N}{1,3}"), "isolated"), p.Split(Regex("[\u4e00-\u9fa5\u3040-\u30ff]+"), "isolated"),
                                                    p.Split(Regex(r"[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|\s+(?!\S)|\s+"), "isolated"),
                                                    p.ByteLevel(add_prefix_space=False, use_regex=False)]), d.ByteLevel()
+    yield "scripts", "chars", None, p.Split(Regex(r"\p{Han}+|\p{Latin}|[\w']+|\d"), "isolated"), plain
+    yield "words", "bytes", None, p.Sequence([p.Split(Regex(r"\w+"), "isolated"), p.ByteLevel(add_prefix_space=False, use_regex=False)]), d.ByteLevel()
     yield "space in front", "bytes", n.Strip(right=False), p.ByteLevel(add_prefix_space=True), d.ByteLevel()
 
 
@@ -132,7 +140,7 @@ def manner_texts():
     rng = random.Random(5)
     pool = list("aeioutn  the'.,-1234 ") + ["the ", "miller", "  ", "\n", MARK, "\u00e9", "e\u0301", "\u6c34\u8eca", "\uff76\uff9e", "\u00b2", "\u0130", "\u1e9b\u0323",
                                           "\U0001f600", "\u3000", "</s>", "<unk>", "<0x41>", "\u2460", "\u0f73", "\uac01", "\u00c5"]
-    return ["", " ", "   ", "the miller", " the  stream.", "\u6c34", "a\n"] + ["".join(rng.choice(pool) for _ in range(rng.randint(1, 24))) for _ in range(30)]
+    return ["", " ", "   ", "the miller", " the  stream.", "\u6c34", "a\n"] + ["".join(rng.choice(pool) for _ in range(rng.randint(1, 24))) for _ in range(30)] + YOUNG
 
 
 def manner_cases(docs):

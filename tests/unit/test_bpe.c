@@ -525,7 +525,7 @@ static uint32_t character(struct rng *r)
 		return some[rng_below(r, sizeof(some) / sizeof(*some))];
 	do
 		cp = 1 + (uint32_t)rng_below(r, 0x2ffff);
-	while (cp >= 0xd800 && cp < 0xe000);
+	while ((cp >= 0xd800 && cp < 0xe000) || unicode_is_too_new(cp)); /* utf8proc's forms are younger */
 	return cp;
 }
 

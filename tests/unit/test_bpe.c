@@ -476,6 +476,69 @@ static void merges_out_of_order_go_by_the_heap(void **state)
 	bpe_scratch_release(&w);
 }
 
+/* Random pairs merge, in order of time or in none; what makes the same text is the same token. */
+static void any_list_of_merges_gives_what_the_definition_says(void **state)
+{
+	enum { MERGES = 24 };
+	struct bpe_scratch w = {.long_pieces = 1 << 30};
+	struct rng r = rng_open(5, 6);
+	int walked = 0;
+
+	(void)state;
+	for (int round = 0; round < 400; round++) {
+		char text[256 + MERGES][80] = {{0}};
+		uint32_t rank[MERGES];
+		int n = 256;
+		struct bpe m;
+
+		bpe_init(&m, MERGES);
+		for (int b = 0; b < 256; b++)
+			m.byte_id[b] = b;
+		for (int b = 'a'; b <= 'c'; b++)
+			text[b][0] = (char)b;
+		for (uint32_t i = 0; i < MERGES; i++)
+			rank[i] = i;
+		for (int i = round % 2 ? MERGES - 1 : 0; i > 0; i--) { /* every other list in no order */
+			int k = (int)rng_below(&r, (uint64_t)i + 1);
+			uint32_t swap = rank[i];
+			rank[i] = rank[k];
+			rank[k] = swap;
+		}
+		for (int i = 0; i < MERGES; i++) {
+			char both[160];
+			int part[2], id = 256;
+
+			for (int k = 0; k < 2; k++) {
+				int any = (int)rng_below(&r, (uint64_t)(n - 253));
+				part[k] = any < 3 ? 'a' + any : 253 + any;
+			}
+			snprintf(both, sizeof(both), "%s%s", text[part[0]], text[part[1]]);
+			if (strlen(both) > 40)
+				continue;
+			while (id < n && strcmp(text[id], both))
+				id++;
+			memcpy(text[id], both, strlen(both) + 1);
+			n += id == n;
+			bpe_add_merge(&m, part[0], part[1], rank[i], id);
+		}
+		bpe_finish(&m);
+		struct bpe_walk *walk = bpe_walk_open(&m);
+		walked += walk != NULL;
+		for (int k = 0; k < 30; k++) {
+			uint8_t piece[60];
+			size_t len = 1 + rng_below(&r, 60);
+
+			for (size_t i = 0; i < len; i++)
+				piece[i] = (uint8_t)('a' + rng_below(&r, 1 + (uint64_t)k % 3));
+			check_merging(&m, walk, &w, piece, len);
+		}
+		bpe_walk_close(walk);
+		bpe_release(&m);
+	}
+	assert_true(walked > 100 && walked < 300); /* both kinds of list have been there */
+	bpe_scratch_release(&w);
+}
+
 static void a_megabyte_without_a_cut_is_no_trouble(void **state)
 {
 	struct tokenizer *t = load("llama3");
@@ -598,6 +661,7 @@ int main(void)
 		cmocka_unit_test(invalid_utf8_is_the_replacement_character),
 		cmocka_unit_test(vectors_heap_and_walk_merge_as_the_definition_says),
 		cmocka_unit_test(merges_out_of_order_go_by_the_heap),
+		cmocka_unit_test(any_list_of_merges_gives_what_the_definition_says),
 		cmocka_unit_test(a_megabyte_without_a_cut_is_no_trouble),
 		cmocka_unit_test(normalization_orders_long_runs_of_marks),
 		cmocka_unit_test(normalizing_in_parts_is_normalizing_the_whole),

@@ -251,16 +251,6 @@ void tokenizer_around(const struct tokenizer *t, const struct ids **before, cons
 	*after = &t->suffix;
 }
 
-/* Bytes that stand for themselves: their text if that is UTF-8, else U+FFFD for each, as the reference has it. */
-static void add_fallback(const struct buf *bytes, struct buf *out)
-{
-	if (utf8_valid_prefix(bytes->data, bytes->len) == bytes->len)
-		buf_add(out, bytes->data, bytes->len);
-	else
-		for (size_t i = 0; i < bytes->len; i++)
-			buf_str(out, "\xef\xbf\xbd");
-}
-
 /* The common manner: tokens are bytes, one behind the other. A copy of a fixed size is no call, and what it writes too much is
  * written over. */
 static void join_bytes(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
@@ -289,49 +279,98 @@ static void join_bytes(const struct tokenizer *t, const int32_t *ids, int64_t n,
 	}
 }
 
-void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
+/* Text as it comes. */
+static inline void stream_bytes(struct decode_stream *d, const char *p, size_t n)
 {
-	struct buf raw = {0}, bytes = {0};
-	int64_t strip = t->decoder.strip;
-	bool first = true;
-
-	if (t->decoder.byte_level) {
-		size_t start = out->len;
-
-		join_bytes(t, ids, n, skip_special, out);
-		if (utf8_valid_prefix(out->data ? out->data + start : "", out->len - start) == out->len - start)
-			return;
-		buf_add(&raw, out->data + start, out->len - start);
-		out->len = start;
-		utf8_append_lossy(out, raw.data, raw.len);
-		buf_release(&raw);
-		return;
+	if (__builtin_expect(d->strip > 0, 0)) {
+		for (; d->strip > 0 && n && *p == ' '; d->strip--, n--)
+			p++;
+		if (n)
+			d->strip = 0;
 	}
+	buf_add(&d->held, p, n);
+}
+
+/* Gives what has come, but for what may be the begin of a character. */
+static void stream_out(struct decode_stream *d, struct buf *out)
+{
+	const char *p = d->held.data ? d->held.data : "";
+	size_t tail = utf8_incomplete_tail(p, d->held.len);
+
+	utf8_append_lossy(out, p, d->held.len - tail);
+	if (tail)
+		memmove(d->held.data, d->held.data + d->held.len - tail, tail);
+	d->held.len = tail;
+}
+
+/* Bytes that stand for themselves: their text if all of them are UTF-8, else U+FFFD for each, as the reference has it. */
+static void stream_fallback(struct decode_stream *d)
+{
+	bool valid = d->run.len && utf8_valid_prefix(d->run.data, d->run.len) == d->run.len;
+
+	for (size_t i = 0; !valid && i < d->run.len; i++)
+		stream_bytes(d, "\xef\xbf\xbd", 3);
+	if (valid)
+		stream_bytes(d, d->run.data, d->run.len);
+	buf_clear(&d->run);
+}
+
+void tokenizer_decode_more(const struct tokenizer *t, struct decode_stream *d, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
+{
 	for (int64_t i = 0; i < n; i++) {
 		size_t len;
 		const char *p = tokenizer_bytes(t, ids[i], &len);
 
 		if (skip_special && tokenizer_is_special(t, ids[i]))
 			continue;
+		if (!d->begun)
+			d->strip = t->decoder.strip;
 		if (len && t->decoder.fallback && t->tokens[ids[i]].fallback) {
-			buf_add(&bytes, p, len);
+			buf_add(&d->run, p, len);
+			d->begun = true;
 			continue;
 		}
-		if (bytes.len)
-			add_fallback(&bytes, &raw);
-		buf_clear(&bytes);
-		if (first && t->decoder.first_unmarked && len)
-			decode_token(t, &t->tokens[ids[i]], "", 0, &raw);
-		else
-			buf_add(&raw, p, len);
-		first = false;
+		if (d->run.len)
+			stream_fallback(d);
+		if (!d->text && t->decoder.first_unmarked && len) {
+			struct buf first = {0};
+
+			decode_token(t, &t->tokens[ids[i]], "", 0, &first);
+			stream_bytes(d, first.data ? first.data : "", first.len);
+			buf_release(&first);
+		} else {
+			stream_bytes(d, p, len);
+		}
+		d->begun = d->text = true;
 	}
-	if (bytes.len)
-		add_fallback(&bytes, &raw);
-	size_t from = 0;
-	while (strip-- > 0 && from < raw.len && raw.data[from] == ' ')
-		from++;
-	utf8_append_lossy(out, raw.data ? raw.data + from : "", raw.len - from);
+	stream_out(d, out);
+}
+
+void tokenizer_decode_end(struct decode_stream *d, struct buf *out)
+{
+	stream_fallback(d);
+	utf8_append_lossy(out, d->held.data ? d->held.data : "", d->held.len);
+	buf_release(&d->held);
+	buf_release(&d->run);
+	*d = (struct decode_stream){0};
+}
+
+void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out)
+{
+	struct decode_stream d = {0};
+	struct buf raw = {0};
+	size_t start = out->len;
+
+	if (!t->decoder.byte_level) {
+		tokenizer_decode_more(t, &d, ids, n, skip_special, out);
+		tokenizer_decode_end(&d, out);
+		return;
+	}
+	join_bytes(t, ids, n, skip_special, out);
+	if (utf8_valid_prefix(out->data ? out->data + start : "", out->len - start) == out->len - start)
+		return;
+	buf_add(&raw, out->data + start, out->len - start);
+	out->len = start;
+	utf8_append_lossy(out, raw.data, raw.len);
 	buf_release(&raw);
-	buf_release(&bytes);
 }

@@ -47,6 +47,15 @@ enum status tokenizer_encode_places(const struct tokenizer *t, struct tokenizer_
 				    struct ids *out, struct ids *starts, struct ids *ends, struct error *err);
 /* Appends the text of ids; invalid UTF-8 becomes U+FFFD; special tokens are left out if skip_special. */
 void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, int64_t n, bool skip_special, struct buf *out);
+/* The same of ids that come bit by bit: what has come so far never ends inside a character. {0} is a stream's beginning; its end gives
+ * what was held back, and releases it. */
+struct decode_stream {
+	struct buf held, run;        /* the begin of a character; bytes that are tokens of their own and may be one */
+	int64_t strip;               /* spaces that still go from the front */
+	bool begun, text;
+};
+void tokenizer_decode_more(const struct tokenizer *t, struct decode_stream *d, const int32_t *ids, int64_t n, bool skip_special, struct buf *out);
+void tokenizer_decode_end(struct decode_stream *d, struct buf *out);
 /* Bytes of one token as it stands in a byte-level vocabulary (not necessarily whole UTF-8). */
 const char *tokenizer_bytes(const struct tokenizer *t, int32_t id, size_t *n);
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);

@@ -151,6 +151,16 @@ size_t utf8_valid_prefix(const char *s, size_t n)
 	return i;
 }
 
+size_t utf8_incomplete_tail(const char *s, size_t n)
+{
+	const uint8_t *p = (const uint8_t *)s;
+
+	for (size_t k = 1; k <= 3 && k <= n; k++)
+		if ((p[n - k] & 0xc0) != 0x80)
+			return p[n - k] >= 0xc2 && p[n - k] <= 0xf4 && sequence(p + n - k, k) == -(int)k ? k : 0;
+	return 0;
+}
+
 void utf8_append_lossy(struct buf *out, const char *s, size_t n)
 {
 	size_t i = 0;

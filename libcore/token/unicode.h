@@ -76,6 +76,8 @@ int utf8_encode(uint32_t cp, char out[4]);
 
 /* Bytes of the longest valid prefix of s. */
 size_t utf8_valid_prefix(const char *s, size_t n);
+/* Bytes at the end that begin a character which more bytes could complete: 0 to 3. */
+size_t utf8_incomplete_tail(const char *s, size_t n);
 /* Appends s with each maximal ill-formed part replaced by U+FFFD (as Rust's from_utf8_lossy). */
 void utf8_append_lossy(struct buf *out, const char *s, size_t n);
 /* Whether text may be cut before cp and normalized in parts, by canonical or by compatibility equivalence. */

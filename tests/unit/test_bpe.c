@@ -123,6 +123,23 @@ static void check_long(const char *p, size_t n)
 	bpe_scratch_release(&w);
 }
 
+/* The ids one by one give the same text, and no half character on the way. */
+static void decodes_bit_by_bit(const struct ids *ids, const char *want, size_t n)
+{
+	struct decode_stream d = {0};
+	struct buf back = {0};
+
+	buf_reserve(&back, 1);
+	for (int64_t i = 0; i < ids->n; i++) {
+		tokenizer_decode_more(current, &d, ids->v + i, 1, false, &back);
+		assert_int_equal(utf8_valid_prefix(back.data, back.len), back.len);
+	}
+	tokenizer_decode_end(&d, &back);
+	assert_int_equal(back.len, n);
+	assert_memory_equal(back.data, want, n);
+	buf_release(&back);
+}
+
 static void check_manner_text(const char *name, const struct json *c)
 {
 	const struct json *text = json_get(c, "text"), *want = json_get(c, "decoded"), *places = json_get(c, "ends");
@@ -138,6 +155,7 @@ static void check_manner_text(const char *name, const struct json *c)
 	tokenizer_decode(current, out.v, out.n, false, &back);
 	if (back.len != want->len || memcmp(back.len ? back.data : "", want->str, want->len) != 0)
 		fail_msg("%s: '%s' decodes to '%s', not '%s'", name, text->str, back.data, want->str);
+	decodes_bit_by_bit(&out, want->str, want->len);
 	out.n = 0;
 	assert_int_equal(tokenizer_encode_with(current, scratch, text->str, text->len, &o, &out, NULL), OK);
 	same_ids(&out, json_get(c, "ids"), text->str);

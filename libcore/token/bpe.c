@@ -142,6 +142,7 @@ void bpe_scratch_release(struct bpe_scratch *w)
 	mem_free(w->rank);
 	mem_free(w->heap);
 	mem_free(w->walk.left);
+	mem_free(w->walk.seen);
 	*w = (struct bpe_scratch){0};
 }
 

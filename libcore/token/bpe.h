@@ -54,6 +54,7 @@ uint32_t bpe_rank(const struct bpe *m, int32_t left, int32_t right);
 void bpe_release(struct bpe *m);
 
 struct bpe_walk_scratch {
+	uint64_t *seen, of;          /* by hash: two tokens and whether the second may stand behind the first, in the walk of that number */
 	uint64_t *left;              /* by place: whether the encoding surely has no border there */
 	size_t cap;
 };

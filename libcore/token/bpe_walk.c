@@ -14,6 +14,7 @@
 #define NEVER UINT32_MAX
 #define ID_BITS 21
 #define LEN_BITS 11
+#define SEEN_BITS 15
 
 /* A token that merging makes, or a first symbol. What it was made of, and when: 0 for a symbol, else 1 + rank. */
 struct part {
@@ -33,6 +34,7 @@ struct node {
 };
 
 struct bpe_walk {
+	uint64_t number;             /* from 1 on: no two have the same */
 	struct part *parts;          /* by id */
 	size_t n_parts;
 	struct node *nodes;          /* node 0 is the root; one more behind the last */
@@ -331,12 +333,14 @@ static size_t ids_of(const struct bpe *m, const struct merge *v, size_t n)
 
 struct bpe_walk *bpe_walk_open(const struct bpe *m)
 {
+	static _Atomic uint64_t made;
 	struct bpe_walk *k = mem_zalloc(sizeof(*k));
 	struct texts texts = {0};
 	size_t n, n_tokens;
 	struct merge *v = merges_of(m, &n);
 	bool good = !merges_unknown(m, v, n);
 
+	k->number = ++made;
 	k->n_parts = ids_of(m, v, n);
 	k->parts = mem_array(k->n_parts, sizeof(*k->parts));
 	texts.at = mem_array(k->n_parts, sizeof(*texts.at));
@@ -393,12 +397,23 @@ static inline uint32_t longest_at(const struct bpe_walk *k, const uint8_t *p, si
 	return (uint32_t)here.longest;
 }
 
+/* stay_apart of two whole tokens, through what the scratch remembers: in a text the same neighbours come again. */
+static inline bool may_follow(const struct part *parts, const struct bpe *m, struct bpe_walk_scratch *w, int32_t last, int32_t token)
+{
+	uint64_t pair = pair_of(last, token);
+	uint64_t *seen = &w->seen[hash(pair) >> (64 - SEEN_BITS)];
+
+	if (*seen >> 1 != pair)
+		*seen = pair << 1 | stay_apart(parts, m, last, token, NEVER);
+	return *seen & 1;
+}
+
 static inline bool get_bit(const uint64_t *bits, size_t i)
 {
 	return bits[i / 64] >> i % 64 & 1;
 }
 
-static void room(struct bpe_walk_scratch *w, size_t n)
+static void room(const struct bpe_walk *k, struct bpe_walk_scratch *w, size_t n)
 {
 	size_t words = n / 64 + 1;
 
@@ -407,6 +422,12 @@ static void room(struct bpe_walk_scratch *w, size_t n)
 		w->left = mem_grow(w->left, w->cap, sizeof(*w->left));
 	}
 	memset(w->left, 0, words * sizeof(*w->left));
+	if (w->of != k->number) { /* what another vocabulary's tokens do means nothing here */
+		if (!w->seen)
+			w->seen = mem_array((size_t)1 << SEEN_BITS, sizeof(*w->seen));
+		memset(w->seen, 0xff, sizeof(*w->seen) << SEEN_BITS);
+		w->of = k->number;
+	}
 }
 
 void bpe_walk_encode(const struct bpe_walk *k, const struct bpe *m, struct bpe_walk_scratch *w, const uint8_t *p, size_t n, struct ids *out)
@@ -416,12 +437,12 @@ void bpe_walk_encode(const struct bpe_walk *k, const struct bpe *m, struct bpe_w
 	size_t at = 0;
 	uint32_t token = n ? longest_at(k, p, n) : 0; /* plus one, as in the tables */
 
-	room(w, n);
+	room(k, w, n);
 	while (at < n && (at == 0 || out->n > begin)) { /* each symbol is a token, so the start always has one that leads on */
 		int32_t last = out->n > begin ? out->v[out->n - 1] : NONE;
 		const struct part *t = &parts[token ? token - 1 : 0];
 
-		while (token && (get_bit(w->left, at + t->len) || (last != NONE && !stay_apart(parts, m, last, (int32_t)token - 1, NEVER)))) {
+		while (token && (get_bit(w->left, at + t->len) || (last != NONE && !may_follow(parts, m, w, last, (int32_t)token - 1)))) {
 			token = t->shorter;
 			t = &parts[token ? token - 1 : 0];
 		}

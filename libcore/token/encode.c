@@ -2,6 +2,7 @@
  * pre-tokenizer stages -> BPE of each piece, through a cache of short pieces. */
 #include "token/tokenizer_priv.h"
 
+#include "token/pretok_word.h"
 #include "token/unicode.h"
 
 /* Where the bytes of a text that has been rewritten end in the segment: after the first i of it at map[i]; shift + i if it has not. */
@@ -261,7 +262,9 @@ static enum status encode_stage(struct encoder *e, int stage, const uint8_t *p, 
 	}
 	if (stage + 1 == e->t->n_stages && !e->o->ends && !e->t->cut_at_marks && pretok_is_scanned(st->kind)) {
 		for (from = 0; from < n; from = to) {
-			to = pretok_scan(st->kind, p, from, n);
+			to = pretok_word(st->kind, p, from, n);
+			if (!to)
+				to = pretok_scan(st->kind, p, from, n);
 			encode_piece(e, p + from, to - from, n - from);
 		}
 		return OK;

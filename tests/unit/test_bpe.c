@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "token/bpe_walk.h"
+#include "token/pretok_word.h"
 #include "token/tokenizer_priv.h"
 #include "token/unicode.h"
 
@@ -557,6 +558,35 @@ static void any_list_of_merges_gives_what_the_definition_says(void **state)
 	bpe_scratch_release(&w);
 }
 
+static void words_found_by_vectors_are_those_of_the_scan(void **state)
+{
+	static const char *const parts[] = {"a", "Z", "the", "Mill", "HELLo", " ", "\n", "'", "s", "ll", "1", ".", "\xc3\xa9", "\xe6\xb0\xb4", "abcdefghijklmno", "@", "[", "`", "{"};
+	struct rng r = rng_open(9, 1);
+	long found = 0;
+
+	(void)state;
+	unicode_init();
+	for (int round = 0; round < 20000; round++) {
+		struct buf text = {0};
+
+		while (text.len < 40)
+			buf_str(&text, parts[rng_below(&r, sizeof(parts) / sizeof(*parts))]);
+		for (enum pretok_kind kind = PRETOK_NONE; kind <= PRETOK_WORDS; kind++)
+			for (size_t i = 0, to; i < text.len; i = to) {
+				size_t word = pretok_word(kind, (uint8_t *)text.data, i, text.len);
+
+				to = pretok_scan(kind, (uint8_t *)text.data, i, text.len);
+				if (word)
+					assert_int_equal(word, to);
+				found += word != 0;
+			}
+		buf_release(&text);
+	}
+#ifdef __SSE2__
+	assert_true(found > 100000);
+#endif
+}
+
 static void a_megabyte_without_a_cut_is_no_trouble(void **state)
 {
 	struct tokenizer *t = load("llama3");
@@ -680,6 +710,7 @@ int main(void)
 		cmocka_unit_test(vectors_heap_and_walk_merge_as_the_definition_says),
 		cmocka_unit_test(merges_out_of_order_go_by_the_heap),
 		cmocka_unit_test(any_list_of_merges_gives_what_the_definition_says),
+		cmocka_unit_test(words_found_by_vectors_are_those_of_the_scan),
 		cmocka_unit_test(a_megabyte_without_a_cut_is_no_trouble),
 		cmocka_unit_test(normalization_orders_long_runs_of_marks),
 		cmocka_unit_test(normalizing_in_parts_is_normalizing_the_whole),

@@ -372,6 +372,16 @@ void bpe_walk_close(struct bpe_walk *k)
 	mem_free(k);
 }
 
+int64_t bpe_walk_time(const struct bpe_walk *k, int32_t id)
+{
+	return id >= 0 && (size_t)id < k->n_parts && k->parts[id].len ? (int64_t)k->parts[id].time : -1;
+}
+
+bool bpe_walk_meet(const struct bpe_walk *k, const struct bpe *m, int32_t left, int32_t right)
+{
+	return bpe_walk_time(k, left) >= 0 && bpe_walk_time(k, right) >= 0 && stay_apart(k->parts, m, left, right, 0);
+}
+
 /* --- walking ---------------------------------------------------------------------------------------------- */
 
 /* The longest token that begins at p, plus one; 0 if there is none. A character of three bytes, as most of those of Chinese and Japanese,

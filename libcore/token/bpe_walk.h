@@ -19,5 +19,9 @@ struct bpe_walk *bpe_walk_open(const struct bpe *m);
 void bpe_walk_close(struct bpe_walk *k);
 /* Appends the ids of n bytes, each (or each character, in a model over characters) a token of the vocabulary. */
 void bpe_walk_encode(const struct bpe_walk *k, const struct bpe *m, struct bpe_walk_scratch *w, const uint8_t *p, size_t n, struct ids *out);
+/* When a token comes to be: 0 for a symbol, else one more than the rank of its last merge; -1 if no text becomes it. */
+int64_t bpe_walk_time(const struct bpe_walk *k, int32_t id);
+/* Whether two such tokens, left and right, ever stand side by side. */
+bool bpe_walk_meet(const struct bpe_walk *k, const struct bpe *m, int32_t left, int32_t right);
 
 #endif

@@ -25,6 +25,9 @@ void ids_release(struct ids *ids);
  * table of ranks of r50k_base, p50k_base, cl100k_base or o200k_base. A part that is not supported is refused by its name. */
 enum status tokenizer_load(struct tokenizer **t, const char *path, struct error *err);
 void tokenizer_close(struct tokenizer *t);
+/* Writes the tokenizer in the form that path tells: NAME.json (a tokenizer.json), NAME.tiktoken (a table of ranks), or a directory or
+ * NAME/ (vocab.json and merges.txt). ERR_UNSUPPORTED where that form would say something else, and why. */
+enum status tokenizer_export(const struct tokenizer *t, const char *path, struct error *err);
 /* Copies the files of the tokenizer it was loaded from into dir (a model directory); of another form, the tokenizer.json that says the same. */
 enum status tokenizer_copy_files(const struct tokenizer *t, const char *dir, struct error *err);
 int32_t tokenizer_vocab_size(const struct tokenizer *t);          /* 1 + largest id */

@@ -250,6 +250,52 @@ static void vocab_and_merges_are_the_same_tokenizer(void **state)
 	tokenizer_close(u);
 }
 
+static void other_forms_are_written_where_they_say_the_same(void **state)
+{
+	char dir[] = "/tmp/quern-test-XXXXXX", path[64];
+	struct tokenizer *t = NULL, *again = NULL;
+	struct tokenizer_scratch *s, *s2;
+	struct ids a = {0}, b = {0};
+	struct buf made = {0};
+	struct error err;
+	const char text[] = "the miller's  grain 1848\n \xc3\xa9\xe6\xb0\xb4 stream<|endoftext|>";
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(tokenizer_load(&t, GOLDENS "vocab", &err), OK);
+	assert_int_equal(tokenizer_export(t, dir, &err), OK);
+	assert_int_equal(tokenizer_load(&again, dir, &err), OK);
+	s = tokenizer_scratch_open(t);
+	s2 = tokenizer_scratch_open(again);
+	assert_int_equal(tokenizer_encode(t, s, text, sizeof(text) - 1, true, &a, &err), OK);
+	assert_int_equal(tokenizer_encode(again, s2, text, sizeof(text) - 1, true, &b, &err), OK);
+	assert_int_equal(a.n, b.n);
+	assert_memory_equal(a.v, b.v, (size_t)a.n * sizeof(*a.v));
+	snprintf(path, sizeof(path), "%s/x.tiktoken", dir);
+	assert_int_equal(tokenizer_export(t, path, &err), OK);
+	assert_int_equal(file_read_all(path, 1 << 20, &made, &err), OK);
+	assert_memory_equal(made.data, "IQ== ", 5);          /* "!" is the first byte of the alphabet */
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/x.txt", dir);
+	assert_int_equal(tokenizer_export(t, path, &err), ERR_USAGE);
+	snprintf(path, sizeof(path), "%s/vocab.json", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/merges.txt", dir);
+	unlink(path);
+	tokenizer_close(again);
+	again = load("qwen2");
+	assert_int_equal(tokenizer_export(again, dir, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "GPT-2's pattern"));
+	rmdir(dir);
+	buf_release(&made);
+	ids_release(&a);
+	ids_release(&b);
+	tokenizer_scratch_close(s);
+	tokenizer_scratch_close(s2);
+	tokenizer_close(t);
+	tokenizer_close(again);
+}
+
 static void put_rank(struct buf *out, const uint8_t *p, size_t n, int rank)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -703,6 +749,7 @@ int main(void)
 		cmocka_unit_test(ids_are_those_of_the_reference),
 		cmocka_unit_test(every_manner_is_that_of_the_reference),
 		cmocka_unit_test(vocab_and_merges_are_the_same_tokenizer),
+		cmocka_unit_test(other_forms_are_written_where_they_say_the_same),
 		cmocka_unit_test(a_table_of_ranks_merges_by_rank),
 		cmocka_unit_test(added_tokens_are_found_as_the_reference_finds_them),
 		cmocka_unit_test(special_tokens_are_text_unless_asked_for),

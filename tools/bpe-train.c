@@ -3,31 +3,40 @@
  * Texts are cut by the pre-tokenizer on all threads, the different pieces counted; then the most frequent pair of
  * symbols is merged, again and again. Conversations count by their contents. */
 #include "common/tool.h"
+#include "token/bpe.h"
 #include "token/bpe_train.h"
 #include "token/tokenizer.h"
 #include "token/unicode.h"
+#include "token/word_count.h"
 
 #include <string.h>
 
 enum digits { DIGITS_PATTERN, DIGITS_INDIVIDUAL };
 
 static struct {
-	int64_t vocab_size, min_frequency;
+	int64_t vocab_size, min_frequency, limit_alphabet, max_token_length, memory;
 	const char *pattern, *chat_template;
 	struct opt_list specials;
 	int digits;
-} opts = {.vocab_size = 32768, .pattern = "cl100k", .chat_template = "chatml"};
+} opts = {.vocab_size = 32768, .memory = 1 << 30, .pattern = "cl100k", .chat_template = "chatml"};
 
 static struct opt options[] = {
 	OPT_GROUP("Vocabulary"),
-	OPT_INT(0, "vocab-size", &opts.vocab_size, "N", 257, 16000000, "tokens in all: special ones, 256 bytes, merges"),
-	OPT_INT(0, "min-frequency", &opts.min_frequency, "N", 0, 0, "merge no pair that occurs less often"),
+	OPT_INT(0, "vocab-size", &opts.vocab_size, "N", 1, BPE_IDS_MAX, "tokens in all: special ones, 256 bytes, merges"),
+	OPT_INT(0, "min-frequency", &opts.min_frequency, "N", 0, 9e15, "merge no pair that occurs less often"),
+	OPT_INT(0, "limit-alphabet", &opts.limit_alphabet, "N", 0, 256,
+		"keep only the N most frequent bytes; texts lose the others, in training and in use. 0 is all 256"),
+	OPT_INT(0, "max-token-length", &opts.max_token_length, "N", 0, 9e15,
+		"merge to no token of N bytes or more, but for those of two. 0 is any length"),
 	OPT_STRING(0, "pattern", &opts.pattern, "NAME",
 		   "pre-tokenizer: gpt2, cl100k, llama3, qwen2 (single digits), o200k, or a regular expression"),
 	OPT_CHOICE(0, "digits", &opts.digits, "pattern|individual", "cut numbers as the pattern does, or into single digits first"),
 	OPT_LIST(0, "special", &opts.specials, "TOKEN",
 		 "special token, in order of its id (may be repeated); without any: <|endoftext|>, <|im_start|>, <|im_end|>"),
 	OPT_STRING(0, "chat-template", &opts.chat_template, "NAME", "chatml, none, or a file with a Jinja template"),
+	OPT_GROUP("Resources"),
+	{.type = OPT_TYPE_INT, .name = "memory", .value = &opts.memory, .arg = "BYTES", .min = 1 << 16, .max = 1e15, .no_provenance = true,
+	 .help = "what counting may hold before it spills to $TMPDIR; learning needs what it needs"},
 	OPT_END,
 };
 
@@ -44,15 +53,15 @@ static struct {
 	struct pretok_stage stages[2];
 	int n_stages;
 	struct piece_cutter *cutters;    /* per worker */
-	struct word_counts words;
-	int64_t bytes;
+	struct word_counter *counter;
+	int64_t bytes, words;
 } train;
 
 /* --- counting: batches in, their counts merged in order -------------------------------------------- */
 
 struct item {
 	struct batch *b;
-	struct word_counts counts;
+	struct word_table counts;
 	int64_t bytes;
 };
 
@@ -71,7 +80,6 @@ static enum status read_item(void *arg, void **item, struct error *err)
 
 static enum status count_text(struct item *it, struct piece_cutter *k, const struct array *a, int64_t row, struct error *err)
 {
-	struct word_counts copied = {0};
 	struct buf clean = {0};
 	size_t n;
 	const char *s = array_text(a, row, &n);
@@ -81,10 +89,7 @@ static enum status count_text(struct item *it, struct piece_cutter *k, const str
 	if (utf8_valid_prefix(s, n) == n)
 		return piece_count(k, s, n, &it->counts, err);
 	utf8_append_lossy(&clean, s, n);
-	st = piece_count(k, clean.data, clean.len, &copied, err);
-	for (int32_t i = 0; i < copied.n; i++)
-		word_counts_add(&it->counts, copied.w[i].p, copied.w[i].n, copied.w[i].count, true);
-	word_counts_release(&copied);
+	st = piece_count(k, clean.data, clean.len, &it->counts, err);
 	buf_release(&clean);
 	return st;
 }
@@ -112,11 +117,9 @@ static enum status merge_item(void *arg, void *item, struct error *err)
 {
 	struct item *it = item;
 
-	(void)arg, (void)err;
-	for (int32_t i = 0; i < it->counts.n; i++)
-		word_counts_add(&train.words, it->counts.w[i].p, it->counts.w[i].n, it->counts.w[i].count, true);
+	(void)arg;
 	train.bytes += it->bytes;
-	return OK;
+	return word_counter_add(train.counter, &it->counts, err);
 }
 
 static void free_item(void *arg, void *item)
@@ -124,7 +127,7 @@ static void free_item(void *arg, void *item)
 	struct item *it = item;
 
 	(void)arg;
-	word_counts_release(&it->counts);
+	word_table_release(&it->counts);
 	batch_release(it->b);
 	mem_free(it);
 }
@@ -134,12 +137,20 @@ static enum status count_words(struct error *err)
 	static const struct pipeline pl = {read_item, work_item, merge_item, free_item, NULL, 0};
 	int threads = pool_threads(tool.pool);
 
+	train.counter = word_counter_open((size_t)opts.memory);
 	train.cutters = mem_array((size_t)threads, sizeof(*train.cutters));
 	for (int i = 0; i < threads; i++) {
 		train.cutters[i].stages = train.stages;
 		train.cutters[i].n_stages = train.n_stages;
 	}
-	return pool_pipeline(tool.pool, &pl, err);
+	TRY(pool_pipeline(tool.pool, &pl, err));
+	for (int i = 0; i < threads; i++)
+		piece_cutter_release(&train.cutters[i]);
+	mem_free(train.cutters);
+	tool_stat_int(&tool, "bytes", train.bytes);
+	if (word_counter_runs(train.counter))
+		tool_stat_int(&tool, "runs", word_counter_runs(train.counter));
+	return OK;
 }
 
 /* --- output -------------------------------------------------------------------------------------------- */
@@ -194,43 +205,60 @@ static enum status write_file(const char *name, const struct buf *b, struct erro
 
 static enum status write_directory(const struct bpe_vocab *v, const struct bpe_describe *d, struct error *err)
 {
-	struct buf b = {0};
+	struct buf config = {0}, specials = {0}, tokenizer = {0};
 	enum status st = dir_make(tool.out_path, err);
 
-	if (st == OK) {
-		bpe_print_config(v, d, &b);
-		st = write_file("tokenizer_config.json", &b, err);
-	}
-	if (st == OK) {
-		buf_clear(&b);
-		bpe_print_tokenizer(v, d, &b);
-		st = write_file("tokenizer.json", &b, err);
-	}
+	bpe_print_config(v, d, &config);
+	bpe_print_specials(d, &specials);
+	bpe_print_tokenizer(v, d, &tokenizer);
+	if (st == OK)
+		st = write_file("tokenizer_config.json", &config, err);
+	if (st == OK)
+		st = write_file("special_tokens_map.json", &specials, err);
+	if (st == OK)
+		st = write_file("tokenizer.json", &tokenizer, err);
 	if (st == OK)
 		st = tool_write_provenance(&tool, tool.out_path, err);
 	if (st == OK)
 		st = dir_sync(tool.out_path, err);
-	buf_release(&b);
+	buf_release(&config);
+	buf_release(&specials);
+	buf_release(&tokenizer);
 	return st;
 }
 
-static enum status learn(const struct bpe_describe *d, const char *const *specials, int n, struct error *err)
-{
-	struct bpe_vocab v = {0};
-	enum status st = bpe_train(&train.words, specials, n, opts.vocab_size, opts.min_frequency, &v, err);
+/* --- learning ------------------------------------------------------------------------------------------ */
 
+static void add_word(void *trainer, const char *p, size_t n, uint64_t count)
+{
+	bpe_trainer_add(trainer, p, n, count);
+	train.words++;
+}
+
+static enum status learn(const char *const *specials, int n, struct bpe_vocab *v, struct error *err)
+{
+	const struct bpe_train_options o = {
+		.specials = specials, .n_specials = n, .vocab_size = opts.vocab_size, .min_frequency = opts.min_frequency,
+		.limit_alphabet = opts.limit_alphabet, .max_token_length = opts.max_token_length, .progress = tool.progress,
+	};
+	struct bpe_trainer *t = bpe_trainer_open();
+	enum status st;
+
+	mem_give_back();
+	st = word_counter_drain(train.counter, add_word, t, err);
+
+	word_counter_close(train.counter);
 	if (st == OK)
-		st = write_directory(&v, d, err);
-	if (st == OK) {
-		tool_stat_int(&tool, "bytes", train.bytes);
-		tool_stat_int(&tool, "pieces", train.words.n);
-		tool_stat_int(&tool, "vocab", v.n_tokens);
-		tool_stat_int(&tool, "merges", v.n_merges);
-		if (v.n_tokens < opts.vocab_size)
-			tool_warn(&tool, "the text gives %d tokens only, not %lld", v.n_tokens, (long long)opts.vocab_size);
-	}
-	bpe_vocab_release(&v);
-	return st;
+		st = bpe_trainer_learn(t, &o, v, err);
+	bpe_trainer_close(t);
+	if (st != OK)
+		return st;
+	tool_stat_int(&tool, "pieces", train.words);
+	tool_stat_int(&tool, "vocab", v->n_tokens);
+	tool_stat_int(&tool, "merges", v->n_merges);
+	if (v->n_tokens < opts.vocab_size)
+		tool_warn(&tool, "the text gives %d tokens only, not %lld", v->n_tokens, (long long)opts.vocab_size);
+	return OK;
 }
 
 static enum status run(struct error *err)
@@ -239,6 +267,7 @@ static enum status run(struct error *err)
 	const char *const *specials = opts.specials.n ? opts.specials.items : default_specials;
 	int n = opts.specials.n ? opts.specials.n : 3;
 	struct bpe_describe d = {0};
+	struct bpe_vocab v = {0};
 	struct buf template = {0};
 	enum status st;
 
@@ -251,7 +280,10 @@ static enum status run(struct error *err)
 	if (st == OK)
 		st = count_words(err);
 	if (st == OK)
-		st = learn(&d, specials, n, err);
+		st = learn(specials, n, &v, err);
+	if (st == OK)
+		st = write_directory(&v, &d, err);
+	bpe_vocab_release(&v);
 	buf_release(&template);
 	return st;
 }

@@ -26,6 +26,9 @@ void mem_free(void *p);
 void mem_limit(size_t bytes);
 /* Keeps freed memory for the next batch, up to 128 MiB, instead of giving it back to the system and taking it again page by page. */
 void mem_keep(void);
+/* Ends that: gives back what is free, and from here on lets large pieces come from the system one by one, so that they grow in place
+ * and leave no holes. For a phase that holds a few growing arrays. */
+void mem_give_back(void);
 /* Highest resident size of this process so far, in bytes. */
 size_t mem_peak(void);
 

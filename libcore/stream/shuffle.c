@@ -1,6 +1,7 @@
 /* shuffle.c - external sort of rows by a random key; see shuffle.h. */
 #include "stream/shuffle.h"
 
+#include "base/file.h"
 #include "stream/stream.h"
 
 #include <stdlib.h>
@@ -108,23 +109,21 @@ static enum status write_run(struct shuffle *s, const char *path, struct error *
 /* What is held becomes a sorted run: a file without a name once it is open again. */
 static enum status spill(struct shuffle *s, struct error *err)
 {
-	const char *dir = getenv("TMPDIR");
-	char *path = mem_printf("%s/quern-shuffle.XXXXXX", dir && *dir ? dir : "/tmp");
-	int fd = mkstemp(path);
-	enum status st = fd < 0 ? error_errno(err, ERR_IO, "%s: cannot create", path) : OK;
-	if (fd >= 0)
-		close(fd);
+	char *path;
+	int fd;
+	enum status st = file_temporary("shuffle", &path, &fd, err);
+	if (st != OK)
+		return st;
+	close(fd);
 	sort_held(s);
-	if (st == OK)
-		st = write_run(s, path, err);
+	st = write_run(s, path, err);
 	MEM_PUSH_ROOM(s->runs, s->n_runs, s->cap_runs);
 	if (st == OK) {
 		s->runs[s->n_runs] = (struct run){0};
 		st = reader_open(&s->runs[s->n_runs].reader, path, NULL, err);
 		s->n_runs += st == OK;
 	}
-	if (fd >= 0)
-		unlink(path);
+	unlink(path);
 	mem_free(path);
 	let_go(s);
 	return st;

@@ -1,24 +1,9 @@
-/* A learned vocabulary as tokenizer.json and tokenizer_config.json. */
+/* A learned vocabulary as tokenizer.json, tokenizer_config.json and special_tokens_map.json. */
 #include "token/bpe_train.h"
 
 #include "base/json.h"
+
 #include <stdio.h>
-#include "token/bpe.h"
-#include "token/unicode.h"
-
-/* A token in the printable alphabet; specials are text as they are. */
-static void print_token(const struct bpe_vocab *v, int32_t id, struct buf *out)
-{
-	char c[4];
-
-	buf_clear(out);
-	if (id < v->n_special) {
-		buf_add(out, v->tokens[id].p, v->tokens[id].n);
-		return;
-	}
-	for (uint32_t i = 0; i < v->tokens[id].n; i++)
-		buf_add(out, c, (size_t)utf8_encode(bpe_byte_char((uint8_t)v->tokens[id].p[i]), c));
-}
 
 static void print_added(const struct bpe_vocab *v, struct json_writer *w)
 {
@@ -84,8 +69,6 @@ static void print_pre_tokenizer(const struct bpe_describe *d, struct json_writer
 
 static void print_model(const struct bpe_vocab *v, struct json_writer *w)
 {
-	struct buf a = {0}, b = {0};
-
 	json_key(w, "model");
 	json_begin_object(w);
 	json_kv_string(w, "type", "BPE");
@@ -101,25 +84,20 @@ static void print_model(const struct bpe_vocab *v, struct json_writer *w)
 	json_key(w, "vocab");
 	json_begin_object(w);
 	for (int32_t i = 0; i < v->n_tokens; i++) {
-		print_token(v, i, &a);
-		json_key_n(w, a.data, a.len);
+		json_key_n(w, v->tokens[i].p, v->tokens[i].n);
 		json_int(w, i);
 	}
 	json_end_object(w);
 	json_key(w, "merges");
 	json_begin_array(w);
 	for (int32_t i = 0; i < v->n_merges; i++) {
-		print_token(v, v->merges[i][0], &a);
-		print_token(v, v->merges[i][1], &b);
 		json_begin_array(w);
-		json_string_n(w, a.data, a.len);
-		json_string_n(w, b.data, b.len);
+		for (int k = 0; k < 2; k++)
+			json_string_n(w, v->tokens[v->merges[i][k]].p, v->tokens[v->merges[i][k]].n);
 		json_end_array(w);
 	}
 	json_end_array(w);
 	json_end_object(w);
-	buf_release(&a);
-	buf_release(&b);
 }
 
 void bpe_print_tokenizer(const struct bpe_vocab *v, const struct bpe_describe *d, struct buf *out)
@@ -146,6 +124,16 @@ void bpe_print_tokenizer(const struct bpe_vocab *v, const struct bpe_describe *d
 	buf_char(out, '\n');
 }
 
+/* The members of a special token's object, as transformers orders them. */
+static void print_special(struct json_writer *w, const char *content)
+{
+	static const char *const no[] = {"lstrip", "normalized", "rstrip", "single_word"};
+
+	json_kv_string(w, "content", content);
+	for (int i = 0; i < 4; i++)
+		json_kv_bool(w, no[i], false);
+}
+
 void bpe_print_config(const struct bpe_vocab *v, const struct bpe_describe *d, struct buf *out)
 {
 	struct json_writer w = json_writer_open(out, 2);
@@ -164,12 +152,7 @@ void bpe_print_config(const struct bpe_vocab *v, const struct bpe_describe *d, s
 		snprintf(id, sizeof(id), "%d", i);
 		json_key(&w, id);
 		json_begin_object(&w);
-		json_key(&w, "content");
-		json_string_n(&w, v->tokens[i].p, v->tokens[i].n);
-		json_kv_bool(&w, "lstrip", false);
-		json_kv_bool(&w, "normalized", false);
-		json_kv_bool(&w, "rstrip", false);
-		json_kv_bool(&w, "single_word", false);
+		print_special(&w, v->tokens[i].p);
 		json_kv_bool(&w, "special", true);
 		json_end_object(&w);
 	}
@@ -177,6 +160,24 @@ void bpe_print_config(const struct bpe_vocab *v, const struct bpe_describe *d, s
 	for (int k = 0; k < 4; k++)
 		if (values[k])
 			json_kv_string(&w, keys[k], values[k]);
+	json_end_object(&w);
+	buf_char(out, '\n');
+}
+
+void bpe_print_specials(const struct bpe_describe *d, struct buf *out)
+{
+	struct json_writer w = json_writer_open(out, 2);
+	static const char *const keys[] = {"bos_token", "eos_token", "pad_token"};
+	const char *const values[] = {d->bos, d->eos, d->pad};
+
+	json_begin_object(&w);
+	for (int k = 0; k < 3; k++)
+		if (values[k]) {
+			json_key(&w, keys[k]);
+			json_begin_object(&w);
+			print_special(&w, values[k]);
+			json_end_object(&w);
+		}
 	json_end_object(&w);
 	buf_char(out, '\n');
 }

@@ -1,300 +1,176 @@
+/* bpe_train.c - the merges of a corpus, see bpe_train.h.
+ *
+ * Words stand one behind the other in an array of cells (word_cells.h). The pairs of neighbours wait in a queue with the words that
+ * they stand in (pair_queue.h, postings.h). A merge changes those words alone; what it takes from and gives to pairs is summed up by
+ * neighbour first, so that their table is asked once for each neighbour and not for each place. */
 #include "token/bpe_train.h"
 
 #include "token/bpe.h"
+#include "token/pair_queue.h"
+#include "token/postings.h"
 #include "token/unicode.h"
+#include "token/word_cells.h"
 
-#define NO_PAIR UINT64_MAX
+#include <stdlib.h>
 
-/* --- counting ------------------------------------------------------------------------------- */
+#define BYTES 256
 
-void word_counts_add(struct word_counts *c, const char *p, size_t n, uint64_t count, bool copy)
-{
-	int32_t i = strmap_get(&c->index, p, n);
-
-	if (i < 0) {
-		MEM_PUSH_ROOM(c->w, c->n, c->cap);
-		i = c->n++;
-		c->w[i] = (struct word_count){.p = copy ? arena_strndup(&c->keys, p, n) : p, .n = (uint32_t)n};
-		strmap_put(&c->index, c->w[i].p, n, i);
-	}
-	c->w[i].count += count;
-}
-
-void word_counts_release(struct word_counts *c)
-{
-	strmap_release(&c->index);
-	mem_free(c->w);
-	arena_release(&c->keys);
-	*c = (struct word_counts){0};
-}
-
-static enum status count_stage(struct piece_cutter *k, int stage, const uint8_t *p, size_t n, struct word_counts *c, struct error *err)
-{
-	size_t from, to;
-	enum status st;
-
-	if (stage == k->n_stages) {
-		word_counts_add(c, (const char *)p, n, 1, false);
-		return OK;
-	}
-	pretok_begin(&k->iter[stage], &k->stages[stage], p, n);
-	while ((st = pretok_next(&k->iter[stage], &from, &to, err)) == OK)
-		TRY(count_stage(k, stage + 1, p + from, to - from, c, err));
-	return st == END ? OK : st;
-}
-
-enum status piece_count(struct piece_cutter *k, const char *text, size_t n, struct word_counts *c, struct error *err)
-{
-	if (n > INT32_MAX)
-		return error_set(err, ERR_DATA, "a text of %zu bytes is too long", n);
-	return count_stage(k, 0, (const uint8_t *)text, n, c, err);
-}
-
-void piece_cutter_release(struct piece_cutter *k)
-{
-	for (int i = 0; i < 2; i++)
-		pretok_iter_release(&k->iter[i]);
-}
-
-/* --- learning ---------------------------------------------------------------------------------- */
-
-/* A pair waiting to be merged in some words. A pair may wait several times, with different words, when two ways of writing a
- * token give pairs that existed before; each takes its turn, as in the reference. */
-struct candidate {
-	int64_t count;               /* of the pair when it was queued */
-	int32_t a, b;
-	int32_t *words;
-	int32_t n, cap;
+enum side { LEFT, RIGHT };
+struct neighbour {                   /* of a merge: a symbol that stood beside the pair */
+	enum side side;
+	int32_t id;
+	bool allowed;                /* the pair with the new token is not too long */
+	int64_t count;               /* how often it stood there */
+	struct posting_list words;   /* where it stands beside the new token */
+	uint32_t block;
+};
+struct event {                       /* a neighbour in a word, for the second look at them */
+	size_t word;
+	int32_t neighbour;
 };
 
-struct pair_slot {
-	uint64_t pair;               /* NO_PAIR = empty */
-	int64_t count;
-	int32_t fresh;               /* index of its candidate in the step at hand, -1 */
-};
-
-struct trainer {
-	const struct word_counts *c;
+struct bpe_trainer {
+	uint32_t *cells;
+	size_t n_cells, cap_cells;
 	struct bpe_vocab *v;
-	int32_t *symbols;            /* of all words, each at start[w] */
-	size_t *start;
-	int32_t *length;
-	struct pair_slot *pairs;
-	size_t n_pairs, mask;
-	struct candidate *heap;
-	size_t n_heap, cap_heap;
-	struct candidate *fresh;     /* pairs that the step at hand made */
-	int32_t n_fresh, cap_fresh;
-	struct strmap tokens;        /* bytes -> id */
+	struct strmap tokens;        /* string -> id */
+	int32_t byte_id[BYTES];      /* -1: not in the alphabet */
+	int64_t max_token_length;
+
+	struct pair_queue queue;     /* a pair may wait several times, with different words, when two ways of writing a token give pairs that
+				      * existed before; each takes its turn, as in the reference */
+	struct postings postings;
+
+	/* The merge at hand: a, b -> id. */
+	int32_t a, b, id;
+	struct neighbour *beside;
+	int32_t n_beside, cap_beside;
+	int32_t *place[2];           /* by side and id: place among beside + 1, 0 = none */
+	struct event *events;
+	size_t n_events, cap_events;
 };
 
-static uint64_t pair_key(int32_t a, int32_t b)
+/* --- words ----------------------------------------------------------------------------------- */
+
+struct bpe_trainer *bpe_trainer_open(void)
 {
-	return (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
+	return mem_zalloc(sizeof(struct bpe_trainer));
 }
 
-static struct pair_slot *pair_find(const struct trainer *t, uint64_t pair)
+static void add_segment(struct bpe_trainer *t, const char *p, size_t n, uint32_t flags, uint64_t count)
 {
-	size_t i = (size_t)(pair * 0x9e3779b97f4a7c15u >> 20) & t->mask;
+	uint32_t *w;
 
-	while (t->pairs[i].pair != pair && t->pairs[i].pair != NO_PAIR)
-		i = (i + 1) & t->mask;
-	return &t->pairs[i];
-}
-
-static void pairs_resize(struct trainer *t, size_t cap)
-{
-	struct pair_slot *old = t->pairs;
-	size_t n = old ? t->mask + 1 : 0;
-
-	t->pairs = mem_array(cap, sizeof(*t->pairs));
-	t->mask = cap - 1;
-	for (size_t i = 0; i < cap; i++)
-		t->pairs[i].pair = NO_PAIR;
+	if (t->cap_cells - t->n_cells < SEGMENT_CELLS) {
+		t->cap_cells += t->cap_cells / 2 + (1 << 16);
+		t->cells = mem_grow(t->cells, t->cap_cells, sizeof(*t->cells));
+	}
+	w = t->cells + t->n_cells;
+	w[0] = (uint32_t)n | flags;
+	w[1] = (uint32_t)count;
+	w[2] = (uint32_t)(count >> 32);
 	for (size_t i = 0; i < n; i++)
-		if (old[i].pair != NO_PAIR)
-			*pair_find(t, old[i].pair) = old[i];
-	mem_free(old);
+		w[WORD_HEAD + i] = (uint8_t)p[i];
+	t->n_cells += n + WORD_HEAD;
 }
 
-static struct pair_slot *pair_at(struct trainer *t, uint64_t pair)
+void bpe_trainer_add(struct bpe_trainer *t, const char *p, size_t n, uint64_t count)
 {
-	struct pair_slot *s;
+	uint32_t flags = 0;
 
-	if (t->n_pairs * 2 > t->mask)
-		pairs_resize(t, (t->mask + 1) * 2);
-	s = pair_find(t, pair);
-	if (s->pair == NO_PAIR) {
-		*s = (struct pair_slot){.pair = pair, .fresh = -1};
-		t->n_pairs++;
+	for (; n > SEGMENT; p += SEGMENT, n -= SEGMENT) {
+		add_segment(t, p, SEGMENT, flags | MORE, count);
+		flags = BACK;
 	}
-	return s;
+	add_segment(t, p, n, flags, count);
 }
 
-/* Adds to a pair's count; a pair that gains is queued again at the end of the step, with the word. */
-static void change(struct trainer *t, int32_t a, int32_t b, int64_t delta, int32_t word)
-{
-	struct pair_slot *s = pair_at(t, pair_key(a, b));
-	struct candidate *c;
+/* --- the vocabulary -------------------------------------------------------------------------- */
 
-	s->count += delta;
-	if (delta < 0)
-		return;
-	if (s->fresh < 0) {
-		MEM_PUSH_ROOM(t->fresh, t->n_fresh, t->cap_fresh);
-		s->fresh = t->n_fresh;
-		t->fresh[t->n_fresh++] = (struct candidate){.a = a, .b = b};
-	}
-	c = &t->fresh[s->fresh];
-	if (c->n && c->words[c->n - 1] == word)
-		return;
-	MEM_PUSH_ROOM(c->words, c->n, c->cap);
-	c->words[c->n++] = word;
-}
-
-static bool before(const struct candidate *x, const struct candidate *y)
-{
-	if (x->count != y->count)
-		return x->count > y->count;
-	return x->a != y->a ? x->a < y->a : x->b < y->b;
-}
-
-static void heap_push(struct trainer *t, struct candidate c)
-{
-	size_t i;
-
-	MEM_PUSH_ROOM(t->heap, t->n_heap, t->cap_heap);
-	for (i = t->n_heap++; i > 0 && before(&c, &t->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		t->heap[i] = t->heap[(i - 1) / 2];
-	t->heap[i] = c;
-}
-
-static struct candidate heap_pop(struct trainer *t)
-{
-	struct candidate top = t->heap[0], last = t->heap[--t->n_heap];
-	size_t i = 0, c;
-
-	while ((c = 2 * i + 1) < t->n_heap) {
-		if (c + 1 < t->n_heap && before(&t->heap[c + 1], &t->heap[c]))
-			c++;
-		if (!before(&t->heap[c], &last))
-			break;
-		t->heap[i] = t->heap[c];
-		i = c;
-	}
-	t->heap[i] = last;
-	return top;
-}
-
-static void queue_fresh(struct trainer *t)
-{
-	for (int32_t i = 0; i < t->n_fresh; i++) {
-		struct candidate c = t->fresh[i];
-		struct pair_slot *s = pair_find(t, pair_key(c.a, c.b));
-
-		s->fresh = -1;
-		c.count = s->count;
-		if (c.count > 0)
-			heap_push(t, c);
-		else
-			mem_free(c.words);
-	}
-	t->n_fresh = 0;
-}
-
-static int32_t add_token(struct trainer *t, const char *p, size_t n)
+static int32_t add_token(struct bpe_trainer *t, const char *p, size_t n)
 {
 	struct bpe_vocab *v = t->v;
-	int32_t id = v->n_tokens;
-	char *copy = arena_strndup(&v->strings, p, n);
+	struct bpe_token token = {.p = arena_strndup(&v->strings, p, n), .n = (uint32_t)n};
 
+	for (size_t i = 0; i < n; i++)
+		token.chars += ((uint8_t)p[i] & 0xc0) != 0x80;
 	MEM_PUSH_ROOM(v->tokens, v->n_tokens, v->cap_tokens);
-	v->tokens[id].p = copy;
-	v->tokens[id].n = (uint32_t)n;
-	v->n_tokens++;
-	return id;
+	v->tokens[v->n_tokens] = token;
+	strmap_put(&t->tokens, token.p, n, v->n_tokens);
+	return v->n_tokens++;
 }
 
-/* Specials, then the bytes in the order of their printable code points. */
-static enum status add_alphabet(struct trainer *t, const char *const *specials, int n, int64_t vocab_size, struct error *err)
+static enum status add_specials(struct bpe_trainer *t, const struct bpe_train_options *o, struct error *err)
 {
-	for (int i = 0; i < n; i++) {
-		for (int k = 0; k < i; k++)
-			if (!strcmp(specials[i], specials[k]))
-				return error_set(err, ERR_USAGE, "the special token '%s' is given twice", specials[i]);
-		if (strlen(specials[i]) < 2)
-			return error_set(err, ERR_USAGE, "a special token needs two characters or more: '%s' is also text", specials[i]);
-		add_token(t, specials[i], strlen(specials[i]));
-	}
-	t->v->n_special = n;
-	for (uint32_t cp = 0; cp <= 0x143; cp++) {
-		int byte = bpe_char_byte(cp);
-		char c = (char)byte;
+	for (int i = 0; i < o->n_specials; i++) {
+		const char *s = o->specials[i];
+		size_t n = strlen(s);
+		int32_t id;
 
-		if (byte < 0)
-			continue;
-		add_token(t, &c, 1);
-		strmap_put(&t->tokens, t->v->tokens[t->v->n_tokens - 1].p, 1, t->v->n_tokens - 1);
+		if (utf8_valid_prefix(s, n) < n)
+			return error_set(err, ERR_USAGE, "a special token is not UTF-8");
+		if (strmap_get(&t->tokens, s, n) >= 0)
+			return error_set(err, ERR_USAGE, "the special token '%s' is given twice", s);
+		id = add_token(t, s, n);
+		if (t->v->tokens[id].chars < 2)
+			return error_set(err, ERR_USAGE, "a special token needs two characters or more: '%s' is also text", s);
 	}
-	if (vocab_size < t->v->n_tokens)
-		return error_set(err, ERR_USAGE, "a vocabulary of %lld has no room for %d special tokens and 256 bytes", (long long)vocab_size, n);
+	t->v->n_special = o->n_specials;
 	return OK;
 }
 
-/* Words become symbols, their pairs are counted and queued. */
-static void start(struct trainer *t)
+/* The bytes by how often they occur, those of equal count by their characters. */
+struct byte_count {
+	uint64_t count;
+	int byte;
+};
+static int most_first(const void *x, const void *y)
 {
-	size_t total = 0;
+	const struct byte_count *a = x, *b = y;
 
-	t->start = mem_array((size_t)t->c->n + 1, sizeof(*t->start));
-	t->length = mem_array((size_t)t->c->n + 1, sizeof(*t->length));
-	for (int32_t w = 0; w < t->c->n; w++)
-		total += t->c->w[w].n;
-	t->symbols = mem_array(total + 1, sizeof(*t->symbols));
-	pairs_resize(t, 1 << 16);
-	total = 0;
-	for (int32_t w = 0; w < t->c->n; w++) {
-		const struct word_count *word = &t->c->w[w];
-		int32_t *s = t->symbols + total;
-
-		t->start[w] = total;
-		t->length[w] = (int32_t)word->n;
-		for (uint32_t i = 0; i < word->n; i++)
-			s[i] = strmap_get(&t->tokens, word->p + i, 1);
-		for (uint32_t i = 0; i + 1 < word->n; i++)
-			change(t, s[i], s[i + 1], (int64_t)word->count, w);
-		total += word->n;
-	}
-	queue_fresh(t);
+	if (a->count != b->count)
+		return a->count > b->count ? -1 : 1;
+	return bpe_byte_char((uint8_t)a->byte) < bpe_byte_char((uint8_t)b->byte) ? -1 : 1;
 }
 
-/* Replaces a b by id in one word, left to right, and tells the neighbours' pairs. */
-static void merge_word(struct trainer *t, int32_t w, int32_t a, int32_t b, int32_t id)
+static void choose_bytes(struct bpe_trainer *t, int64_t limit, bool kept[BYTES])
 {
-	int32_t *s = t->symbols + t->start[w], n = t->length[w], out = 0;
-	int64_t count = (int64_t)t->c->w[w].count;
+	struct byte_count bytes[BYTES];
 
-	for (int32_t i = 0; i < n; i++) {
-		if (s[i] != a || i + 1 >= n || s[i + 1] != b) {
-			s[out++] = s[i];
+	for (int i = 0; i < BYTES; i++)
+		bytes[i] = (struct byte_count){0, i};
+	for (size_t at = 0; at < t->n_cells; at += word_cells(t->cells + at))
+		for (uint32_t i = 0; i < word_length(t->cells + at); i++)
+			bytes[t->cells[at + WORD_HEAD + i]].count += (uint64_t)word_count(t->cells + at);
+	qsort(bytes, BYTES, sizeof(*bytes), most_first);
+	for (int64_t i = 0; i < BYTES; i++)
+		kept[bytes[i].byte] = !limit || i < limit;
+}
+
+/* The bytes get their ids in the order of their characters. */
+static enum status add_alphabet(struct bpe_trainer *t, const struct bpe_train_options *o, struct error *err)
+{
+	bool kept[BYTES];
+	int n = 0;
+
+	choose_bytes(t, o->limit_alphabet, kept);
+	for (uint32_t cp = 0; cp <= 0x143; cp++) {
+		int byte = bpe_char_byte(cp);
+		char c[4];
+
+		if (byte < 0)
 			continue;
-		}
-		if (out > 0) {
-			change(t, s[out - 1], a, -count, w);
-			change(t, s[out - 1], id, count, w);
-		}
-		if (i + 2 < n) {
-			change(t, b, s[i + 2], -count, w);
-			change(t, id, s[i + 2], count, w);
-		}
-		s[out++] = id;
-		i++;
+		t->byte_id[byte] = kept[byte] ? add_token(t, c, (size_t)utf8_encode(cp, c)) : -1;
+		n += kept[byte];
 	}
-	t->length[w] = out;
+	if (o->vocab_size < t->v->n_tokens)
+		return error_set(err, ERR_USAGE, "a vocabulary of %lld has no room for %d special tokens and %d bytes",
+				 (long long)o->vocab_size, o->n_specials, n);
+	return OK;
 }
 
-/* The token a+b: a new one, or the one that already has these bytes. */
-static int32_t merged_token(struct trainer *t, int32_t a, int32_t b, struct buf *both)
+/* The token a+b: a new one, or the one that is written so already. */
+static int32_t merged_token(struct bpe_trainer *t, int32_t a, int32_t b, struct buf *both)
 {
 	int32_t id;
 
@@ -302,40 +178,231 @@ static int32_t merged_token(struct trainer *t, int32_t a, int32_t b, struct buf 
 	buf_add(both, t->v->tokens[a].p, t->v->tokens[a].n);
 	buf_add(both, t->v->tokens[b].p, t->v->tokens[b].n);
 	id = strmap_get(&t->tokens, both->data, both->len);
-	if (id < 0) {
-		id = add_token(t, both->data, both->len);
-		strmap_put(&t->tokens, t->v->tokens[id].p, both->len, id);
-	}
-	return id;
+	return id < 0 ? add_token(t, both->data, both->len) : id;
 }
 
-static void learn(struct trainer *t, int64_t vocab_size, int64_t min_frequency)
+/* --- from bytes to symbols ------------------------------------------------------------------------ */
+
+/* Cuts bytes that have no token out of the words, and drops words without a pair. */
+static void reduce_words(struct bpe_trainer *t)
+{
+	size_t out = 0;
+
+	for (size_t at = 0, next; at < t->n_cells; at = next) {
+		uint32_t *from = t->cells + at, *to = t->cells + out, n = word_length(from), flags = from[0] & ~LENGTH, kept = 0;
+
+		next = at + word_cells(from);
+		to[1] = from[1];
+		to[2] = from[2];
+		for (uint32_t i = 0; i < n; i++)
+			if (t->byte_id[from[WORD_HEAD + i]] >= 0)
+				to[WORD_HEAD + kept++] = from[WORD_HEAD + i];
+		to[0] = kept | flags;
+		if (kept > 1 || flags)
+			out += word_cells(to);
+	}
+	t->n_cells = out;
+	t->cap_cells = out + 1;
+	t->cells = mem_grow(t->cells, t->cap_cells, sizeof(*t->cells));
+}
+
+/* All pairs of bytes with their words. The words are looked at twice: to count and measure, and to write; then they hold ids. */
+static void queue_bytes(struct bpe_trainer *t)
+{
+	struct neighbour *all = mem_array(BYTES * BYTES, sizeof(*all)), *n;
+	const uint32_t *right;
+
+	for (size_t at = 0; at < t->n_cells; at += word_cells(t->cells + at)) {
+		uint32_t *w = t->cells + at, *s = w + WORD_HEAD;
+
+		for (uint32_t i = 0; i < word_length(w) && (right = symbol_after(w, i)); i++) {
+			n = &all[s[i] * BYTES + *right];
+			n->count += word_count(w);
+			posting_note(&n->words, at);
+		}
+	}
+	for (int i = 0; i < BYTES * BYTES; i++)
+		if (all[i].words.n) {
+			uint64_t key = pair_key(t->byte_id[i / BYTES], t->byte_id[i % BYTES]);
+
+			all[i].block = postings_alloc(&t->postings, &all[i].words);
+			pair_at(&t->queue, key)->count = all[i].count;
+			pair_queue_push(&t->queue, (struct candidate){all[i].count, key, all[i].block});
+		}
+	for (int i = 0; i < BYTES * BYTES; i++)
+		if (all[i].words.n) {
+			posting_begin(&all[i].words, &t->postings, all[i].block);
+			all[i].words.n = 0; /* now: written */
+		}
+	for (size_t at = 0; at < t->n_cells; at += word_cells(t->cells + at)) {
+		uint32_t *w = t->cells + at, *s = w + WORD_HEAD;
+
+		for (uint32_t i = 0; i < word_length(w) && (right = symbol_after(w, i)); i++) {
+			n = &all[s[i] * BYTES + *right];
+			if (n->words.n++ && n->words.last == at)
+				continue;
+			posting_write(&n->words, at);
+		}
+		for (uint32_t i = 0; i < word_length(w); i++)
+			s[i] = (uint32_t)t->byte_id[s[i]];
+	}
+	mem_free(all);
+}
+
+/* --- a merge -------------------------------------------------------------------------------------- */
+
+static int32_t neighbour_at(struct bpe_trainer *t, enum side side, int32_t id)
+{
+	int32_t *place = &t->place[side][id];
+
+	if (!*place) {
+		int64_t chars = (int64_t)t->v->tokens[id].chars + t->v->tokens[t->id].chars;
+
+		MEM_PUSH_ROOM(t->beside, t->n_beside, t->cap_beside);
+		t->beside[t->n_beside] = (struct neighbour){
+			.side = side, .id = id, .allowed = !t->max_token_length || chars < t->max_token_length};
+		*place = ++t->n_beside;
+	}
+	return *place - 1;
+}
+
+/* A symbol stood beside a pair that is merged now. Two new tokens side by side are one pair from both sides: its words are listed left. */
+static void note(struct bpe_trainer *t, enum side side, int32_t id, size_t word, int64_t count)
+{
+	int32_t i = neighbour_at(t, side, id);
+	struct neighbour *n;
+
+	t->beside[i].count += count;
+	if (id == t->id)
+		i = neighbour_at(t, LEFT, id);
+	n = &t->beside[i];
+	if (!n->allowed || !posting_note(&n->words, word))
+		return;
+	MEM_PUSH_ROOM(t->events, t->n_events, t->cap_events);
+	t->events[t->n_events++] = (struct event){word, i};
+}
+
+/* Replaces a b by id in one word or segment, left to right. A b in the next segment comes over the border. */
+static void merge_word(struct bpe_trainer *t, size_t word)
+{
+	uint32_t *w = t->cells + word, *s = w + WORD_HEAD, n = word_length(w), out = 0;
+	const uint32_t a = (uint32_t)t->a, b = (uint32_t)t->b, *right;
+	int64_t count = word_count(w);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t *other;
+
+		if (s[i] != a || !(right = symbol_after(w, i)) || *right != b) {
+			s[out++] = s[i];
+			continue;
+		}
+		if (out > 0)
+			note(t, LEFT, (int32_t)s[out - 1], word, count);
+		else if ((other = segment_before(w)))
+			note(t, LEFT, (int32_t)other[WORD_HEAD + word_length(other) - 1], (size_t)(other - t->cells), count);
+		s[out++] = (uint32_t)t->id;
+		if (i + 1 < n)
+			i++;
+		else
+			segment_drop_first(segment_after(w));
+		if ((right = symbol_after(w, i)))
+			note(t, RIGHT, (int32_t)*right, word, count);
+	}
+	w[0] = (w[0] & ~LENGTH) | out;
+}
+
+/* Between the neighbour and the pair's own symbol beside it, and between the neighbour and the new token. */
+static uint64_t old_pair(const struct bpe_trainer *t, const struct neighbour *n)
+{
+	return n->side == LEFT ? pair_key(n->id, t->a) : pair_key(t->b, n->id);
+}
+
+static uint64_t new_pair(const struct bpe_trainer *t, const struct neighbour *n)
+{
+	return n->side == LEFT ? pair_key(n->id, t->id) : pair_key(t->id, n->id);
+}
+
+/* Counts are settled when all neighbours have been added: a pair may win on one side what it loses on the other. */
+static void settle_counts(struct bpe_trainer *t)
+{
+	for (int32_t i = 0; i < t->n_beside; i++)
+		if (t->beside[i].allowed)
+			pair_at(&t->queue, new_pair(t, &t->beside[i]))->count += t->beside[i].count;
+	for (int32_t i = 0; i < t->n_beside; i++) {
+		struct pair *p = pair_find(&t->queue, old_pair(t, &t->beside[i])); /* none: one that was too long */
+
+		if (p)
+			p->count -= t->beside[i].count;
+	}
+}
+
+static void queue_new(struct bpe_trainer *t)
+{
+	for (int32_t i = 0; i < t->n_beside; i++) {
+		struct neighbour *n = &t->beside[i];
+		int64_t count = n->words.n ? pair_find(&t->queue, new_pair(t, n))->count : 0;
+
+		if (count > 0) {
+			n->block = postings_alloc(&t->postings, &n->words);
+			pair_queue_push(&t->queue, (struct candidate){count, new_pair(t, n), n->block});
+		}
+	}
+	for (int32_t i = 0; i < t->n_beside; i++) {
+		t->place[t->beside[i].side][t->beside[i].id] = 0;
+		if (t->beside[i].block)
+			posting_begin(&t->beside[i].words, &t->postings, t->beside[i].block);
+	}
+	for (size_t i = 0; i < t->n_events; i++) {
+		struct neighbour *n = &t->beside[t->events[i].neighbour];
+
+		if (n->block)
+			posting_write(&n->words, t->events[i].word);
+	}
+	t->n_beside = 0;
+	t->n_events = 0;
+}
+
+static void merge(struct bpe_trainer *t, uint32_t words)
+{
+	uint64_t n, more;
+	size_t word = 0;
+	const uint8_t *p = postings_open(&t->postings, words, &n);
+
+	while (n--) {
+		p = varint_get(p, &more);
+		word += more;
+		merge_word(t, word);
+	}
+	postings_free(&t->postings, words, p);
+	settle_counts(t);
+	queue_new(t);
+}
+
+static void learn(struct bpe_trainer *t, const struct bpe_train_options *o)
 {
 	struct bpe_vocab *v = t->v;
 	struct buf both = {0};
 
-	while (v->n_tokens < vocab_size && t->n_heap) {
-		struct candidate top = heap_pop(t);
-		int64_t count = pair_find(t, pair_key(top.a, top.b))->count;
-		int32_t id;
+	while (v->n_tokens < o->vocab_size && t->queue.n_heap) {
+		struct candidate top = t->queue.heap[0];
+		int64_t count = pair_find(&t->queue, top.pair)->count;
 
 		if (top.count != count) { /* stale: again with what it counts now */
 			top.count = count;
-			heap_push(t, top);
+			pair_queue_replace(&t->queue, top);
 			continue;
 		}
-		if (count < 1 || count < min_frequency) {
-			mem_free(top.words);
+		if (count < 1 || count < o->min_frequency)
 			break;
-		}
-		id = merged_token(t, top.a, top.b, &both);
+		pair_queue_pop(&t->queue);
+		t->a = (int32_t)(top.pair >> 32);
+		t->b = (int32_t)(uint32_t)top.pair;
+		t->id = merged_token(t, t->a, t->b, &both);
 		MEM_PUSH_ROOM(v->merges, v->n_merges, v->cap_merges);
-		v->merges[v->n_merges][0] = top.a;
-		v->merges[v->n_merges++][1] = top.b;
-		for (int32_t i = 0; i < top.n; i++)
-			merge_word(t, top.words[i], top.a, top.b, id);
-		mem_free(top.words);
-		queue_fresh(t);
+		v->merges[v->n_merges][0] = t->a;
+		v->merges[v->n_merges++][1] = t->b;
+		merge(t, top.words);
+		progress_tick(o->progress, v->n_tokens, o->vocab_size, "tokens", NULL);
 	}
 	buf_release(&both);
 }
@@ -361,27 +428,36 @@ static void drop_repeats(struct bpe_vocab *v)
 	bpe_release(&seen);
 }
 
-enum status bpe_train(const struct word_counts *c, const char *const *specials, int n_specials, int64_t vocab_size,
-		      int64_t min_frequency, struct bpe_vocab *v, struct error *err)
+enum status bpe_trainer_learn(struct bpe_trainer *t, const struct bpe_train_options *o, struct bpe_vocab *v, struct error *err)
 {
-	struct trainer t = {.c = c, .v = v};
-	enum status st = add_alphabet(&t, specials, n_specials, vocab_size, err);
+	size_t tokens_max = (size_t)(o->vocab_size + o->n_specials + BYTES);
 
-	if (st == OK) {
-		start(&t);
-		learn(&t, vocab_size, min_frequency);
-		drop_repeats(v);
-	}
-	for (size_t i = 0; i < t.n_heap; i++)
-		mem_free(t.heap[i].words);
-	mem_free(t.heap);
-	mem_free(t.fresh);
-	mem_free(t.pairs);
-	mem_free(t.symbols);
-	mem_free(t.start);
-	mem_free(t.length);
-	strmap_release(&t.tokens);
-	return st;
+	t->v = v;
+	t->max_token_length = o->max_token_length;
+	TRY(add_specials(t, o, err));
+	TRY(add_alphabet(t, o, err));
+	for (int side = 0; side < 2; side++)
+		t->place[side] = mem_array(tokens_max, sizeof(*t->place[side]));
+	reduce_words(t);
+	queue_bytes(t);
+	learn(t, o);
+	drop_repeats(v);
+	return OK;
+}
+
+void bpe_trainer_close(struct bpe_trainer *t)
+{
+	if (!t)
+		return;
+	strmap_release(&t->tokens);
+	mem_free(t->cells);
+	pair_queue_release(&t->queue);
+	postings_release(&t->postings);
+	mem_free(t->beside);
+	mem_free(t->place[LEFT]);
+	mem_free(t->place[RIGHT]);
+	mem_free(t->events);
+	mem_free(t);
 }
 
 void bpe_vocab_release(struct bpe_vocab *v)

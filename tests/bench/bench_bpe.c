@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "token/bpe_train.h"
+#include "token/word_count.h"
 #include "token/tokenizer.h"
 #include "token/unicode.h"
 
@@ -31,12 +32,19 @@ static void make_text(struct buf *b, size_t bytes)
 	}
 }
 
+static void add_word(void *trainer, const char *p, size_t n, uint64_t count)
+{
+	bpe_trainer_add(trainer, p, n, count);
+}
+
 static void train(const struct buf *text, const char *dir)
 {
 	static const char *const specials[] = {"<|endoftext|>"};
 	struct pretok_stage stage;
 	struct piece_cutter cutter = {.stages = &stage, .n_stages = 1};
-	struct word_counts counts = {0};
+	const struct bpe_train_options o = {.specials = specials, .n_specials = 1, .vocab_size = 16384};
+	struct word_table words = {0};
+	struct bpe_trainer *t = bpe_trainer_open();
 	struct bpe_vocab v = {0};
 	struct bpe_describe d = {.pattern = pretok_pattern("cl100k")};
 	struct buf out = {0};
@@ -44,19 +52,21 @@ static void train(const struct buf *text, const char *dir)
 	double t0 = clock_seconds(), t1, t2;
 
 	unicode_init();
-	if (pretok_compile(&stage, d.pattern, strlen(d.pattern), NULL) != OK || piece_count(&cutter, text->data, text->len, &counts, NULL) != OK)
+	if (pretok_compile(&stage, d.pattern, strlen(d.pattern), NULL) != OK || piece_count(&cutter, text->data, text->len, &words, NULL) != OK)
 		exit(1);
 	t1 = clock_seconds();
-	if (bpe_train(&counts, specials, 1, 16384, 0, &v, NULL) != OK)
+	word_table_each(&words, add_word, t);
+	if (bpe_trainer_learn(t, &o, &v, NULL) != OK)
 		exit(1);
 	t2 = clock_seconds();
 	bpe_print_tokenizer(&v, &d, &out);
 	if (file_write_all(path, out.data, out.len, NULL) != OK)
 		exit(1);
-	printf("count %.0f MB/s, %d pieces; learn %d merges in %.2f s\n", (double)text->len / (t1 - t0) / 1e6, counts.n, v.n_merges, t2 - t1);
+	printf("count %.0f MB/s, %d pieces; learn %d merges in %.2f s\n", (double)text->len / (t1 - t0) / 1e6, (int)words.n, v.n_merges, t2 - t1);
 	buf_release(&out);
 	bpe_vocab_release(&v);
-	word_counts_release(&counts);
+	bpe_trainer_close(t);
+	word_table_release(&words);
 	piece_cutter_release(&cutter);
 	mem_free(path);
 }

@@ -15,8 +15,57 @@ prepare() {
 	done
 }
 
+# merges FILE: what is behind "merges", without layout and closing brackets
+merges() { tr -d ' \n' <"$1" | grep -ao '"merges":.*' | tr -d ']}'; }
+
+@test "other options are the reference's too" {
+	local line rest
+	while read -r line rest; do
+		sed -n "${line}p" "$DATA/token/trained.jsonl" >case
+		quern bpe-train -q $rest "$DATA/token/corpus.jsonl" -o made
+		merges case >want
+		merges made/tokenizer.json >got
+		[ "$(wc -c <want)" -gt 300 ] && cmp want got
+	done <<-'END'
+		2 --pattern gpt2 --max-token-length 4 --vocab-size 520
+		4 --pattern llama3 --limit-alphabet 9 --vocab-size 200
+		6 --pattern llama3 --limit-alphabet 200 --vocab-size 320
+		7 --pattern \w+|[^\w\s]+ --min-frequency 30 --vocab-size 520
+		8 --pattern gpt2 --limit-alphabet 20 --max-token-length 5 --min-frequency 9 --vocab-size 400
+		9 --pattern llama3 --special <s> --special the --special Ġgrain --special in --special 水車 --vocab-size 400
+	END
+}
+
+@test "bytes without a token are lost in encoding, as in the reference" {
+	printf '{"id":"a","text":"aaab aaab aab c"}\n' >in.jsonl
+	quern bpe-train -q --pattern gpt2 --limit-alphabet 2 --special '<s>' --vocab-size 5 --chat-template none in.jsonl -o two
+	grep -q '"aa": 3' two/tokenizer.json
+	[ "$(quern tokenize-bpe -q --format jsonl --eos-token '<s>' -t two in.jsonl | grep -o '"input_ids":[^]]*]')" = '"input_ids":[3,4,3,4,3,2,0]' ]
+}
+
+@test "words that do not fit go to disk, and the result is the same" {
+	for i in 1 2 3; do cat "$DATA/token/corpus.jsonl"; done >in.jsonl
+	seq 100000 | tr 0-9 a-j | sed 's/.*/{"id":"&","text":"& words"}/' >>in.jsonl
+	mkdir tmp
+	quern bpe-train -q --pattern gpt2 --vocab-size 600 in.jsonl -o out
+	mv out plain
+	for j in 1 2; do
+		TMPDIR=$PWD/tmp quern bpe-train -q -j $j --stats stats --pattern gpt2 --vocab-size 600 --memory 64Ki in.jsonl -o out
+		[ "$(sed -n 's/.*"runs": *\([0-9]*\).*/\1/p' stats)" -gt 3 ]
+		cmp plain/tokenizer.json out/tokenizer.json
+		cmp plain/provenance.json out/provenance.json
+	done
+	[ -z "$(ls -A tmp)" ]
+	TMPDIR=$PWD/none status 1 quern bpe-train --memory 64Ki in.jsonl -o y
+	says 'none/quern-words'
+	(ulimit -f 100; status 1 quern bpe-train --memory 64Ki in.jsonl -o y)
+	says 'cannot write the temporary file of words: File too large'
+	[ ! -e y/tokenizer.json ]
+}
+
 @test "the directory holds tokenizer, configuration and provenance" {
 	[ -s tok/tokenizer.json ] && [ -s tok/tokenizer_config.json ]
+	tr -d ' \n' <tok/special_tokens_map.json | grep -q '^{"eos_token":{"content":"<|im_end|>",.*"pad_token":{"content":"<|endoftext|>","lstrip":false,'
 	grep -q '"eos_token": "<|im_end|>"' tok/tokenizer_config.json
 	grep -q '"chat_template"' tok/tokenizer_config.json
 	grep -q '"tool":"bpe-train"' tok/provenance.json
@@ -60,6 +109,14 @@ prepare() {
 	says 'pattern'
 	status 2 quern bpe-train --pattern 'a{1,3}+' "$DATA/token/corpus.jsonl" -o x
 	says 'possessive'
+	status 2 quern bpe-train --special x "$DATA/token/corpus.jsonl" -o x
+	says 'two characters'
+	status 2 quern bpe-train --special $'<\xff>' "$DATA/token/corpus.jsonl" -o x
+	says 'UTF-8'
+	for o in limit-alphabet=257 limit-alphabet=-1 max-token-length=-1 memory=1 vocab-size=3000000 min-frequency=-1; do
+		status 2 quern bpe-train --$o "$DATA/token/corpus.jsonl" -o x
+		says "${o%=*}"
+	done
 	status 2 quern bpe-train "$DATA/token/corpus.jsonl"
 	says '-o'
 	status 3 quern bpe-train -o x </dev/null

@@ -44,3 +44,7 @@ peak() {
 	gzip -1 -c plain.arrows >packed.gz
 	peak mix packed.gz
 }
+
+@test "memory: texts to a vocabulary" {
+	peak bpe-train --vocab-size 300 in.jsonl -o tok
+}

@@ -4,6 +4,8 @@
   corpus.jsonl       our own text (made here)
   PATTERN.json       a vocabulary trained on it by BpeTrainer
   vocab/             gpt2.json as vocab.json and merges.txt
+  trained.jsonl      {"pattern", "options", "vocab", "merges"}: what BpeTrainer's other options make of the corpus, tokens in the order of
+                     their ids; the last ones of "texts" of long words
   encode.jsonl       {"pattern", "text", "ids"} with those vocabularies
   added.json         a tokenizer with every kind of added token, NFC and a BOS template; added.jsonl its ids and texts
   manners.json       two models and, for each way of the other parts (normalizers, pre-tokenizers, decoders), texts with their ids, the bytes
@@ -12,6 +14,7 @@
 
 usage: make_tokenizer_goldens.py [DIR]
 """
+import collections
 import json
 import random
 import sys
@@ -59,15 +62,47 @@ YOUNG = ["a\u1c89\u1c8a \ua7cb\ua7da", "\U00010d50\U00010d70\U00010d40 \U00016d4
          "\U0001cc00\U0001cd00 \U0001fae9", "\u0897\u0301 e\u1acf\u0323", "\U000105d2\u0307\U000105c9", "\u3002\u4e00\u3005\u30fc"]
 
 
-def train(pattern, docs):
+def train(pattern, docs, specials=SPECIALS, alphabet=pre_tokenizers.ByteLevel.alphabet(), **options):
     t = Tokenizer(models.BPE())
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)
     t.pre_tokenizer = byte_level if pattern is None else pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(pattern), "isolated"), byte_level])
     t.decoder = decoders.ByteLevel()
-    t.train_from_iterator(docs, trainers.BpeTrainer(vocab_size=520, special_tokens=SPECIALS, show_progress=False,
-                                                    initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    t.train_from_iterator(docs, trainers.BpeTrainer(special_tokens=specials, show_progress=False, initial_alphabet=alphabet,
+                                                    **({"vocab_size": 520} | options)))
     return t
+
+
+def most_frequent(docs, limit):
+    """limit_alphabet leaves open which of equally frequent characters stay: ours are those whose character comes first. With them as
+    the initial alphabet the reference has no choice; with none, it has none where the border does not cut through equal ones."""
+    printed = [b for b in range(256) if 0x21 <= b <= 0x7E or 0xA1 <= b <= 0xAC or b >= 0xAE]
+    chars = {b: chr(b) for b in printed} | {b: chr(256 + i) for i, b in enumerate(b for b in range(256) if b not in printed)}
+    count = collections.Counter(b for d in docs for b in d.encode())
+    order = sorted(range(256), key=lambda b: (-count[b], chars[b]))
+    clear = limit < 256 and count[order[limit - 1]] > count[order[limit]]
+    return [] if clear else [chars[b] for b in order[:limit]]
+
+
+def trained_case(pattern, docs, options, **alphabet):
+    model = json.loads(train(PATTERNS[pattern], docs, **alphabet, **options).to_str())["model"]
+    return {"pattern": pattern, "options": {"vocab_size": 520} | options, "vocab": sorted(model["vocab"], key=model["vocab"].get),
+            "merges": model["merges"]}
+
+
+def trained_cases(docs):
+    for pattern, options in (("llama3", {"max_token_length": 1}), ("gpt2", {"max_token_length": 4}), ("o200k", {"max_token_length": 7, "vocab_size": 420}),
+                             ("llama3", {"limit_alphabet": 9, "vocab_size": 200}), ("qwen2", {"limit_alphabet": 30, "vocab_size": 300}),
+                             ("llama3", {"limit_alphabet": 200, "vocab_size": 320}), ("regex", {"min_frequency": 30}),
+                             ("gpt2", {"limit_alphabet": 20, "max_token_length": 5, "min_frequency": 9, "vocab_size": 400}),
+                             ("llama3", {"specials": ["<s>", "the", "\u0120grain", "in", "\u6c34\u8eca"], "vocab_size": 400}),
+                             ("gpt2", {"specials": [], "max_token_length": 3, "min_frequency": 2})):
+        alphabet = {"alphabet": most_frequent(docs, options["limit_alphabet"])} if "limit_alphabet" in options else {}
+        yield trained_case(pattern, docs, options, **alphabet)
+    rng = random.Random(13)
+    texts = ["".join(rng.choices("aab", k=700)) for _ in range(3)] + ["a" * n for n in (255, 256, 257, 258, 514, 900)] + ["ab" * 200, "aaab" * 150]
+    yield trained_case("gpt2", texts, {"vocab_size": 420}) | {"texts": texts}
+    yield trained_case("gpt2", texts, {"limit_alphabet": 1}, alphabet=[]) | {"texts": texts}
 
 
 def added_tokenizer(base):
@@ -206,6 +241,9 @@ def main():
                 t.model.save(OUT + "vocab")
             if name == "llama3":
                 added = added_tokenizer(t)
+    with open(OUT + "trained.jsonl", "w") as f:
+        for case in trained_cases(docs):
+            f.write(json.dumps(case, ensure_ascii=False, separators=(",", ":")) + "\n")
     with open(OUT + "manners.json", "w") as g:
         json.dump(manner_cases(docs), g, ensure_ascii=False, separators=(",", ":"))
     with open(OUT + "added.json", "w") as g:

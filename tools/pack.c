@@ -41,8 +41,26 @@ static struct {
 	int64_t *start;                  /* of each sequence */
 	int32_t *len;
 	int64_t n_seq, cap_seq;
-	int64_t packs, tokens, sequences;
+	int64_t packs, tokens, loss_tokens, sequences;
+	int32_t *pack_ids, *pack_labels; /* one pack */
+	int64_t tokens_in, rows_cut;     /* of the input; rows that a pack does not hold whole */
 } held;
+
+/* labels of n tokens: ids where the mask says so (NULL: everywhere), but not for the first, which nothing stands before. */
+static void make_labels(int32_t *labels, const int32_t *ids, const struct array *mask, int64_t mask_from, int64_t n)
+{
+	const int8_t *plain = mask && !mask->validity ? (const int8_t *)mask->values + mask->offset + mask_from : NULL;
+
+	if (!mask)
+		memcpy(labels, ids, (size_t)n * sizeof(*labels));
+	else if (plain)
+		for (int64_t i = 0; i < n; i++)
+			labels[i] = plain[i] ? ids[i] : -100;
+	else
+		for (int64_t i = 0; i < n; i++)
+			labels[i] = array_int(mask, mask_from + i) ? ids[i] : -100;
+	labels[0] = -100;
+}
 
 static void hold(const int32_t *ids, const struct array *mask, int64_t mask_from, int64_t n)
 {
@@ -58,12 +76,11 @@ static void hold(const int32_t *ids, const struct array *mask, int64_t mask_from
 	}
 	held.start[held.n_seq] = held.n;
 	held.len[held.n_seq++] = (int32_t)n;
-	for (int64_t i = 0; i < n; i++) {
-		bool learn = i > 0 && (!mask || array_int(mask, mask_from + i));
-
-		held.ids[held.n] = ids[i];
-		held.labels[held.n++] = learn ? ids[i] : -100;
-	}
+	memcpy(held.ids + held.n, ids, (size_t)n * sizeof(*ids));
+	make_labels(held.labels + held.n, ids, mask, mask_from, n);
+	for (int64_t i = held.n; i < held.n + n; i++)
+		held.loss_tokens += held.labels[i] != -100;
+	held.n += n;
 }
 
 static void drop_held(void)
@@ -75,26 +92,26 @@ static void drop_held(void)
 static enum status write_pack(const int64_t *seq, int64_t n, struct error *err)
 {
 	struct builder *b = writer_builder(tool.out);
-	struct column *ids = builder_column(b, 0), *labels = builder_column(b, 1), *lengths = builder_column(b, 2);
+	struct column *lengths = builder_column(b, 2);
 	int64_t used = 0;
 
 	for (int64_t k = 0; k < n; k++) {
-		for (int64_t i = held.start[seq[k]]; i < held.start[seq[k]] + held.len[seq[k]]; i++) {
-			column_int(column_child(ids, 0), held.ids[i]);
-			column_int(column_child(labels, 0), held.labels[i]);
-		}
-		column_int(column_child(lengths, 0), held.len[seq[k]]);
-		used += held.len[seq[k]];
+		int64_t from = held.start[seq[k]], len = held.len[seq[k]];
+
+		memcpy(held.pack_ids + used, held.ids + from, (size_t)len * sizeof(*held.ids));
+		memcpy(held.pack_labels + used, held.labels + from, (size_t)len * sizeof(*held.labels));
+		column_int(column_child(lengths, 0), len);
+		used += len;
 	}
 	held.packs++;
 	held.sequences += n;
 	held.tokens += used;
 	for (; used < opts.length; used++) {
-		column_int(column_child(ids, 0), opts.pad_id);
-		column_int(column_child(labels, 0), -100);
+		held.pack_ids[used] = (int32_t)opts.pad_id;
+		held.pack_labels[used] = -100;
 	}
-	column_end_list(ids);
-	column_end_list(labels);
+	column_int32s(builder_column(b, 0), held.pack_ids, opts.length);
+	column_int32s(builder_column(b, 1), held.pack_labels, opts.length);
 	column_end_list(lengths);
 	return writer_row(tool.out, err);
 }
@@ -165,7 +182,7 @@ static enum status pack_batch(struct batch *b, struct error *err)
 	static struct ids copy;
 
 	for (int64_t row = 0; row < b->rows; row++) {
-		int64_t n = 0, from = 0, to = 0;
+		int64_t n = 0, from = 0, to = 0, first, last;
 		const char *bad;
 		const int32_t *ids = row_ids(column, row, &copy, &n);
 		bool has_mask = masks && !array_is_null(masks, row);
@@ -175,6 +192,8 @@ static enum status pack_batch(struct batch *b, struct error *err)
 		if (ids && has_mask && to - from != n)
 			return error_set(err, ERR_DATA, "%s: row %lld: %lld tokens but a loss_mask of %lld", tool_where(&tool), (long long)row,
 					 (long long)n, (long long)(to - from));
+		array_list(column, row, &first, &last);
+		held.tokens_in += last - first;
 		bad = unusable(ids, n);
 		if (bad) {
 			TRY(tool_reject(&tool, b, row, bad, err));
@@ -187,6 +206,7 @@ static enum status pack_batch(struct batch *b, struct error *err)
 			}
 			n = opts.length;
 		}
+		held.rows_cut += last - first > opts.length && opts.strategy != WRAPPED;
 		TRY(add_row(ids, has_mask ? &masks->children[0] : NULL, from, n, err));
 	}
 	return OK;
@@ -220,6 +240,10 @@ static enum status pack_all(struct error *err)
 	tool_stat_int(&tool, "packs", held.packs);
 	tool_stat_int(&tool, "sequences", held.sequences);
 	tool_stat_int(&tool, "tokens", held.tokens);
+	tool_stat_int(&tool, "loss_tokens", held.loss_tokens);
+	if (opts.strategy != WRAPPED)
+		tool_stat_int(&tool, opts.overlong == SPLIT ? "rows_split" : "rows_truncated", held.rows_cut);
+	tool_stat_int(&tool, "tokens_lost", held.tokens_in - held.tokens);
 	if (held.packs)
 		tool_stat_double(&tool, "utilisation", (double)held.tokens / ((double)held.packs * (double)opts.length));
 	return tool_commit(&tool, err);
@@ -233,6 +257,8 @@ static enum status run(struct error *err)
 
 	TRY(tool_open_inputs(&tool, kinds, 1, err));
 	TRY(check_columns(tool_schema(&tool), err));
+	held.pack_ids = mem_array((size_t)opts.length, sizeof(*held.pack_ids));
+	held.pack_labels = mem_array((size_t)opts.length, sizeof(*held.pack_labels));
 	kind_schema(KIND_PACKED, false, (int32_t)opts.length, &out);
 	st = tool_open_output(&tool, &out, KIND_PACKED, err);
 	if (st == OK)

@@ -91,11 +91,33 @@ enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask
 	return OK;
 }
 
+/* A prompt and one reply: the ids of both as tokenize-bpe gives them. */
+static enum status encode_reply(const struct lm *lm, const struct chat *c, struct ids *ids, struct ids *mask, struct error *err)
+{
+	const struct chat prompt = { .messages = c->messages, .n = c->n - 1 };
+	struct ids head = { 0 }, reply = { 0 };
+	const char *reason = NULL;
+	enum status st = chat_encode_loss(lm->tokenizer, lm->scratch, &prompt, true, CHAT_LOSS_COMPLETION, &head, NULL, &reason, err);
+
+	if (st == OK && !reason)
+		st = chat_encode_answer(lm->tokenizer, lm->scratch, c, prompt.n, &head, &reply, &reason, err);
+	for (int64_t i = 0; st == OK && !reason && i < head.n + reply.n; i++) {
+		ids_push(ids, i < head.n ? head.v[i] : reply.v[i - head.n]);
+		ids_push(mask, i >= head.n);
+	}
+	ids_release(&head);
+	ids_release(&reply);
+	return st == OK && reason ? ERR_DATA : st;
+}
+
 enum status logprob_encode(const struct lm *lm, const struct chat_message *m, int n_prompt, int n, struct ids *ids,
 			   struct ids *mask, struct error *err)
 {
+	const struct chat c = { .messages = m, .n = n };
 	struct ids head = { 0 };
 	int64_t from = mask->n;
+	if (n_prompt > 0 && n == n_prompt + 1)
+		return encode_reply(lm, &c, ids, mask, err);
 	enum status st = chat_encode(lm->tokenizer, lm->scratch, m, n, false, ids, mask, err);
 	if (st == OK && n_prompt > 0)
 		st = chat_encode(lm->tokenizer, lm->scratch, m, n_prompt, false, &head, NULL, err);

@@ -1,22 +1,15 @@
 #include "infer/prompt.h"
 
 #include "base/mem.h"
+#include "token/rows.h"
 
 #include <string.h>
 
 int messages_read(const struct array *a, int64_t row, struct chat_message **m, int *cap)
 {
-	int64_t from, to;
-	array_list(a, row, &from, &to);
-	const struct array *role = array_child(&a->children[0], "role");
-	const struct array *content = array_child(&a->children[0], "content");
 	int n = 0;
-	for (int64_t i = from; i < to; i++, n++) {
-		MEM_PUSH_ROOM(*m, n, *cap);
-		struct chat_message *x = &(*m)[n];
-		x->role = array_text(role, i, &x->role_n);
-		x->content = array_text(content, i, &x->content_n);
-	}
+
+	row_messages(a, row, m, &n, cap);
 	return n;
 }
 

@@ -138,12 +138,12 @@ static const char *const known_fields[] = {
 	"rejected_ids: list<int32>", "labels: list<int32>", "seq_lengths: list<int32>", "sample: int32",
 	"completion_ids: list<int32>", "logprob: float32", "finish: utf8", "score: float32", "verdict: utf8?",
 	"score_chosen: float32?", "score_rejected: float32?", "margin: float32?", "ref_chosen_logp: float32?",
-	"ref_rejected_logp: float32?", "reason: utf8?"
+	"ref_rejected_logp: float32?", "reason: utf8?", "tools: utf8?"
 };
 
 enum json_as_text json_as_text(const char *name)
 {
-	if (strcmp(name, "meta") == 0)
+	if (strcmp(name, "meta") == 0 || strcmp(name, "tools") == 0) /* tools: no two rows have the same parameters */
 		return AS_TEXT_ANYTHING;
 	if (strcmp(name, "id") == 0 || strcmp(name, "answer") == 0 || strcmp(name, "source") == 0)
 		return AS_TEXT_NUMBERS;

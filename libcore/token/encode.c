@@ -43,6 +43,7 @@ void tokenizer_scratch_close(struct tokenizer_scratch *s)
 	mem_free(s->cache.shorts);
 	mem_free(s->cache.longs);
 	bpe_scratch_release(&s->bpe);
+	chat_scratch_close(s->chat);
 	for (int i = 0; i < TOKENIZER_STAGES; i++) {
 		pretok_iter_release(&s->iter[i]);
 		buf_release(&s->rewritten[i]);

@@ -39,28 +39,44 @@ bool jinja_has_generation(const struct jinja *t)
 	return t->generation;
 }
 
+enum status jinja_run(const struct jinja *t, jinja_fill *fill, const void *arg, struct arena *arena, struct jtext *out, struct error *err)
+{
+	struct jscope globals = {0};
+	struct jrun r = {.arena = arena, .err = err, .out = out, .scope = &globals, .globals = &globals};
+
+	*out = (struct jtext){0};
+	if (setjmp(r.leave))
+		return error_prefix(err, r.status, "chat template");
+	fill(&r, arg);
+	jinja_exec(&r, t->root);
+	return OK;
+}
+
+static void fill_from_json(struct jrun *r, const void *arg)
+{
+	const struct json *vars = arg;
+
+	for (size_t i = 0; vars && i < vars->len; i++) {
+		const char *name = vars->keys[i].str;
+		bool data = !strcmp(name, "messages") || !strcmp(name, "tools") || !strcmp(name, "documents");
+
+		jscope_set(r, r->globals, name, jv_from_json(r, &vars->items[i], data ? JINJA_DATA : JINJA_TEMPLATE));
+	}
+}
+
 enum status jinja_render(const struct jinja *t, const struct json *vars, struct buf *out, struct buf *marks, struct error *err)
 {
 	struct arena arena = {0};
-	struct jtext text = {0};
-	struct jscope globals = {0};
-	struct jrun r = {.arena = &arena, .err = err, .out = &text, .scope = &globals, .globals = &globals};
+	struct jtext text;
+	enum status st = jinja_run(t, fill_from_json, vars, &arena, &text, err);
 
-	if (setjmp(r.leave)) {
-		arena_release(&arena);
-		return error_prefix(err, r.status, "chat template");
+	if (st == OK) {
+		buf_add(out, text.n ? text.p : "", text.n);
+		if (marks)
+			buf_add(marks, text.n ? (const char *)text.m : "", text.n);
 	}
-	for (size_t i = 0; vars && i < vars->len; i++) {
-		bool messages = !strcmp(vars->keys[i].str, "messages");
-
-		jscope_set(&r, &globals, vars->keys[i].str, jv_from_json(&r, &vars->items[i], messages ? JINJA_DATA : JINJA_TEMPLATE));
-	}
-	jinja_exec(&r, t->root);
-	buf_add(out, text.n ? text.p : "", text.n);
-	if (marks)
-		buf_add(marks, text.n ? (const char *)text.m : "", text.n);
 	arena_release(&arena);
-	return OK;
+	return st;
 }
 
 /* --- tojson, as json.dumps(x, ensure_ascii, indent, separators, sort_keys) ---------------------- */
@@ -93,7 +109,7 @@ static void dump_string(struct jrun *r, struct dump *d, struct jv v)
 		if (esc[0])
 			jtext_str(r, &d->t, esc);
 		else
-			jtext_add(r, &d->t, v.s.p + i, v.s.m ? v.s.m + i : NULL, (size_t)k);
+			jtext_add(r, &d->t, v.s.p + i, jmarks_at(v.s.m, i), (size_t)k);
 		i += (size_t)k;
 	}
 	jtext_str(r, &d->t, "\"");

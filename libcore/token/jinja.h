@@ -12,17 +12,16 @@
 
 enum jinja_mark {
 	JINJA_TEMPLATE = 0,          /* said by the template */
-	JINJA_DATA = 1,              /* said by a message */
-	JINJA_ANSWER = 2,            /* said by an assistant message */
-	JINJA_GENERATION = 4         /* bit: inside {% generation %} */
+	JINJA_DATA = 1,              /* said by a message or a tool's description */
+	JINJA_GENERATION = 2         /* bit: inside {% generation %} */
 };
 
 struct jinja;
 enum status jinja_compile(struct jinja **t, const char *text, size_t n, struct error *err);
 void jinja_free(struct jinja *t);                             /* NULL allowed */
 bool jinja_has_generation(const struct jinja *t);             /* it uses {% generation %} */
-/* Renders with the members of vars (an object) as variables. A member named "messages" is a conversation: strings in it are data,
- * the assistant's content is answer; all other strings count as the template's. marks, if not NULL, gets one byte per byte of out. */
+/* Renders with the members of vars (an object) as variables. Strings in those named "messages", "tools" and "documents" are data; all
+ * others count as the template's. marks, if not NULL, gets one byte per byte of out. */
 enum status jinja_render(const struct jinja *t, const struct json *vars, struct buf *out, struct buf *marks, struct error *err);
 
 #endif

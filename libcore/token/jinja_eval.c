@@ -5,10 +5,16 @@
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+static inline bool same_name(const char *a, const char *b)
+{
+	return a == b || (*a == *b && !strcmp(a, b));
+}
+
 void jscope_set(struct jrun *r, struct jscope *s, const char *name, struct jv v)
 {
+	jstep(r, s->n / 16);
 	for (int i = 0; i < s->n; i++)
-		if (!strcmp(s->v[i].name, name)) {
+		if (same_name(s->v[i].name, name)) {
 			s->v[i].value = v;
 			return;
 		}
@@ -28,12 +34,23 @@ static struct jv lookup(struct jrun *r, const char *name)
 {
 	jv_fn *fn;
 
-	for (struct jscope *s = r->scope; s; s = s->up)
+	for (struct jscope *s = r->scope; s; s = s->up) {
+		jstep(r, s->n / 16);
 		for (int i = 0; i < s->n; i++)
-			if (!strcmp(s->v[i].name, name))
+			if (same_name(s->v[i].name, name))
 				return s->v[i].value;
+	}
 	fn = jinja_global(name);
 	return fn ? jv_function(r, fn, jv_undefined(NULL)) : jv_undefined(name);
+}
+
+static struct jv read_name(struct jrun *r, const struct jnode *n)
+{
+	struct jv v = lookup(r, n->name);
+
+	if (r->watch)
+		jwatch_name(r, v);
+	return v;
 }
 
 static struct jscope *push_scope(struct jrun *r, struct jscope *up)
@@ -67,6 +84,18 @@ static void assign(struct jrun *r, const struct jnode *target, struct jv v)
 
 /* --- attributes, items, slices -------------------------------------------------------------------- */
 
+/* The byte where character i of a string begins; its end if it has fewer. */
+static size_t char_at(struct jrun *r, struct jv v, int64_t i)
+{
+	size_t at = 0;
+
+	for (int64_t k = -1; at < v.s.n; at++)
+		if (((unsigned char)v.s.p[at] & 0xc0) != 0x80 && ++k == i)
+			break;
+	jstep(r, (int64_t)(at / 16));
+	return at;
+}
+
 struct jv jv_item(struct jrun *r, struct jv v, struct jv key)
 {
 	struct jv *found;
@@ -82,24 +111,25 @@ struct jv jv_item(struct jrun *r, struct jv v, struct jv key)
 	case JV_STRING:
 		if (key.type != JV_INT && key.type != JV_BOOL)
 			return jv_undefined("item");
-		if (v.type == JV_STRING)
-			v = jv_elements(r, v);
-		n = v.l->n;
+		n = jv_length(r, v);
 		i = key.type == JV_BOOL ? key.b : key.i;
 		i += i < 0 ? n : 0;
-		return i >= 0 && i < n ? v.l->v[i] : jv_undefined("item");
+		if (i < 0 || i >= n)
+			return jv_undefined("item");
+		return v.type == JV_LIST ? v.l->v[i] : jv_slice(v, char_at(r, v, i), char_at(r, v, i + 1));
 	default:
 		return jv_undefined("item");
 	}
 }
 
-struct jv jv_attr(struct jrun *r, struct jv v, const char *name)
+static struct jv attribute(struct jrun *r, struct jv v, const struct jnode *n)
 {
+	const char *name = n->name;
 	jv_fn *fn;
 
 	if (v.type == JV_UNDEFINED)
 		jfail(r, ERR_DATA, "'%s' is undefined", v.hint ? v.hint : "value");
-	fn = v.type == JV_DICT && v.d->namespace_ ? NULL : jinja_method(v, name);
+	fn = !n->is_method || (v.type == JV_DICT && v.d->namespace_) ? NULL : jinja_method(v, name);
 	if (fn)
 		return jv_function(r, fn, v);
 	if (v.type == JV_DICT) {
@@ -144,20 +174,22 @@ static int64_t clamp(int64_t i, int64_t n, int64_t lo, int64_t hi)
 	return i < lo ? lo : i > hi ? hi : i;
 }
 
-static struct jv slice(struct jrun *r, const struct jnode *n)
+static struct jv slice(struct jrun *r, const struct jnode *n, struct jv v)
 {
-	struct jv v = jinja_eval(r, n->a), e, out;
+	struct jv e, out;
 	int64_t step = slice_part(r, n->d, 1), len, from, to;
 
 	if (v.type != JV_LIST && v.type != JV_STRING)
 		jfail(r, ERR_DATA, "cannot take a slice of %s", jv_type_name(v));
 	if (step == 0 || step > INT32_MAX || step < -INT32_MAX)
 		jfail(r, ERR_DATA, "a slice cannot have this step");
-	e = jv_elements(r, v);
-	len = e.l->n;
+	len = jv_length(r, v);
 	from = clamp(slice_part(r, n->b, step > 0 ? 0 : len - 1), len, step > 0 ? 0 : -1, step > 0 ? len : len - 1);
 	to = n->c ? clamp(slice_part(r, n->c, step > 0 ? len : INT64_MIN / 2), len, step > 0 ? 0 : -1, step > 0 ? len : len - 1)
 		  : step > 0 ? len : -1;
+	if (v.type == JV_STRING && step == 1)
+		return from < to ? jv_slice(v, char_at(r, v, from), char_at(r, v, to)) : jv_str("");
+	e = jv_elements(r, v);
 	jstep(r, len);
 	out = jv_new_list(r, v.type == JV_LIST && v.l->tuple);
 	for (int64_t i = from; step > 0 ? i < to : i > to; i += step)
@@ -209,6 +241,7 @@ static struct jv concatenate(struct jrun *r, struct jv a, struct jv b)
 			jv_push(r, list, b.l->v[i]);
 		return list;
 	}
+	jtext_reserve(r, &t, a.s.n + b.s.n);
 	jtext_value(r, &t, a);
 	jtext_value(r, &t, b);
 	return jtext_done(&t);
@@ -500,27 +533,58 @@ static struct jv logical(struct jrun *r, const struct jnode *n)
 	return v;
 }
 
+/* What stands before a dot or a bracket. That a name is read there is told by who knows what of it. */
+static struct jv operand(struct jrun *r, const struct jnode *n)
+{
+	return n->kind == JN_NAME ? lookup(r, n->name) : jinja_eval(r, n);
+}
+
+/* A value that is looped over or gets a name: the conversation, or the end of it, stays watched. */
+static struct jv passed_on(struct jrun *r, const struct jnode *n)
+{
+	struct jv v;
+
+	if (!r->watch || (n->kind != JN_NAME && (n->kind != JN_SLICE || n->a->kind != JN_NAME)))
+		return jinja_eval(r, n);
+	v = lookup(r, n->kind == JN_NAME ? n->name : n->a->name);
+	if (v.type != JV_LIST || !v.l->watched || r->watch->done)
+		return jinja_eval(r, n);
+	if (n->kind == JN_SLICE) {
+		struct jv made = slice(r, n, v);
+
+		jwatch_slice(r, v, made, n);
+		return made;
+	}
+	return v;
+}
+
 static struct jv eval(struct jrun *r, const struct jnode *n)
 {
 	struct jargs a;
-	struct jv v;
+	struct jv v, key;
 
 	switch (n->kind) {
 	case JN_VALUE:
 		return n->value;
 	case JN_NAME:
-		return lookup(r, n->name);
+		return read_name(r, n);
 	case JN_LIST:
 	case JN_TUPLE:
 	case JN_DICT:
 		return collection(r, n);
 	case JN_ATTR:
-		return jv_attr(r, jinja_eval(r, n->a), n->name);
+		v = operand(r, n->a);
+		if (r->watch && n->a->kind == JN_NAME && !jwatch_attribute(r, n, v))
+			jwatch_name(r, v);
+		return attribute(r, v, n);
 	case JN_ITEM:
-		v = jinja_eval(r, n->a);
-		return subscript(r, v, jinja_eval(r, n->b));
+		v = operand(r, n->a);
+		key = jinja_eval(r, n->b);
+		if (r->watch && n->a->kind == JN_NAME && !jwatch_item(r, n, v, key))
+			jwatch_name(r, v);
+		return subscript(r, v, key);
 	case JN_SLICE:
-		return slice(r, n);
+		return slice(r, n, jinja_eval(r, n->a));
 	case JN_CALL:
 		v = jinja_eval(r, n->a);
 		a = arguments(r, n);
@@ -563,24 +627,33 @@ struct jv jinja_eval(struct jrun *r, const struct jnode *n)
 
 /* --- statements --------------------------------------------------------------------------------------------- */
 
-/* The variable "loop" of turn i. */
-static struct jv loop_variable(struct jrun *r, struct jv items, int64_t i)
+/* The variable "loop", and its values in turn i: one object that changes, as Jinja's. */
+static struct jv new_loop(struct jrun *r)
 {
+	static const char *const keys[] = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0",
+					   "previtem", "nextitem"};
 	struct jv loop = jv_new_dict(r);
-	int64_t n = items.l->n;
 
-	jv_put(r, loop, jv_str("index"), jv_int(i + 1));
-	jv_put(r, loop, jv_str("index0"), jv_int(i));
-	jv_put(r, loop, jv_str("revindex"), jv_int(n - i));
-	jv_put(r, loop, jv_str("revindex0"), jv_int(n - i - 1));
-	jv_put(r, loop, jv_str("first"), jv_bool(i == 0));
-	jv_put(r, loop, jv_str("last"), jv_bool(i == n - 1));
-	jv_put(r, loop, jv_str("length"), jv_int(n));
-	jv_put(r, loop, jv_str("depth"), jv_int(1));
-	jv_put(r, loop, jv_str("depth0"), jv_int(0));
-	jv_put(r, loop, jv_str("previtem"), i > 0 ? items.l->v[i - 1] : jv_undefined("previtem"));
-	jv_put(r, loop, jv_str("nextitem"), i + 1 < n ? items.l->v[i + 1] : jv_undefined("nextitem"));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		jv_put(r, loop, jv_str(keys[i]), jv_none());
 	return loop;
+}
+
+static void turn_loop(struct jv loop, struct jv items, int64_t i, int64_t n)
+{
+	struct jv *v = loop.d->v;
+
+	v[0] = jv_int(i + 1);
+	v[1] = jv_int(i);
+	v[2] = jv_int(n - i);
+	v[3] = jv_int(n - i - 1);
+	v[4] = jv_bool(i == 0);
+	v[5] = jv_bool(i == n - 1);
+	v[6] = jv_int(n);
+	v[7] = jv_int(1);
+	v[8] = jv_int(0);
+	v[9] = i > 0 ? items.l->v[i - 1] : jv_undefined("previtem");
+	v[10] = i + 1 < n && i + 1 < items.l->n ? items.l->v[i + 1] : jv_undefined("nextitem");
 }
 
 static struct jv filtered(struct jrun *r, const struct jnode *n, struct jv items, struct jscope *outer)
@@ -600,7 +673,8 @@ static struct jv filtered(struct jrun *r, const struct jnode *n, struct jv items
 static void exec_for(struct jrun *r, const struct jnode *n)
 {
 	struct jscope *outer = r->scope;
-	struct jv items = jv_elements(r, jinja_eval(r, n->b));
+	struct jv items = jv_elements(r, passed_on(r, n->b)), loop = new_loop(r);
+	bool main = jwatch_begin(r, items, loop, n->n > 0);
 	int64_t count;
 
 	if (n->n)
@@ -609,12 +683,17 @@ static void exec_for(struct jrun *r, const struct jnode *n)
 	if (!count && n->d)
 		jinja_exec(r, n->d);
 	for (int64_t i = 0; i < count && i < items.l->n && r->flow != JN_BREAK; i++) {
+		if (main)
+			jwatch_turn(r, items, i);
 		push_scope(r, outer);
-		jscope_set(r, r->scope, "loop", loop_variable(r, items, i));
+		turn_loop(loop, items, i, count);
+		jscope_set(r, r->scope, "loop", loop);
 		assign(r, n->a, items.l->v[i]);
 		r->flow = 0;
 		jinja_exec(r, n->c);
 	}
+	if (main)
+		jwatch_end(r, r->flow == JN_BREAK);
 	r->flow = 0;
 	r->scope = outer;
 }
@@ -635,8 +714,9 @@ static void output(struct jrun *r, struct jv v)
 	size_t from = r->out->n;
 
 	jtext_value(r, r->out, v);
-	for (size_t i = from; r->generating && i < r->out->n; i++)
-		r->out->m[i] |= JINJA_GENERATION;
+	if (r->generating)
+		for (size_t i = from; i < r->out->n; i++)
+			r->out->m[i] |= JINJA_GENERATION;
 }
 
 static void exec_macro(struct jrun *r, const struct jnode *n)
@@ -663,7 +743,7 @@ static void exec(struct jrun *r, const struct jnode *n)
 		exec_for(r, n);
 		break;
 	case JN_SET:
-		assign(r, n->a, jinja_eval(r, n->b));
+		assign(r, n->a, n->a->kind == JN_NAME ? passed_on(r, n->b) : jinja_eval(r, n->b));
 		break;
 	case JN_SET_BLOCK:
 		assign(r, n->a, apply_chain(r, n->c, capture(r, n->b)));

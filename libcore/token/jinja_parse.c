@@ -258,6 +258,7 @@ static struct jnode *postfix(struct parser *p, struct jnode *n)
 			} else {
 				n = node(p, JN_ATTR);
 				n->name = need_identifier(p);
+				n->is_method = jinja_is_method(n->name);
 			}
 			n->a = of;
 		} else if (take_op(p, "[")) {

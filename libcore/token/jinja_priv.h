@@ -5,6 +5,7 @@
 #ifndef QUERN_TOKEN_JINJA_PRIV_H
 #define QUERN_TOKEN_JINJA_PRIV_H
 
+#include "stream/record.h"
 #include "token/jinja.h"
 
 #include <setjmp.h>
@@ -26,7 +27,7 @@ struct jv {
 		double f;
 		struct {
 			const char *p;
-			const uint8_t *m;    /* enum jinja_mark per byte; NULL = all the template's */
+			const uint8_t *m;    /* enum jinja_mark per byte; NULL = all the template's, or jinja_all_data */
 			size_t n;
 		} s;
 		struct jv_list *l;
@@ -38,11 +39,13 @@ struct jv {
 struct jv_list {
 	struct jv *v;
 	int64_t n, cap;
+	int64_t watched;                     /* 1 + how many messages stand before the first: it is the conversation, or the end of it */
 	bool tuple;
 };
 struct jv_dict {                             /* insertion order; the few keys of a message are searched one by one */
 	struct jv *k, *v;
 	int64_t n, cap;
+	int64_t watched;                     /* of the variable "loop": that of the list it goes through */
 	bool namespace_;
 };
 
@@ -91,6 +94,7 @@ struct jnode {
 	int n_kw;
 	const char *name;                    /* identifier, filter, test, operator; interned */
 	const void *fn;                      /* JN_FILTER, JN_TEST: the function, found when compiled */
+	bool is_method;                      /* JN_ATTR: some type has a method of this name */
 	struct jv value;
 };
 
@@ -113,6 +117,7 @@ struct jrun {
 	/* rendering */
 	struct jscope *scope, *globals;
 	struct jtext *out;
+	struct jwatch *watch;                /* NULL: nobody asked */
 	int generating;
 	int flow;                            /* 0, JN_BREAK or JN_CONTINUE on its way to the loop */
 };
@@ -123,12 +128,17 @@ void jstep(struct jrun *r, int64_t n);
 void jenter(struct jrun *r);                 /* counts nesting; jleave undoes */
 static inline void jleave(struct jrun *r) { r->depth--; }
 
+/* Marks of a string that is data from end to end; such strings are so many that their marks are not spelled out. */
+extern const uint8_t jinja_all_data[1];
+static inline const uint8_t *jmarks_at(const uint8_t *m, size_t i) { return m && m != jinja_all_data ? m + i : m; }
+
 /* --- growing text with marks ----------------------------------------------------------------- */
 struct jtext {
 	char *p;
 	uint8_t *m;
 	size_t n, cap;
 };
+void jtext_reserve(struct jrun *r, struct jtext *t, size_t more);
 void jtext_add(struct jrun *r, struct jtext *t, const char *p, const uint8_t *m, size_t n); /* m NULL: the template's */
 void jtext_str(struct jrun *r, struct jtext *t, const char *s);
 void jtext_value(struct jrun *r, struct jtext *t, struct jv v);                              /* as {{ }} prints it */
@@ -159,7 +169,11 @@ struct jv jv_to_string(struct jrun *r, struct jv v);
 /* The elements of anything that can be looped over, as a list. */
 struct jv jv_elements(struct jrun *r, struct jv v);
 int64_t jv_length(struct jrun *r, struct jv v);
+/* Values out of data (jinja_data.c): JSON, text, one row of an Arrow column. */
 struct jv jv_from_json(struct jrun *r, const struct json *j, enum jinja_mark mark);
+struct jv jv_from_text(struct jrun *r, const char *s, size_t n);           /* data; bad UTF-8 becomes U+FFFD */
+struct jv jv_from_array(struct jrun *r, const struct array *a, int64_t row);  /* data; members that are null are left out */
+struct jv jv_from_role(const char *s, size_t n);                            /* the value of a message's "role"  */
 const char *jv_type_name(struct jv v);
 bool jv_str_is(struct jv v, const char *s);
 
@@ -169,7 +183,6 @@ bool jarg(const struct jargs *a, int i, const char *name, struct jv *v);
 int64_t jarg_int(struct jrun *r, const struct jargs *a, int i, const char *name, int64_t dflt);
 bool jarg_bool(const struct jargs *a, int i, const char *name, bool dflt);
 struct jv jv_invoke(struct jrun *r, struct jv f, const struct jargs *a);
-struct jv jv_attr(struct jrun *r, struct jv v, const char *name);      /* v.name */
 struct jv jv_item(struct jrun *r, struct jv v, struct jv key);         /* v[key] */
 /* "a.b.0" of map, sort, join: each part an attribute or an index. */
 struct jv jv_path(struct jrun *r, struct jv v, struct jv path);
@@ -180,6 +193,7 @@ jv_fn *jinja_string_filter(const char *name);                        /* the part
 jv_fn *jinja_test(const char *name);
 jv_fn *jinja_global(const char *name);
 jv_fn *jinja_method(struct jv self, const char *name);
+bool jinja_is_method(const char *name);                              /* of any type */
 struct jv jinja_tojson(struct jrun *r, struct jv v, const struct jargs *a);
 
 /* --- compiling ------------------------------------------------------------------------------------ */
@@ -198,6 +212,40 @@ struct jscope {
 };
 void jscope_set(struct jrun *r, struct jscope *s, const char *name, struct jv v);
 void jinja_exec(struct jrun *r, const struct jnode *n);
+
+/* --- what was looked at (jinja_watch.c) ------------------------------------------------------------ */
+struct jturn {
+	size_t at;                           /* bytes of output when the loop came to a message … */
+	int64_t seen;                        /* … and how many messages had been looked at; INT64_MAX: it knew how many there are */
+};
+struct jwatch {
+	int64_t n;                           /* messages */
+	struct jturn *turns;                 /* per message */
+	size_t end;                          /* bytes of output when the loop had ended */
+	bool done;                           /* it has ended */
+	bool varies;                         /* behind it something was read that may be otherwise with fewer messages */
+	/* while rendering */
+	const struct jtext *out;
+	int64_t seen;
+	bool in_loop;
+};
+/* Begins to watch, when all variables are set. */
+void jwatch_open(struct jrun *r, struct jwatch *w, struct jv messages);
+/* Of a rendering that is done: whether the first i < n messages alone render as it began, up to byte *at, and go on as it went on
+ * behind its byte `end`. */
+bool jwatch_turn_at(const struct jwatch *w, int64_t i, size_t *at);
+/* What the evaluator tells; r->watch is not NULL but in jwatch_begin. */
+void jwatch_name(struct jrun *r, struct jv v);                                      /* a variable is read as a value */
+bool jwatch_item(struct jrun *r, const struct jnode *n, struct jv v, struct jv key); /* v[key]; false: v is a value like others */
+bool jwatch_attribute(struct jrun *r, const struct jnode *n, struct jv v);          /* v.name; the same */
+void jwatch_slice(struct jrun *r, struct jv of, struct jv made, const struct jnode *n);
+bool jwatch_begin(struct jrun *r, struct jv items, struct jv loop, bool filtered);  /* true: tell of turns and end, too */
+void jwatch_turn(struct jrun *r, struct jv items, int64_t i);
+void jwatch_end(struct jrun *r, bool broken);
 struct jv jinja_eval(struct jrun *r, const struct jnode *n);
+/* Sets the variables of a rendering. */
+typedef void jinja_fill(struct jrun *r, const void *arg);
+/* Renders into out, which lives in arena. */
+enum status jinja_run(const struct jinja *t, jinja_fill *fill, const void *arg, struct arena *arena, struct jtext *out, struct error *err);
 
 #endif

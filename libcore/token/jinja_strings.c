@@ -21,6 +21,14 @@ static struct jv need_string(struct jrun *r, const struct jargs *a, int i, const
 	return v;
 }
 
+/* Where what stands in v from byte `from` on, or NULL. */
+static const char *seek(struct jv v, size_t from, struct jv what)
+{
+	if (what.s.n == 1)
+		return memchr(v.s.p + from, *what.s.p, v.s.n - from);
+	return memmem(v.s.p + from, v.s.n - from, what.s.p, what.s.n);
+}
+
 /* --- case ---------------------------------------------------------------------------------- */
 
 /* TITLE is str.title (a word is a run of letters), WORDS the filter title (a word begins after a blank or one of -({[<). */
@@ -41,7 +49,7 @@ static struct jv change_case(struct jrun *r, struct jv v, enum casing how)
 		size_t n = (size_t)utf8_encode((uint32_t)(up ? utf8proc_toupper((utf8proc_int32_t)c) : utf8proc_tolower((utf8proc_int32_t)c)), u);
 		uint8_t m[4];
 
-		memset(m, v.s.m ? v.s.m[i] : 0, sizeof(m));
+		memset(m, v.s.m ? *jmarks_at(v.s.m, i) : JINJA_TEMPLATE, sizeof(m));
 		jtext_add(r, &t, u, m, n);
 		inside = how == WORDS ? !(unicode_class(c) & U_SPACE || (c && c < 0x80 && strchr("-({[<", (int)c)))
 				      : how == CAPITAL || unicode_class(c) & U_LETTER;
@@ -100,12 +108,14 @@ static struct jv strip(struct jrun *r, struct jv v, const struct jargs *a, bool 
 	v = text_of(r, v);
 	to = v.s.n;
 	while (left && from < to) {
+		jstep(r, 1 + (int64_t)(chars ? chars->s.n / 16 : 0));
 		utf8_decode((const uint8_t *)v.s.p + from, &bytes);
 		if (!in_set(v.s.p + from, bytes, chars))
 			break;
 		from += (size_t)bytes;
 	}
 	while (right && to > from) {
+		jstep(r, 1 + (int64_t)(chars ? chars->s.n / 16 : 0));
 		for (k = 1; k < to - from && ((unsigned char)v.s.p[to - k] & 0xc0) == 0x80; k++)
 			;
 		if (!in_set(v.s.p + to - k, (int)k, chars))
@@ -167,7 +177,7 @@ static struct jv m_split(struct jrun *r, struct jv v, const struct jargs *a)
 	if (sep.type != JV_STRING || !sep.s.n)
 		jfail(r, ERR_DATA, "split needs a separator that is not empty");
 	while (max < 0 || list.l->n < max) {
-		const char *hit = memmem(v.s.p + from, v.s.n - from, sep.s.p, sep.s.n);
+		const char *hit = seek(v, from, sep);
 
 		if (!hit)
 			break;
@@ -206,6 +216,7 @@ static struct jv m_splitlines(struct jrun *r, struct jv v, const struct jargs *a
 	struct jv list = jv_new_list(r, false);
 
 	(void)a;
+	jstep(r, (int64_t)(v.s.n / 16));
 	for (size_t i = 0; i < v.s.n;) {
 		const char *nl = memchr(v.s.p + i, '\n', v.s.n - i);
 		size_t end = nl ? (size_t)(nl - v.s.p) : v.s.n;
@@ -228,6 +239,7 @@ static bool affix(struct jrun *r, struct jv v, struct jv what, bool end)
 	}
 	if (what.type != JV_STRING)
 		jfail(r, ERR_DATA, "%s needs a string", end ? "endswith" : "startswith");
+	jstep(r, (int64_t)(what.s.n / 64));
 	return what.s.n <= v.s.n && !memcmp(v.s.p + (end ? v.s.n - what.s.n : 0), what.s.p, what.s.n);
 }
 
@@ -264,7 +276,7 @@ static struct jv m_removesuffix(struct jrun *r, struct jv v, const struct jargs 
 static struct jv m_find(struct jrun *r, struct jv v, const struct jargs *a)
 {
 	struct jv what = need_string(r, a, 0, "sub");
-	const char *hit = memmem(v.s.p, v.s.n, what.s.p, what.s.n);
+	const char *hit = seek(v, 0, what);
 
 	jstep(r, (int64_t)(v.s.n / 8));
 	return jv_int(hit ? jv_length(r, jv_slice(v, 0, (size_t)(hit - v.s.p))) : -1);
@@ -277,7 +289,7 @@ static struct jv m_count(struct jrun *r, struct jv v, const struct jargs *a)
 
 	jstep(r, (int64_t)(v.s.n / 8));
 	for (size_t i = 0; what.s.n && i < v.s.n;) {
-		const char *hit = memmem(v.s.p + i, v.s.n - i, what.s.p, what.s.n);
+		const char *hit = seek(v, i, what);
 
 		if (!hit)
 			break;
@@ -299,7 +311,7 @@ static struct jv f_replace(struct jrun *r, struct jv v, const struct jargs *a)
 		jfail(r, ERR_DATA, "replace needs something to replace");
 	jstep(r, (int64_t)(v.s.n / 8));
 	for (int64_t k = 0; max < 0 || k < max; k++) {
-		const char *hit = memmem(v.s.p + i, v.s.n - i, from.s.p, from.s.n);
+		const char *hit = seek(v, i, from);
 
 		if (!hit)
 			break;
@@ -311,10 +323,11 @@ static struct jv f_replace(struct jrun *r, struct jv v, const struct jargs *a)
 	return jtext_done(&t);
 }
 
-static bool all_class(struct jv v, uint8_t classes)
+static bool all_class(struct jrun *r, struct jv v, uint8_t classes)
 {
 	int k;
 
+	jstep(r, (int64_t)(v.s.n / 8));
 	for (size_t i = 0; i < v.s.n; i += (size_t)k)
 		if (!(unicode_class_at((const uint8_t *)v.s.p + i, &k) & classes))
 			return false;
@@ -323,20 +336,20 @@ static bool all_class(struct jv v, uint8_t classes)
 
 static struct jv m_isdigit(struct jrun *r, struct jv v, const struct jargs *a)
 {
-	(void)r, (void)a;
-	return jv_bool(all_class(v, U_NUMBER));
+	(void)a;
+	return jv_bool(all_class(r, v, U_NUMBER));
 }
 
 static struct jv m_isalpha(struct jrun *r, struct jv v, const struct jargs *a)
 {
-	(void)r, (void)a;
-	return jv_bool(all_class(v, U_LETTER));
+	(void)a;
+	return jv_bool(all_class(r, v, U_LETTER));
 }
 
 static struct jv m_isspace(struct jrun *r, struct jv v, const struct jargs *a)
 {
-	(void)r, (void)a;
-	return jv_bool(all_class(v, U_SPACE));
+	(void)a;
+	return jv_bool(all_class(r, v, U_SPACE));
 }
 
 static struct jv m_join(struct jrun *r, struct jv v, const struct jargs *a)
@@ -374,6 +387,7 @@ static struct jv m_list_pop(struct jrun *r, struct jv v, const struct jargs *a)
 	i += i < 0 ? v.l->n : 0;
 	if (v.l->tuple || i < 0 || i >= v.l->n)
 		jfail(r, ERR_DATA, "pop: there is no such element");
+	jstep(r, (v.l->n - i) / 16);
 	e = v.l->v[i];
 	memmove(v.l->v + i, v.l->v + i + 1, (size_t)(v.l->n - i - 1) * sizeof(e));
 	v.l->n--;
@@ -579,6 +593,11 @@ jv_fn *jinja_method(struct jv self, const char *name)
 	return find(self.type == JV_STRING ? string_methods : self.type == JV_LIST ? list_methods : self.type == JV_DICT ? dict_methods
 															   : &string_methods[sizeof(string_methods) / sizeof(*string_methods) - 1],
 		    name);
+}
+
+bool jinja_is_method(const char *name)
+{
+	return find(string_methods, name) || find(list_methods, name) || find(dict_methods, name);
 }
 
 jv_fn *jinja_global(const char *name)

@@ -42,30 +42,37 @@ void jenter(struct jrun *r)
 		jfail(r, ERR_DATA, "nested too deeply");
 }
 
+const uint8_t jinja_all_data[1] = {JINJA_DATA};
+
 /* --- text --------------------------------------------------------------------------------- */
+
+void jtext_reserve(struct jrun *r, struct jtext *t, size_t more)
+{
+	if (more <= t->cap - t->n)
+		return;
+	size_t cap = t->n ? t->cap * 2 + more + 32 : more;
+	char *p = jalloc(r, cap, 1);
+	uint8_t *m = jalloc(r, cap, 1);
+
+	if (t->n) {
+		memcpy(p, t->p, t->n);
+		memcpy(m, t->m, t->n);
+	}
+	t->p = p;
+	t->m = m;
+	t->cap = cap;
+}
 
 void jtext_add(struct jrun *r, struct jtext *t, const char *p, const uint8_t *m, size_t n)
 {
-	if (n > t->cap - t->n) {
-		size_t cap = t->cap * 2 + n + 32;
-		char *np = jalloc(r, cap, 1);
-		uint8_t *nm = jalloc(r, cap, 1);
-
-		if (t->n) {
-			memcpy(np, t->p, t->n);
-			memcpy(nm, t->m, t->n);
-		}
-		t->p = np;
-		t->m = nm;
-		t->cap = cap;
-	}
+	jtext_reserve(r, t, n);
 	if (!n)
 		return;
 	memcpy(t->p + t->n, p, n);
-	if (m)
+	if (m && m != jinja_all_data)
 		memcpy(t->m + t->n, m, n);
 	else
-		memset(t->m + t->n, 0, n);
+		memset(t->m + t->n, m ? JINJA_DATA : JINJA_TEMPLATE, n);
 	t->n += n;
 }
 
@@ -128,7 +135,7 @@ static void add_quoted(struct jrun *r, struct jtext *t, struct jv v)
 		if (e)
 			jtext_str(r, t, e);
 		else
-			jtext_add(r, t, v.s.p + i, v.s.m ? v.s.m + i : NULL, 1);
+			jtext_add(r, t, v.s.p + i, jmarks_at(v.s.m, i), 1);
 	}
 	jtext_str(r, t, dbl ? "\"" : "'");
 }
@@ -241,7 +248,7 @@ struct jv jv_str(const char *s)
 struct jv jv_slice(struct jv s, size_t from, size_t to)
 {
 	s.s.p += from;
-	s.s.m += s.s.m ? from : 0;
+	s.s.m = jmarks_at(s.s.m, from);
 	s.s.n = to - from;
 	return s;
 }
@@ -319,63 +326,6 @@ void jv_put(struct jrun *r, struct jv dict, struct jv key, struct jv v)
 	d->v[d->n++] = v;
 }
 
-static struct jv marked_string(struct jrun *r, const char *s, size_t n, enum jinja_mark mark)
-{
-	struct jv v = {.type = JV_STRING, .s = {.p = s, .n = n}};
-
-	if (mark) {
-		uint8_t *m = jalloc(r, n + 1, 1);
-
-		memset(m, mark, n);
-		v.s.m = m;
-	}
-	return v;
-}
-
-static struct jv from_json(struct jrun *r, const struct json *j, enum jinja_mark mark)
-{
-	struct jv v;
-
-	switch (j->type) {
-	case JSON_NULL:
-		return jv_none();
-	case JSON_BOOL:
-		return jv_bool(j->boolean);
-	case JSON_INT:
-		return jv_int(j->integer);
-	case JSON_UINT:
-	case JSON_DOUBLE:
-		return jv_float(j->number);
-	case JSON_STRING:
-		return marked_string(r, j->str, j->len, mark);
-	case JSON_ARRAY:
-		v = jv_new_list(r, false);
-		for (size_t i = 0; i < j->len; i++)
-			jv_push(r, v, jv_from_json(r, &j->items[i], mark));
-		return v;
-	default:
-		break;
-	}
-	v = jv_new_dict(r);
-	const struct json *role = json_get(j, "role");       /* not NUL-terminated when it comes from a message */
-	enum jinja_mark said = mark;
-	if (mark && role && role->type == JSON_STRING && role->len == 9 && !memcmp(role->str, "assistant", 9))
-		said = JINJA_ANSWER;
-	for (size_t i = 0; i < j->len; i++)
-		jv_put(r, v, marked_string(r, j->keys[i].str, j->keys[i].len, mark), jv_from_json(r, &j->items[i], &j->items[i] == role ? mark : said));
-	return v;
-}
-
-struct jv jv_from_json(struct jrun *r, const struct json *j, enum jinja_mark mark)
-{
-	struct jv v;
-
-	jenter(r);
-	v = from_json(r, j, mark);
-	jleave(r);
-	return v;
-}
-
 /* --- asking --------------------------------------------------------------------------------------- */
 
 const char *jv_type_name(struct jv v)
@@ -446,8 +396,12 @@ bool jv_equal(struct jrun *r, struct jv a, struct jv b)
 								 : (a.type == JV_BOOL ? a.b : a.i) == (b.type == JV_BOOL ? b.b : b.i);
 	if (a.type != b.type)
 		return false;
-	if (a.type == JV_STRING)
-		return a.s.n == b.s.n && !memcmp(a.s.p, b.s.p, a.s.n);
+	if (a.type == JV_STRING) {
+		if (a.s.n != b.s.n)
+			return false;
+		jstep(r, (int64_t)(a.s.n / 64));
+		return !memcmp(a.s.p, b.s.p, a.s.n);
+	}
 	jenter(r);
 	if (a.type == JV_LIST) {
 		same = a.l->n == b.l->n && a.l->tuple == b.l->tuple;
@@ -473,6 +427,7 @@ int jv_compare(struct jrun *r, struct jv a, struct jv b)
 	if (a.type == JV_STRING && b.type == JV_STRING) { /* UTF-8 sorts as its code points */
 		int c = memcmp(a.s.p, b.s.p, a.s.n < b.s.n ? a.s.n : b.s.n);
 
+		jstep(r, (int64_t)(a.s.n / 64));
 		return c ? c : (a.s.n > b.s.n) - (a.s.n < b.s.n);
 	}
 	if (a.type == JV_LIST && b.type == JV_LIST) {
@@ -553,6 +508,7 @@ int64_t jv_length(struct jrun *r, struct jv v)
 	case JV_DICT:
 		return v.d->n;
 	case JV_STRING:
+		jstep(r, (int64_t)(v.s.n / 16));
 		for (size_t i = 0; i < v.s.n; i++)
 			n += ((unsigned char)v.s.p[i] & 0xc0) != 0x80;
 		return n;

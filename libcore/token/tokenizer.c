@@ -245,6 +245,16 @@ bool tokenizer_is_special(const struct tokenizer *t, int32_t id)
 	return id >= 0 && id < t->n_tokens && t->tokens[id].special;
 }
 
+bool tokenizer_is_unknown(const struct tokenizer *t, int32_t id)
+{
+	return id >= 0 && id == t->bpe.unk;
+}
+
+bool tokenizer_is_fallback(const struct tokenizer *t, int32_t id)
+{
+	return id >= 0 && id < t->n_tokens && t->tokens[id].fallback;
+}
+
 void tokenizer_around(const struct tokenizer *t, const struct ids **before, const struct ids **after)
 {
 	*before = &t->prefix;

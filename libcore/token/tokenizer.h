@@ -62,24 +62,60 @@ void tokenizer_decode_end(struct decode_stream *d, struct buf *out);
 /* Bytes of one token as it stands in a byte-level vocabulary (not necessarily whole UTF-8). */
 const char *tokenizer_bytes(const struct tokenizer *t, int32_t id, size_t *n);
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
+/* It stands for text without a token: the unknown token, or one byte of it (byte fallback). */
+bool tokenizer_is_unknown(const struct tokenizer *t, int32_t id);
+bool tokenizer_is_fallback(const struct tokenizer *t, int32_t id);
 
 /* --- chat ----------------------------------------------------------------------------------------- */
+struct array;
 struct chat_message {
 	const char *role, *content;
 	size_t role_n, content_n;
+	/* NULL: the role and the content are all there is. Else the column of structs (stream/record.h) whose row `row` has every field of
+	 * the message (tool_calls, name, reasoning_content, …); the template sees those that are not null. content may be empty then. */
+	const struct array *fields;
+	int64_t row;
+};
+struct chat {
+	const struct chat_message *messages;
+	int n;
+	const struct array *tools;   /* NULL, or the column that has in its row `row` what the template calls tools: lists, or JSON as text */
+	int64_t row;
 };
 /* OK if conversations can be encoded: there is a template and it compiles. */
 enum status chat_check(const struct tokenizer *t, struct error *err);
 /* Takes this template instead of the tokenizer's own. Before the tokenizer is shared between threads. */
 enum status chat_set_template(struct tokenizer *t, const char *text, size_t n, struct error *err);
-/* Appends the ids of a conversation after the tokenizer's chat template (chat_template of tokenizer_config.json or
- * chat_template.jinja), and to mask (if not NULL) one value per id: 1 where the token was said by the assistant (its
- * content and the end-of-turn after it), 0 else. generation_prompt: ends with the opening of an assistant turn.
- * Special tokens come from the template alone: in contents they stay plain text. */
+/* Appends a conversation as text, after the tokenizer's chat template (chat_template of tokenizer_config.json or
+ * chat_template.jinja), as Hugging Face's apply_chat_template renders it. generation_prompt: ends with the opening of an assistant
+ * turn. ERR_DATA with the template's words if it refuses the conversation. */
+enum status chat_render(const struct tokenizer *t, const struct chat *c, bool generation_prompt, struct buf *out, struct error *err);
+
+/* The tokens that a loss is taken on. */
+enum chat_loss {
+	CHAT_LOSS_ASSISTANT,         /* every assistant turn: what it says, and what ends the turn */
+	CHAT_LOSS_COMPLETION         /* the last one alone */
+};
+/* Appends the ids of a conversation and to mask (NULL: not wanted) one value per id: 1 where a loss is taken, 0 else.
+ *
+ * A template with {% generation %} says itself what the assistant says: tokens that overlap those blocks. Else an assistant turn is
+ * what the model would have had to write: from the end of the messages before it, rendered with a generation prompt, to the end of
+ * the conversation rendered up to it; blanks behind a special token that ends the turn are the template's. Where one of the two is no
+ * prefix of the whole, the model would never have seen or said what stands there (a template that drops the reasoning of earlier
+ * turns): *reason is "prompt_changes". Other reasons: "chat_template", the template refuses; "tools", they are no JSON. With a reason
+ * (else NULL) OK is returned and err says more; out and mask are as they were.
+ *
+ * Special tokens come from the template alone: in messages and tools they stay plain text. */
+enum status chat_encode_loss(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat *c, bool generation_prompt,
+			     enum chat_loss loss, struct ids *out, struct ids *mask, const char **reason, struct error *err);
+/* The same of messages alone, every assistant turn in mask; ERR_DATA where there is a reason. */
 enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat_message *m, int n,
 			bool generation_prompt, struct ids *out, struct ids *mask, struct error *err);
-/* The same as text. */
-enum status chat_render(const struct tokenizer *t, const struct chat_message *m, int n, bool generation_prompt,
-			struct buf *out, struct error *err);
+/* Appends to answer the ids that follow those of the prompt, which are the first n_prompt messages with a generation prompt, up to the
+ * end of the turn. Ids of the prompt and the answer are those that generating from the prompt gives: where one token of the whole text
+ * would lie across the border, the text behind the border is encoded for itself. More reasons: "empty", there is nothing behind the
+ * border; "border", a tokenizer that puts a space before each text cannot begin at this one. */
+enum status chat_encode_answer(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat *c, int n_prompt,
+			       const struct ids *prompt, struct ids *answer, const char **reason, struct error *err);
 
 #endif

@@ -79,7 +79,9 @@ struct tokenizer_scratch {
 	struct norm_scratch norm;
 	struct buf clean, rewritten[TOKENIZER_STAGES];
 	struct places_buf places[TOKENIZER_STAGES];
+	struct chat_scratch *chat;   /* NULL until a conversation comes (chat.c) */
 };
+void chat_scratch_close(struct chat_scratch *s); /* NULL allowed */
 
 /* Bytes [from, to) of the text in which special tokens are not recognised. Sorted, disjoint. */
 struct plain_span {

@@ -29,6 +29,14 @@ END
 	diff want out
 }
 
+@test "bfd, bfd_split and wrapped pack as TRL does, pack for pack" {
+	for L in 16 33; do
+		quern pack -q -L $L --overlong truncate --format jsonl "$DATA/token/pack/rows.jsonl" | diff "$DATA/token/pack/$L-bfd.jsonl" -
+		quern pack -q -L $L --overlong split --format jsonl "$DATA/token/pack/rows.jsonl" | diff "$DATA/token/pack/$L-bfd_split.jsonl" -
+		quern pack -q -L $L --strategy wrapped --format jsonl "$DATA/token/pack/rows.jsonl" | diff "$DATA/token/pack/$L-wrapped.jsonl" -
+	done
+}
+
 @test "none gives each row its pack" {
 	[ "$(quern pack -q -L 4 --strategy none --format jsonl rows.jsonl | wc -l)" -eq 4 ]
 }
@@ -61,6 +69,23 @@ END
 	quern pack -L 4 --stats s.json -o out.arrows rows.jsonl 2>err
 	grep -q 'utilisation 0.75' err
 	grep -q '"utilisation"' s.json
+}
+
+@test "every token is accounted for" {
+	total=$(grep -o '"input_ids":\[[^]]*' "$DATA/token/pack/rows.jsonl" | tr -c '0-9\n' '\n' | grep -c .)
+	stat() { sed -n 's/^ *"'"$1"'": *\([0-9.]*\),\{0,1\}$/\1/p' s.json; }
+	for how in 'bfd split' 'bfd truncate' 'bfd drop' 'wrapped split' 'none split' 'none truncate' 'none drop'; do
+		set -- $how
+		quern pack -q -L 16 --strategy "$1" --overlong "$2" --stats s.json --format jsonl "$DATA/token/pack/rows.jsonl" >out
+		[ $(($(stat tokens) + $(stat tokens_lost))) -eq "$total" ]
+		# the packs say the same as the summary
+		[ "$(wc -l <out)" -eq "$(stat packs)" ]
+		grep -o '"seq_lengths":\[[^]]*' out | tr -c '0-9\n' '\n' | awk '{n += $1} END {print n}' | grep -qx "$(stat tokens)"
+		grep -o '"labels":\[[^]]*' out | cut -d: -f2 | tr -d '[' | tr ',' '\n' | grep -vc -- -100 | grep -qx "$(stat loss_tokens)"
+	done
+	quern pack -q -L 16 --overlong truncate --stats s.json --format jsonl "$DATA/token/pack/rows.jsonl" >out
+	long=$(awk -F, 'NF > 17' "$DATA/token/pack/rows.jsonl" | wc -l)
+	[ "$(stat rows_truncated)" -eq "$long" ]
 }
 
 @test "same bytes for any -j" {

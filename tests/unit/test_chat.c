@@ -1,7 +1,10 @@
 /* Templates against jinja2 (goldens of tests/reference/make_tokenizer_goldens.py); who said what, down to the ids; limits. */
 #include "unit.h"
 
+#include "chat_oracle.h"
+
 #include "base/file.h"
+#include "base/progress.h"
 #include "token/jinja.h"
 #include "token/tokenizer.h"
 
@@ -94,14 +97,38 @@ static void hostile_templates_end(void **state)
 		"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
 		"{% set l = [1] %}{% set _ = l.append(l) %}{{ l }}",
 		"{% set l = [1] %}{% set _ = l.append(l) %}{{ l == l }}{{ l|tojson }}",
+		/* text that doubles, by every way of joining */
+		"{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+		"{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+		"{% set ns = namespace(s='a') %}{% for i in range(60) %}{% set ns.s = ns.s.replace('a', 'aaaaaaaa') %}{% endfor %}",
+		"{% set ns = namespace(l=['ab']) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l|join }}",
+		/* small things that are large to print or compare */
+		"{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+		"{% set a = namespace(l=[1], m=[1]) %}{% for i in range(60) %}{% set a.l = [a.l, a.l] %}{% set a.m = [a.m, a.m] %}{% endfor %}"
+		"{{ a.l == a.m }}",
+		"{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(15) }}{% for i in range(9999) %}{{ f(9) }}{% endfor %}",
+		/* a long text or list, looked through again and again */
+		"{% set s = ' ' * 9000000 %}{% for i in range(9000000) %}{% if s.strip() %}{% endif %}{% endfor %}",
+		"{% set s = 'a' * 1000000 %}{% for i in range(9000000) %}{% if s.strip('b' * 100000 + 'a') %}{% endif %}{% endfor %}",
+		"{% set s = '1' * 9000000 %}{% for i in range(9000000) %}{% if s.isdigit() %}{% endif %}{% endfor %}",
+		"{% set s = 'a' * 9000000 %}{% for i in range(9000000) %}{% if s[::-1] %}{% endif %}{% endfor %}",
+		"{% set s = 'a' * 9000000 %}{% for i in range(9000000) %}{% if s == s %}{% endif %}{% endfor %}",
+		"{% set s = 'a' * 9000000 %}{% set p = 'a' * 4000000 + 'b' %}{% for i in range(9000000) %}{% if p in s %}{% endif %}{% endfor %}",
+		"{% set s = 'a' * 900000 + 'b' %}{% set p = 'a' * 450000 + 'c' %}{% for i in range(9000000) %}{% set x = s.replace(p, '') %}{% endfor %}",
+		"{% set l = range(1000000)|list %}{% for i in range(1000000) %}{% set _ = l.pop(0) %}{% endfor %}",
+		"{{ range(200000)|unique|list|length }}",
 	};
 	struct buf deep = {0}, out = {0};
 	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		double t0 = clock_seconds();
+
 		buf_clear(&out);
 		assert_int_equal(render(cases[i], &out, &err), ERR_DATA);
+		if (clock_seconds() - t0 > 60) /* a second or so; a machine may be slow, and a sanitizer is */
+			fail_msg("%.60s took %.0f s", cases[i], clock_seconds() - t0);
 	}
 	buf_str(&deep, "{{ ");
 	for (int i = 0; i < 100000; i++)
@@ -125,7 +152,7 @@ static struct tokenizer *load(const char *template)
 	return t;
 }
 
-#define MESSAGE(r, c) {r, c, sizeof(r) - 1, sizeof(c) - 1}
+#define MESSAGE(r, c) {.role = r, .role_n = sizeof(r) - 1, .content = c, .content_n = sizeof(c) - 1}
 
 /* The text of the ids whose mask is 1. */
 static void masked(const struct tokenizer *t, const struct chat_message *m, int n, struct ids *all, struct buf *out)
@@ -215,9 +242,126 @@ static void the_prompt_is_a_prefix_of_the_conversation(void **state)
 	tokenizer_close(t);
 }
 
+/* --- turns against prefixes that are rendered one by one ------------------------------------------------ */
+
+#define GENERATION_PROMPT "{% if add_generation_prompt %}[assistant]{% endif %}"
+
+/* Ways to look at a conversation, ahead and behind: in order, by the loop's variables, by index, slice, filter, alias, namespace and
+ * macro, twice, until something is found, and behind the loop. */
+static const char *const lookers[] = {
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if not loop.last %};{% endif %}{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if loop.last %}.{% else %};{% endif %}{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{% if loop.nextitem and loop.nextitem.role == 'user' %}short{% else %}{{ m.content }}{% endif %};{% endfor %}"
+	GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ loop.length if m.role == 'user' }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ loop['last'] if m.role == 'user' }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}{% set l = loop %}[{{ m.role }}]{{ m.content }}{{ l.revindex if m.role == 'user' }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if messages[loop.index0 + 1] is defined %};{% else %}!{% endif %}{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if loop.index0 and messages[loop.index0 - 1].role == m.role %}again{% endif %};{% endfor %}"
+	GENERATION_PROMPT,
+	"{% if messages[0].role == 'system' %}<{{ messages[0].content }}>{% set messages = messages[1:] %}{% endif %}"
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% if messages[0].role == 'system' %}{% set rest = messages[1:] %}{% else %}{% set rest = messages %}{% endif %}"
+	"{% for m in rest %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% set rest = messages[1:] %}{{ rest|length }}{% for m in rest %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% set all = messages %}{% for m in messages %}[{{ m.role }}]{{ m.content }};{% if all[-1].role == 'user' %}?{% endif %}{% endfor %}" GENERATION_PROMPT,
+	"{% set ns = namespace(m=messages) %}{% for m in ns.m %}[{{ m.role }}]{{ m.content }}{{ ns.m|length }};{% endfor %}" GENERATION_PROMPT,
+	"{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}[{{ m.role }}]{{ m.content }};{% endfor %}"
+	"{% if add_generation_prompt %}{{ ns.n }}[assistant]{% endif %}",
+	"{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{{ ns.n }}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}{% if m.role == 'system' %}<{{ m.content }}>{% endif %}{% endfor %}"
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}{% if m.role == 'user' %}first {{ m.content }}{% break %}{% endif %}{% endfor %}"
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}{% break %}{% endif %}{% endfor %}"
+	"{% for m in messages[2:] %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}{% if m.role == 'assistant' %}{% break %}{% endif %}{{ m.content }}{% endfor %}X"
+	"{% for m in messages[2:] %}[{{ m.role }}]{{ m.content }};{% endfor %}",
+	"{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}[{{ m.role }}]{{ m.content }};{% endfor %}"
+	"{% if add_generation_prompt and ns.n % 2 %}[assistant]{% endif %}",
+	"{% set l = [] %}{% for m in messages %}{% set _ = l.append(1) %}[{{ m.role }}]{{ m.content }};{% endfor %}"
+	"{% if add_generation_prompt and l|length % 2 %}[assistant]{% endif %}",
+	"{% set l = [] %}{% for m in messages %}{% set _ = l.append(1) %}[{{ m.role }}]{{ m.content }};{% endfor %}"
+	"{% if add_generation_prompt %}{{ l|length }}[assistant]{% endif %}",
+	"{% set first = messages[0].content %}{% for m in messages %}[{{ m.role }}]{{ m.content }};{% set first = m.content %}{% endfor %}"
+	"{% if add_generation_prompt %}{{ first }}[assistant]{% endif %}",
+	"{% macro say(x) %}{{ x }}{{ ns.n }}{% endmacro %}{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}[{{ m.role }}]"
+	"{{ m.content }};{% endfor %}{% if add_generation_prompt %}{{ say('assistant') }}{% endif %}",
+	"{% for m in messages|reverse %}{% if m.role == 'user' %}last {{ m.content }}{% break %}{% endif %}{% endfor %}"
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{{ loop.index }};{% endfor %}" GENERATION_PROMPT,
+	"{% macro show(all) %}{% for m in all %}[{{ m.role }}]{{ m.content }};{% endfor %}{% endmacro %}{{ show(messages) }}" GENERATION_PROMPT,
+	"{% macro end(i) %}{{ ';' if messages[i + 1] else '.' }}{% endmacro %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ end(loop.index0) }}{% endfor %}"
+	GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ '+' if add_generation_prompt }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% set add_generation_prompt = false %}{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}{% if messages[-1].role == 'user' and add_generation_prompt %}[assistant]{% endif %}",
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}{% if add_generation_prompt %}[assistant]{% else %}<end>{% endif %}",
+	"{% for x in [1, 2] %}{{ x }}{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for k in messages %}{% if k.content == m.content %}{% break %}{% endif %}{% endfor %};{% endfor %}"
+	GENERATION_PROMPT,
+	"{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if messages[1:][loop.index0] %};{% else %}!{% endif %}{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages[:2] %}[{{ m.role }}]{{ m.content }};{% endfor %}{% for m in messages[2:] %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% for m in messages[2:] %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+	"{% set t %}{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}{% endset %}{{ t }}" GENERATION_PROMPT,
+	"{{ tools }}{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}" GENERATION_PROMPT,
+};
+
+static void turns_are_what_prefixes_say(void **state)
+{
+	static const struct chat_message m[] = {
+		MESSAGE("system", "be"), MESSAGE("user", "one"), MESSAGE("assistant", "two"), MESSAGE("user", "three"), MESSAGE("assistant", "four"),
+		MESSAGE("user", "five"), MESSAGE("assistant", "six"), MESSAGE("assistant", "seven"), MESSAGE("user", "eight")};
+	int n = (int)(sizeof(m) / sizeof(*m));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lookers) / sizeof(*lookers); i++) {
+		struct tokenizer *t = load(lookers[i]);
+
+		for (int from = 0; from < 3; from++)
+			for (int k = 1; from + k <= n; k++) {
+				const char *differs = turns_differ(t, m + from, k);
+
+				if (differs)
+					fail_msg("%s: %d messages from %d: %s", lookers[i], k, from, differs);
+			}
+		tokenizer_close(t);
+	}
+}
+
+/* Looking ahead at each message makes every prefix a rendering of its own: that ends, too. */
+static void many_turns_that_look_ahead_are_refused(void **state)
+{
+	struct tokenizer *t = load("{% for m in messages %}{{ m.content }}{% if not loop.last %} {% endif %}{% endfor %}");
+	static const struct chat_message user = MESSAGE("user", "a"), assistant = MESSAGE("assistant", "b");
+	enum { N = 4000 };
+	struct chat_message *m = mem_array(N, sizeof(*m));
+	const struct chat c = {.messages = m, .n = N};
+	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
+	struct ids ids = {0}, mask = {0};
+	const char *reason;
+	struct error err;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		m[i] = i % 2 ? assistant : user;
+	assert_int_equal(chat_encode_loss(t, s, &c, false, CHAT_LOSS_ASSISTANT, &ids, &mask, &reason, &err), OK);
+	assert_string_equal(reason, "chat_template");
+	assert_non_null(strstr(err.text, "looks ahead"));
+	assert_int_equal(ids.n + mask.n, 0);
+	ids_release(&ids);
+	ids_release(&mask);
+	mem_free(m);
+	tokenizer_scratch_close(s);
+	tokenizer_close(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(turns_are_what_prefixes_say),
+		cmocka_unit_test(many_turns_that_look_ahead_are_refused),
 		cmocka_unit_test(templates_render_as_jinja2_does),
 		cmocka_unit_test(mistakes_name_their_line),
 		cmocka_unit_test(hostile_templates_end),

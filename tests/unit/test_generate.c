@@ -270,8 +270,12 @@ static void the_scorer_agrees_with_generation(void **state)
 static void only_the_reply_counts(void **state)
 {
 	(void)state;
-	struct chat_message m[] = { { "user", "a", 4, 1 }, { "assistant", "bc", 9, 2 }, { "user", "d", 4, 1 },
-				    { "assistant", "ef", 9, 2 } };
+	struct chat_message m[] = {
+		{ .role = "user", .role_n = 4, .content = "a", .content_n = 1 },
+		{ .role = "assistant", .role_n = 9, .content = "bc", .content_n = 2 },
+		{ .role = "user", .role_n = 4, .content = "d", .content_n = 1 },
+		{ .role = "assistant", .role_n = 9, .content = "ef", .content_n = 2 },
+	};
 	struct ids ids = { 0 }, mask = { 0 };
 	struct buf said = { 0 };
 	OK_OR_FAIL(logprob_encode(&lm, m, 3, 4, &ids, &mask, &err));

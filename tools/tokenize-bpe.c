@@ -2,7 +2,8 @@
  *
  * The ids are those of Hugging Face's library with the same tokenizer.json; conversations go through the chat template, whose
  * special tokens are the only ones: what a message says stays text. loss_mask says which ids a loss is taken on. --decode turns
- * tokens back into documents, --count tells how many there are and writes no stream. */
+ * tokens back into documents, --count tells how many there are and writes no stream, --export writes the tokenizer itself in
+ * another form. */
 #include "common/tool.h"
 #include "token/rows.h"
 #include "token/tally.h"
@@ -13,7 +14,7 @@
 enum loss_on { LOSS_AUTO, LOSS_ASSISTANT, LOSS_COMPLETION, LOSS_ALL };
 
 static struct {
-	const char *tokenizer, *chat_template, *eos_token;
+	const char *tokenizer, *chat_template, *eos_token, *export_to;
 	bool offsets, parse_special, eos, decode, keep_text, truncate, skip_special, count;
 	int64_t max_length;
 	int loss_on;
@@ -35,6 +36,8 @@ static struct opt options[] = {
 	OPT_GROUP("Instead of tokens"),
 	OPT_FLAG(0, "count", &opts.count, "print how many tokens there are, in all and by source"),
 	OPT_FLAG(0, "decode", &opts.decode, "tokens to documents"),
+	OPT_STRING(0, "export", &opts.export_to, "NAME",
+		   "write the tokenizer itself, if it can be said so: NAME.json, NAME.tiktoken (ranks), NAME/ (vocab.json and merges.txt)"),
 	OPT_FLAG(0, "skip-special", &opts.skip_special, "with --decode: leave special tokens out of the text"),
 	OPT_END,
 };
@@ -588,7 +591,11 @@ static enum status run(struct error *err)
 
 	if (opts.count && (opts.decode || opts.offsets))
 		return error_set(err, ERR_USAGE, "--count, --decode and --offsets exclude each other");
+	if (opts.export_to && tool.files.n)
+		return error_set(err, ERR_USAGE, "--export reads no FILE");
 	TRY(load(err));
+	if (opts.export_to)
+		return tokenizer_export(run_state.t, opts.export_to, err);
 	TRY(tool_open_inputs(&tool, back, opts.decode ? 1 : 0, err));
 	TRY(choose_form(err));
 	TRY(choose_eos(err));

@@ -199,6 +199,23 @@ said() {
 	says 'unknown_token 1'
 }
 
+@test "--export writes the tokenizer in other forms, or says why it cannot" {
+	quern tokenize-bpe -t "$DATA/token/vocab" --export out/
+	cmp "$DATA/token/vocab/merges.txt" out/merges.txt
+	quern tokenize-bpe -t tok --export ranks.tiktoken
+	[ "$(wc -l <ranks.tiktoken)" -eq 433 ]
+	quern tokenize-bpe -t out --export whole.json
+	quern tokenize-bpe -q -t out --no-eos --format jsonl "$DATA/token/corpus.jsonl" >a
+	quern tokenize-bpe -q -t whole.json --no-eos --format jsonl "$DATA/token/corpus.jsonl" >b
+	cmp a b
+	status 3 quern tokenize-bpe -t tok --export other/
+	says "GPT-2's pattern"
+	status 2 quern tokenize-bpe -t tok --export ranks
+	says 'tells the form'
+	status 2 quern tokenize-bpe -t tok --export a.json chat.jsonl
+	says 'reads no FILE'
+}
+
 @test "hostile input" {
 	quern tokenize-bpe -q -t tok --keep-text "$DATA/token/corpus.jsonl" -o docs.arrows
 	hostile docs.arrows tokenize-bpe -t tok --decode

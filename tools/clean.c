@@ -125,7 +125,7 @@ static const char *prepare(struct scratch *x, const char *s, size_t n, struct bu
 	buf_clear(out);
 	if (opts.extract != EXTRACT_NONE && (opts.extract != EXTRACT_AUTO || html_looks_like(s, n))) {
 		if (html_extract(s, n, opts.extract == EXTRACT_ALL ? HTML_ALL : HTML_MAIN, &x->page, NULL) != OK)
-			return "html_too_complex";
+			return "too_large";
 		s = x->page.text.data ? x->page.text.data : "";
 		n = x->page.text.len;
 	}

@@ -1,6 +1,7 @@
 /* charset.c - which encoding a page is in, and its conversion by iconv; see charset.h. */
 #include "text/charset.h"
 
+#include "text/charset_guess.h"
 #include "text/unicode.h"
 
 #include <ctype.h>
@@ -103,7 +104,7 @@ static size_t find_encoding(const unsigned char *s, size_t n, const char *hint, 
 		return 0;
 	if (declared((const char *)s, n, name))
 		return 0;
-	strcpy(name, text_valid_prefix((const char *)s, n) == n ? "utf-8" : "windows-1252");
+	strcpy(name, text_valid_prefix((const char *)s, n) == n ? "utf-8" : charset_guess((const char *)s, n));
 	return 0;
 }
 
@@ -126,6 +127,12 @@ static enum status convert(iconv_t cd, const char *from, size_t n, struct buf *o
 		in++;
 		n--;
 	}
+	/* Some decoders hold back a character that a mark might join (windows-1255, windows-1258). */
+	char block[64];
+	char *to = block;
+	size_t room = sizeof(block);
+	iconv(cd, NULL, NULL, &to, &room);
+	buf_add(out, block, sizeof(block) - room);
 	return OK;
 }
 

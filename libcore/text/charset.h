@@ -1,8 +1,8 @@
 /* charset.h - bytes of any encoding to UTF-8.
  *
  * The encoding is, in this order: a byte order mark; the hint (the charset of an HTTP Content-Type); what the first
- * KiB of an HTML page declares (<meta charset>, http-equiv, <?xml encoding>); UTF-8 if the bytes are valid UTF-8; else
- * windows-1252. As browsers do (WHATWG Encoding), iso-8859-1 and us-ascii are read as windows-1252. A declared encoding that
+ * 4 KiB of an HTML page declare (<meta charset>, http-equiv, <?xml encoding>); UTF-8 if the bytes are valid UTF-8; else
+ * what charset_guess.h takes them for, windows-1252 where in doubt. As browsers do (WHATWG Encoding), iso-8859-1 and us-ascii are read as windows-1252. A declared encoding that
  * nobody knows is passed over. A declaration of UTF-8 by bytes that are not mostly UTF-8 is believed all the same: each
  * invalid byte becomes U+FFFD and is counted. */
 #ifndef QUERN_TEXT_CHARSET_H

@@ -1,228 +1,481 @@
-/* html_blocks.c - the walk over the parse tree that makes blocks of text; see html_blocks.h. */
+/* html_blocks.c - the pass over tags and text that makes blocks and their containers; see html_blocks.h.
+ *
+ * The open elements stand on a stack, as in the standard's tree construction (13.2.6), and an end tag closes what stands above
+ * its partner; misnested formatting needs no adoption agency here, since of inline elements only the count of open links matters. The stack
+ * ends at OPEN_MAX, where browsers end it too: what is nested deeper is read as if its tags were not there, so that each tag
+ * costs at most OPEN_MAX steps and a page of nothing but tags takes linear time. */
 #include "text/html_blocks.h"
 
+#include "text/html_entities.h"
 #include "text/unicode.h"
 
-/* What holds inside an element; a child starts with its parent's. */
-struct state {
-	bool link, pre;
-	enum block_kind kind;
+#define OPEN_MAX 512
+
+/* --- what elements do ------------------------------------------------------------------------ */
+
+enum {
+	IS_BLOCK = 1,        /* ends the block before it, and its own at its end */
+	IS_PARAGRAPH = 2,    /* a blank line before and after */
+	IS_CONTAINER = 4,    /* is kept as a node */
+	ENDS_P = 8,          /* its start tag closes an open p */
+	IS_SCOPE = 16,       /* end tags inside do not reach out of it */
+	NOT_OPENED = 32,     /* void, or of no interest: never on the stack */
 };
 
-struct frame {
-	const GumboVector *children;
-	unsigned next;
-	struct state inside;
-	int region;                  /* index of the region this element opened, or -1 */
-	bool block;                  /* closing it ends a block */
-	bool paragraph;              /* ... and a paragraph */
+#define PART (IS_BLOCK | IS_CONTAINER | ENDS_P)
+#define SET_OFF (PART | IS_PARAGRAPH)
+static const uint8_t traits[TAG_N] = {
+	[TAG_OTHER] = NOT_OPENED, [TAG_BODY] = NOT_OPENED, [TAG_HTML] = NOT_OPENED, [TAG_HEAD] = NOT_OPENED, [TAG_META] = NOT_OPENED,
+	[TAG_BR] = NOT_OPENED, [TAG_HR] = NOT_OPENED | IS_BLOCK | IS_PARAGRAPH | ENDS_P,
+	[TAG_P] = IS_BLOCK | IS_PARAGRAPH | ENDS_P, [TAG_PRE] = SET_OFF, [TAG_LISTING] = SET_OFF, [TAG_XMP] = SET_OFF,
+	[TAG_H1] = SET_OFF, [TAG_H2] = SET_OFF, [TAG_H3] = SET_OFF, [TAG_H4] = SET_OFF, [TAG_H5] = SET_OFF, [TAG_H6] = SET_OFF,
+	[TAG_BLOCKQUOTE] = SET_OFF, [TAG_UL] = SET_OFF, [TAG_OL] = SET_OFF, [TAG_DL] = SET_OFF, [TAG_DIR] = SET_OFF, [TAG_MENU] = SET_OFF,
+	[TAG_TABLE] = SET_OFF | IS_SCOPE, [TAG_ARTICLE] = SET_OFF, [TAG_SECTION] = SET_OFF, [TAG_FIGURE] = SET_OFF, [TAG_DIV] = SET_OFF,
+	[TAG_LI] = PART, [TAG_DT] = PART, [TAG_DD] = PART, [TAG_TR] = PART, [TAG_TD] = PART | IS_SCOPE, [TAG_TH] = PART | IS_SCOPE,
+	[TAG_CAPTION] = PART | IS_SCOPE, [TAG_MAIN] = PART, [TAG_NAV] = PART, [TAG_HEADER] = PART, [TAG_FOOTER] = PART, [TAG_ASIDE] = PART,
+	[TAG_FORM] = PART, [TAG_FIELDSET] = PART, [TAG_ADDRESS] = PART, [TAG_CENTER] = PART, [TAG_FIGCAPTION] = PART, [TAG_DETAILS] = PART,
+	[TAG_SUMMARY] = PART, [TAG_HGROUP] = PART, [TAG_LEGEND] = PART, [TAG_DIALOG] = PART, [TAG_TBODY] = IS_BLOCK, [TAG_THEAD] = IS_BLOCK,
+	[TAG_TFOOT] = IS_BLOCK, [TAG_OPTION] = IS_BLOCK, [TAG_BUTTON] = IS_SCOPE, [TAG_OBJECT] = IS_SCOPE, [TAG_TEMPLATE] = IS_SCOPE,
+};
+
+static bool is_heading(enum html_tag t) { return t >= TAG_H1 && t <= TAG_H6; }
+static bool is_cell(enum html_tag t) { return t == TAG_TD || t == TAG_TH; }
+static bool is_table_part(enum html_tag t) { return t == TAG_TBODY || t == TAG_THEAD || t == TAG_TFOOT; }
+
+/* --- the walk -------------------------------------------------------------------------------- */
+
+struct open {
+	uint8_t tag, kind;           /* kind: enum block_kind of the text inside */
+	bool link, hidden, block;
+	int node;                    /* the container that it is, or stands in */
+	bool owns_node;
+	uint32_t group;
 };
 
 struct walk {
 	struct html_blocks *b;
-	struct state now;
-	struct block open;           /* the block being filled; open.from is its start */
-	bool in_word, space, paragraph;
-	struct frame *stack;
-	int depth, cap;
+	bool main;                   /* the mode is HTML_MAIN */
+	struct block now;            /* the block being filled; now.from is its start */
+	struct open stack[OPEN_MAX];
+	int depth;
+	int open[TAG_N];             /* how many stand on the stack; and of those that found no room: */
+	int64_t beyond[TAG_N];
+	int links, hidden;           /* open elements that are */
+	bool in_word, space, paragraph, line_break;
+	unsigned unspaced;           /* characters of such scripts so far */
+	uint32_t groups;
+	enum html_tag raw;           /* the text element just opened */
 };
+
+static struct open *top(struct walk *w) { return &w->stack[w->depth - 1]; }
 
 static void begin_block(struct walk *w)
 {
-	w->open = (struct block){.from = w->b->text.len};
-	w->in_word = w->space = false;
+	w->now = (struct block){.from = (uint32_t)w->b->text.len};
+	w->in_word = w->space = w->line_break = false;
+}
+
+static bool ends_sentence(const char *s, const char *end)
+{
+	while (end > s && (end[-1] == '"' || end[-1] == '\'' || end[-1] == ')' || end[-1] == ' '))
+		end--;
+	size_t n = (size_t)(end - s);
+	if (n == 0)
+		return false;
+	if (strchr(".!?:;", end[-1]))
+		return true;
+	static const char *const marks[] = {"\xe3\x80\x82", "\xef\xbc\x81", "\xef\xbc\x9f", "\xe2\x80\xa6", "\xe2\x80\x9d", "\xe2\x80\x9c",
+					     "\xe0\xa5\xa4", "\xd8\x9f", "\xc2\xbb"};
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (n >= strlen(marks[i]) && memcmp(end - strlen(marks[i]), marks[i], strlen(marks[i])) == 0)
+			return true;
+	return false;
 }
 
 static void end_block(struct walk *w)
 {
 	struct html_blocks *b = w->b;
 	size_t end = b->text.len;
-	while (end > w->open.from && strchr(" |\n", b->text.data[end - 1]))
+	while (end > w->now.from && (b->text.data[end - 1] == ' ' || b->text.data[end - 1] == '\n'))
 		end--;
-	if (end > w->open.from && w->open.words > 0) {
-		w->open.to = end;
-		w->open.starts_paragraph = w->paragraph;
+	if (end > w->now.from && w->now.words > 0) {
+		struct open *e = top(w);
+		w->now.to = (uint32_t)end;
+		w->now.node = (uint32_t)e->node;
+		w->now.group = e->group;
+		w->now.starts_paragraph = w->paragraph;
+		w->now.sentence = ends_sentence(b->text.data + w->now.from, b->text.data + end);
+		w->now.in_p = w->open[TAG_P] > 0 || w->open[TAG_BLOCKQUOTE] > 0;
 		w->paragraph = false;
 		MEM_PUSH_ROOM(b->v, b->n, b->cap);
-		b->v[b->n++] = w->open;
+		b->v[b->n++] = w->now;
 	}
 	begin_block(w);
 }
 
-static void count_word(struct walk *w)
-{
-	w->open.words++;
-	w->open.link_words += w->now.link;
-}
+/* --- text ------------------------------------------------------------------------------------ */
 
-/* Appends text of the page: white space is folded to one space but in pre. Ideographs count as a word for each two. */
-static void add_text(struct walk *w, const char *s, size_t n)
+static void add_space(struct walk *w, uint32_t c)
 {
 	struct buf *out = &w->b->text;
-	bool half = false;
-	if (w->open.from == out->len)
-		w->open.kind = w->now.kind;
+	w->in_word = false;
+	if (top(w)->kind == BLOCK_PRE)
+		buf_char(out, c == '\n' || c == '\t' ? (char)c : ' ');
+	else
+		w->space = out->len > w->now.from && out->data[out->len - 1] != '\n';
+}
+
+/* n bytes of one word, or of a part of it. */
+static void add_letters(struct walk *w, const char *s, size_t n)
+{
+	struct buf *out = &w->b->text;
+	if (out->len == w->now.from)
+		w->now.kind = top(w)->kind;
+	if (out->cap - out->len < n + 2)
+		buf_reserve(out, n + 2);
+	if (w->space)
+		out->data[out->len++] = ' ';
+	if (!w->in_word) {
+		w->now.words++;
+		w->now.link_words += w->links > 0;
+	}
+	w->space = w->line_break = false;
+	w->in_word = true;
+	memcpy(out->data + out->len, s, n);   /* not buf_add: a call for each word is most of what is left to do */
+	out->len += n;
+	out->data[out->len] = 0;
+}
+
+/* How many characters of a script that puts no spaces between words count as one: two ideographs, five letters of Thai and its neighbours;
+ * 0 where spaces do. */
+static int word_characters(uint32_t c)
+{
+	if (c >= 0x2e80 && c < 0x1f000)
+		return 2;
+	bool south_east = (c >= 0xe00 && c < 0xf00) || (c >= 0x1000 && c < 0x10a0) || (c >= 0x1780 && c < 0x1800);
+	return south_east ? 5 : 0;
+}
+
+/* A character beyond ASCII. */
+static void add_character(struct walk *w, const char *s, int len, uint32_t c)
+{
+	if (text_is_space(c)) {
+		add_space(w, c);
+		return;
+	}
+	if (c == 0xad || c == 0x200b || c == 0x2060 || c == 0xfeff)
+		return;                       /* hints where a line may break */
+	int of_word = word_characters(c);
+	if (of_word > 0 && ++w->unspaced % of_word == 0)
+		w->in_word = false;
+	add_letters(w, s, (size_t)len);
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c > ' ' && c < 0x80 && c != '&';
+}
+
+static void add_text(struct walk *w, const char *s, size_t n)
+{
 	for (size_t i = 0; i < n;) {
+		size_t from = i;
+		while (i < n && is_plain((unsigned char)s[i]))
+			i++;
+		if (i > from)
+			add_letters(w, s + from, i - from);
+		if (i == n)
+			break;
+		char referred[HTML_REFERENCE_BYTES];
 		int len;
-		uint32_t c = text_decode(s + i, n - i, &len);
-		if (text_is_space(c)) {
-			w->in_word = false;
-			if (w->now.pre)
-				buf_add(out, c == '\n' ? "\n" : c == '\t' ? "\t" : " ", 1);
-			else
-				w->space = out->len > w->open.from;
+		size_t taken = s[i] == '&' ? html_reference(s + i, n - i, false, referred, &len) : 0;
+		if (taken > 0) {
+			for (int k = 0, one; k < len; k += one) {
+				uint32_t c = text_decode(referred + k, (size_t)(len - k), &one);
+				add_character(w, referred + k, one, c);
+			}
+			i += taken;
+		} else if (s[i] == '&') {
+			add_letters(w, s + i++, 1);
+		} else if (s[i] == 0) {
+			add_letters(w, "\xef\xbf\xbd", 3);
+			i++;
+		} else if (s[i] == '\r') {
+			if (++i == n || s[i] != '\n')
+				add_space(w, '\n');
 		} else {
-			if (w->space)
-				buf_char(out, ' ');
-			w->space = false;
-			if (c >= 0x2e80 && !(half = !half))
-				w->in_word = false;
-			if (!w->in_word)
-				count_word(w);
-			w->in_word = true;
-			if (c == 0xfffd || c == 0)
-				buf_add(out, "\xef\xbf\xbd", 3);
-			else
-				buf_add(out, s + i, (size_t)len);
+			uint32_t c = text_decode(s + i, n - i, &len);
+			add_character(w, s + i, len, c);
+			i += (size_t)len;
 		}
-		i += (size_t)len;
 	}
 }
 
-/* Block elements end the block before them and their own; paragraphs are set off by a blank line. */
-static bool is_block(GumboTag tag, bool *paragraph)
+/* One line break stays in its block, two in a row end it. */
+static void break_line(struct walk *w)
 {
-	*paragraph = false;
-	switch (tag) {
-	case GUMBO_TAG_P: case GUMBO_TAG_H1: case GUMBO_TAG_H2: case GUMBO_TAG_H3: case GUMBO_TAG_H4: case GUMBO_TAG_H5: case GUMBO_TAG_H6:
-	case GUMBO_TAG_BLOCKQUOTE: case GUMBO_TAG_PRE: case GUMBO_TAG_UL: case GUMBO_TAG_OL: case GUMBO_TAG_DL: case GUMBO_TAG_TABLE:
-	case GUMBO_TAG_ARTICLE: case GUMBO_TAG_SECTION: case GUMBO_TAG_FIGURE: case GUMBO_TAG_HR:
-	case GUMBO_TAG_DIV:
-		*paragraph = true;
-		return true;
-	case GUMBO_TAG_LI: case GUMBO_TAG_DT: case GUMBO_TAG_DD: case GUMBO_TAG_TR: case GUMBO_TAG_CAPTION: case GUMBO_TAG_MAIN:
-	case GUMBO_TAG_NAV: case GUMBO_TAG_HEADER: case GUMBO_TAG_FOOTER: case GUMBO_TAG_ASIDE: case GUMBO_TAG_FORM:
-	case GUMBO_TAG_FIELDSET: case GUMBO_TAG_ADDRESS: case GUMBO_TAG_CENTER: case GUMBO_TAG_FIGCAPTION: case GUMBO_TAG_DETAILS:
-	case GUMBO_TAG_SUMMARY: case GUMBO_TAG_HGROUP: case GUMBO_TAG_BODY: case GUMBO_TAG_MENU: case GUMBO_TAG_LEGEND:
-	case GUMBO_TAG_OPTION: case GUMBO_TAG_TBODY: case GUMBO_TAG_THEAD:
-		return true;
-	default:
-		return false;
+	struct buf *out = &w->b->text;
+	if (w->hidden > 0)
+		return;
+	if (w->line_break && top(w)->kind != BLOCK_PRE) {
+		end_block(w);
+		w->paragraph = true;
+		return;
 	}
+	if (out->len > w->now.from)
+		buf_char(out, '\n');
+	w->in_word = w->space = false;
+	w->line_break = out->len > w->now.from;
 }
 
-static void set_inside(GumboTag tag, struct state *s)
-{
-	switch (tag) {
-	case GUMBO_TAG_A: s->link = true; break;
-	case GUMBO_TAG_PRE: case GUMBO_TAG_LISTING: case GUMBO_TAG_XMP: s->pre = true; s->kind = BLOCK_PRE; break;
-	case GUMBO_TAG_H1: case GUMBO_TAG_H2: case GUMBO_TAG_H3: case GUMBO_TAG_H4: case GUMBO_TAG_H5: case GUMBO_TAG_H6:
-		s->kind = BLOCK_HEADING;
-		break;
-	case GUMBO_TAG_LI: case GUMBO_TAG_DD: s->kind = BLOCK_ITEM; break;
-	case GUMBO_TAG_TR: s->kind = BLOCK_ROW; break;
-	case GUMBO_TAG_P: case GUMBO_TAG_BLOCKQUOTE: s->kind = BLOCK_PARAGRAPH; break;
-	default: break;
-	}
-}
+/* --- elements -------------------------------------------------------------------------------- */
 
-static int open_region(struct walk *w, int kind)
+static int open_node(struct walk *w, enum html_tag tag, enum html_role role)
 {
 	struct html_blocks *b = w->b;
-	if (kind < 0)
-		return -1;
-	MEM_PUSH_ROOM(b->regions, b->n_regions, b->cap_regions);
-	b->regions[b->n_regions] = (struct region){(enum region_kind)kind, b->n, b->n};
-	return b->n_regions++;
+	MEM_PUSH_ROOM(b->nodes, b->n_nodes, b->cap_nodes);
+	b->nodes[b->n_nodes] = (struct node){.parent = (uint32_t)top(w)->node, .from = (uint32_t)b->n, .tag = (uint8_t)tag, .role = (uint8_t)role};
+	return b->n_nodes++;
 }
 
-static void enter(struct walk *w, const GumboNode *node)
+/* <td><p> of one short block is of a table of facts, not of the page's layout. */
+static void end_cell(struct html_blocks *b, const struct node *cell, uint8_t kind)
 {
-	const GumboElement *e = &node->v.element;
-	struct frame f = {.children = &e->children, .inside = w->now, .region = -1};
-	if (e->tag_namespace == GUMBO_NAMESPACE_SVG || html_is_hidden(e))
+	if (cell->from == cell->to)
 		return;
-	f.block = is_block(e->tag, &f.paragraph);
-	int kind = html_region_of(e);
-	if (f.block || kind >= 0) {
-		end_block(w);
-		f.block = true;
-		w->paragraph |= f.paragraph;
-	}
-	f.region = open_region(w, kind);
-	set_inside(e->tag, &f.inside);
-	if (e->tag == GUMBO_TAG_BR) {
-		buf_char(&w->b->text, '\n');
-		w->in_word = w->space = false;
-		if (w->open.from + 1 == w->b->text.len)
-			begin_block(w);
-	}
-	if ((e->tag == GUMBO_TAG_TD || e->tag == GUMBO_TAG_TH) && w->b->text.len > w->open.from) {
-		buf_str(&w->b->text, " | ");
-		w->in_word = w->space = false;
-	}
-	MEM_PUSH_ROOM(w->stack, w->depth, w->cap);
-	w->stack[w->depth++] = f;
+	struct block *first = &b->v[cell->from];
+	first->starts_cell = 1;
+	if (cell->from + 1 == cell->to && first->words <= HTML_CELL_WORDS)
+		first->kind = kind;
 }
 
-static void leave(struct walk *w)
+static void pop(struct walk *w)
 {
-	const struct frame *f = &w->stack[--w->depth];
-	if (f->block) {
+	struct html_blocks *b = w->b;
+	struct open e = *top(w);
+	if (e.block) {
 		end_block(w);
-		w->paragraph |= f->paragraph;
+		w->paragraph |= (traits[e.tag] & IS_PARAGRAPH) != 0;
 	}
-	if (f->region >= 0)
-		w->b->regions[f->region].to = w->b->n;
+	if (e.owns_node) {
+		b->nodes[e.node].to = (uint32_t)b->n;
+		if (is_cell((enum html_tag)e.tag))
+			end_cell(b, &b->nodes[e.node], e.kind);
+		if (b->nodes[e.node].from == (uint32_t)b->n && e.node == b->n_nodes - 1)
+			b->n_nodes--;
+	}
+	w->links -= e.link;
+	w->hidden -= e.hidden;
+	w->open[e.tag]--;
+	w->depth--;
 }
 
-static void collect_head(const GumboNode *html, struct html_blocks *b)
+static void pop_to(struct walk *w, int depth)
 {
-	const GumboAttribute *lang = gumbo_get_attribute(&html->v.element.attributes, "lang");
-	if (lang)
-		buf_str(&b->lang, lang->value);
-	const GumboVector *top = &html->v.element.children;
-	for (unsigned i = 0; i < top->length; i++) {
-		const GumboNode *head = top->data[i];
-		if (head->type != GUMBO_NODE_ELEMENT || head->v.element.tag != GUMBO_TAG_HEAD)
-			continue;
-		for (unsigned k = 0; k < head->v.element.children.length; k++) {
-			const GumboNode *c = head->v.element.children.data[k];
-			if (c->type != GUMBO_NODE_ELEMENT || c->v.element.tag != GUMBO_TAG_TITLE || c->v.element.children.length == 0 || b->title.len)
-				continue;
-			const char *t = ((const GumboNode *)c->v.element.children.data[0])->v.text.text;
-			struct spans words = {0};
-			text_words(t, strlen(t), &words);
-			for (int64_t j = 0; j < words.n; j++) {
-				buf_str(&b->title, j ? " " : "");
-				text_append_valid(&b->title, t + words.v[j].from, words.v[j].len);
+	while (w->depth > depth)
+		pop(w);
+}
+
+/* Where the innermost open `tag` stands, looked for down to an element with the trait `until`, or the tag `fence`; 0 if nowhere. */
+static int find_open(const struct walk *w, enum html_tag tag, unsigned until, enum html_tag fence)
+{
+	if (w->open[tag] == 0)
+		return 0;
+	for (int i = w->depth - 1; i > 0; i--) {
+		if (w->stack[i].tag == tag)
+			return i;
+		if (traits[w->stack[i].tag] & until || (fence != TAG_OTHER && w->stack[i].tag == fence))
+			return 0;
+	}
+	return 0;
+}
+
+static void close_open(struct walk *w, enum html_tag tag, unsigned until, enum html_tag fence)
+{
+	int at = find_open(w, tag, until, fence);
+	if (at)
+		pop_to(w, at);
+}
+
+/* Closes what the start tag of `tag` implies to be closed. */
+static void close_implied(struct walk *w, enum html_tag tag)
+{
+	if (traits[tag] & ENDS_P)
+		close_open(w, TAG_P, IS_SCOPE, TAG_OTHER);
+	if (is_heading(tag) && is_heading((enum html_tag)top(w)->tag))
+		pop(w);
+	if (tag == TAG_LI) {
+		int list = find_open(w, TAG_UL, IS_SCOPE, TAG_OL), item = find_open(w, TAG_LI, IS_SCOPE, TAG_OL);
+		if (item > list)
+			pop_to(w, item);
+	} else if (tag == TAG_DT || tag == TAG_DD) {
+		close_open(w, TAG_DT, IS_SCOPE, TAG_DL);
+		close_open(w, TAG_DD, IS_SCOPE, TAG_DL);
+	} else if (is_cell(tag)) {
+		int cell = find_open(w, TAG_TD, 0, TAG_TABLE), head = find_open(w, TAG_TH, 0, TAG_TABLE);
+		if (cell || head)
+			pop_to(w, cell > head ? cell : head);
+	} else if (tag == TAG_TR) {
+		close_open(w, TAG_TR, 0, TAG_TABLE);
+	} else if (is_table_part(tag)) {
+		close_open(w, TAG_TBODY, 0, TAG_TABLE);
+		close_open(w, TAG_THEAD, 0, TAG_TABLE);
+		close_open(w, TAG_TFOOT, 0, TAG_TABLE);
+	} else if (tag == TAG_OPTION || tag == TAG_A || tag == TAG_BUTTON) {
+		close_open(w, tag, IS_SCOPE | IS_BLOCK, TAG_OTHER);
+	}
+}
+
+static uint8_t kind_inside(const struct walk *w, enum html_tag tag, uint8_t outer)
+{
+	if (is_heading(tag))
+		return BLOCK_HEADING;
+	if (tag == TAG_PRE || tag == TAG_LISTING || tag == TAG_XMP)
+		return BLOCK_PRE;
+	if (tag == TAG_LI || tag == TAG_DD)
+		return BLOCK_ITEM;
+	if (is_cell(tag) && w->open[TAG_TR] > 0)
+		return BLOCK_CELL;
+	if (tag == TAG_BLOCKQUOTE || tag == TAG_TABLE || (tag == TAG_P && outer != BLOCK_ITEM))
+		return BLOCK_PARAGRAPH;
+	return outer;
+}
+
+/* aside: a part of a line that names itself junk (a footnote's mark, a permalink): left out without ending the line. */
+static void push(struct walk *w, const struct html_token *t, bool block, enum html_role role, bool aside)
+{
+	struct open e = *top(w);
+	e.tag = (uint8_t)t->tag;
+	e.kind = kind_inside(w, t->tag, e.kind);
+	if (t->tag == TAG_LI || t->tag == TAG_DD || t->tag == TAG_TR)
+		e.group = ++w->groups;
+	e.block = block;
+	e.link = t->tag == TAG_A && html_has(t, ATTR_HREF);
+	e.hidden = aside || html_is_hidden(t);
+	e.owns_node = w->hidden == 0 && !e.hidden && (traits[t->tag] & IS_CONTAINER || role != ROLE_NONE);
+	if (e.owns_node)
+		e.node = open_node(w, t->tag, role);
+	w->links += e.link;
+	w->hidden += e.hidden;
+	w->open[t->tag]++;
+	w->stack[w->depth++] = e;
+}
+
+/* Items and rows stand line by line, lists within items too. */
+static bool goes_on(const struct walk *w, enum html_tag tag)
+{
+	const struct open *in = &w->stack[w->depth - 1];
+	if (tag == TAG_UL || tag == TAG_OL)
+		return in->kind == BLOCK_ITEM;
+	bool part = tag == TAG_LI || tag == TAG_DD || tag == TAG_DT || tag == TAG_TR || is_cell(tag);
+	return part && w->b->nodes[in->node].from < (uint32_t)w->b->n;
+}
+
+/* <li><p>, <td><p> */
+static bool begins_item(const struct walk *w, enum html_tag tag)
+{
+	const struct open *in = &w->stack[w->depth - 1];
+	return tag == TAG_P && (in->kind == BLOCK_ITEM || in->kind == BLOCK_CELL) && w->b->nodes[in->node].from == (uint32_t)w->b->n;
+}
+
+static void open_tag(struct walk *w, const struct html_token *t)
+{
+	unsigned trait = traits[t->tag];
+	w->raw = t->tag;
+	if (t->tag == TAG_META || t->tag == TAG_HTML)
+		html_read_meta(t, w->b);
+	if (t->tag == TAG_BR)
+		break_line(w);
+	close_implied(w, t->tag);
+	enum html_role role = trait & NOT_OPENED ? ROLE_NONE : html_role_of(t);
+	bool within_line = !(trait & IS_BLOCK) && (w->open[TAG_P] > 0 || top(w)->kind == BLOCK_HEADING);
+	bool aside = within_line && role == ROLE_JUNK && w->main && (t->tag != TAG_A || top(w)->kind == BLOCK_HEADING);
+	role = within_line ? ROLE_NONE : role;
+	bool block = w->hidden == 0 && (trait & IS_BLOCK || role != ROLE_NONE);
+	if (block) {
+		end_block(w);
+		w->paragraph |= trait & IS_PARAGRAPH && !begins_item(w, t->tag);
+		w->paragraph &= !goes_on(w, t->tag);
+	}
+	if (trait & NOT_OPENED)
+		return;
+	if (w->depth < OPEN_MAX)
+		push(w, t, block, role, aside);
+	else
+		w->beyond[t->tag]++;
+}
+
+static void close_tag(struct walk *w, enum html_tag tag)
+{
+	if (tag == TAG_BR || (tag == TAG_P && w->open[TAG_P] == 0)) {
+		break_line(w);
+		return;
+	}
+	if (traits[tag] & NOT_OPENED)
+		return;
+	if (w->beyond[tag] > 0) {
+		w->beyond[tag]--;
+		if (traits[tag] & IS_BLOCK && w->hidden == 0)
+			end_block(w);
+		return;
+	}
+	bool of_table = tag == TAG_TABLE || tag == TAG_TR || is_cell(tag) || is_table_part(tag);
+	unsigned until = of_table ? 0 : tag == TAG_A || tag == TAG_SPAN ? IS_SCOPE | IS_BLOCK : IS_SCOPE;
+	int at = find_open(w, tag, until, of_table && tag != TAG_TABLE ? TAG_TABLE : TAG_OTHER);
+	if (at)
+		pop_to(w, at);
+	else if (is_heading(tag) && is_heading((enum html_tag)top(w)->tag))
+		pop(w);
+	else if (tag == TAG_A && w->open[TAG_A] > 0)
+		for (int i = w->depth - 1; i > 0; i--)
+			if (w->stack[i].link) {
+				w->stack[i].link = false;   /* misnested: the link ends here, the blocks in it do not */
+				w->links--;
+				break;
 			}
-			spans_release(&words);
+}
+
+static void text_token(struct walk *w, struct html_slice text)
+{
+	if (w->raw == TAG_TITLE) {
+		if (w->b->title.len == 0)
+			html_fold(&w->b->title, text, false);
+	} else if (w->hidden == 0) {
+		/* The standard's newline right after <pre> is no part of it. */
+		if (w->raw == TAG_PRE && text.n > 0 && text.s[0] == '\n') {
+			text.s++;
+			text.n--;
 		}
+		add_text(w, text.s, text.n);
 	}
 }
 
-void html_collect(const GumboNode *root, struct html_blocks *b)
+void html_collect(const char *html, size_t n, enum html_mode mode, struct html_blocks *b)
 {
-	struct walk w = {.b = b};
-	collect_head(root, b);
-	begin_block(&w);
-	enter(&w, root);
-	while (w.depth > 0) {
-		struct frame *f = &w.stack[w.depth - 1];
-		if (f->next == f->children->length) {
-			leave(&w);
-			continue;
-		}
-		const GumboNode *node = f->children->data[f->next++];
-		w.now = f->inside;
-		if (node->type == GUMBO_NODE_ELEMENT)
-			enter(&w, node);
-		else if (node->type == GUMBO_NODE_TEXT || node->type == GUMBO_NODE_WHITESPACE || node->type == GUMBO_NODE_CDATA)
-			add_text(&w, node->v.text.text, strlen(node->v.text.text));
+	struct walk *w = mem_zalloc(sizeof(*w));
+	struct html_tokens tokens = {.s = html, .n = n};
+	struct html_token t;
+	w->b = b;
+	w->main = mode == HTML_MAIN;
+	w->depth = 1;
+	b->n_nodes = 0;
+	MEM_PUSH_ROOM(b->nodes, b->n_nodes, b->cap_nodes);
+	b->nodes[b->n_nodes++] = (struct node){.tag = TAG_BODY};
+	begin_block(w);
+	while (html_next(&tokens, &t)) {
+		if (t.kind == HTML_TEXT)
+			text_token(w, t.text);
+		else if (t.kind == HTML_OPEN)
+			open_tag(w, &t);
+		else
+			close_tag(w, t.tag);
+		if (t.kind != HTML_OPEN)
+			w->raw = TAG_OTHER;
 	}
-	end_block(&w);
-	mem_free(w.stack);
+	pop_to(w, 1);
+	end_block(w);
+	b->nodes[0].to = (uint32_t)b->n;
+	mem_free(w);
 }
 
 void html_blocks_release(struct html_blocks *b)
@@ -230,7 +483,8 @@ void html_blocks_release(struct html_blocks *b)
 	buf_release(&b->text);
 	buf_release(&b->title);
 	buf_release(&b->lang);
+	buf_release(&b->date);
 	mem_free(b->v);
-	mem_free(b->regions);
+	mem_free(b->nodes);
 	*b = (struct html_blocks){0};
 }

@@ -4,98 +4,210 @@
 #include <ctype.h>
 #include <strings.h>
 
-static const char *attribute(const GumboElement *e, const char *name)
+static bool is_word(struct html_slice v, const char *word)
 {
-	const GumboAttribute *a = gumbo_get_attribute(&e->attributes, name);
-	return a ? a->value : NULL;
+	return v.n == strlen(word) && strncasecmp(v.s, word, v.n) == 0;
 }
 
 static bool in_list(const char *word, size_t n, const char *const *list)
 {
 	for (; *list; list++)
-		if (strlen(*list) == n && strncasecmp(*list, word, n) == 0)
+		if (is_word((struct html_slice){word, n}, *list))
 			return true;
 	return false;
 }
 
-/* Words of class and id (cut at anything but letters) that name what surrounds the content. */
-static const char *const junk_words[] = {
-	"nav", "navi", "navbar", "navigation", "menu", "submenu", "topmenu", "footer", "foot", "sidebar", "sidebars", "aside",
-	"comments", "comment", "commentlist", "kommentare", "respond", "disqus", "share", "sharing", "sharedaddy", "social", "shariff",
-	"related", "relatedposts", "recommended", "breadcrumb", "breadcrumbs", "cookie", "cookies", "consent", "gdpr", "advert",
-	"advertisement", "ads", "ad", "banner", "promo", "sponsored", "teaser", "newsletter", "subscribe", "subscription", "popup", "modal",
-	"overlay", "pagination", "pager", "paging", "widget", "widgets", "tags", "tagcloud", "toolbar", "login", "signup", "search", "copyright",
-	"legal", "disclaimer", "byline", "authorbox", "skip", "masthead", "topbar", "metadata", "postmeta", "jp", "trackback",
-	"pingback", "outbrain", "taboola", "print", "rating", "toc", "hidden", NULL};
-/* Whole class names, ids and itemprops that name the body of an article. */
-static const char *const body_names[] = {
-	"article-body", "articlebody", "article__body", "article-content", "article_content", "article-text", "articletext", "entry-content",
-	"entrycontent", "post-content", "postcontent", "post-body", "post-entry", "post_content", "story-body", "storybody", "story-content",
-	"td-post-content", "single-content", "blog-content", "mw-parser-output", "mw-content-text", "post-text", "body-text",
-	"field-name-body", "content-text", "entry", NULL};
-static const char *const junk_roles[] = {"navigation", "banner", "complementary", "contentinfo", "search", "dialog", "menu", "menubar",
+/* Lists of lower-case names by their first letter, each name between spaces. */
+typedef const char *const name_list[26];
+#define NAME_BYTES_MAX 30
+
+/* Words of class and id (cut at anything but letters, and before capitals) that name what surrounds the content. */
+static name_list junk_words = {
+	['a' - 'a'] = " ads advert advertisement anzeige aside author authorbox authorinfo autor ",
+	['b' - 'a'] = " bildunterschrift bio ",
+	['c' - 'a'] = " consent copyright credit credits ",
+	['d' - 'a'] = " disclaimer disqus dsgvo ",
+	['e' - 'a'] = " editsection ",
+	['f' - 'a'] = " factbox followus foot ",
+	['g' - 'a'] = " gdpr ",
+	['h' - 'a'] = " headerlink ",
+	['i' - 'a'] = " imagedescription infobox ",
+	['j' - 'a'] = " jp ",
+	['l' - 'a'] = " legal login ",
+	['m' - 'a'] = " masthead menu metadata ",
+	['n' - 'a'] = " nav navbox navi ",
+	['o' - 'a'] = " outbrain ",
+	['p' - 'a'] = " pager pagination paging paywall popup postmeta postmetadata ",
+	['r' - 'a'] = " respond ",
+	['s' - 'a'] = " share sharebar shares shariff sharing signin signup skip submenu subscribe subscription ",
+	['t' - 'a'] = " taboola tagcloud toolbar tooltip topbar topmenu ",
+	['w' - 'a'] = " werbung ",
+};
+/* Parts of words that do the same. */
+static name_list junk_stems = {
+	['b' - 'a'] = " breadcrumb ",
+	['c' - 'a'] = " caption comentario comment cookie ",
+	['f' - 'a'] = " footer ",
+	['k' - 'a'] = " kommentar ",
+	['n' - 'a'] = " navbar navigation newsletter ",
+	['p' - 'a'] = " pingback ",
+	['r' - 'a'] = " recommend related ",
+	['s' - 'a'] = " sidebar social sponsor ",
+	['t' - 'a'] = " trackback ",
+};
+/* Words that name what may surround it or be a part of it: junk where it is not prose. */
+static name_list weak_words = {
+	['a' - 'a'] = " ad ",
+	['b' - 'a'] = " banner byline ",
+	['h' - 'a'] = " hidden ",
+	['m' - 'a'] = " meta modal ",
+	['n' - 'a'] = " noprint ",
+	['o' - 'a'] = " overlay ",
+	['p' - 'a'] = " print promo ",
+	['r' - 'a'] = " rating ratings reviews ",
+	['s' - 'a'] = " search ",
+	['t' - 'a'] = " tags teaser teasers teasertext toc ",
+	['w' - 'a'] = " widget widgets ",
+};
+/* Parts of a class or id, without its '-' and '_', that name the body of an article. */
+static name_list body_stems = {
+	['a' - 'a'] = " articlebody articlecontent articletext artikeltext ",
+	['b' - 'a'] = " blogcontent bodytext ",
+	['c' - 'a'] = " contenttext ",
+	['e' - 'a'] = " entrycontent ",
+	['f' - 'a'] = " fieldnamebody ",
+	['m' - 'a'] = " mwcontenttext mwparseroutput ",
+	['n' - 'a'] = " newsbody newscontent newstext ",
+	['p' - 'a'] = " postbody postcontent postentry posttext ",
+	['s' - 'a'] = " singlecontent storybody storycontent storytext ",
+};
+static const char *const junk_roles[] = {"navigation", "complementary", "contentinfo", "dialog", "menu", "menubar",
 					  "alert", "alertdialog", NULL};
 
-/* Calls of the two lists on a class or id: whole names, then their words. */
-static int judge_names(const char *s)
+/* Is this name, lower case between spaces, in the list? */
+static bool listed(const char *name, size_t n, name_list list)
 {
-	while (s && *s) {
-		size_t n = strcspn(s, " \t\r\n\f");
-		if (n > 0 && in_list(s, n, body_names))
-			return REGION_BODY;
+	const char *of_letter = name[1] >= 'a' && name[1] <= 'z' ? list[name[1] - 'a'] : NULL;
+	return of_letter && memmem(of_letter, strlen(of_letter), name, n);
+}
+
+static bool has_stem(const char *word, size_t n, name_list stems)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *stem = word[i] >= 'a' && word[i] <= 'z' ? stems[word[i] - 'a'] : NULL;
+		while (stem && *++stem) {
+			size_t len = strcspn(stem, " ");
+			if (len <= n - i && memcmp(word + i, stem, len) == 0)
+				return true;
+			stem += len;
+		}
+	}
+	return false;
+}
+
+/* Puts s[0..n), cut to NAME_BYTES_MAX, into name in lower case between spaces; how many bytes that are. */
+static size_t between_spaces(const char *s, size_t n, char name[NAME_BYTES_MAX + 2])
+{
+	n = n < NAME_BYTES_MAX ? n : NAME_BYTES_MAX;
+	name[0] = name[n + 1] = ' ';
+	for (size_t i = 0; i < n; i++)
+		name[i + 1] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i]);
+	return n + 2;
+}
+
+static enum html_role judge_word(const char *s, size_t n)
+{
+	char word[NAME_BYTES_MAX + 2];
+	size_t len = between_spaces(s, n, word);
+	if (listed(word, len, junk_words) || has_stem(word + 1, len - 2, junk_stems))
+		return ROLE_JUNK;
+	return listed(word, len, weak_words) ? ROLE_WEAK : ROLE_NONE;
+}
+
+static bool names_body(const char *s, size_t n)
+{
+	char name[2 * NAME_BYTES_MAX];
+	size_t len = 0;
+	for (size_t i = 0; i < n && len < sizeof(name); i++)
+		if (s[i] != '-' && s[i] != '_')
+			name[len++] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i]);
+	return (len == 5 && memcmp(name, "entry", 5) == 0) || has_stem(name, len, body_stems);
+}
+
+/* Calls of the lists on a class or id: whole names, then their words. */
+static enum html_role judge_names(struct html_slice names)
+{
+	const char *s = names.s, *end = s + names.n;
+	enum html_role found = ROLE_NONE;
+	while (s < end) {
+		while (s < end && html_space(*s))
+			s++;
+		size_t n = 0;
+		while (s + n < end && !html_space(s[n]))
+			n++;
+		if (names_body(s, n))
+			return ROLE_BODY;
 		for (size_t i = 0; i < n;) {
 			size_t w = i;
 			while (w < n && isalpha((unsigned char)s[w]) && (w == i || !isupper((unsigned char)s[w]) || isupper((unsigned char)s[w - 1])))
 				w++;
-			if (w > i && in_list(s + i, w - i, junk_words))
-				return REGION_JUNK;
+			enum html_role word = w > i ? judge_word(s + i, w - i) : ROLE_NONE;
+			if (word == ROLE_JUNK)
+				return word;
+			found = word ? word : found;
 			i = w > i ? w : i + 1;
 		}
 		s += n;
-		s += strspn(s, " \t\r\n\f");
 	}
-	return -1;
+	return found;
 }
 
-bool html_is_hidden(const GumboElement *e)
+bool html_is_hidden(const struct html_token *t)
 {
-	switch (e->tag) {
-	case GUMBO_TAG_SCRIPT: case GUMBO_TAG_STYLE: case GUMBO_TAG_NOSCRIPT: case GUMBO_TAG_TEMPLATE: case GUMBO_TAG_SVG:
-	case GUMBO_TAG_IFRAME: case GUMBO_TAG_OBJECT: case GUMBO_TAG_EMBED: case GUMBO_TAG_SELECT: case GUMBO_TAG_BUTTON:
-	case GUMBO_TAG_TEXTAREA: case GUMBO_TAG_AUDIO: case GUMBO_TAG_VIDEO: case GUMBO_TAG_CANVAS: case GUMBO_TAG_MAP:
-	case GUMBO_TAG_HEAD: case GUMBO_TAG_NOFRAMES:
+	switch (t->tag) {
+	case TAG_SCRIPT: case TAG_STYLE: case TAG_NOSCRIPT: case TAG_TEMPLATE: case TAG_SVG: case TAG_IFRAME: case TAG_OBJECT:
+	case TAG_SELECT: case TAG_BUTTON: case TAG_TEXTAREA: case TAG_AUDIO: case TAG_VIDEO: case TAG_CANVAS: case TAG_MAP: case TAG_DATALIST:
+	case TAG_NOFRAMES: case TAG_NOEMBED: case TAG_TITLE:
 		return true;
 	default:
 		break;
 	}
-	if (attribute(e, "hidden"))
+	if (html_has(t, ATTR_HIDDEN))
 		return true;
-	const char *style = attribute(e, "style");
-	const char *display = style ? strcasestr(style, "display") : NULL;
-	return display && strncasecmp(display + 7 + strspn(display + 7, " :"), "none", 4) == 0;
+	if (!html_has(t, ATTR_STYLE))
+		return false;
+	struct html_slice style = t->value[ATTR_STYLE];
+	for (size_t i = 0; i + 7 < style.n; i++) {
+		if (strncasecmp(style.s + i, "display", 7) != 0)
+			continue;
+		for (i += 7; i < style.n && (style.s[i] == ' ' || style.s[i] == ':'); i++)
+			;
+		return style.n - i >= 4 && strncasecmp(style.s + i, "none", 4) == 0;
+	}
+	return false;
 }
 
-int html_region_of(const GumboElement *e)
+enum html_role html_role_of(const struct html_token *t)
 {
-	const char *role = attribute(e, "role"), *prop = attribute(e, "itemprop");
-	if (prop && strcasecmp(prop, "articleBody") == 0)
-		return REGION_BODY;
-	if (role && in_list(role, strlen(role), junk_roles))
-		return REGION_JUNK;
-	switch (e->tag) {
-	case GUMBO_TAG_NAV: case GUMBO_TAG_FOOTER: case GUMBO_TAG_ASIDE: case GUMBO_TAG_MENU: case GUMBO_TAG_FIGCAPTION:
-		return REGION_JUNK;
-	case GUMBO_TAG_BODY: case GUMBO_TAG_HTML:
-		return -1;
-	default:
-		break;
+	static const struct html_slice none;
+	struct html_slice role = html_has(t, ATTR_ROLE) ? t->value[ATTR_ROLE] : none;
+	if (html_has(t, ATTR_ITEMPROP) && is_word(t->value[ATTR_ITEMPROP], "articleBody"))
+		return ROLE_BODY;
+	if (role.n && in_list(role.s, role.n, junk_roles))
+		return ROLE_JUNK;
+	if (t->tag == TAG_NAV || t->tag == TAG_FOOTER || t->tag == TAG_ASIDE || t->tag == TAG_MENU || t->tag == TAG_FIGCAPTION)
+		return ROLE_JUNK;
+	if (t->tag == TAG_MAIN || is_word(role, "main"))
+		return ROLE_MAIN;
+	enum html_role named = ROLE_NONE;
+	if (html_has(t, ATTR_CLASS))
+		named = judge_names(t->value[ATTR_CLASS]);
+	if (named <= ROLE_WEAK && html_has(t, ATTR_ID)) {
+		enum html_role id = judge_names(t->value[ATTR_ID]);
+		named = id > named ? id : named;
 	}
-	if (e->tag == GUMBO_TAG_MAIN || (role && strcasecmp(role, "main") == 0))
-		return REGION_MAIN;
-	int named = judge_names(attribute(e, "class"));
-	if (named < 0)
-		named = judge_names(attribute(e, "id"));
-	if (named < 0 && e->tag == GUMBO_TAG_ARTICLE)
-		return REGION_ARTICLE;
-	return named;
+	bool part = t->tag == TAG_DIV || t->tag == TAG_SECTION || t->tag == TAG_ARTICLE || t->tag == TAG_TD;
+	if (named == ROLE_BODY && !part)
+		named = ROLE_NONE;            /* <p class=bodytext>: the headings between are not named */
+	return named == ROLE_NONE && t->tag == TAG_ARTICLE ? ROLE_ARTICLE : named;
 }

@@ -30,7 +30,7 @@ static const char *open_response(const struct chunk *c, const struct raw *r, siz
 static const char *from_html(enum html_mode mode, struct extracted *e)
 {
 	if (html_extract(e->utf8.data, e->utf8.len, mode, &e->page, NULL) != OK)
-		return "bad_html";
+		return "too_large";
 	buf_add(&e->text, e->page.text.data ? e->page.text.data : "", e->page.text.len);
 	return NULL;
 }
@@ -38,8 +38,8 @@ static const char *from_html(enum html_mode mode, struct extracted *e)
 static void write_meta(const struct chunk *c, const struct raw *r, bool html, struct extracted *e)
 {
 	struct json_writer w = json_writer_open(&e->meta, 0);
-	bool title = html && e->page.title.len, lang = html && e->page.lang.len;
-	if (!title && !lang && !r->date)
+	bool title = html && e->page.title.len, lang = html && e->page.lang.len, published = html && e->page.date.len;
+	if (!title && !lang && !published && !r->date && !e->replaced)
 		return;
 	json_begin_object(&w);
 	if (title) {
@@ -50,8 +50,14 @@ static void write_meta(const struct chunk *c, const struct raw *r, bool html, st
 		json_key(&w, "lang");
 		json_string_n(&w, e->page.lang.data, e->page.lang.len);
 	}
+	if (published) {
+		json_key(&w, "published");
+		json_string_n(&w, e->page.date.data, e->page.date.len);
+	}
 	if (r->date)
 		json_kv_string(&w, "date", c->data.data + r->date);
+	if (e->replaced)
+		json_kv_int(&w, "replaced", e->replaced);
 	json_end_object(&w);
 }
 
@@ -65,7 +71,7 @@ const char *import_extract(const struct chunk *c, const struct raw *r, enum html
 	buf_clear(&e->utf8);
 	if (r->form == RAW_HTTP && (reason = open_response(c, r, max, e, &p, &n, &hint, &type)))
 		return reason;
-	if (text_to_utf8(p, n, hint, &e->utf8, NULL, NULL, NULL) != OK)
+	if (text_to_utf8(p, n, hint, &e->utf8, &e->replaced, NULL, NULL) != OK)
 		return "bad_charset";
 	if (!e->utf8.data)
 		buf_str(&e->utf8, "");
@@ -92,7 +98,5 @@ void extracted_release(struct extracted *e)
 	buf_release(&e->meta);
 	buf_release(&e->utf8);
 	buf_release(&e->http.body);
-	buf_release(&e->page.text);
-	buf_release(&e->page.title);
-	buf_release(&e->page.lang);
+	html_page_clear(&e->page);
 }

@@ -11,6 +11,7 @@ struct extracted {                   /* scratch of one thread; {0} is valid */
 	struct buf meta;             /* JSON object, or empty */
 	struct html_page page;
 	struct buf utf8;
+	int64_t replaced;            /* invalid bytes of the record, now U+FFFD */
 	struct http_response http;
 };
 

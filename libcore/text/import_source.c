@@ -4,6 +4,7 @@
 #include "stream/import_layout.h"
 #include "stream/json_text.h"
 #include "stream/stream.h"
+#include "text/html.h"
 #include "text/import_walk.h"
 #include "text/unpack.h"
 #include "text/warc.h"
@@ -228,7 +229,7 @@ static enum status recognise(struct import_source *s, struct container *c, const
 		if (!top)
 			TRY(read_member(s, c, reason, err));
 		return *reason ? OK : reader_open_borrowed(&c->reader, c->in, NULL, err);
-	} else if (is_binary(p, n)) {
+	} else if (is_binary(p, n) && !html_looks_like((const char *)p, n)) {
 		*reason = "binary";
 	} else if (f == IMPORT_JSON || ((f == IMPORT_AUTO || f == IMPORT_ARCHIVE) && s->o.split == SPLIT_NONE && is_json(p, n, s->lenient))) {
 		c->content = C_JSON;

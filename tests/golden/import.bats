@@ -175,3 +175,17 @@ json() { quern import -q --format jsonl "$@"; }
 	seq 100000 | sed 's/.*/{"text":"&"}/' >many
 	quern import -q many | head -c 100 >/dev/null
 }
+
+@test "import: the main text of web pages: news, forum, shop, documentation, wiki, list" {
+	for page in news forum shop docs wiki list; do
+		(cd "$DATA/html" && quern import -q --from html "$page.html" -o "$T/$page.arrows") && quern view --format text "$page.arrows" >"$page.txt"
+		diff "$DATA/html/$page.txt" "$page.txt"
+	done
+	json --from html "$DATA/html/news.html" | grep -qF '\"title\":\"Mill wheel turns again after forty years – The Valley Post\",\"lang\":\"en-GB\",\"published\":\"2024-04-21T06:00:00+01:00\"'
+	printf '<p>a\xffb' >bad.html
+	json --extract all --from html bad.html | grep -q '"text":"aÿb"'
+	printf '<!doctype html><p>a\0b' >nul.html
+	json --extract all nul.html | grep -q '"text":"a�b"'
+	printf '<meta charset=utf-8><p>a\xffb' >bad.html
+	json --extract all --from html bad.html | grep -qF '"text":"a�b","source":"bad.html","meta":"{\"replaced\":1}"'
+}

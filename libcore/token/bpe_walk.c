@@ -31,6 +31,7 @@ struct node {
 	uint64_t longest : ID_BITS;  /* of the tokens that begin what the node stands for, plus one; 0 = none */
 	uint64_t children : 2;       /* 0, 1, or 2 for more */
 	uint64_t label : 8;          /* the byte that leads to the only child */
+	uint64_t own : 1;            /* that token ends here */
 };
 
 struct bpe_walk {
@@ -232,6 +233,7 @@ static void build_trie(struct bpe_walk *k, const struct sorted *v, size_t n)
 		if (r.from < r.to && v[r.from].len == depth) {
 			k->parts[v[r.from].id].shorter = (uint32_t)node.longest;
 			node.longest = (uint32_t)v[r.from++].id + 1;
+			node.own = 1;
 		}
 		while (r.from < r.to) {
 			uint32_t to = r.from;
@@ -384,9 +386,9 @@ bool bpe_walk_meet(const struct bpe_walk *k, const struct bpe *m, int32_t left, 
 
 /* --- walking ---------------------------------------------------------------------------------------------- */
 
-/* The longest token that begins at p, plus one; 0 if there is none. A character of three bytes, as most of those of Chinese and Japanese,
- * is one step if that is a whole one; else, and with another sequence of its shape, the bytes are taken one by one. */
-static inline uint32_t longest_at(const struct bpe_walk *k, const uint8_t *p, size_t n)
+/* The longest token that begins at p, plus one, and its length; 0 if there is none. A character of three bytes, as most of those of Chinese
+ * and Japanese, is one step if that is a whole one; else, and with another sequence of its shape, the bytes are taken one by one. */
+static inline uint32_t longest_at(const struct bpe_walk *k, const uint8_t *p, size_t n, size_t *len)
 {
 	uint32_t node, next;
 	size_t i = 2;
@@ -396,14 +398,20 @@ static inline uint32_t longest_at(const struct bpe_walk *k, const uint8_t *p, si
 		node = next;
 		i = 3;
 	} else if (n < 2 || !(node = k->second[p[0] << 8 | p[1]])) {
-		return (uint32_t)k->nodes[child(k, 0, k->nodes[0], p[0])].longest;
+		node = child(k, 0, k->nodes[0], p[0]);
+		i = 1;
+		n = 1;
 	}
 	struct node here = k->nodes[node];
+	*len = here.own ? i : 0;
 	while (i < n && (next = child(k, node, here, p[i]))) {
 		node = next;
 		here = k->nodes[node];
 		i++;
+		*len = here.own ? i : *len;
 	}
+	if (!*len && here.longest)           /* it ended before the first node that was looked at */
+		*len = k->parts[here.longest - 1].len;
 	return (uint32_t)here.longest;
 }
 
@@ -444,25 +452,25 @@ void bpe_walk_encode(const struct bpe_walk *k, const struct bpe *m, struct bpe_w
 {
 	const struct part *parts = k->parts;
 	int64_t begin = out->n;
-	size_t at = 0;
-	uint32_t token = n ? longest_at(k, p, n) : 0; /* plus one, as in the tables */
+	size_t at = 0, len = 0;
+	uint32_t token = n ? longest_at(k, p, n, &len) : 0; /* plus one, as in the tables */
 
 	room(k, w, n);
 	while (at < n && (at == 0 || out->n > begin)) { /* each symbol is a token, so the start always has one that leads on */
 		int32_t last = out->n > begin ? out->v[out->n - 1] : NONE;
-		const struct part *t = &parts[token ? token - 1 : 0];
 
-		while (token && (get_bit(w->left, at + t->len) || (last != NONE && !may_follow(parts, m, w, last, (int32_t)token - 1)))) {
-			token = t->shorter;
-			t = &parts[token ? token - 1 : 0];
+		while (token && (get_bit(w->left, at + len) || (last != NONE && !may_follow(parts, m, w, last, (int32_t)token - 1)))) {
+			token = parts[token - 1].shorter;
+			len = token ? parts[token - 1].len : 0;
 		}
 		if (token) {
 			ids_push(out, (int32_t)token - 1);
-			at += t->len;
-			token = at < n ? longest_at(k, p + at, n - at) : 0;
+			at += len;
+			token = at < n ? longest_at(k, p + at, n - at, &len) : 0;
 		} else {                     /* no token fits here: the last was not the right one */
 			w->left[at / 64] |= (uint64_t)1 << at % 64;
-			at -= parts[last].len;
+			len = parts[last].len;
+			at -= len;
 			out->n--;
 			token = (uint32_t)last + 1; /* its end is marked now, so a shorter one is tried */
 		}

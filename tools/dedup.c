@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "text/dupindex.h"
 #include "text/minhash.h"
+#include "text/repair.h"
 #include "text/unicode.h"
 
 #define BANDS_MAX 128

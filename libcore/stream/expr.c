@@ -305,6 +305,16 @@ enum status expr_parse_value(struct expr **out, const char *text, const struct s
 	return parse_all(out, text, s, true, err);
 }
 
+static bool uses(const struct node *n, int column)
+{
+	return n && ((n->type == N_PATH && n->column == column) || uses(n->left, column) || uses(n->right, column));
+}
+
+bool expr_uses(const struct expr *e, int column)
+{
+	return uses(e->root, column);
+}
+
 void expr_free(struct expr *e)
 {
 	if (!e)

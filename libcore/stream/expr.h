@@ -27,6 +27,8 @@ struct expr;
 /* Columns must exist in s. ERR_USAGE names the position. */
 enum status expr_parse(struct expr **e, const char *text, const struct schema *s, struct error *err);
 bool expr_test(struct expr *e, const struct batch *b, int64_t row);
+/* Whether the condition asks about this column. */
+bool expr_uses(const struct expr *e, int column);
 /* A name, path or len() alone. */
 enum status expr_parse_value(struct expr **e, const char *text, const struct schema *s, struct error *err);
 struct expr_value expr_value(struct expr *e, const struct batch *b, int64_t row);

@@ -83,10 +83,16 @@ int64_t text_append_valid(struct buf *out, const char *s, size_t n)
 
 int64_t text_length(const char *s, size_t n)
 {
-	int64_t count = 0;
-	for (size_t i = 0; i < n; i++)
-		count += ((unsigned char)s[i] & 0xc0) != 0x80;
-	return count;
+	int64_t tails = 0;           /* bytes 10xxxxxx */
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		uint64_t v;
+		memcpy(&v, s + i, 8);
+		tails += (int64_t)(((v & ~(v << 1)) >> 7 & 0x0101010101010101u) * 0x0101010101010101u >> 56);
+	}
+	for (; i < n; i++)
+		tails += ((unsigned char)s[i] & 0xc0) == 0x80;
+	return (int64_t)n - tails;
 }
 
 bool text_is_space(uint32_t c)
@@ -103,77 +109,6 @@ bool text_is_alpha(uint32_t c)
 		return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 	utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
 	return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
-}
-
-/* --- repair ---------------------------------------------------------------------------------- */
-
-static bool dropped(uint32_t c)
-{
-	if (c < 0x20 || c == 0x7f)
-		return c != '\n' && c != '\t';
-	return (c > 0x7f && c < 0xa0) || c == 0x200b || c == 0x2060 || c == 0xfeff || c == 0xad;
-}
-
-/* Appends s in NFC. The quick path: text without combining marks or characters that compose, which nearly all text is. */
-static void append_nfc(const char *s, size_t n, struct buf *out)
-{
-	bool plain = true;
-	for (size_t i = 0; i < n && plain; i++)
-		plain = (unsigned char)s[i] < 0xcc;   /* below U+0300 all is NFC already */
-	utf8proc_uint8_t *nfc = NULL;
-	if (!plain) {
-		utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &nfc,
-						    UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-		if (len >= 0)
-			buf_add(out, nfc, (size_t)len);
-		else
-			plain = true;
-		free(nfc);
-	}
-	if (plain)
-		buf_add(out, s, n);
-}
-
-static void trim_line_end(struct buf *out, size_t start)
-{
-	while (out->len > start && (out->data[out->len - 1] == ' ' || out->data[out->len - 1] == '\t'))
-		out->len--;
-	/* A no-break space is white space too, in two bytes. */
-	while (out->len >= start + 2 && memcmp(out->data + out->len - 2, "\xc2\xa0", 2) == 0)
-		out->len -= 2;
-}
-
-void text_repair(const char *s, size_t n, struct buf *out)
-{
-	struct buf lines = {0};
-	int feeds = 2;                 /* line feeds just written; 2 at the start, so that none come first */
-	size_t start = 0;              /* of the current line */
-	for (size_t i = 0; i < n;) {
-		int len;
-		uint32_t c = text_decode(s + i, n - i, &len);
-		if (c == '\r' || c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029) {
-			if (c == '\r' && i + 1 < n && s[i + 1] == '\n')
-				len = 2;
-			trim_line_end(&lines, start);
-			if (lines.len > start)
-				feeds = 0;
-			if (feeds < 2) {
-				buf_char(&lines, '\n');
-				feeds++;
-			}
-			start = lines.len;
-		} else if (c == 0xfffd && len == 1) {
-			buf_add(&lines, "\xef\xbf\xbd", 3);
-		} else if (!dropped(c)) {
-			buf_add(&lines, s + i, (size_t)len);
-		}
-		i += (size_t)len;
-	}
-	trim_line_end(&lines, start);
-	while (lines.len > 0 && lines.data[lines.len - 1] == '\n')
-		lines.len--;
-	append_nfc(lines.data ? lines.data : "", lines.len, out);
-	buf_release(&lines);
 }
 
 void text_lower(const char *s, size_t n, struct buf *out)
@@ -204,21 +139,50 @@ void spans_release(struct spans *sp)
 	*sp = (struct spans){0};
 }
 
+/* 1: white space of ASCII; 2: the first byte of what may be white space (U+0085, U+00A0, U+1680, U+20xx, U+3000). */
+static const uint8_t space_class[256] = {
+	[9] = 1, [10] = 1, [11] = 1, [12] = 1, [13] = 1, [0x1c] = 1, [0x1d] = 1, [0x1e] = 1, [0x1f] = 1, [' '] = 1,
+	[0xc2] = 2, [0xe1] = 2, [0xe2] = 2, [0xe3] = 2,
+};
+
+/* Bytes of the white space at s, 0 if there is none. */
+static inline size_t space_at(const char *s, size_t n)
+{
+	int len;
+	unsigned k = space_class[(unsigned char)*s];
+	if (k < 2)
+		return k;
+	return text_is_space(text_decode(s, n, &len)) ? (size_t)len : 0;
+}
+
 void text_words(const char *s, size_t n, struct spans *words)
 {
-	size_t start = 0;
 	for (size_t i = 0; i < n;) {
-		int len;
-		uint32_t c = text_decode(s + i, n - i, &len);
-		if (text_is_space(c)) {
-			if (i > start)
-				spans_add(words, start, i - start);
-			start = i + (size_t)len;
+		size_t len = space_at(s + i, n - i), start = i;
+		if (len) {
+			i += len;
+			continue;
 		}
-		i += (size_t)len;
+		while (i < n && (space_class[(unsigned char)s[i]] == 0 || !space_at(s + i, n - i)))
+			i++;
+		SPANS_PUSH(words, start, i - start);
 	}
-	if (n > start)
-		spans_add(words, start, n - start);
+}
+
+int64_t text_count_words(const char *s, size_t n, int64_t enough)
+{
+	int64_t count = 0;
+	for (size_t i = 0; i < n && count < enough;) {
+		size_t len = space_at(s + i, n - i);
+		if (len) {
+			i += len;
+			continue;
+		}
+		while (i < n && (space_class[(unsigned char)s[i]] == 0 || !space_at(s + i, n - i)))
+			i++;
+		count++;
+	}
+	return count;
 }
 
 void text_lines(const char *s, size_t n, struct spans *lines)
@@ -231,15 +195,14 @@ void text_lines(const char *s, size_t n, struct spans *lines)
 
 struct span text_strip(const char *s, size_t n)
 {
-	size_t from = 0;
-	int len;
-	while (from < n && text_is_space(text_decode(s + from, n - from, &len)))
-		from += (size_t)len;
+	size_t from = 0, len;
+	while (from < n && (len = space_at(s + from, n - from)))
+		from += len;
 	while (n > from) {
 		size_t at = n - 1;
 		while (at > from && ((unsigned char)s[at] & 0xc0) == 0x80)
 			at--;
-		if (!text_is_space(text_decode(s + at, n - at, &len)))
+		if (!space_at(s + at, n - at))
 			break;
 		n = at;
 	}

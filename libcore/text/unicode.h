@@ -1,4 +1,4 @@
-/* unicode.h - UTF-8 text: validity, repair, normal forms, words.
+/* unicode.h - UTF-8 text: validity, classes of characters, pieces.
  *
  * Texts are (pointer, bytes) and valid UTF-8 unless a function says otherwise. "White space" is Python's: what str.split() and
  * str.strip() see, that is the Unicode property White_Space and U+001C..U+001F. Character classes are those of utf8proc. */
@@ -20,10 +20,6 @@ int64_t text_length(const char *s, size_t n);        /* code points */
 bool text_is_space(uint32_t c);
 bool text_is_alpha(uint32_t c);                      /* general category L*, as Python's str.isalpha */
 
-/* What clean does to every text: appends it to out in NFC, with line ends (CR, CRLF, U+0085, U+2028, U+2029) as LF; control characters
- * other than LF and TAB, and zero-width characters that only hide (U+200B, U+2060, U+FEFF, U+00AD), gone; white space at line
- * ends gone; no more than two line feeds in a row; none at either end. */
-void text_repair(const char *s, size_t n, struct buf *out);
 /* Lower case by the simple one-to-one mapping (no final sigma, no U+0130 expansion). */
 void text_lower(const char *s, size_t n, struct buf *out);
 
@@ -37,8 +33,18 @@ struct spans {
 };
 void spans_add(struct spans *sp, size_t from, size_t len);
 void spans_release(struct spans *sp);
+/* spans_add in place, for loops over every word. */
+#define SPANS_PUSH(sp, start, bytes)                                                                   \
+	do {                                                                                           \
+		if ((sp)->n == (sp)->cap)                                                              \
+			spans_add((sp), (start), (bytes));                                             \
+		else                                                                                   \
+			(sp)->v[(sp)->n++] = (struct span){(uint32_t)(start), (uint32_t)(bytes)};      \
+	} while (0)
 /* Appends the words of s as str.split() gives them. Texts end at 4 GiB: callers refuse longer ones. */
 void text_words(const char *s, size_t n, struct spans *words);
+/* How many they are, but no more than enough. */
+int64_t text_count_words(const char *s, size_t n, int64_t enough);
 /* Appends lines as str.split("\n") gives them (an empty text is one empty line). */
 void text_lines(const char *s, size_t n, struct spans *lines);
 /* s[0..n) without white space at its ends. */

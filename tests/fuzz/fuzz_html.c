@@ -2,6 +2,7 @@
 #include "text/charset.h"
 #include "text/html.h"
 #include "text/pii.h"
+#include "text/repair.h"
 #include "text/unicode.h"
 
 #include <stdlib.h>
@@ -30,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			buf_clear(&out);
 			text_repair(page.text.data ? page.text.data : "", page.text.len, &out);
 			must_be_utf8(&out);
-			pii_mask(out.data ? out.data : "", out.len, NULL);
+			int64_t found[N_PII] = {0};
+			pii_scan(out.data ? out.data : "", out.len, PII_ALL, NULL, found);
 		}
 	}
 	html_page_clear(&page);

@@ -33,7 +33,8 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 	[ "$(grep -c '"reason":"min_chars"' bad)" -eq 1 ]
 	[ $(($(wc -l <out) + $(wc -l <bad))) -eq 4 ]
 	quern clean -q --format jsonl --preset gopher --rejects bad docs.jsonl >out
-	[ "$(grep -c '"reason":"gopher_short_doc"' bad)" -eq 4 ]
+	[ "$(grep -c '"reason":"gopher_short_doc"' bad)" -eq 3 ]
+	[ "$(grep -c '"reason":"empty"' bad)" -eq 1 ]
 }
 
 @test "clean: thresholds change a rule, --without removes it" {
@@ -87,11 +88,148 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 	status 2 quern clean --rule chat_too_long docs.jsonl
 }
 
+@test "clean: rejects tell rule, measured value and threshold" {
+	quern clean -q --format jsonl --rejects bad docs.jsonl >out
+	grep -qF '"id":"c","text":"too short","reason":"min_chars","rule":"min_chars","value":9.0,"threshold":100.0' bad
+	quern clean -q --format jsonl --preset gopher-dolma --rejects bad docs.jsonl >out
+	grep -qF '"reason":"word_count","rule":"dolma_min_words","value":2.0,"threshold":50.0' bad
+	quern clean -q --format jsonl --preset none --drop-if 'words < 5' --rejects bad docs.jsonl >out
+	grep -qF '"id":"c","text":"too short","reason":"drop_if","rule":"words < 5"' bad
+}
+
+@test "clean: what each rule saw, hit and kept is told, and rules that hit nothing or most are named" {
+	quern clean --format jsonl --stats st docs.jsonl >out 2>err
+	grep -qE 'min_chars +3 +1 +2  chars < 100' err
+	grep -qE 'warning: nothing is hit by letter_share, ' err
+	grep -qE '"min_chars": \{' st
+	quern clean --format jsonl --rule min_chars=1000 docs.jsonl >out 2>err
+	grep -qF 'warning: min_chars drops 3 of the 3 rows that it sees' err
+}
+
+@test "clean: the funnel by source" {
+	printf '%s\n' '{"id":"1","text":"short","source":"web"}' '{"id":"2","text":"","source":"web"}' '{"id":"3","text":"shorter","source":"books"}' >s.jsonl
+	quern clean -q --format jsonl --stats st s.jsonl >out
+	tr -d ' \n' <st | grep -qF '"sources":{"web":{"rows":2,"kept":0,"dropped":{"empty":1,"min_chars":1}},"books":{"rows":1,"kept":0,"dropped":{"min_chars":1}}}'
+}
+
+@test "clean: --annotate adds statistics and the reason, and drops and changes nothing" {
+	quern clean -q --annotate docs.jsonl -o a.arrows
+	[ "$(quern view --count a.arrows)" = 4 ]
+	[ "$(quern view --format jsonl --columns id,words,reason a.arrows | sed -n 3p)" = '{"id":"c","words":2.0,"reason":"min_chars"}' ]
+	quern view --format jsonl --columns id,text a.arrows >with
+	quern view --format jsonl --columns id,text docs.jsonl >without
+	cmp with without
+	quern view --schema a.arrows | grep -q 'dup_10_gram_chars'
+	quern clean -q --annotate --preset gopher-dolma docs.jsonl | quern view --schema | grep -q 'dolma_median_word_chars'
+	status 3 quern clean -q --annotate a.arrows
+	says "column 'chars' already"
+	quern clean -q --annotate chat.jsonl | quern view --format jsonl --columns id,reason >chat
+	[ "$(sed -n 2p chat)" = '{"id":"empty","reason":"chat_empty_turn"}' ]
+}
+
+@test "clean: conditions over columns and statistics" {
+	[ "$(quern clean -q --format jsonl --preset none --keep-if 'chars > 5 and id != "a"' docs.jsonl | ids)" = "c d" ]
+	[ "$(quern clean -q --format jsonl --preset none --drop-if 'words < 5' --drop-if 'text =~ "miller"' docs.jsonl | ids)" = "a" ]
+	[ "$(quern clean -q --format jsonl --preset chat --keep-if 'chars > 10 and len(messages) == 2' chat.jsonl | ids)" = "ok" ]
+	status 2 quern clean --drop-if 'wrds < 5' docs.jsonl
+	says "no column 'wrds'; there are id, text, chars, words"
+	status 2 quern clean --keep-if 'words <' docs.jsonl
+}
+
+@test "clean: --replace, and a pattern that blows its limit rejects the row" {
+	quern clean -q --format jsonl --preset none --replace '(\w+)@(\w+)=>$2 at $1' --replace 'too=>very' docs.jsonl >out
+	grep -qF 'Write to mill at miller.example' out
+	grep -qF '"text":"very short"' out
+	printf '{"id":"bomb","text":"%s"}\n{"id":"fine","text":"b"}\n' "$(printf 'a%.0s' $(seq 60))" >bomb.jsonl
+	quern clean -q --format jsonl --preset none --replace '(?:a|aa|a?)*+=>x' bomb.jsonl >out
+	timeout 20 "$BIN/quern" clean -q --format jsonl --preset none --replace '^(a?){60}a{60}$=>x' --rejects bad bomb.jsonl >out
+	timeout 60 "$BIN/quern" clean -q --format jsonl --preset none --replace '^(a+)+$(?<=b)=>x' --rejects bad bomb.jsonl >out
+	[ "$(ids <out)" = fine ]
+	grep -q '"id":"bomb".*"reason":"replace_limit"' bad
+	status 2 quern clean --replace '(=>x' docs.jsonl
+	status 2 quern clean --replace 'a' docs.jsonl
+	says 'REGEX=>TEXT'
+	status 2 quern clean --replace 'a=>${' docs.jsonl
+}
+
+@test "clean: personal data by kind: masked, counted or a reason to drop" {
+	printf '%s\n' '{"id":"p","text":"Card 4111 1111 1111 1111, mail a@b.cd, call +49 30 1234567."}' '{"id":"q","text":"Nothing here."}' >pii.jsonl
+	quern clean -q --format jsonl --preset none --pii mask pii.jsonl >out
+	grep -qF '"text":"Card [CARD], mail [EMAIL], call [PHONE]."' out
+	quern clean -q --format jsonl --preset none --pii mask --pii-kinds card,phone pii.jsonl >out
+	grep -qF '"text":"Card [CARD], mail a@b.cd, call [PHONE]."' out
+	quern clean -q --format jsonl --preset none --pii tag pii.jsonl >out
+	grep -qF '"pii":"{\"email\":1,\"phone\":1,\"card\":1}"' out
+	grep -qF '{"id":"q","text":"Nothing here."}' out
+	[ "$(quern clean -q --format jsonl --preset none --pii drop --pii-kinds key,iban pii.jsonl | ids)" = "p q" ]
+	[ "$(quern clean -q --format jsonl --preset none --pii drop pii.jsonl | ids)" = "q" ]
+	status 2 quern clean --pii mask --pii-kinds mail pii.jsonl
+	says 'email, ip, phone'
+	status 2 quern clean --pii-kinds email pii.jsonl
+}
+
+@test "clean: rules of conversations" {
+	cat >c.jsonl <<'EOF'
+{"id":"refusal","messages":[{"role":"user","content":"Tell me."},{"role":"assistant","content":"I'm sorry, but as an AI language model I cannot."}]}
+{"id":"same","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"Yes."},{"role":"user","content":"b"},{"role":"assistant","content":"Yes."}]}
+{"id":"loop","messages":[{"role":"user","content":"Go on."},{"role":"assistant","content":"one two three four five one two three four five one two three four five one two three four five"}]}
+{"id":"change","messages":[{"role":"user","content":"Where does the mill stand, and why do the people of the village always come to it with their grain?"},{"role":"assistant","content":"Die Mühle steht am Fluss, und die Leute aus dem Dorf sind schon immer mit ihrem Korn zu ihr gekommen."}]}
+{"id":"fine","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"And?"},{"role":"assistant","content":"It stands."}]}
+EOF
+	printf '# canned\n(?i)\\bas an ai\\b\n' >canned
+	quern clean -q --format jsonl --refusals canned --rule chat_same_answer --rule chat_repetitive --rule chat_language_change --rejects bad c.jsonl >out
+	[ "$(ids <out)" = fine ]
+	for want in '"refusal".*chat_refusal' '"same".*chat_same_answer' '"loop".*chat_repetitive' '"change".*chat_language_change'; do
+		grep -q "$want" bad || { echo "not there: $want"; cat bad; return 1; }
+	done
+	[ "$(quern clean -q --format jsonl c.jsonl | ids)" = "refusal same loop change fine" ]
+	[ "$(quern clean -q --format jsonl --rule chat_min_answer=5 c.jsonl | ids)" = "refusal loop change fine" ]
+	status 2 quern clean --rule chat_refusal c.jsonl
+	says '--refusals FILE'
+	printf '(\n' >canned
+	status 3 quern clean --refusals canned c.jsonl
+	says 'canned: line 1'
+}
+
+@test "clean: presets that reproduce another program take texts as they are" {
+	printf '{"id":"x","text":"%s the of e\\u0301 here.  "}\n' "$(for i in $(seq 70); do printf 'w%sx ' "$i"; done)" >x.jsonl
+	quern clean -q --format jsonl --preset gopher x.jsonl >out
+	cmp <(quern view --format jsonl x.jsonl) out
+	quern clean -q --format jsonl --preset gopher --repair yes x.jsonl | grep -q 'é here'
+	status 2 quern clean --preset gopher --nfkc x.jsonl
+	says '--repair yes'
+	quern clean -q --format jsonl --preset none <<<'{"id":"m","text":"cafÃ© itâ€™s"}' | grep -qF '"text":"café it’s"'
+	quern clean -q --format jsonl --preset none --keep-mojibake <<<'{"id":"m","text":"cafÃ©"}' | grep -qF '"text":"cafÃ©"'
+	quern clean -q --format jsonl --preset none --join-hyphens <<<'{"id":"m","text":"exam-\nple"}' | grep -qF '"text":"example"'
+}
+
 @test "clean: same bytes for any number of threads" {
 	for i in $(seq 300); do sed "s/\"id\":\"/&$i-/" docs.jsonl; done >many.jsonl
 	same_bytes_for_any_j many.jsonl clean --pii mask
+	same_bytes_for_any_j many.jsonl clean --annotate --pii tag
+	quern clean -q -j1 --preset datatrove-0.10 --rejects r1 --stats s1 many.jsonl >o1
+	quern clean -q -j2 --preset datatrove-0.10 --rejects r2 --stats s2 many.jsonl >o2
+	cmp r1 r2 && cmp <(grep -v 'seconds\|peak' s1) <(grep -v 'seconds\|peak' s2)
 }
 
 @test "clean: survives the battery" {
 	hostile docs.arrows clean
+}
+
+@test "clean: language by a fastText model" {
+	local lid=$BATS_TEST_DIRNAME/data/lid
+	printf '%s\n' '{"id":"en","text":"the people come to the river"}' '{"id":"fr","text":"le grain du village"}' '{"id":"none","text":"xyzzy"}' >l.jsonl
+	quern clean -q --format jsonl --preset none --lid-model "$lid/words.bin" --lang en,fr=0.9 --rejects bad l.jsonl >out
+	[ "$(ids <out)" = "en fr" ]
+	grep -q '"id":"none".*"reason":"language".*"threshold":0.9' bad
+	[ "$(quern clean -q --format jsonl --preset none --lid-model "$lid/norms.ftz" --lang en=0.3 l.jsonl | ids)" = "en" ]
+	status 2 quern clean --lid-model "$lid/words.bin" l.jsonl
+	says 'wants --lang'
+	status 2 quern clean --lid-model "$lid/words.bin" --lang es l.jsonl
+	says "no label 'es'"
+	head -c 1000 "$lid/words.bin" >cut.bin
+	status 3 quern clean --lid-model cut.bin --lang en l.jsonl
+	says 'cut.bin: a damaged or cut-off fastText model'
+	status 3 quern clean --lid-model l.jsonl --lang en l.jsonl
+	says 'not a fastText model'
 }

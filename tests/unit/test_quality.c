@@ -3,18 +3,19 @@
 
 #include "text/lang.h"
 #include "text/quality.h"
-#include "text/unicode.h"
+#include "text/repair.h"
+#include "text/stop_words.h"
 
-static struct quality_scratch *scratch;
+static struct text_stats *stats;
 
 /* The reason by which one rule rejects a text, or "". */
 static const char *reason(const char *rule, const char *text)
 {
-	struct quality q = {0};
-	size_t n = strlen(text);
+	struct quality q = {.words = WORDS_SPACE};
 	assert_int_equal(quality_set(&q, rule, NULL), OK);
-	const char *r = quality_judge(&q, &text, &n, scratch);
-	return r ? r : "";
+	text_stats_set(stats, text, strlen(text));
+	struct verdict v = quality_judge(&q, stats, NULL, NULL);
+	return v.rule < 0 ? "" : quality_reason(&q, v.rule);
 }
 
 #define PASSES(rule, text) assert_string_equal(reason(rule, text), "")
@@ -64,18 +65,35 @@ static void repetition_counts_second_copies(void **state)
 
 static void c4_keeps_the_lines_that_are_sentences(void **state)
 {
-	struct quality q = {0};
-	const char *text = "Home\nOne two three.[1]\nNo end here\nEnable JavaScript to read on.\nTwo words.\nIt is \"so\"\n";
-	size_t n = strlen(text);
+	struct quality q = {.words = WORDS_SPACE};
+	const char *text = "Home\nOne two three.[1]\nNo end here\nEnable JavaScript to read on.\nTwo words.\nIt is \"so\"\n", *kept;
+	size_t n;
+	int64_t seen[1] = {0}, hit[1] = {0};
 	(void)state;
 	assert_int_equal(quality_set(&q, "c4_lines", NULL), OK);
-	assert_null(quality_judge(&q, &text, &n, scratch));
+	text_stats_set(stats, text, strlen(text));
+	assert_int_equal(quality_judge(&q, stats, seen, hit).rule, -1);
+	kept = text_stats_text(stats, &n);
 	assert_int_equal(n, strlen("One two three.\nIt is \"so\""));
-	assert_memory_equal(text, "One two three.\nIt is \"so\"", n);
+	assert_memory_equal(kept, "One two three.\nIt is \"so\"", n);
+	assert_int_equal(seen[0] + hit[0], 2);
 	FAILS("lorem_ipsum", "xx Lorem IPSUM");
+	PASSES("lorem_ipsum", "lorem  ipsum lore");
 	FAILS("curly_bracket", "if {");
 	PASSES("too_few_sentences=2", "One. Two.");
+	PASSES("too_few_sentences=2", "Good day\nto you");
 	FAILS("too_few_sentences=3", "One. Two 3.5 four.");
+}
+
+static void sentences_end_behind_terminals(void **state)
+{
+	static const struct { const char *text; int64_t n; } cases[] = {
+		{"", 0}, {" \n", 0}, {"one", 1}, {"One. Two", 2}, {"3.5 and U.S. too", 2}, {"\"Why?\" he said... Well!", 3}, {"(So.) It is.", 2},
+		{"磨坊。河边！", 2}, {"他说：“好。”然后走了。", 2}, {"...", 1}, {"a.b", 1}, {"Yes?! No.", 2},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(words_sentences(cases[i].text, strlen(cases[i].text)), cases[i].n);
 }
 
 static void fineweb_rules_count_lines(void **state)
@@ -95,29 +113,116 @@ static void presets_and_names(void **state)
 	struct error err;
 	(void)state;
 	assert_int_equal(quality_preset(&q, "gopher", NULL), OK);
-	assert_int_equal(q.n, 23);
-	const char *empty = "";
-	size_t n = 0;
-	assert_string_equal(quality_judge(&q, &empty, &n, scratch), "gopher_short_doc");
+	assert_int_equal(q.n, 24);
 	assert_int_equal(quality_preset(&q, "nosuch", &err), ERR_USAGE);
+	assert_non_null(strstr(err.text, "fineweb-v1"));
+	assert_int_equal(quality_set(&q, "gopher_shortdoc", &err), ERR_USAGE);
+	assert_non_null(strstr(err.text, "gopher_short_doc"));
 	assert_int_equal(quality_set(&q, "min_chars=", NULL), ERR_USAGE);
 	assert_int_equal(quality_set(&q, "min_chars=nan", NULL), ERR_USAGE);
 	assert_int_equal(quality_set(&q, "=1", NULL), ERR_USAGE);
 	assert_int_equal(quality_remove(&q, "gopher_short_doc", NULL), OK);
-	assert_int_equal(q.n, 22);
+	assert_int_equal(q.n, 23);
+	assert_int_equal(quality_remove(&q, "gopher_short_doc", &err), ERR_USAGE);
+	for (int k = 0; k < N_STATS; k++)
+		assert_int_equal(stat_find(stat_name((enum stat)k), strlen(stat_name((enum stat)k))), k);
+}
+
+/* What text_repair_as makes of a text. */
+static void repairs(struct repair how, const char *in, const char *want)
+{
+	struct buf out = {0};
+	bool changed = text_repair_as(&how, in, strlen(in), &out);
+	assert_string_equal(out.data ? out.data : "", want);
+	assert_int_equal(changed, strcmp(in, want) != 0);
+	buf_release(&out);
 }
 
 static void text_is_repaired(void **state)
 {
+	const struct repair plain = {0}, nfkc = {.nfkc = true}, hyphens = {.hyphens = true};
 	struct buf out = {0};
-	static const char in[] = "\r\n\xef\xbb\xbf" "e\xcc\x81 \t\r\nb\x01\xc2\x85\n\n\nc\xc2\xa0\n ";
 	(void)state;
-	text_repair(in, sizeof(in) - 1, &out);
-	assert_string_equal(out.data, "\xc3\xa9\nb\n\nc");
-	buf_clear(&out);
+	repairs(plain, "\r\n\xef\xbb\xbf" "e\xcc\x81 \t\r\nb\x01\xc2\x85\n\n\nc\xc2\xa0\n ", "\xc3\xa9\nb\n\nc");
+	repairs(plain, "", "");
+	repairs(plain, "as it is\n\nit stays", "as it is\n\nit stays");
+	repairs(plain, "a \xc2\xa0 \xc2\xa0\nb", "a\nb");
+	repairs(plain, "ﬁ²ｶﾞ", "ﬁ²ｶﾞ");
+	repairs(nfkc, "ﬁ²ｶﾞ", "fi2ガ");
+	repairs(plain, "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab x", "한 x");                       /* jamo compose */
+	repairs(plain, "x\xcc\xa3\xcc\x87 \xe2\x84\xab", "\xe1\xba\x8b\xcc\xa3 Å");               /* one mark over another; a singleton */
+	repairs(plain, "s\xcc\x87\xcc\xa3", "\xe1\xb9\xa9");                                     /* marks in order */
+	repairs(plain, "exam-\nple", "exam-\nple");
+	repairs(hyphens, "exam-\nple, exam\xc2\xad\nple", "example, example");
+	repairs(hyphens, "1-\n2 Anna-\nLena a -\nb", "1-\n2 Anna-\nLena a -\nb");
+	repairs(plain, "soft\xc2\xadhy", "softhy");
 	assert_int_equal(text_append_valid(&out, "a\xff\xed\xa0\x80z", 6), 4);
 	assert_int_equal(text_valid_prefix(out.data, out.len), out.len);
 	buf_release(&out);
+}
+
+static void mojibake_is_read_back(void **state)
+{
+	const struct repair how = {.mojibake = true};
+	static const char *const good[] = {
+		"Déjà vu à « Genève », été » où", "„MENÜ“ und „CAFÉ“", "“Übung” – Größe…", "IRMÃ JOÃO É»", "naïve café №", "Ã", "â", "Â", "åéî", "日本語", "ÿþý",
+		"très bien à « moi »", "ÄÖÜ äöü ß", "Ð¿", "ÀÉÎ", "it’s “so”",
+	};
+	(void)state;
+	repairs(how, "cafÃ©", "café");
+	repairs(how, "itâ€™s â€œsoâ€\xc2\x9d", "it’s “so”");
+	repairs(how, "itÃ¢â‚¬â„¢s", "it’s");
+	repairs(how, "Ð¼Ð¸Ñ€", "мир");
+	repairs(how, "ä½\xc2\xa0å¥½", "你好");
+	repairs(how, "ðŸ˜€ fun", "😀 fun");
+	repairs(how, "Å‚ Ä™ Å›", "ł ę ś");
+	repairs(how, "20Â°C Â£5", "20°C £5");
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		repairs(how, good[i], good[i]);
+}
+
+/* Words with | between them. */
+static void words_of(enum splitter how, const char *text, const char *want)
+{
+	struct spans w = {0};
+	struct buf b = {0};
+	words_split(how, text, strlen(text), &w);
+	for (int64_t i = 0; i < w.n; i++)
+		buf_printf(&b, "%s%.*s", i ? "|" : "", (int)w.v[i].len, text + w.v[i].from);
+	assert_string_equal(b.data ? b.data : "", want);
+	spans_release(&w);
+	buf_release(&b);
+}
+
+static void words_are_unicodes(void **state)
+{
+	(void)state;
+	words_of(WORDS_UNICODE, "", "");
+	words_of(WORDS_UNICODE, " \t\r\n", "");
+	words_of(WORDS_UNICODE, "The quick (\"brown\") fox can't jump 32.3 feet, right?", "The|quick|(|\"|brown|\"|)|fox|can't|jump|32.3|feet|,|right|?");
+	words_of(WORDS_UNICODE, "a_b1 'tis 1,000.5 e.g. 5' x:y", "a_b1|'|tis|1,000.5|e.g|.|5|'|x:y");
+	words_of(WORDS_UNICODE, "磨坊 カタカナひら", "磨|坊|カタカナ|ひ|ら");
+	words_of(WORDS_UNICODE, "กินที่", "กิ|น|ที่");
+	words_of(WORDS_UNICODE, "Größe naïve", "Größe|naïve");
+	words_of(WORDS_UNICODE, "🇩🇪🇫🇷 👨‍👩‍👧", "🇩🇪|🇫🇷|👨‍👩‍👧");
+	words_of(WORDS_UNICODE, "don’t a’", "don’t|a|’");
+	words_of(WORDS_SPACE, "The (\"brown\") fox, can't", "The|(\"brown\")|fox,|can't");
+}
+
+static void stop_words_of_many_languages(void **state)
+{
+	static const char *const prose[] = {
+		"The mill stands by the river and they come to it with their grain", "磨坊在河边，人们总是来到这里的。", "Die Leute kommen mit dem Korn und sie warten in der Schlange",
+		"Мельница стоит у реки, и люди приходят к ней с зерном", "この村の人は水車に来る", "الناس يأتون إلى هذه الطاحونة من كل مكان",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(prose) / sizeof(prose[0]); i++) {
+		text_stats_set(stats, prose[i], strlen(prose[i]));
+		assert_true(text_stats_get(stats, STAT_STOP_WORD_SHARE, WORDS_UNICODE) > 0.15);
+	}
+	text_stats_set(stats, "Router modem WLAN XR-500 black 24V", 34);
+	assert_true(text_stats_get(stats, STAT_STOP_WORD_SHARE, WORDS_UNICODE) == 0);
+	assert_int_equal(stop_words_of("zzz", 3), 0);
 }
 
 static void words_are_pythons(void **state)
@@ -151,10 +256,12 @@ int main(void)
 		cmocka_unit_test(gopher_rules_hold_at_their_thresholds), cmocka_unit_test(repetition_counts_second_copies),
 		cmocka_unit_test(c4_keeps_the_lines_that_are_sentences), cmocka_unit_test(fineweb_rules_count_lines),
 		cmocka_unit_test(presets_and_names), cmocka_unit_test(text_is_repaired), cmocka_unit_test(words_are_pythons),
+		cmocka_unit_test(mojibake_is_read_back), cmocka_unit_test(words_are_unicodes), cmocka_unit_test(stop_words_of_many_languages),
+		cmocka_unit_test(sentences_end_behind_terminals),
 		cmocka_unit_test(languages_are_told_apart),
 	};
-	scratch = quality_scratch_open();
+	stats = text_stats_open();
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	quality_scratch_close(scratch);
+	text_stats_close(stats);
 	return failed;
 }

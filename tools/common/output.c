@@ -22,10 +22,14 @@ enum status tool_open_rejects(struct tool *t, struct error *err)
 		schema_add_spec(s, "id: utf8");
 		schema_add_spec(s, "text: large_utf8");
 	}
-	int old = schema_find(s, "reason");
-	if (old >= 0)
-		schema_remove(s, old);
-	schema_add_spec(s, "reason: utf8");
+	static const char *const columns[][2] = {{"reason", "reason: utf8"}, {"rule", "rule: utf8"}, {"value", "value: float64?"},
+						 {"threshold", "threshold: float64?"}};
+	for (int i = 0; i < (t->measures ? 4 : 1); i++) {
+		int old = schema_find(s, columns[i][0]);
+		if (old >= 0)
+			schema_remove(s, old);
+		schema_add_spec(s, columns[i][1]);
+	}
 	struct writer_options o = tool_writer_options(t);
 	enum kind k = t->inputs ? t->inputs->kind : KIND_DOCUMENTS;
 	return writer_open(&t->rejects, t->rejects_path, s, k, &t->prov, &o, err);
@@ -43,16 +47,45 @@ enum status tool_write(struct tool *t, struct batch *b, struct error *err)
 	return writer_write(t->out, b, err);
 }
 
+/* The row's own columns, before the last n. */
+static void copy_row(struct tool *t, struct batch *b, int64_t row, int n)
+{
+	const struct schema *s = writer_schema(t->rejects);
+	for (int i = 0; i + n < s->n_fields; i++)
+		column_copy(builder_column(writer_builder(t->rejects), i), batch_column(b, s->fields[i].name), row);
+}
+
 enum status tool_reject(struct tool *t, struct batch *b, int64_t row, const char *reason, struct error *err)
 {
 	provenance_reject(&t->prov, reason, 1);
 	if (!t->rejects)
 		return OK;
+	copy_row(t, b, row, 1);
+	column_str(builder_column(writer_builder(t->rejects), writer_schema(t->rejects)->n_fields - 1), reason);
+	return writer_row(t->rejects, err);
+}
+
+static void number_or_null(struct column *c, double v)
+{
+	if (v == v)
+		column_double(c, v);
+	else
+		column_null(c);
+}
+
+enum status tool_reject_measured(struct tool *t, struct batch *b, int64_t row, const char *reason, const char *rule, double value,
+				 double threshold, struct error *err)
+{
+	provenance_reject(&t->prov, reason, 1);
+	if (!t->rejects)
+		return OK;
 	struct builder *out = writer_builder(t->rejects);
-	const struct schema *s = writer_schema(t->rejects);
-	for (int i = 0; i + 1 < s->n_fields; i++)
-		column_copy(builder_column(out, i), batch_column(b, s->fields[i].name), row);
-	column_str(builder_column(out, s->n_fields - 1), reason);
+	int last = writer_schema(t->rejects)->n_fields - 1;
+	copy_row(t, b, row, 4);
+	column_str(builder_column(out, last - 3), reason);
+	column_str(builder_column(out, last - 2), rule);
+	number_or_null(builder_column(out, last - 1), value);
+	number_or_null(builder_column(out, last), threshold);
 	return writer_row(t->rejects, err);
 }
 

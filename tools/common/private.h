@@ -6,6 +6,7 @@
 
 struct stat_entry {
 	char *key, *json;
+	bool table;                  /* not for the summary's words */
 };
 
 struct tool_private {

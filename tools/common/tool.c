@@ -133,7 +133,13 @@ static void add_stat(struct tool *t, const char *key, char *json)
 			return;
 		}
 	MEM_PUSH_ROOM(p->stats, p->n_stats, p->cap_stats);
-	p->stats[p->n_stats++] = (struct stat_entry){mem_strdup(key), json};
+	p->stats[p->n_stats++] = (struct stat_entry){mem_strdup(key), json, false};
+}
+
+void tool_stat_table(struct tool *t, const char *key, const char *json)
+{
+	add_stat(t, key, mem_strdup(json));
+	t->priv->stats[t->priv->n_stats - 1].table = true;
 }
 
 void tool_stat_int(struct tool *t, const char *key, int64_t v)
@@ -255,7 +261,8 @@ static void summary_words(struct tool *t, struct buf *out, double seconds)
 	if (t->prov.n_reasons)
 		buf_char(out, ')');
 	for (int i = 0; i < t->priv->n_stats; i++)
-		buf_printf(out, "%s%s %s", out->len ? ", " : "", t->priv->stats[i].key, t->priv->stats[i].json);
+		if (!t->priv->stats[i].table)
+			buf_printf(out, "%s%s %s", out->len ? ", " : "", t->priv->stats[i].key, t->priv->stats[i].json);
 	buf_printf(out, "%s%.2f s, peak %.0f MB", out->len ? "; " : "", seconds, (double)mem_peak() / 1e6);
 }
 

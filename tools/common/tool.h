@@ -26,6 +26,7 @@ struct tool {
 	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none. Its rows replace common ones of their name */
 	int min_operands, max_operands; /* max -1 = any */
 	bool needs_output;           /* -o is required (model directories) */
+	bool measures;               /* rejects also tell the rule, what it measured and its threshold: tool_reject_measured */
 
 	/* From here on filled by tool_start. */
 	struct opt_list files;       /* the operands */
@@ -81,10 +82,11 @@ enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k
 /* Opens --rejects, if given, for a tool that has no such output (a report); tool_open_output does it by itself. */
 enum status tool_open_rejects(struct tool *t, struct error *err);
 enum status tool_write(struct tool *t, struct batch *b, struct error *err);
-/* Opens --rejects, for tools whose output is no stream (tool_open_output does it for the others). */
-enum status tool_open_rejects(struct tool *t, struct error *err);
 /* Counts a dropped row under its reason and, with --rejects, keeps it with its columns and "reason". */
 enum status tool_reject(struct tool *t, struct batch *b, int64_t row, const char *reason, struct error *err);
+/* As tool_reject, for a tool with `measures`: the columns rule, value and threshold say what decided. NaN is null. */
+enum status tool_reject_measured(struct tool *t, struct batch *b, int64_t row, const char *reason, const char *rule, double value,
+				 double threshold, struct error *err);
 /* As tool_reject for a row that never became a batch row (a bad line): text is kept in column "text". */
 enum status tool_reject_text(struct tool *t, const char *id, const char *text, size_t n, const char *reason,
 			     struct error *err);
@@ -106,6 +108,8 @@ enum status tool_filter(struct tool *t, const struct filter *f, struct error *er
 void tool_stat_int(struct tool *t, const char *key, int64_t v);
 void tool_stat_double(struct tool *t, const char *key, double v);
 void tool_stat_string(struct tool *t, const char *key, const char *v);
+/* A table, as JSON text, for --stats alone. */
+void tool_stat_table(struct tool *t, const char *key, const char *json);
 /* A line on stderr unless --quiet. */
 void tool_say(struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void tool_warn(struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

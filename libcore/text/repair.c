@@ -1,0 +1,230 @@
+/* repair.c - see repair.h. */
+#include "text/repair.h"
+
+#include "text/mojibake.h"
+#include "text/unicode.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+/* --- normal form C, only around characters that may change ---------------------------------------- */
+
+static uint8_t unstable[65536 / 8];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Whether the character may change, or change with the one before it, by NFC. */
+static bool may_change(uint32_t c)
+{
+	const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+	if (p->combining_class || (p->comb_index != UINT16_MAX && (p->comb_index & 0x8000)))
+		return true;
+	if ((c >= 0x1160 && c < 0x1200) || (c >= 0xd7b0 && c < 0xd800))
+		return true;                 /* vowels and finals of Korean syllables */
+	if (p->decomp_seqindex == UINT16_MAX || p->decomp_type != 0 || (c >= 0xac00 && c < 0xd7a4))
+		return false;
+	utf8proc_uint8_t s[5] = {0}, *nfc = NULL;
+	utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)c, s);
+	bool same = utf8proc_map(s, n, &nfc, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == n && memcmp(nfc, s, (size_t)n) == 0;
+	free(nfc);
+	return !same;
+}
+
+static void fill_unstable(void)
+{
+	for (uint32_t c = 0x300; c < 65536; c++)
+		if ((c < 0xd800 || c > 0xdfff) && may_change(c))
+			unstable[c / 8] |= (uint8_t)(1u << c % 8);
+}
+
+static bool is_unstable(uint32_t c)
+{
+	return c >= 0x300 && (c < 65536 ? unstable[c / 8] >> c % 8 & 1 : may_change(c));
+}
+
+/* Appends s[0..n) as utf8proc maps it; as it is where that fails. */
+static void append_mapped(const char *s, size_t n, utf8proc_option_t how, struct buf *out)
+{
+	utf8proc_uint8_t *mapped = NULL;
+	utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &mapped, how);
+	if (len >= 0)
+		buf_add(out, mapped, (size_t)len);
+	else
+		buf_add(out, s, n);
+	free(mapped);
+}
+
+#define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
+
+/* Whether all bytes are below the limit, which is at least 0x80. */
+static bool is_plain(const char *s, size_t n, unsigned limit)
+{
+	for (size_t i = 0; i < n;) {
+		uint64_t v;
+		if (i + 8 <= n && (memcpy(&v, s + i, 8), (v & EIGHT(0x80)) == 0))
+			i += 8;
+		else if ((unsigned char)s[i++] >= limit)
+			return false;
+	}
+	return true;
+}
+
+static void append_nfc(const char *s, size_t n, struct buf *out)
+{
+	size_t done = 0, last = 0;           /* copied so far; where the character before this one starts */
+	pthread_once(&once, fill_unstable);
+	for (size_t i = 0; i < n;) {
+		int len;
+		if ((unsigned char)s[i] < 0xcc) {    /* below U+0300 all is stable */
+			last = i;
+			i += (unsigned char)s[i] < 0x80 ? 1 : 2;
+			continue;
+		}
+		uint32_t c = text_decode(s + i, n - i, &len);
+		if (!is_unstable(c)) {
+			last = i;
+			i += (size_t)len;
+			continue;
+		}
+		while (i < n && is_unstable(text_decode(s + i, n - i, &len)))
+			i += (size_t)len;
+		buf_add(out, s + done, last - done);
+		append_mapped(s + last, i - last, UTF8PROC_STABLE | UTF8PROC_COMPOSE, out);
+		done = last = i;
+	}
+	buf_add(out, s + done, n - done);
+}
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+static bool is_hidden(uint32_t c)
+{
+	if (c < 0x20 || c == 0x7f)
+		return c != '\n' && c != '\t';
+	return (c > 0x7f && c < 0xa0) || c == 0x200b || c == 0x2060 || c == 0xfeff || c == 0xad;
+}
+
+static void trim_line_end(struct buf *out, size_t start)
+{
+	for (;;) {
+		if (out->len > start && (out->data[out->len - 1] == ' ' || out->data[out->len - 1] == '\t'))
+			out->len--;
+		else if (out->len >= start + 2 && memcmp(out->data + out->len - 2, "\xc2\xa0", 2) == 0)
+			out->len -= 2;       /* a no-break space is white space too */
+		else
+			return;
+	}
+}
+
+/* Bytes that are copied without a look at their character: all but controls and the first bytes of characters that may go. */
+static uint8_t copied[256];
+
+__attribute__((constructor)) static void fill_copied(void)
+{
+	for (int c = 0; c < 256; c++)
+		copied[c] = (c >= 0x20 && c != 0x7f && c != 0xc2 && c != 0xe2 && c != 0xef) || c == '\t';
+}
+
+/* The first byte from i on that is not copied; eight at a time while they are printable ASCII. */
+static size_t skip_copied(const char *s, size_t n, size_t i)
+{
+	for (;;) {
+		uint64_t v;
+		for (; i + 8 <= n; i += 8) {
+			memcpy(&v, s + i, 8);
+			/* Bytes from 0x20 to 0x7e gain the highest bit by 0x60 and not by 1. */
+			if ((v & EIGHT(0x80)) || ((v + EIGHT(0x60)) & ~(v + EIGHT(1)) & EIGHT(0x80)) != EIGHT(0x80))
+				break;
+		}
+		size_t stop = i + 8 < n ? i + 8 : n;
+		while (i < stop && copied[(unsigned char)s[i]])
+			i++;
+		if (i < stop || i == n)
+			return i;
+	}
+}
+
+/* Whether a word broken by a hyphen goes on at s: then the hyphen at the end of out and the line feed go. */
+static bool goes_on(const struct buf *out, size_t start, const char *s, size_t n)
+{
+	int len;
+	if (n == 0 || out->len < start + 2 || out->data[out->len - 1] != '-' || (unsigned char)out->data[out->len - 2] <= ' ')
+		return false;
+	size_t at = out->len - 2;
+	while (at > start && ((unsigned char)out->data[at] & 0xc0) == 0x80)
+		at--;
+	uint32_t c = text_decode(s, n, &len);
+	return text_is_alpha(text_decode(out->data + at, out->len - at, &len)) && text_is_alpha(c) &&
+	       (uint32_t)utf8proc_toupper((utf8proc_int32_t)c) != c;
+}
+
+static void repair_lines(const char *s, size_t n, bool hyphens, struct buf *out)
+{
+	int feeds = 2;                       /* line feeds just written; 2 at the start, so that none come first */
+	size_t start = out->len, first = start; /* of the current line */
+	for (size_t i = 0; i < n;) {
+		size_t run = skip_copied(s, n, i);
+		buf_add(out, s + i, run - i);
+		i = run;
+		if (i == n)
+			break;
+		int len;
+		uint32_t c = text_decode(s + i, n - i, &len);
+		if (c == '\r' || c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029) {
+			i += c == '\r' && i + 1 < n && s[i + 1] == '\n' ? 2 : (size_t)len;
+			trim_line_end(out, start);
+			if (hyphens && goes_on(out, start, s + i, n - i)) {
+				out->len--;
+				continue;
+			}
+			if (out->len > start)
+				feeds = 0;
+			if (feeds < 2) {
+				buf_char(out, '\n');
+				feeds++;
+			}
+			start = out->len;
+			continue;
+		}
+		if (c == 0xfffd && len == 1)
+			buf_add(out, "\xef\xbf\xbd", 3);
+		else if (c == 0xad && hyphens && i + 2 < n && (s[i + 2] == '\n' || s[i + 2] == '\r'))
+			buf_char(out, '-');          /* seen at its line's end it is a hyphen */
+		else if (!is_hidden(c))
+			buf_add(out, s + i, (size_t)len);
+		i += (size_t)len;
+	}
+	trim_line_end(out, start);
+	while (out->len > first && out->data[out->len - 1] == '\n')
+		out->len--;
+}
+
+bool text_repair_as(const struct repair *how, const char *s, size_t n, struct buf *out)
+{
+	struct buf lines = {0}, told = {0};
+	size_t start = out->len;
+	const char *in = s;
+	size_t n_in = n;
+	if (how->mojibake && mojibake_repair(s, n, &told)) {
+		in = told.data;
+		n_in = told.len;
+	}
+	buf_reserve(&lines, n_in + 1);
+	repair_lines(in, n_in, how->hyphens, &lines);
+	buf_reserve(out, lines.len + 1);
+	if (is_plain(lines.data, lines.len, how->nfkc ? 0x80 : 0xcc))
+		buf_add(out, lines.data, lines.len);
+	else if (how->nfkc)
+		append_mapped(lines.data, lines.len, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT, out);
+	else
+		append_nfc(lines.data, lines.len, out);
+	buf_release(&lines);
+	buf_release(&told);
+	return out->len - start != n || memcmp(out->data + start, s, n) != 0;
+}
+
+void text_repair(const char *s, size_t n, struct buf *out)
+{
+	static const struct repair plain;
+	text_repair_as(&plain, s, n, out);
+}

@@ -1,0 +1,404 @@
+/* text_stats.c - the names of the statistics and the way to each; see text_stats.h. */
+#include "text/stats_priv.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+static const struct { const char *name, *help; } infos[N_STATS] = {
+	[STAT_CHARS] = {"chars", "characters (code points)"},
+	[STAT_WORDS] = {"words", "words"},
+	[STAT_LINES] = {"lines", "lines that are not blank"},
+	[STAT_SENTENCES] = {"sentences", "sentences, line by line"},
+	[STAT_LETTER_SHARE] = {"letter_share", "letters, of the characters that are not white space"},
+	[STAT_NON_SYMBOL_WORDS] = {"non_symbol_words", "words that are not all punctuation"},
+	[STAT_MEAN_WORD_CHARS] = {"mean_word_chars", "mean length of those"},
+	[STAT_HASHES_PER_WORD] = {"hashes_per_word", "hash signs for each word"},
+	[STAT_ELLIPSES_PER_WORD] = {"ellipses_per_word", "ellipses for each word"},
+	[STAT_BULLET_LINE_SHARE] = {"bullet_line_share", "lines that begin with a bullet or hyphen"},
+	[STAT_ELLIPSIS_LINE_SHARE] = {"ellipsis_line_share", "lines that end in an ellipsis"},
+	[STAT_ALPHA_WORD_SHARE] = {"alpha_word_share", "words with a letter"},
+	[STAT_STOP_WORDS] = {"stop_words", "how many of Gopher's eight English stop words occur"},
+	[STAT_STOP_WORD_SHARE] = {"stop_word_share", "stop words of the language that has most of them, of twenty"},
+	[STAT_DUP_PARA_SHARE] = {"dup_para_share", "paragraphs that came before"},
+	[STAT_DUP_PARA_CHARS] = {"dup_para_chars", "characters in those"},
+	[STAT_DUP_LINE_SHARE] = {"dup_line_share", "lines that came before"},
+	[STAT_DUP_LINE_CHARS] = {"dup_line_chars", "characters in those"},
+	[STAT_TOP_2_GRAM] = {"top_2_gram_chars", "characters in the most frequent pair of words"},
+	[STAT_TOP_3_GRAM] = {"top_3_gram_chars", "the same of runs of 3 words"},
+	[STAT_TOP_4_GRAM] = {"top_4_gram_chars", "of 4 words"},
+	[STAT_DUP_5_GRAM] = {"dup_5_gram_chars", "characters in runs of 5 words that came before"},
+	[STAT_DUP_6_GRAM] = {"dup_6_gram_chars", "of 6 words"},
+	[STAT_DUP_7_GRAM] = {"dup_7_gram_chars", "of 7 words"},
+	[STAT_DUP_8_GRAM] = {"dup_8_gram_chars", "of 8 words"},
+	[STAT_DUP_9_GRAM] = {"dup_9_gram_chars", "of 9 words"},
+	[STAT_DUP_10_GRAM] = {"dup_10_gram_chars", "of 10 words"},
+	[STAT_LINE_END_SHARE] = {"line_end_share", "lines that end in terminal punctuation, of those not blank"},
+	[STAT_SHORT_LINE_SHARE] = {"short_line_share", "lines of at most 30 characters, of those not blank"},
+	[STAT_LINE_COPY_CHARS] = {"line_copy_chars", "characters in lines that came before, of those not line feeds"},
+	[STAT_NEWLINES_PER_WORD] = {"newlines_per_word", "line feeds for each word"},
+	[STAT_LOREM_IPSUM] = {"lorem_ipsum", "1 if there is \"lorem ipsum\""},
+	[STAT_CURLY_BRACKET] = {"curly_bracket", "1 if there is a curly bracket"},
+	[STAT_V1_NON_SYMBOL_WORDS] = {"v1_non_symbol_words", ""}, [STAT_V1_MEAN_WORD_CHARS] = {"v1_mean_word_chars", ""},
+	[STAT_V1_STOP_WORDS] = {"v1_stop_words", ""}, [STAT_V1_DUP_LINE_SHARE] = {"v1_dup_line_share", ""},
+	[STAT_V1_DUP_LINE_CHARS] = {"v1_dup_line_chars", ""}, [STAT_V1_LINE_END_SHARE] = {"v1_line_end_share", ""},
+	[STAT_V1_SHORT_LINE_SHARE] = {"v1_short_line_share", ""},
+	[STAT_DOLMA_WORDS] = {"dolma_words", ""}, [STAT_DOLMA_MEDIAN_WORD_CHARS] = {"dolma_median_word_chars", ""},
+	[STAT_DOLMA_SYMBOL_WORD_SHARE] = {"dolma_symbol_word_share", ""}, [STAT_DOLMA_ALPHA_WORD_SHARE] = {"dolma_alpha_word_share", ""},
+	[STAT_DOLMA_STOP_WORDS] = {"dolma_stop_words", ""}, [STAT_DOLMA_BULLET_LINE_SHARE] = {"dolma_bullet_line_share", ""},
+	[STAT_DOLMA_ELLIPSIS_LINE_SHARE] = {"dolma_ellipsis_line_share", ""}, [STAT_DOLMA_DUP_LINE_SHARE] = {"dolma_dup_line_share", ""},
+	[STAT_DOLMA_DUP_LINE_CHARS] = {"dolma_dup_line_chars", ""}, [STAT_DOLMA_TOP_2_GRAM] = {"dolma_top_2_gram_chars", ""},
+	[STAT_DOLMA_TOP_3_GRAM] = {"dolma_top_3_gram_chars", ""}, [STAT_DOLMA_TOP_4_GRAM] = {"dolma_top_4_gram_chars", ""},
+	[STAT_DOLMA_DUP_5_GRAM] = {"dolma_dup_5_gram_chars", ""}, [STAT_DOLMA_DUP_6_GRAM] = {"dolma_dup_6_gram_chars", ""},
+	[STAT_DOLMA_DUP_7_GRAM] = {"dolma_dup_7_gram_chars", ""}, [STAT_DOLMA_DUP_8_GRAM] = {"dolma_dup_8_gram_chars", ""},
+	[STAT_DOLMA_DUP_9_GRAM] = {"dolma_dup_9_gram_chars", ""}, [STAT_DOLMA_DUP_10_GRAM] = {"dolma_dup_10_gram_chars", ""},
+};
+
+const char *stat_name(enum stat which)
+{
+	return infos[which].name;
+}
+
+const char *stat_help(enum stat which)
+{
+	return infos[which].help;
+}
+
+int stat_find(const char *name, size_t n)
+{
+	for (int i = 0; i < N_STATS; i++)
+		if (strlen(infos[i].name) == n && memcmp(infos[i].name, name, n) == 0)
+			return i;
+	return -1;
+}
+
+/* --- the text --------------------------------------------------------------------------------- */
+
+struct text_stats *text_stats_open(void)
+{
+	return mem_zalloc(sizeof(struct text_stats));
+}
+
+void text_stats_close(struct text_stats *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < N_SPLITTERS; i++) {
+		struct word_stats *w = &t->words[i];
+		spans_release(&w->words);
+		buf_release(&w->stream);
+		mem_free(w->hash);
+		mem_free(w->chars_to);
+		mem_free(w->stream_at);
+		mem_free(w->candidates);
+	}
+	spans_release(&t->pieces);
+	spans_release(&t->c4.lines);
+	buf_release(&t->rewritten);
+	seen_release(&t->seen);
+	mem_free(t->key);
+	mem_free(t->at);
+	mem_free(t->entry);
+	mem_free(t->repeated);
+	mem_free(t);
+}
+
+static void start(struct text_stats *t, const char *s, size_t n)
+{
+	t->s = s;
+	t->n = n;
+	t->scanned = t->have_lines = t->have_ends = false;
+	memset(t->have, 0, sizeof(t->have));
+	for (int i = 0; i < N_SPLITTERS; i++)
+		t->words[i].split = t->words[i].looked = t->words[i].chained = t->words[i].streamed = false;
+}
+
+void text_stats_set(struct text_stats *t, const char *s, size_t n)
+{
+	start(t, s, n);
+	t->c4.done = false;
+}
+
+const char *text_stats_text(const struct text_stats *t, size_t *n)
+{
+	*n = t->n;
+	return t->s;
+}
+
+bool text_has_behind(const char *s, size_t n, int byte, const char *before, size_t n_before)
+{
+	for (const char *p = s, *end = s + n; (p = memchr(p, byte, (size_t)(end - p))); p++)
+		if ((size_t)(p - s) >= n_before && memcmp(p - n_before, before, n_before) == 0)
+			return true;
+	return false;
+}
+
+/* One look at every byte: is all ASCII, and does a line end in another way than by a line feed? */
+void scan_text(struct text_stats *t)
+{
+	if (t->scanned)
+		return;
+	uint64_t high = 0, odd = 0;
+	size_t i = 0;
+	for (; i + 8 <= t->n; i += 8) {
+		uint64_t v, low;
+		memcpy(&v, t->s + i, 8);
+		high |= v;
+		low = ~((v & 0x7f7f7f7f7f7f7f7fu) + 0x6060606060606060u) & 0x8080808080808080u;   /* bytes below 0x20 */
+		if (low & ~v)
+			for (int k = 0; k < 8; k++) {
+				unsigned c = (unsigned char)t->s[i + (size_t)k];
+				odd |= (c >= 0x0b && c <= 0x0d) || (c >= 0x1c && c <= 0x1e);
+			}
+	}
+	for (; i < t->n; i++) {
+		unsigned c = (unsigned char)t->s[i];
+		high |= (uint64_t)c;
+		odd |= (c >= 0x0b && c <= 0x0d) || (c >= 0x1c && c <= 0x1e);
+	}
+	t->ascii = (high & 0x8080808080808080u) == 0;
+	t->odd_breaks = odd || (!t->ascii && (text_has_behind(t->s, t->n, 0x85, "\xc2", 1) ||
+					     text_has_behind(t->s, t->n, 0xa8, "\xe2\x80", 2) || text_has_behind(t->s, t->n, 0xa9, "\xe2\x80", 2)));
+	t->chars = t->ascii ? (double)t->n : (double)text_length(t->s, t->n);
+	t->scanned = true;
+}
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+static double share(double part, double all)
+{
+	return all > 0 ? part / all : (double)NAN;
+}
+
+/* Non-overlapping occurrences, as str.count. */
+static double count_of(const struct text_stats *t, const char *what)
+{
+	size_t len = strlen(what);
+	const char *s = t->s, *end = t->s + t->n;
+	double count = 0;
+	for (const char *p; s < end && (p = memchr(s, *what, (size_t)(end - s)));) {
+		bool found = (size_t)(end - p) >= len && memcmp(p, what, len) == 0;
+		count += found;
+		s = p + (found ? len : 1);
+	}
+	return count;
+}
+
+/* The first copy of runs of line feeds parts pieces: re.split("\n{run,}"). */
+static void split_runs(struct text_stats *t, size_t from, size_t to, size_t run)
+{
+	size_t begin = from;
+	t->pieces.n = 0;
+	for (const char *p; from < to && (p = memchr(t->s + from, '\n', to - from));) {
+		size_t i = (size_t)(p - t->s), k = i;
+		while (k < to && t->s[k] == '\n')
+			k++;
+		if (k - i >= run) {
+			spans_add(&t->pieces, begin, i - begin);
+			begin = k;
+		}
+		from = k;
+	}
+	spans_add(&t->pieces, begin, to - begin);
+}
+
+/* Share of the pieces that came before, and of the text's characters that they have. */
+static void count_copies(struct text_stats *t, enum stat pieces, enum stat chars)
+{
+	double copies = 0, copy_chars = 0;
+	seen_start(&t->seen, t->pieces.n);
+	for (int64_t i = 0; i < t->pieces.n; i++) {
+		const char *s = t->s + t->pieces.v[i].from;
+		size_t n = t->pieces.v[i].len;
+		if (seen_count(&t->seen, hash64(s, n))) {
+			copies++;
+			copy_chars += piece_chars(t, s, n);
+		}
+	}
+	for (int k = 0; k < N_SPLITTERS; k++) {
+		t->have[k][pieces] = t->have[k][chars] = true;
+		t->value[k][pieces] = share(copies, (double)t->pieces.n);
+		t->value[k][chars] = share(copy_chars, t->chars);
+	}
+}
+
+static void count_pieces(struct text_stats *t, enum stat which)
+{
+	if (which == STAT_DUP_PARA_SHARE || which == STAT_DUP_PARA_CHARS) {
+		struct span all = text_strip(t->s, t->n);
+		split_runs(t, all.from, (size_t)all.from + all.len, 2);
+		count_copies(t, STAT_DUP_PARA_SHARE, STAT_DUP_PARA_CHARS);
+	} else if (which == STAT_DUP_LINE_SHARE || which == STAT_DUP_LINE_CHARS) {
+		split_runs(t, 0, t->n, 1);
+		count_copies(t, STAT_DUP_LINE_SHARE, STAT_DUP_LINE_CHARS);
+	} else {
+		t->pieces.n = 0;
+		split_lines(t, &t->pieces);
+		count_copies(t, STAT_V1_DUP_LINE_SHARE, STAT_V1_DUP_LINE_CHARS);
+	}
+}
+
+#define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
+
+/* Of eight ASCII bytes, 0x80 where one is at least lo and at most hi. */
+static uint64_t in_range(uint64_t v, unsigned lo, unsigned hi)
+{
+	return (v + EIGHT(0x80 - lo)) & ~(v + EIGHT(0x7f - hi)) & EIGHT(0x80);
+}
+
+static int64_t marked(uint64_t bytes)
+{
+	return (int64_t)((bytes >> 7) * EIGHT(1) >> 56);
+}
+
+static double letter_share(const struct text_stats *t)
+{
+	int64_t letters = 0, all = 0;
+	for (size_t i = 0; i < t->n;) {
+		uint64_t v;
+		if (i + 8 <= t->n && (memcpy(&v, t->s + i, 8), (v & EIGHT(0x80)) == 0)) {
+			uint64_t space = in_range(v, ' ', ' ') | in_range(v, 9, 13) | in_range(v, 0x1c, 0x1f);
+			letters += marked(in_range(v | EIGHT(0x20), 'a', 'z'));
+			all += 8 - marked(space);
+			i += 8;
+			continue;
+		}
+		int len;
+		uint32_t c = text_decode(t->s + i, t->n - i, &len);
+		if (!text_is_space(c)) {
+			all++;
+			letters += text_is_alpha(c);
+		}
+		i += (size_t)len;
+	}
+	return share((double)letters, (double)all);
+}
+
+/* Sentences of the lines, as C4 adds them up. */
+static double line_sentences(struct text_stats *t)
+{
+	double count = 0;
+	t->pieces.n = 0;
+	split_lines(t, &t->pieces);
+	for (int64_t i = 0; i < t->pieces.n; i++)
+		count += (double)words_sentences(t->s + t->pieces.v[i].from, t->pieces.v[i].len);
+	return count;
+}
+
+static double top_chars(struct text_stats *t, enum splitter how, int n)
+{
+	chain_ngrams(t, how, 4);     /* who asks about one asks about all */
+	const struct word_stats *w = &t->words[how];
+	if (w->words.n < n)
+		return 0;
+	uint32_t first = w->ngram[n].first;
+	return share((double)(w->chars_to[first + (uint32_t)n] - w->chars_to[first] + (uint32_t)n - 1) * w->ngram[n].most, t->chars);
+}
+
+static double word_number(struct text_stats *t, enum stat which, enum splitter how)
+{
+	const struct word_stats *w = &t->words[how];
+	double words = (double)split_words(t, how)->n;
+	switch (which) {
+	case STAT_WORDS: return words;
+	case STAT_HASHES_PER_WORD: return share(count_of(t, "#"), words);
+	case STAT_ELLIPSES_PER_WORD: return share(count_of(t, "...") + (t->ascii ? 0 : count_of(t, "\xe2\x80\xa6")), words);
+	case STAT_NEWLINES_PER_WORD: return share(count_of(t, "\n"), words);
+	case STAT_STOP_WORD_SHARE: return stop_word_share(t, how);
+	default: break;
+	}
+	look_at_words(t, how);
+	switch (which) {
+	case STAT_NON_SYMBOL_WORDS: return w->non_symbol;
+	case STAT_MEAN_WORD_CHARS: return share(w->non_symbol_chars, w->non_symbol);
+	case STAT_ALPHA_WORD_SHARE: return share(w->alpha, words);
+	case STAT_STOP_WORDS: return __builtin_popcount(w->stop_seen);
+	case STAT_V1_NON_SYMBOL_WORDS: return w->v1_non_symbol;
+	case STAT_V1_MEAN_WORD_CHARS: return share(w->v1_non_symbol_chars, w->v1_non_symbol);
+	default: return w->stop_occurrences; /* STAT_V1_STOP_WORDS */
+	}
+}
+
+static double compute(struct text_stats *t, enum stat which, enum splitter how)
+{
+	switch (which) {
+	case STAT_CHARS: return t->chars;
+	case STAT_LETTER_SHARE: return letter_share(t);
+	case STAT_SENTENCES: return t->c4.done ? t->c4.sentences : line_sentences(t);
+	case STAT_LOREM_IPSUM:
+		return t->c4.done ? t->c4.lorem + (t->c4.lorem && !t->c4.curly_first) : text_has_folded(t->s, t->n, "lorem ipsum");
+	case STAT_CURLY_BRACKET:
+		return t->c4.done ? t->c4.curly + (t->c4.curly && t->c4.curly_first) : memchr(t->s, '{', t->n) != NULL;
+	case STAT_TOP_2_GRAM: case STAT_TOP_3_GRAM: case STAT_TOP_4_GRAM:
+		return top_chars(t, how, 2 + (int)(which - STAT_TOP_2_GRAM));
+	case STAT_DUP_5_GRAM: case STAT_DUP_6_GRAM: case STAT_DUP_7_GRAM: case STAT_DUP_8_GRAM: case STAT_DUP_9_GRAM: case STAT_DUP_10_GRAM:
+		return share(greedy_repeats(t, how, 5 + (int)(which - STAT_DUP_5_GRAM)), t->chars);
+	case STAT_DUP_PARA_SHARE: case STAT_DUP_PARA_CHARS: case STAT_DUP_LINE_SHARE: case STAT_DUP_LINE_CHARS:
+	case STAT_V1_DUP_LINE_SHARE: case STAT_V1_DUP_LINE_CHARS:
+		count_pieces(t, which);
+		return t->value[how][which];
+	case STAT_LINES: case STAT_BULLET_LINE_SHARE: case STAT_ELLIPSIS_LINE_SHARE: case STAT_LINE_END_SHARE: case STAT_SHORT_LINE_SHARE:
+	case STAT_LINE_COPY_CHARS: case STAT_V1_LINE_END_SHARE: case STAT_V1_SHORT_LINE_SHARE:
+		return line_number(t, which);
+	default:
+		return which >= STAT_DOLMA_WORDS ? dolma_number(t, which) : word_number(t, which, how);
+	}
+}
+
+double text_stats_get(struct text_stats *t, enum stat which, enum splitter how)
+{
+	if (!t->have[how][which]) {
+		scan_text(t);
+		t->value[how][which] = compute(t, which, how);
+		t->have[how][which] = true;
+	}
+	return t->value[how][which];
+}
+
+/* --- C4 ----------------------------------------------------------------------------------------- */
+
+
+/* Leaves of the words those of the lines that stay, at their new places: a line's words do not depend on its neighbours. False where one reaches
+ * over a line's end. */
+static bool keep_words(struct text_stats *t, struct spans *words)
+{
+	int64_t kept = 0, i = 0;
+	size_t at = 0;               /* in the new text */
+	for (int64_t k = 0; k < t->c4.lines.n; k++) {
+		size_t from = t->c4.lines.v[k].from, to = from + t->c4.lines.v[k].len;
+		for (; i < words->n && words->v[i].from < from; i++)
+			if ((size_t)words->v[i].from + words->v[i].len > from)
+				return false;
+		for (; i < words->n && words->v[i].from < to; i++) {
+			if ((size_t)words->v[i].from + words->v[i].len > to)
+				return false;
+			words->v[kept++] = (struct span){(uint32_t)(words->v[i].from - from + at), words->v[i].len};
+		}
+		at += to - from + 1;
+	}
+	words->n = kept;
+	return true;
+}
+
+bool text_stats_c4(struct text_stats *t, const struct c4_manner *m)
+{
+	struct buf out = {0};
+	scan_text(t);
+	t->c4.lorem = t->c4.curly = t->c4.curly_first = false;
+	t->c4.sentences = 0;
+	t->c4.lines.n = 0;
+	c4_lines(t, m, &out);
+	buf_release(&t->rewritten);
+	t->rewritten = out;
+	bool same = out.len == t->n && memcmp(out.data ? out.data : "", t->s, t->n) == 0, kept[N_SPLITTERS];
+	for (int k = 0; k < N_SPLITTERS; k++)
+		kept[k] = !same && t->words[k].split && t->c4.whole_lines && keep_words(t, &t->words[k].words);
+	if (!same)
+		start(t, out.data ? out.data : "", out.len);
+	for (int k = 0; k < N_SPLITTERS; k++)
+		t->words[k].split = t->words[k].split || kept[k];
+	t->c4.done = true;
+	for (int k = 0; k < N_SPLITTERS; k++)
+		t->have[k][STAT_SENTENCES] = t->have[k][STAT_LOREM_IPSUM] = t->have[k][STAT_CURLY_BRACKET] = false;
+	return !same;
+}

@@ -3,6 +3,7 @@
 
 #include "base/json_escape.h"
 #include "text/html_blocks.h"
+#include "text/normal_form.h"
 #include "text/unicode.h"
 
 #include <ctype.h>
@@ -36,43 +37,31 @@ static void write_blocks(const struct html_blocks *b, struct buf *out)
 	}
 }
 
-#define MARKS_MAX 30   /* in a row, as UAX #15's stream-safe text has them */
-
-/* Can what is in the text be written otherwise in NFC? Only what has marks of its own, parts of Hangul, or is excluded from composition.
- * Text with a longer row of marks than any language writes is left alone: to sort them takes utf8proc quadratic time. */
+/* Can what is in the text be written otherwise in NFC? Only what has marks of its own, parts of Hangul, or is excluded from composition. */
 static bool may_compose(const char *s, size_t n)
 {
-	bool may = false;
-	int marks = 0;
-	for (size_t i = 0; i < n;) {
-		int len = 1;
-		bool mark = false;
-		if ((unsigned char)s[i] >= 0xcc) {
-			uint32_t c = text_decode(s + i, n - i, &len);
-			const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
-			mark = p->combining_class != 0;
-			may |= mark || p->comp_exclusion || (c >= 0x1100 && c < 0x1200);
-		}
-		marks = mark ? marks + 1 : 0;
-		if (marks > MARKS_MAX)
-			return false;
-		i += (size_t)len;
+	int len = 1;
+	for (size_t i = 0; i < n; i += (size_t)len) {
+		len = 1;
+		if ((unsigned char)s[i] < 0xcc)
+			continue;
+		uint32_t c = text_decode(s + i, n - i, &len);
+		const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+		if (p->combining_class || p->comp_exclusion || (c >= 0x1100 && c < 0x1200))
+			return true;
 	}
-	return may;
+	return false;
 }
 
 /* Pages are written on systems that decompose, their readers search for composed text. */
 static void compose(struct buf *text)
 {
-	utf8proc_uint8_t *composed = NULL;
+	struct buf composed = {0};
 	if (!may_compose(text->data, text->len))
 		return;
-	utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text->data, (utf8proc_ssize_t)text->len, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-	if (n >= 0) {
-		buf_clear(text);
-		buf_add(text, composed, (size_t)n);
-	}
-	free(composed);
+	text_normalize(text->data, text->len, TEXT_NFC, &composed);
+	buf_release(text);
+	*text = composed;
 }
 
 static void take(struct buf *to, struct buf *from)

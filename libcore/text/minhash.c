@@ -1,6 +1,7 @@
 /* minhash.c - permutations, simplification, shingles and the signature kernels; see minhash.h. */
 #include "text/minhash.h"
 
+#include "text/normal_form.h"
 #include "text/punctuation.h"
 
 #ifdef __x86_64__
@@ -101,27 +102,19 @@ static size_t number(const char *s, size_t n)
 	return more ? i + (size_t)len + more : i;
 }
 
-/* Appends s decomposed (NFD) and without non-spacing marks; plain ASCII as it is. */
+/* Appends s decomposed (NFD) and without non-spacing marks. */
 static void append_unmarked(const char *s, size_t n, struct buf *out)
 {
-	bool ascii = true;
-	for (size_t i = 0; i < n && ascii; i++)
-		ascii = (unsigned char)s[i] < 0x80;
-	utf8proc_uint8_t *nfd = NULL;
-	utf8proc_ssize_t len = ascii ? -1 : utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &nfd,
-							  UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
-	if (len < 0) {
-		buf_add(out, s, n);
-		return;
-	}
-	for (size_t i = 0; i < (size_t)len;) {
+	struct buf nfd = {0};
+	text_normalize(s, n, TEXT_NFD, &nfd);
+	for (size_t i = 0; i < nfd.len;) {
 		int k;
-		uint32_t c = text_decode((const char *)nfd + i, (size_t)len - i, &k);
+		uint32_t c = text_decode(nfd.data + i, nfd.len - i, &k);
 		if (utf8proc_category((utf8proc_int32_t)c) != UTF8PROC_CATEGORY_MN)
-			buf_add(out, nfd + i, (size_t)k);
+			buf_add(out, nfd.data + i, (size_t)k);
 		i += (size_t)k;
 	}
-	free(nfd);
+	buf_release(&nfd);
 }
 
 void minhash_simplify(const char *s, size_t n, struct buf *out)

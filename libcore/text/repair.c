@@ -2,6 +2,7 @@
 #include "text/repair.h"
 
 #include "text/mojibake.h"
+#include "text/normal_form.h"
 #include "text/unicode.h"
 
 #include <pthread.h>
@@ -42,18 +43,6 @@ static bool is_unstable(uint32_t c)
 	return c >= 0x300 && (c < 65536 ? unstable[c / 8] >> c % 8 & 1 : may_change(c));
 }
 
-/* Appends s[0..n) as utf8proc maps it; as it is where that fails. */
-static void append_mapped(const char *s, size_t n, utf8proc_option_t how, struct buf *out)
-{
-	utf8proc_uint8_t *mapped = NULL;
-	utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &mapped, how);
-	if (len >= 0)
-		buf_add(out, mapped, (size_t)len);
-	else
-		buf_add(out, s, n);
-	free(mapped);
-}
-
 #define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
 
 /* Whether all bytes are below the limit, which is at least 0x80. */
@@ -89,7 +78,7 @@ static void append_nfc(const char *s, size_t n, struct buf *out)
 		while (i < n && is_unstable(text_decode(s + i, n - i, &len)))
 			i += (size_t)len;
 		buf_add(out, s + done, last - done);
-		append_mapped(s + last, i - last, UTF8PROC_STABLE | UTF8PROC_COMPOSE, out);
+		text_normalize(s + last, i - last, TEXT_NFC, out);
 		done = last = i;
 	}
 	buf_add(out, s + done, n - done);
@@ -215,7 +204,7 @@ bool text_repair_as(const struct repair *how, const char *s, size_t n, struct bu
 	if (is_plain(lines.data, lines.len, how->nfkc ? 0x80 : 0xcc))
 		buf_add(out, lines.data, lines.len);
 	else if (how->nfkc)
-		append_mapped(lines.data, lines.len, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT, out);
+		text_normalize(lines.data, lines.len, TEXT_NFKC, out);
 	else
 		append_nfc(lines.data, lines.len, out);
 	buf_release(&lines);

@@ -1,0 +1,85 @@
+/* normal_form.c - see normal_form.h. */
+#include "text/normal_form.h"
+
+#include "text/unicode.h"
+
+#include <utf8proc.h>
+
+#define FEW_MARKS 16         /* are sorted by insertion */
+#define DECOMPOSED_MAX 32    /* code points that one becomes; U+FDFA has 18 */
+
+static int combining_class(utf8proc_int32_t c)
+{
+	return utf8proc_get_property(c)->combining_class & 0xff;
+}
+
+/* Puts a row of marks in canonical order: by class, those of one class as they stand. */
+static void sort_marks(utf8proc_int32_t *c, size_t n)
+{
+	if (n <= FEW_MARKS) {
+		for (size_t i = 1; i < n; i++) {
+			utf8proc_int32_t mark = c[i];
+			size_t k = i;
+			for (; k > 0 && combining_class(c[k - 1]) > combining_class(mark); k--)
+				c[k] = c[k - 1];
+			c[k] = mark;
+		}
+		return;
+	}
+	size_t start[257] = {0};
+	utf8proc_int32_t *copy = mem_array(n, sizeof(*copy));
+	memcpy(copy, c, n * sizeof(*c));
+	for (size_t i = 0; i < n; i++)
+		start[combining_class(copy[i]) + 1]++;
+	for (int k = 0; k < 256; k++)
+		start[k + 1] += start[k];
+	for (size_t i = 0; i < n; i++)
+		c[start[combining_class(copy[i])]++] = copy[i];
+	mem_free(copy);
+}
+
+/* A stretch that neither composes with what stands around it nor is sorted with it. */
+static void normalize_part(const char *s, size_t n, enum text_form form, struct buf *out)
+{
+	utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (form == TEXT_NFKC || form == TEXT_NFKD ? UTF8PROC_COMPAT : 0);
+	utf8proc_int32_t *c = NULL;
+	size_t len = 0, cap = 0;
+	int bytes, unused = 0;
+	for (size_t i = 0; i < n; i += (size_t)bytes) {
+		uint32_t v = text_decode(s + i, n - i, &bytes);
+		if (cap - len < DECOMPOSED_MAX) {
+			cap = cap * 2 + n + DECOMPOSED_MAX;
+			c = mem_grow(c, cap, sizeof(*c));
+		}
+		utf8proc_ssize_t made = utf8proc_decompose_char((utf8proc_int32_t)v, c + len, DECOMPOSED_MAX, how, &unused);
+		if (made < 1 || made > DECOMPOSED_MAX)
+			c[len] = (utf8proc_int32_t)v, made = 1;
+		len += (size_t)made;
+	}
+	for (size_t i = 0, to; i < len; i = to + (to == i)) {
+		for (to = i; to < len && combining_class(c[to]); to++)
+			;
+		sort_marks(c + i, to - i);
+	}
+	if (form == TEXT_NFC || form == TEXT_NFKC)
+		len = (size_t)utf8proc_normalize_utf32(c, (utf8proc_ssize_t)len, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	for (size_t i = 0; i < len; i++)
+		text_append_char(out, (uint32_t)c[i]);
+	mem_free(c);
+}
+
+void text_normalize(const char *s, size_t n, enum text_form form, struct buf *out)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	for (size_t i = 0, to; i < n; i = to) {
+		for (to = i; to < n && p[to] < 0x80; to++)
+			;
+		to -= to > i && to < n;              /* marks may follow the last of them */
+		buf_add(out, s + i, to - i);
+		if ((i = to) == n)
+			break;
+		for (to += p[to] < 0x80; to < n && p[to] >= 0x80; to++)
+			;
+		normalize_part(s + i, to - i, form, out);
+	}
+}

@@ -1,50 +1,77 @@
-/* dedup.c - drops rows that were there before: the same text, or nearly the same by MinHash.
+/* dedup.c - drops or cuts what was there before: equal texts, nearly equal ones, what stands in a test set.
  *
- * One pass. Batches are hashed and signed on all threads; then, in input order, a row that shares a key with an
- * indexed row is dropped, and any other row is kept and indexed. So every dropped row has a kept (or --against)
- * row that it resembles, the first of each group stays, and the result does not depend on threads. */
+ * Rows that share something with --against go while they are read. For the rest the rows pass twice: first the method (text/dedup.h)
+ * takes from each what it has to know, then it gives each its verdict. Output is in input order. */
 #include "common/tool.h"
 
-#include "base/hash.h"
-#include "text/dupindex.h"
-#include "text/minhash.h"
-#include "text/repair.h"
-#include "text/unicode.h"
+#include "stream/twice.h"
+#include "text/dedup.h"
+#include "text/dedup_report.h"
 
-#define BANDS_MAX 128
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
 
-enum by { BY_AUTO, BY_TEXT, BY_PROMPT };
+enum stage { STAGE_ALL, STAGE_SIGN, STAGE_GROUP, STAGE_CLUSTER, STAGE_FILTER };
 
 static struct {
-	bool exact, minhash, within, check;
-	int64_t ngram, bands, rows, minhash_seed;
-	int by;
+	bool exact, minhash, paragraph, line, verify, chars, within, cut, check, compact;
+	int by, keep, stage;
+	const char *ignore, *prefer, *preset, *clusters, *index, *part, *work, *memory_arg, *tmp;
+	int64_t ngram, bands, rows, permutations, minhash_seed, overlap;
+	int64_t min_bytes, substring;
+	double threshold, memory, max_share;
 	struct opt_list against;
-	const char *clusters;
-	double memory;
-	const char *memory_arg;
-} opts = {.ngram = 5, .bands = 14, .rows = 8, .minhash_seed = 1};
+} opts = {.ignore = "none", .preset = "quern", .permutations = 112, .ngram = 5, .bands = 14, .rows = 8, .minhash_seed = 1, .threshold = 0.75, .max_share = 1};
 
 static struct opt options[] = {
-	OPT_GROUP("What counts as a duplicate (by default both)"),
-	OPT_FLAG(0, "exact", &opts.exact, "the same text, but for white space and Unicode form"),
-	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text, but for case, punctuation and numbers"),
-	OPT_INT(0, "ngram", &opts.ngram, "N", 1, 100, "words in a shingle; shorter texts have no near duplicates"),
-	OPT_INT(0, "bands", &opts.bands, "N", 1, BANDS_MAX, "bands of the signature"),
-	OPT_INT(0, "rows", &opts.rows, "N", 1, 64, "values in a band"),
+	OPT_GROUP("What counts as a duplicate (by default --exact and --minhash)"),
+	OPT_FLAG(0, "exact", &opts.exact, "the same text"),
+	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text: shingles in common, found by MinHash"),
+	OPT_FLAG(0, "paragraph", &opts.paragraph, "cut paragraphs of documents that come more than once in all of them"),
+	OPT_FLAG(0, "line", &opts.line, "the same of lines"),
+	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9, "the same of all spans of N bytes and more (100 is usual)"),
+	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt|last",
+		   "what is compared: text is a document's text, or all user and assistant turns; prompt the user turns; last the last of "
+		   "them; auto is text, but prompt where one side is problems"),
+	OPT_STRING(0, "ignore", &opts.ignore, "WORDS", "what --exact, --paragraph and --line put aside: none, or of case,space,punctuation,digits,form, or all"),
+	OPT_GROUP("Which of several stays"),
+	OPT_CHOICE(0, "keep", &opts.keep, "first|longest|none", "the first, the longest (the first of those), or none"),
+	OPT_STRING(0, "prefer", &opts.prefer, "EXPR",
+		   "the one with the largest value of a column (the least with - before it) or for which a condition holds, the first of those"),
+	OPT_GROUP("Parts of documents"),
+	OPT_INT(0, "min-bytes", &opts.min_bytes, "N", 0, 1e9, "leave paragraphs and lines alone that are shorter"),
+	OPT_DOUBLE(0, "max-share", &opts.max_share, "S", 0, 1, "drop a document of which more than this share of bytes would be cut"),
+	OPT_GROUP("MinHash"),
+	OPT_STRING(0, "preset", &opts.preset, "NAME", "quern, datatrove-0.10 or fineweb-v1: how text becomes shingles, and all of the below"),
+	OPT_INT(0, "ngram", &opts.ngram, "N", 1, 1000, "words in a shingle"),
+	OPT_FLAG(0, "chars", &opts.chars, "shingles are of characters, not words"),
+	OPT_DOUBLE(0, "threshold", &opts.threshold, "S", 0.01, 1,
+		   "texts of this Jaccard similarity are duplicates: chooses --bands and --rows, and is what --verify asks for"),
+	OPT_INT(0, "permutations", &opts.permutations, "N", 1, MINHASH_MAX, "with --threshold, bands times rows at most"),
+	OPT_INT(0, "bands", &opts.bands, "N", 1, MINHASH_MAX, "bands of the signature"),
+	OPT_INT(0, "rows", &opts.rows, "N", 1, MINHASH_MAX, "values in a band"),
 	OPT_INT(0, "minhash-seed", &opts.minhash_seed, "N", 0, 4294967295.0, "seed of the permutations"),
-	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt",
-		   "what is compared: text is a document's text or all user and assistant turns, prompt the user turns; auto is text, but "
-		   "prompt where one side is problems"),
+	OPT_FLAG(0, "verify", &opts.verify, "a pair that shares a band counts only if its true Jaccard similarity reaches the threshold"),
 	OPT_GROUP("Against what"),
 	OPT_LIST(0, "against", &opts.against, "FILE", "drop rows with a duplicate in FILE, and by itself only those"),
+	OPT_INT(0, "overlap", &opts.overlap, "N", 0, 1000, "with --against, rows that share N words in a row with FILE (13 is usual)"),
+	OPT_FLAG(0, "cut", &opts.cut, "with --overlap, cut those words out of documents, and drop only what --max-share says"),
 	OPT_FLAG(0, "within", &opts.within, "with --against, drop duplicates among the rows themselves too"),
+	OPT_STRING(0, "index", &opts.index, "DIR", "drop what earlier runs with this index have seen too, and add the rows of this run to it"),
+	OPT_FLAG(0, "compact", &opts.compact, "put the runs of the index together in one"),
 	OPT_FLAG(0, "check", &opts.check, "write no rows; exit 3 if any would be dropped"),
+	OPT_GROUP("In stages, by several processes"),
+	OPT_CHOICE(0, "stage", &opts.stage, "all|sign|group|cluster|filter", "which to do, for part K of N: cluster is one for all parts"),
+	OPT_STRING(0, "part", &opts.part, "K/N", "which part; the operands of sign and filter are its files"),
+	OPT_STRING(0, "work", &opts.work, "DIR", "where stages leave what the next ones need"),
 	OPT_GROUP("More"),
 	{.type = OPT_TYPE_STRING, .name = "clusters", .value = &opts.clusters, .arg = "FILE", .no_provenance = true,
-	 .help = "write here, for each dropped row, its id, the id of the row it duplicates and the reason"},
+	 .help = "write here, for each dropped row, its id, the id of the row that it duplicates, the reason and how similar they are"},
 	{.type = OPT_TYPE_STRING, .name = "memory", .value = &opts.memory_arg, .arg = "BYTES", .no_provenance = true,
-	 .help = "end with an error when the index needs more (such as 8G)"},
+	 .help = "what may be held in memory (such as 8G; default half of the machine's); more goes to disk"},
+	{.type = OPT_TYPE_STRING, .name = "tmp", .value = &opts.tmp, .arg = "DIR", .no_provenance = true,
+	 .help = "where that is (default $TMPDIR, else /tmp)"},
 	OPT_END,
 };
 
@@ -57,149 +84,29 @@ static struct tool tool = {
 };
 
 static struct {
-	struct minhash minhash;
-	int n_keys;                  /* per row: one for exact, one per band */
-	enum by by;
-	struct dupindex *seen, *against;
-	uint32_t kept, known;        /* rows in each index */
-	struct opt_list kept_ids, known_ids;  /* only for --clusters */
-	struct writer *clusters;
-	struct schema clusters_schema;
-	int64_t dropped;
+	struct dedup_common common;
+	struct minhash_recipe recipe;
+	struct dedup_method tests, method;   /* of one pass, and of two; self is NULL where there is none */
+	struct dedup_index *index;
+	struct twice *twice;
+	struct dedup_report *clusters;
+	int64_t number, dropped, cut;        /* of rows in the input */
 } job;
 
-/* --- keys ----------------------------------------------------------------------------------------- */
-
-struct scratch {
-	struct buf text, folded, simple;
-	struct minhash_scratch shingles;
-};
-static struct scratch *scratch;      /* one per thread */
-
-static const struct array *content_column(const struct batch *b)
-{
-	static const char *const names[] = {"messages", "prompt", "text"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const struct array *a = batch_column(b, names[i]);
-		if (a && (field_is_messages(a->field) || field_is_text(a->field)))
-			return a;
-	}
-	return NULL;
-}
-
-/* The text that stands for a row, in out: turns are separated by a line feed; system turns are never compared. */
-static void row_text(const struct array *a, int64_t row, enum by by, struct buf *out)
-{
-	buf_clear(out);
-	if (!field_is_messages(a->field)) {
-		size_t n;
-		const char *s = array_text(a, row, &n);
-		buf_add(out, s, n);
-		return;
-	}
-	int64_t from, to;
-	array_list(a, row, &from, &to);
-	const struct array *role = array_child(&a->children[0], "role"), *content = array_child(&a->children[0], "content");
-	for (int64_t i = from; i < to; i++) {
-		size_t n_role, n;
-		const char *r = array_text(role, i, &n_role), *s = array_text(content, i, &n);
-		bool user = n_role == 4 && memcmp(r, "user", 4) == 0, assistant = n_role == 9 && memcmp(r, "assistant", 9) == 0;
-		if (!user && !(assistant && by == BY_TEXT))
-			continue;
-		buf_add(out, s, n);
-		buf_char(out, '\n');
-	}
-}
-
-/* Repaired text with white space folded to single spaces: what "the same text" means. */
-static void fold(const struct buf *in, struct scratch *x)
-{
-	struct spans words = {0};
-	struct buf repaired = {0};
-	text_repair(in->data ? in->data : "", in->len, &repaired);
-	buf_clear(&x->folded);
-	buf_reserve(&x->folded, 1);
-	text_words(repaired.data ? repaired.data : "", repaired.len, &words);
-	for (int64_t i = 0; i < words.n; i++) {
-		if (i)
-			buf_char(&x->folded, ' ');
-		buf_add(&x->folded, repaired.data + words.v[i].from, words.v[i].len);
-	}
-	spans_release(&words);
-	buf_release(&repaired);
-}
-
-static uint64_t never_zero(uint64_t key)
-{
-	return key ? key : 1;
-}
-
-static void row_keys(const struct array *a, int64_t row, struct scratch *x, uint64_t *keys)
-{
-	row_text(a, row, job.by, &x->text);
-	memset(keys, 0, (size_t)job.n_keys * sizeof(*keys));
-	if (opts.exact) {
-		fold(&x->text, x);
-		*keys++ = never_zero(hash64(x->folded.data, x->folded.len));
-	}
-	if (!opts.minhash)
-		return;
-	uint64_t sig[MINHASH_MAX];
-	buf_clear(&x->simple);
-	minhash_simplify(x->text.data ? x->text.data : "", x->text.len, &x->simple);
-	size_t n = minhash_shingles(x->simple.data ? x->simple.data : "", x->simple.len, (int)opts.ngram, &x->shingles);
-	if (n == 0)
-		return;
-	minhash_sign(&job.minhash, x->shingles.shingles, n, sig);
-	for (int64_t i = 0; i < opts.bands; i++)
-		keys[i] = never_zero(hash64(sig + i * opts.rows, (size_t)opts.rows * sizeof(*sig)));
-}
-
-/* --- the pipeline: batches with their keys ----------------------------------------------------------- */
+/* --- batches on their way ------------------------------------------------------------------------ */
 
 struct item {
-	struct batch *b;
-	uint64_t *keys;              /* rows x n_keys */
+	struct batch *b;             /* as read */
+	void *tests;                 /* facts about it */
+	struct batch *rest;          /* rows that pass the tests */
+	void *facts;                 /* about rest */
 };
 
 static enum status make_item(struct batch *b, void **out)
 {
 	struct item *it = mem_zalloc(sizeof(*it));
 	it->b = b;
-	it->keys = mem_array((size_t)b->rows * (size_t)job.n_keys, sizeof(*it->keys));
 	*out = it;
-	return OK;
-}
-
-static enum status read_input(void *arg, void **out, struct error *err)
-{
-	struct batch *b;
-	(void)arg;
-	TRY(tool_next(&tool, &b, err));
-	return make_item(b, out);
-}
-
-static enum status read_against(void *arg, void **out, struct error *err)
-{
-	struct batch *b;
-	TRY(reader_next(arg, &b, err));
-	return make_item(b, out);
-}
-
-static enum status work(void *arg, void *item, int worker, struct error *err)
-{
-	struct item *it = item;
-	(void)arg;
-	const struct array *a = content_column(it->b);
-	for (int64_t i = 0; i < it->b->rows; i++) {
-		if (a->field->type != T_LIST && a->field->type != T_LARGE_LIST) {
-			size_t n;
-			array_text(a, i, &n);
-			if (n > INT32_MAX)
-				return error_set(err, ERR_DATA, "a text of %zu bytes; the limit is 2 GiB", n);
-		}
-		row_keys(a, i, &scratch[worker], it->keys + i * job.n_keys);
-	}
 	return OK;
 }
 
@@ -207,236 +114,445 @@ static void free_item(void *arg, void *item)
 {
 	struct item *it = item;
 	(void)arg;
+	if (it->tests)
+		job.tests.free_facts(it->tests);
+	if (it->facts)
+		job.method.free_facts(it->facts);
+	batch_release(it->rest);
 	batch_release(it->b);
-	mem_free(it->keys);
 	mem_free(it);
 }
 
-/* --- indexing --------------------------------------------------------------------------------------- */
-
-/* A row's id, or its number in its stream (from 0) if it has none. */
-static void row_id(const struct batch *b, int64_t row, uint32_t number, struct buf *out)
+static enum status write_rows(struct batch *b, struct error *err)
 {
-	const struct array *id = batch_column(b, "id");
-	buf_clear(out);
-	if (id && field_is_text(id->field)) {
-		size_t n;
-		const char *s = array_text(id, row, &n);
-		buf_add(out, s, n);
-	} else {
-		buf_printf(out, "%u", number);
-	}
-	buf_reserve(out, 1);
+	return opts.check || b->rows == 0 ? OK : tool_write(&tool, b, err);
 }
 
-static enum status index_row(struct dupindex *d, uint32_t *count, struct opt_list *ids, const struct item *it, int64_t row, uint32_t number,
-			     struct error *err)
+/* The rows keep[0..n) of b; b itself where that is all of them. */
+static struct batch *take(struct batch *b, const int64_t *keep, int64_t n)
 {
-	if (*count == DUPINDEX_NONE - 1)
-		return error_set(err, ERR_UNSUPPORTED, "more than %u rows to remember", DUPINDEX_NONE - 1);
-	if (opts.clusters) {
-		struct buf id = {0};
-		row_id(it->b, row, number, &id);
-		MEM_PUSH_ROOM(ids->items, ids->n, ids->cap);
-		ids->items[ids->n++] = buf_detach(&id);
-	}
-	return dupindex_add(d, it->keys + row * job.n_keys, (*count)++, err);
+	return n == b->rows ? batch_retain(b) : batch_take(b, keep, n);
 }
 
-static enum status index_against(void *arg, void *item, struct error *err)
+/* Appends a row, with another text if the verdict has one. */
+static void copy_row(struct builder *to, const struct batch *b, int64_t row, const struct verdict *v)
 {
-	struct item *it = item;
-	(void)arg;
-	for (int64_t i = 0; i < it->b->rows; i++)
-		TRY(index_row(job.against, &job.known, &job.known_ids, it, i, job.known, err));
+	int text = schema_find(b->schema, "text");
+	for (int i = 0; i < b->schema->n_fields; i++) {
+		if (v->text && i == text)
+			column_text(builder_column(to, i), v->text, v->text_bytes);
+		else
+			column_copy(builder_column(to, i), &b->columns[i], row);
+	}
+}
+
+/* A row that goes, and why; where it is to be told, also what it shares with another. */
+static enum status drop(struct batch *b, int64_t row, const struct verdict *v, struct error *err)
+{
+	job.dropped += v->reason != NULL;
+	if (job.clusters)
+		TRY(dedup_report_add(job.clusters, b, row, job.number + row, v, err));
+	return v->reason ? tool_reject(&tool, b, row, v->reason, err) : OK;
+}
+
+/* Judges the rows of a batch: those that stay are told in keep, or go to cut, as they are then. */
+static enum status judge_rows(const struct dedup_method *m, struct batch *b, void *facts, int64_t *keep, int64_t *n, struct builder *cut,
+			      struct error *err)
+{
+	for (int64_t i = 0; i < b->rows; i++) {
+		struct verdict v;
+		TRY(m->judge(m->self, b, facts, i, &v, err));
+		if (v.reason || v.n_hits)
+			TRY(drop(b, i, &v, err));
+		if (v.reason)
+			continue;
+		keep[(*n)++] = i;
+		job.cut += v.text != NULL;
+		if (cut)
+			copy_row(cut, b, i, &v);
+	}
 	return OK;
 }
 
-/* Which indexed row a row repeats: the reason, and that row's id if --clusters asked for ids. */
-static const char *verdict(const uint64_t *keys, const char **original)
+/* The same, and writes them. */
+static enum status judge_batch(const struct dedup_method *m, struct batch *b, void *facts, struct error *err)
 {
-	uint32_t row;
-	*original = "";
-	if (job.against && (row = dupindex_find(job.against, keys)) != DUPINDEX_NONE) {
-		*original = opts.clusters ? job.known_ids.items[row] : "";
-		return "contaminated";
+	struct builder *cut = m->cuts ? builder_open(b->schema) : NULL;
+	int64_t *keep = mem_array((size_t)b->rows, sizeof(*keep)), n = 0;
+	enum status st = judge_rows(m, b, facts, keep, &n, cut, err);
+	if (st == OK) {
+		struct batch *rest = cut ? builder_finish(cut) : take(b, keep, n);
+		st = write_rows(rest, err);
+		batch_release(rest);
 	}
-	if (!job.seen || (row = dupindex_find(job.seen, keys)) == DUPINDEX_NONE)
-		return NULL;
-	*original = opts.clusters ? job.kept_ids.items[row] : "";
-	if (!opts.exact)
-		return "near_duplicate";
-	uint64_t exact_only[1 + BANDS_MAX] = {keys[0]};
-	return dupindex_find(job.seen, exact_only) != DUPINDEX_NONE ? "exact_duplicate" : "near_duplicate";
-}
-
-static enum status write_cluster(const struct item *it, int64_t row, uint32_t number, const char *reason, const char *original,
-				 struct error *err)
-{
-	if (!job.clusters)
-		return OK;
-	struct buf id = {0};
-	struct builder *rows = writer_builder(job.clusters);
-	row_id(it->b, row, number, &id);
-	column_text(builder_column(rows, 0), id.data, id.len);
-	column_str(builder_column(rows, 1), original);
-	column_str(builder_column(rows, 2), reason);
-	buf_release(&id);
-	return writer_row(job.clusters, err);
-}
-
-static enum status filter_rows(void *arg, void *item, struct error *err)
-{
-	static uint32_t number;      /* of the row in the input */
-	struct item *it = item;
-	int64_t *keep = mem_array((size_t)it->b->rows, sizeof(*keep)), n = 0;
-	enum status st = OK;
-	(void)arg;
-	for (int64_t i = 0; i < it->b->rows && st == OK; i++, number++) {
-		const char *original, *reason = verdict(it->keys + i * job.n_keys, &original);
-		if (reason) {
-			job.dropped++;
-			st = tool_reject(&tool, it->b, i, reason, err);
-			if (st == OK)
-				st = write_cluster(it, i, number, reason, original, err);
-		} else {
-			keep[n++] = i;
-			if (job.seen)
-				st = index_row(job.seen, &job.kept, &job.kept_ids, it, i, number, err);
-		}
-	}
-	if (st == OK && n > 0 && !opts.check) {
-		struct batch *out = n == it->b->rows ? batch_retain(it->b) : batch_take(it->b, keep, n);
-		st = tool_write(&tool, out, err);
-		batch_release(out);
-	}
+	builder_close(cut);
 	mem_free(keep);
 	return st;
 }
 
+/* --- first pass ------------------------------------------------------------------------------------ */
+
+static enum status read_first(void *arg, void **out, struct error *err)
+{
+	struct batch *b;
+	(void)arg;
+	TRY(tool_next(&tool, &b, err));
+	return make_item(b, out);
+}
+
+/* The rows that pass the tests, in it->rest: told twice, here and to the user in end_first. */
+static enum status test_rows(struct item *it, struct error *err)
+{
+	int64_t *keep = mem_array((size_t)it->b->rows, sizeof(*keep)), n = 0;
+	enum status st = OK;
+	for (int64_t i = 0; i < it->b->rows && st == OK; i++) {
+		struct verdict v;
+		st = job.tests.judge(job.tests.self, it->b, it->tests, i, &v, err);
+		if (!v.reason)
+			keep[n++] = i;
+	}
+	it->rest = take(it->b, keep, n);
+	mem_free(keep);
+	return st;
+}
+
+static enum status work_first(void *arg, void *item, int worker, struct error *err)
+{
+	struct item *it = item;
+	(void)arg;
+	if (job.tests.facts)
+		TRY(job.tests.facts(job.tests.self, it->b, worker, &it->tests, err));
+	if (!job.method.self)
+		return OK;
+	if (job.tests.self)
+		TRY(test_rows(it, err));
+	else
+		it->rest = batch_retain(it->b);
+	return job.method.facts ? job.method.facts(job.method.self, it->rest, worker, &it->facts, err) : OK;
+}
+
+static enum status end_first(void *arg, void *item, struct error *err)
+{
+	struct item *it = item;
+	(void)arg;
+	if (!job.method.self)
+		TRY(judge_batch(&job.tests, it->b, it->tests, err));
+	for (int64_t i = 0; job.method.self && job.tests.self && i < it->b->rows; i++) {
+		struct verdict v;
+		TRY(job.tests.judge(job.tests.self, it->b, it->tests, i, &v, err));
+		if (v.reason)
+			TRY(drop(it->b, i, &v, err));
+	}
+	job.number += it->b->rows;
+	if (job.twice)
+		TRY(twice_keep(job.twice, it->rest, err));
+	return job.method.self ? job.method.add(job.method.self, it->rest, it->facts, err) : OK;
+}
+
+/* Reads the inputs through; of tests of one pass the output is written then. */
+static enum status first_pass(struct error *err)
+{
+	struct pipeline pl = {read_first, work_first, end_first, free_item, NULL, 0};
+	enum status st = pool_pipeline(tool.pool, &pl, err);
+	if (st != OK && st != END)
+		return st;
+	return job.tests.end ? job.tests.end(job.tests.self, err) : OK;
+}
+
+/* --- second pass ----------------------------------------------------------------------------------- */
+
+static bool cuts_text(void)
+{
+	return opts.paragraph || opts.line || opts.substring;
+}
+
+static enum status second_pass(struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	TRY(job.method.decide(job.method.self, err));
+	job.number = 0;
+	while ((st = twice_next(job.twice, &b, err)) == OK) {
+		st = judge_batch(&job.method, b, NULL, err);
+		job.number += b->rows;
+		batch_release(b);
+		TRY(st);
+	}
+	return st == END ? OK : st;
+}
+
 /* --- set-up --------------------------------------------------------------------------------------- */
+
+static enum status set_memory(struct error *err)
+{
+	if (opts.memory_arg && (opt_number(opts.memory_arg, &opts.memory, err) != OK || !(opts.memory >= 1 && opts.memory < 1e18)))
+		return error_set(err, ERR_USAGE, "--memory: a number of bytes such as 8G is wanted, not '%s'", opts.memory_arg);
+	job.common.memory = opts.memory_arg ? (size_t)opts.memory : (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 2;
+	return OK;
+}
+
+static bool given(const char *name)
+{
+	for (const struct opt *o = options; o->type != OPT_TYPE_END; o++)
+		if (o->type != OPT_TYPE_GROUP && strcmp(o->name, name) == 0)
+			return o->given;
+	return false;
+}
+
+/* A preset, and what was said besides. */
+static enum status set_recipe(struct error *err)
+{
+	struct minhash_recipe *r = &job.recipe;
+	TRY(error_prefix(err, minhash_preset(r, opts.preset, err), "--preset"));
+	if (given("threshold")) {
+		r->threshold = opts.threshold;
+		minhash_bands(r->threshold, (int)opts.permutations, &r->bands, &r->rows);
+	}
+	if (given("bands"))
+		r->bands = (int)opts.bands;
+	if (given("rows"))
+		r->rows = (int)opts.rows;
+	if (given("ngram"))
+		r->ngram = (int)opts.ngram;
+	if (given("minhash-seed"))
+		r->seed = (uint32_t)opts.minhash_seed;
+	if (opts.chars)
+		r->unit = MINHASH_CHARS;
+	return OK;
+}
 
 static enum status check_options(struct error *err)
 {
-	if (!opts.exact && !opts.minhash)
+	if (cuts_text() && opts.exact + opts.minhash + opts.paragraph + opts.line + (opts.substring > 0) + opts.against.n > 1)
+		return error_set(err, ERR_USAGE, "--%s goes alone: run dedup once more for what else is to be compared",
+				 opts.line ? "line" : opts.paragraph ? "paragraph" : "substring");
+	if (cuts_text() && opts.prefer)
+		return error_set(err, ERR_USAGE, "--prefer chooses among rows, not among parts of them");
+	if (!opts.exact && !opts.minhash && !opts.overlap && !cuts_text())
 		opts.exact = opts.minhash = true;
-	if (opts.bands * opts.rows > MINHASH_MAX)
-		return error_set(err, ERR_USAGE, "--bands times --rows is %lld; the limit is %d", (long long)(opts.bands * opts.rows), MINHASH_MAX);
+	if (opts.overlap && opts.against.n == 0)
+		return error_set(err, ERR_USAGE, "--overlap goes with --against");
 	if (opts.within && opts.against.n == 0)
 		return error_set(err, ERR_USAGE, "--within goes with --against");
+	if (opts.within && !opts.exact && !opts.minhash)
+		return error_set(err, ERR_USAGE, "--within needs --exact or --minhash; --overlap compares with --against only");
+	if (opts.cut && (!opts.overlap || opts.within))
+		return error_set(err, ERR_USAGE, "--cut goes with --overlap, and without --within");
+	if (opts.index && (cuts_text() || opts.verify || (opts.against.n && !opts.within)))
+		return error_set(err, ERR_USAGE, "--index goes with --exact and --minhash, without --verify, and after --against with --within");
+	if ((opts.part || opts.work) && !opts.stage)
+		return error_set(err, ERR_USAGE, "--part and --work go with --stage");
+	if (opts.compact && !opts.index)
+		return error_set(err, ERR_USAGE, "--compact goes with --index");
 	if (opts.check && (tool.out_path || tool.rejects_path))
 		return error_set(err, ERR_USAGE, "--check writes no rows, so -o and --rejects have no use");
-	if (opts.memory_arg && (opt_number(opts.memory_arg, &opts.memory, err) != OK || !(opts.memory >= 1 && opts.memory < 1e18)))
-		return error_set(err, ERR_USAGE, "--memory: a number of bytes such as 8G is wanted, not '%s'", opts.memory_arg);
-	return OK;
+	if (opts.verify && !opts.minhash)
+		return error_set(err, ERR_USAGE, "--verify goes with --minhash");
+	if (opts.prefer && opts.keep != KEEP_FIRST)
+		return error_set(err, ERR_USAGE, "--prefer and --keep exclude each other");
+	job.common.pool = tool.pool;
+	job.common.tmp = opts.tmp;
+	job.common.keep = opts.prefer ? KEEP_BEST : (enum keep)opts.keep;
+	job.common.ids = opts.clusters != NULL;
+	TRY(error_prefix(err, fold_parse(opts.ignore, &job.common.folds, err), "--ignore"));
+	TRY(set_memory(err));
+	return set_recipe(err);
 }
 
 /* Files are opened once to see what they hold: problems on either side mean that prompts are compared. */
 static enum status choose_by(struct error *err)
 {
-	job.by = (enum by)opts.by;
-	if (job.by != BY_AUTO)
+	job.common.by = (enum compare_by)opts.by;
+	if (job.common.by != COMPARE_AUTO)
 		return OK;
-	job.by = tool_kind(&tool) == KIND_PROBLEMS ? BY_PROMPT : BY_TEXT;
+	job.common.by = tool_kind(&tool) == KIND_PROBLEMS ? COMPARE_PROMPT : COMPARE_TEXT;
 	for (int i = 0; i < opts.against.n; i++) {
 		struct reader *r;
 		TRY(reader_open(&r, opts.against.items[i], NULL, err));
 		if (reader_kind(r) == KIND_PROBLEMS)
-			job.by = BY_PROMPT;
+			job.common.by = COMPARE_PROMPT;
 		reader_close(r);
 	}
 	return OK;
 }
 
-static enum status load_against(const char *path, struct error *err)
+static enum status open_against(struct error *err)
 {
-	struct reader *r;
-	struct provenance_input entry = {.rows = -1};
-	TRY(reader_open(&r, path, NULL, err));
-	enum kind k = reader_kind(r);
+	struct dedup_against o = {opts.exact, opts.minhash, job.recipe, (int)opts.overlap, opts.cut, opts.max_share};
+	TRY(dedup_against_open(&job.tests, &job.common, &o, err));
+	for (int i = 0; i < opts.against.n; i++) {
+		struct provenance_input entry = {.rows = -1};
+		enum status st = dedup_against_load(&job.tests, opts.against.items[i], tool.pool, &entry, err);
+		if (st == OK)
+			tool_add_input_entry(&tool, &entry);
+		provenance_input_release(&entry);
+		TRY(st);
+	}
+	return OK;
+}
+
+static enum status open_rows(struct error *err)
+{
+	struct dedup_rows o = {opts.exact, opts.minhash, job.recipe, opts.verify, opts.prefer, tool_schema(&tool), NULL};
+	struct buf identity = {0};
 	enum status st = OK;
-	if (k != KIND_DOCUMENTS && k != KIND_CHAT && k != KIND_PROBLEMS)
-		st = error_set(err, ERR_DATA, "%s: documents, chat or problems wanted", path);
-	struct pipeline pl = {read_against, work, index_against, free_item, r, 0};
-	if (st == OK)
-		st = pool_pipeline(tool.pool, &pl, err);
-	if (st == OK || st == END)
-		st = reader_input(r, &entry, err);
-	if (st == OK)
-		tool_add_input_entry(&tool, &entry);
-	provenance_input_release(&entry);
-	reader_close(r);
-	return st;
+	dedup_rows_identity(&job.common, &o, &identity);
+	if (opts.index)
+		st = dedup_index_open(&job.index, opts.index, identity.data, err);
+	buf_release(&identity);
+	o.index = job.index;
+	return st == OK ? dedup_rows_open(&job.method, &job.common, &o, err) : st;
+}
+
+static enum status open_method(struct error *err)
+{
+	struct dedup_parts parts = {opts.line, (size_t)opts.min_bytes, opts.max_share};
+	struct dedup_substring substring = {opts.substring, opts.max_share};
+	int plain = opts.against.n ? 0 : tool.files.n;       /* what is left by --against is not what is in the files */
+	if (opts.substring)
+		TRY(dedup_substring_open(&job.method, &job.common, &substring, err));
+	else if (cuts_text())
+		TRY(dedup_parts_open(&job.method, &job.common, &parts, err));
+	else
+		TRY(open_rows(err));
+	return twice_open(&job.twice, tool.files.items, plain, tool_schema(&tool), opts.tmp, err);
+}
+
+/* After the output is whole: a run that is killed between the two is done again, and drops nothing as seen that nobody has. */
+static enum status commit_index(struct error *err)
+{
+	if (!job.index || opts.check)
+		return OK;
+	TRY(dedup_rows_commit(&job.method, err));
+	if (opts.compact)
+		TRY(dedup_index_compact(job.index, err));
+	tool_stat_int(&tool, "index_rows", (int64_t)dedup_index_rows(job.index));
+	tool_stat_int(&tool, "index_runs", dedup_index_segments(job.index));
+	return OK;
 }
 
 static enum status open_all(struct error *err)
 {
-	static const enum kind kinds[] = {KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS};
-	TRY(check_options(err));
-	TRY(tool_open_inputs(&tool, kinds, 3, err));
+	TRY(tool_open_inputs(&tool, compare_kinds, cuts_text() || opts.cut ? 1 : compare_kinds_n, err));
 	TRY(choose_by(err));
-	job.n_keys = (opts.exact ? 1 : 0) + (opts.minhash ? (int)opts.bands : 0);
-	minhash_init(&job.minhash, (int)(opts.bands * opts.rows), (uint32_t)opts.minhash_seed);
-	scratch = mem_array((size_t)pool_threads(tool.pool), sizeof(*scratch));
+	if (opts.cut && job.common.by != COMPARE_TEXT)
+		job.common.by = COMPARE_TEXT;
 	if (opts.against.n)
-		job.against = dupindex_open(job.n_keys, (uint64_t)opts.memory);
-	for (int i = 0; i < opts.against.n; i++)
-		TRY(load_against(opts.against.items[i], err));
-	if (!opts.against.n || opts.within) {
-		uint64_t used = job.against ? dupindex_bytes(job.against) : 0, max = (uint64_t)opts.memory;
-		job.seen = dupindex_open(job.n_keys, max ? (max > used ? max - used : 1) : 0);
-	}
-	if (opts.clusters) {
-		struct writer_options o = tool_writer_options(&tool);
-		schema_add_spec(&job.clusters_schema, "id: utf8");
-		schema_add_spec(&job.clusters_schema, "duplicate_of: utf8");
-		schema_add_spec(&job.clusters_schema, "reason: utf8");
-		TRY(writer_open(&job.clusters, opts.clusters, &job.clusters_schema, KIND_OTHER, NULL, &o, err));
-	}
+		TRY(open_against(err));
+	if (!opts.against.n || opts.within)
+		TRY(open_method(err));
+	struct writer_options o = tool_writer_options(&tool);
+	if (opts.clusters)
+		TRY(dedup_report_open(&job.clusters, opts.clusters, &o, err));
 	return opts.check ? OK : tool_open_output(&tool, tool_schema(&tool), tool_kind(&tool), err);
 }
 
 static void close_all(void)
 {
-	for (int i = 0; scratch && i < pool_threads(tool.pool); i++) {
-		buf_release(&scratch[i].text);
-		buf_release(&scratch[i].folded);
-		buf_release(&scratch[i].simple);
-		minhash_scratch_release(&scratch[i].shingles);
-	}
-	mem_free(scratch);
-	writer_abort(job.clusters);
-	schema_release(&job.clusters_schema);
-	dupindex_close(job.seen);
-	dupindex_close(job.against);
-	struct opt_list *const lists[] = {&job.kept_ids, &job.known_ids};
-	for (int k = 0; k < 2; k++) {
-		for (int i = 0; i < lists[k]->n; i++)
-			mem_free((void *)lists[k]->items[i]);
-		mem_free(lists[k]->items);
-	}
+	dedup_report_abort(job.clusters);
+	twice_close(job.twice);
+	if (job.tests.self)
+		job.tests.close(job.tests.self);
+	if (job.method.self)
+		job.method.close(job.method.self);
+	dedup_index_close(job.index);
 }
+
+static void tell(void *arg, const char *key, int64_t n)
+{
+	(void)arg;
+	tool_stat_int(&tool, key, n);
+}
+
+/* --- stages ----------------------------------------------------------------------------------------- */
+
+static enum status sign_part(const struct dedup_stage *s, struct error *err)
+{
+	TRY(tool_open_inputs(&tool, compare_kinds, compare_kinds_n, err));
+	TRY(choose_by(err));
+	TRY(open_rows(err));
+	TRY(first_pass(err));
+	return dedup_rows_sign(&job.method, s, err);
+}
+
+static enum status filter_part(const struct dedup_stage *s, struct error *err)
+{
+	TRY(dedup_filter_open(&job.tests, s, !opts.minhash, err));
+	TRY(tool_open_inputs(&tool, compare_kinds, compare_kinds_n, err));
+	TRY(tool_open_output(&tool, tool_schema(&tool), tool_kind(&tool), err));
+	TRY(first_pass(err));
+	return tool_commit(&tool, err);
+}
+
+static enum status parse_part(struct dedup_stage *s, struct error *err)
+{
+	int used = 0;
+	if (!opts.work || !opts.part || sscanf(opts.part, "%d/%d%n", &s->part, &s->parts, &used) != 2 || opts.part[used] || s->part < 1 ||
+	    s->part > s->parts || s->parts > 100000)
+		return error_set(err, ERR_USAGE, "--stage goes with --work DIR and --part K/N, such as 3/8");
+	if (cuts_text() || opts.against.n || opts.index || opts.verify || opts.check || opts.clusters)
+		return error_set(err, ERR_USAGE, "--stage is for --exact and --minhash, without --verify, --against, --index, --check and --clusters");
+	return OK;
+}
+
+static enum status run_stage(struct error *err)
+{
+	static const enum clusters_keep keeps[] = {
+		[KEEP_FIRST] = CLUSTERS_FIRST, [KEEP_LONGEST] = CLUSTERS_RANKED, [KEEP_BEST] = CLUSTERS_RANKED, [KEEP_NONE] = CLUSTERS_NONE,
+	};
+	struct dedup_stage s = {.dir = opts.work, .memory = job.common.memory, .tmp = opts.tmp, .pool = tool.pool, .keep = keeps[job.common.keep]};
+	struct dedup_rows rows = {.exact = opts.exact, .minhash = opts.minhash, .recipe = job.recipe};
+	struct buf identity = {0};
+	TRY(parse_part(&s, err));
+	job.common.by = (enum compare_by)opts.by;    /* auto is auto in all parts */
+	dedup_rows_identity(&job.common, &rows, &identity);
+	if (opts.prefer)
+		buf_printf(&identity, ", prefer %s", opts.prefer);
+	s.identity = identity.data;
+	enum status st = OK;
+	struct clusters_stats stats;
+	if (opts.stage == STAGE_SIGN)
+		st = sign_part(&s, err);
+	else if (opts.stage == STAGE_GROUP)
+		st = dedup_stage_group(&s, err);
+	else if (opts.stage == STAGE_CLUSTER && (st = dedup_stage_cluster(&s, &stats, err)) == OK)
+		tool_stat_int(&tool, "clusters", stats.clusters);
+	else if (opts.stage == STAGE_FILTER)
+		st = filter_part(&s, err);
+	buf_release(&identity);
+	return st;
+}
+
+/* --- all at once ------------------------------------------------------------------------------------ */
 
 static enum status run(struct error *err)
 {
+	static const char *const by[] = {"auto", "text", "prompt", "last"};
+	TRY(check_options(err));
+	if (opts.stage)
+		return run_stage(err);
 	TRY(open_all(err));
-	struct pipeline pl = {read_input, work, filter_rows, free_item, NULL, 0};
-	enum status st = pool_pipeline(tool.pool, &pl, err);
-	if (st != OK && st != END)
-		return st;
-	tool_stat_string(&tool, "by", job.by == BY_PROMPT ? "prompt" : "text");
-	if (job.against)
-		tool_stat_int(&tool, "against_rows", job.known);
-	tool_stat_int(&tool, "index_bytes",
-		      (int64_t)((job.seen ? dupindex_bytes(job.seen) : 0) + (job.against ? dupindex_bytes(job.against) : 0)));
+	TRY(first_pass(err));
+	if (job.method.self)
+		TRY(second_pass(err));
+	tool_stat_string(&tool, "by", by[job.common.by]);
+	if (job.tests.self)
+		job.tests.stats(job.tests.self, tell, NULL);
+	if (cuts_text() || opts.cut)
+		tool_stat_int(&tool, "rows_cut", job.cut);
+	if (job.method.self)
+		job.method.stats(job.method.self, tell, NULL);
 	if (job.clusters) {
-		struct writer *w = job.clusters;
+		struct dedup_report *r = job.clusters;
 		job.clusters = NULL;
-		TRY(writer_commit(w, err));
+		TRY(dedup_report_commit(r, err));
 	}
 	TRY(tool_commit(&tool, err));
-	if (opts.check && job.dropped)
-		return error_set(err, ERR_DATA, "%lld row%s would be dropped", (long long)job.dropped, job.dropped == 1 ? "" : "s");
+	TRY(commit_index(err));
+	int64_t changed = job.dropped + job.cut;
+	if (opts.check && changed)
+		return error_set(err, ERR_DATA, "%lld row%s would be dropped%s", (long long)changed, changed == 1 ? "" : "s",
+				 cuts_text() || opts.cut ? " or cut" : "");
 	return OK;
 }
 

@@ -85,8 +85,6 @@ bool output_is_tty(const struct output *out);
 enum status file_write_all(const char *path, const void *p, size_t n, struct error *err);
 enum status dir_make(const char *path, struct error *err);          /* mkdir -p */
 enum status dir_sync(const char *path, struct error *err);          /* fsync of the directory */
-/* An empty file of a name of its own in $TMPDIR (/tmp): the caller closes *fd, unlinks *path and frees it. */
-enum status file_temporary(const char *what, char **path, int *fd, struct error *err);
 char *path_join(const char *dir, const char *name);                 /* mem_free */
 bool path_exists(const char *path);
 bool path_is_dir(const char *path);

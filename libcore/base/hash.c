@@ -26,6 +26,13 @@ static void hex128(XXH128_hash_t h, char out[33])
 	snprintf(out, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
 }
 
+void hash128(const void *p, size_t n, uint64_t out[2])
+{
+	XXH128_hash_t h = XXH3_128bits(p, n);
+	out[0] = h.low64;
+	out[1] = h.high64;
+}
+
 void hash128_hex(const void *p, size_t n, char out[33])
 {
 	hex128(XXH3_128bits(p, n), out);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,20 +53,6 @@ enum status dir_sync(const char *path, struct error *err)
 	close(fd);
 	errno = saved;
 	return rc == 0 || errno == EINVAL ? OK : error_errno(err, ERR_IO, "%s: cannot sync the directory", path);
-}
-
-enum status file_temporary(const char *what, char **path, int *fd, struct error *err)
-{
-	const char *dir = getenv("TMPDIR");
-
-	*path = mem_printf("%s/quern-%s.XXXXXX", dir && *dir ? dir : "/tmp", what);
-	*fd = mkostemp(*path, O_CLOEXEC);
-	if (*fd >= 0)
-		return OK;
-	enum status st = error_errno(err, ERR_IO, "%s: cannot create", *path);
-	mem_free(*path);
-	*path = NULL;
-	return st;
 }
 
 enum status file_read_all(const char *path, size_t max, struct buf *b, struct error *err)

@@ -1,7 +1,7 @@
 /* shuffle.c - external sort of rows by a random key; see shuffle.h. */
 #include "stream/shuffle.h"
 
-#include "base/file.h"
+#include "base/temp.h"
 #include "stream/stream.h"
 
 #include <stdlib.h>
@@ -111,7 +111,7 @@ static enum status spill(struct shuffle *s, struct error *err)
 {
 	char *path;
 	int fd;
-	enum status st = file_temporary("shuffle", &path, &fd, err);
+	enum status st = temp_open(&fd, NULL, &path, err);
 	if (st != OK)
 		return st;
 	close(fd);

@@ -1,16 +1,9 @@
-/* minhash.c - permutations, simplification, shingles and the signature kernels; see minhash.h. */
+/* minhash.c - permutations and the signature kernels; see minhash.h. */
 #include "text/minhash.h"
-
-#include "text/normal_form.h"
-#include "text/punctuation.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
-#include <stdlib.h>
-#include <utf8proc.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #define MERSENNE61 ((1ull << 61) - 1)
 
@@ -65,113 +58,6 @@ void minhash_init(struct minhash *m, int n, uint32_t seed)
 		m->a[k] = mt_below(&mt, 1);
 	for (int k = 0; k < n; k++)
 		m->b[k] = mt_below(&mt, 0);
-}
-
-/* --- simplification -------------------------------------------------------------------------- */
-
-static bool is_digit(uint32_t c)
-{
-	if (c < 0x80)
-		return c >= '0' && c <= '9';
-	return utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_ND;
-}
-
-static bool is_separator(uint32_t c)
-{
-	return c == '.' || c == ',' || c == 0x60c || c == 0x66b || (c >= 0x2396 && c <= 0x2398);
-}
-
-/* Bytes of digits at s. */
-static size_t digits(const char *s, size_t n)
-{
-	size_t i = 0;
-	int len;
-	while (i < n && is_digit(text_decode(s + i, n - i, &len)))
-		i += (size_t)len;
-	return i;
-}
-
-/* Bytes of the number at s (digits, then at most one separator with digits after it), or 0. */
-static size_t number(const char *s, size_t n)
-{
-	size_t i = digits(s, n);
-	int len;
-	if (i == 0 || i == n || !is_separator(text_decode(s + i, n - i, &len)))
-		return i;
-	size_t more = digits(s + i + len, n - i - (size_t)len);
-	return more ? i + (size_t)len + more : i;
-}
-
-/* Appends s decomposed (NFD) and without non-spacing marks. */
-static void append_unmarked(const char *s, size_t n, struct buf *out)
-{
-	struct buf nfd = {0};
-	text_normalize(s, n, TEXT_NFD, &nfd);
-	for (size_t i = 0; i < nfd.len;) {
-		int k;
-		uint32_t c = text_decode(nfd.data + i, nfd.len - i, &k);
-		if (utf8proc_category((utf8proc_int32_t)c) != UTF8PROC_CATEGORY_MN)
-			buf_add(out, nfd.data + i, (size_t)k);
-		i += (size_t)k;
-	}
-	buf_release(&nfd);
-}
-
-void minhash_simplify(const char *s, size_t n, struct buf *out)
-{
-	struct buf lower = {0}, folded = {0};
-	text_lower(s, n, &lower);
-	buf_reserve(&folded, lower.len);
-	bool space = false;
-	for (size_t i = 0; i < lower.len;) {
-		int len;
-		uint32_t c = text_decode(lower.data + i, lower.len - i, &len);
-		size_t num = is_digit(c) ? number(lower.data + i, lower.len - i) : 0;
-		if (text_is_space(c) || (!num && punctuation_has(c))) {
-			space = folded.len > 0;
-		} else {
-			if (space)
-				buf_char(&folded, ' ');
-			space = false;
-			if (num)
-				buf_char(&folded, '0');
-			else
-				buf_add(&folded, lower.data + i, (size_t)len);
-		}
-		i += num ? num : (size_t)len;
-	}
-	if (folded.len)
-		append_unmarked(folded.data, folded.len, out);
-	buf_release(&lower);
-	buf_release(&folded);
-}
-
-/* --- shingles -------------------------------------------------------------------------------- */
-
-size_t minhash_shingles(const char *s, size_t n, int ngram, struct minhash_scratch *x)
-{
-	x->words.n = 0;
-	text_words(s, n, &x->words);
-	if (x->words.n < ngram)
-		return 0;
-	size_t count = (size_t)(x->words.n - ngram + 1);
-	if (count > x->cap) {
-		x->cap = count + count / 2;
-		x->shingles = mem_grow(x->shingles, x->cap, sizeof(*x->shingles));
-	}
-	/* Words of a simplified text stand one space apart, so a shingle is a piece of it. */
-	for (size_t i = 0; i < count; i++) {
-		const struct span *first = &x->words.v[i], *last = first + ngram - 1;
-		x->shingles[i] = XXH64(s + first->from, last->from + last->len - first->from, 0);
-	}
-	return count;
-}
-
-void minhash_scratch_release(struct minhash_scratch *x)
-{
-	spans_release(&x->words);
-	mem_free(x->shingles);
-	*x = (struct minhash_scratch){0};
 }
 
 /* --- signature kernels ----------------------------------------------------------------------- */

@@ -5,7 +5,8 @@
  * the next, so that few are ever open. */
 #include "token/word_count.h"
 
-#include "base/file.h"
+#include "base/mem.h"
+#include "base/temp.h"
 #include "token/varint.h"
 
 #include <errno.h>
@@ -286,23 +287,13 @@ static enum status gather(struct word_counter *c, struct error *err)
 	return end_run(&w, from, level);
 }
 
-static enum status open_file(struct word_counter *c, struct error *err)
-{
-	char *path;
-
-	TRY(file_temporary("words", &path, &c->fd, err));
-	unlink(path);
-	mem_free(path);
-	return OK;
-}
-
 static enum status spill(struct word_counter *c, struct error *err)
 {
 	struct run_writer w = {.c = c, .err = err};
 	uint64_t from = c->written;
 
 	if (c->fd < 0)
-		TRY(open_file(c, err));
+		TRY(temp_open(&c->fd, NULL, NULL, err));
 	word_table_sort(&c->words);
 	for (size_t i = 0; i < c->words.n; i++) {
 		uint64_t count;

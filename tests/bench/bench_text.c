@@ -4,6 +4,7 @@
  * MinHash is 8.6 ns for one shingle and 112 permutations with AVX-512. */
 #include "base/progress.h"
 #include "base/rng.h"
+#include "text/fold.h"
 #include "text/html.h"
 #include "text/minhash.h"
 #include "text/pii.h"
@@ -135,21 +136,29 @@ static double do_html(void)
 	return (double)html.len;
 }
 
-static double do_simplify(void)
-{
-	struct buf out = {0};
-	minhash_simplify(text.data, text.len, &out);
-	buf_release(&out);
-	return (double)text.len;
-}
-
 static struct minhash m;
 static struct minhash_scratch shingles;
 static size_t n_shingles;
 
+static double do_simplify(void)
+{
+	minhash_simplify(MINHASH_QUERN, text.data, text.len, &shingles);
+	return (double)text.len;
+}
+
 static double do_shingles(void)
 {
-	n_shingles = minhash_shingles(text.data, text.len, 5, &shingles);
+	struct minhash_recipe r;
+	minhash_preset(&r, "quern", NULL);
+	n_shingles = minhash_shingles(&r, text.data, text.len, &shingles);
+	return (double)text.len;
+}
+
+static double do_fold(void)
+{
+	struct buf out = {0};
+	text_fold(text.data, text.len, FOLD_CASE | FOLD_SPACE | FOLD_PUNCTUATION | FOLD_DIGITS | FOLD_FORM, &out);
+	buf_release(&out);
 	return (double)text.len;
 }
 
@@ -178,7 +187,7 @@ int main(void)
 	static const struct { const char *name; double (*fn)(void); } rows[] = {
 		{"repair", do_repair}, {"words", do_words}, {"pii scan", do_pii}, {"words, Unicode", do_unicode_words},
 		{"rules, quern", do_quern}, {"rules, fineweb-v1", do_fineweb}, {"rules, datatrove-0.10", do_datatrove}, {"rules, gopher-dolma", do_dolma},
-		{"html, main text", do_html}, {"simplify", do_simplify}, {"shingles (XXH64)", do_shingles},
+		{"html, main text", do_html}, {"fold, all", do_fold}, {"simplify", do_simplify}, {"and shingles (XXH64)", do_shingles},
 	};
 	static const char *const kernels[] = {"avx512", "avx2", "plain"};
 	make_text();

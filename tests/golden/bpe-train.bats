@@ -57,7 +57,7 @@ merges() { tr -d ' \n' <"$1" | grep -ao '"merges":.*' | tr -d ']}'; }
 	done
 	[ -z "$(ls -A tmp)" ]
 	TMPDIR=$PWD/none status 1 quern bpe-train --memory 64Ki in.jsonl -o y
-	says 'none/quern-words'
+	says 'none/quern'
 	(ulimit -f 100; status 1 quern bpe-train --memory 64Ki in.jsonl -o y)
 	says 'cannot write the temporary file of words: File too large'
 	[ ! -e y/tokenizer.json ]

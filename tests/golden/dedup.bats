@@ -20,22 +20,83 @@ EOF
 ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 
 @test "dedup: the first of each group stays, and the reason says why the others went" {
-	[ "$(quern dedup -q --format jsonl --rejects bad docs.jsonl | ids)" = "1 2 5 7" ]
+	[ "$(quern dedup -q --format jsonl --rejects bad docs.jsonl | ids)" = "1 2 5" ]
 	grep -q '"id":"3".*exact_duplicate' bad
 	grep -q '"id":"4".*near_duplicate' bad
-	grep -q '"id":"6".*exact_duplicate' bad
+	grep -q '"id":"6".*near_duplicate' bad
 }
 
 @test "dedup: --exact alone and --minhash alone" {
-	[ "$(quern dedup -q --format jsonl --exact docs.jsonl | ids)" = "1 2 4 5 7" ]
-	[ "$(quern dedup -q --format jsonl --minhash docs.jsonl | ids)" = "1 2 5 6 7" ]
+	[ "$(quern dedup -q --format jsonl --exact docs.jsonl | ids)" = "1 2 4 5 6 7" ]
+	[ "$(quern dedup -q --format jsonl --minhash docs.jsonl | ids)" = "1 2 5" ]
 }
 
-@test "dedup: --clusters names the row that a dropped one repeats" {
+@test "dedup: --exact puts aside what --ignore names" {
+	[ "$(quern dedup -q --format jsonl --exact --ignore space docs.jsonl | ids)" = "1 2 4 5 7" ]
+	[ "$(quern dedup -q --format jsonl --exact --ignore case docs.jsonl | ids)" = "1 2 4 5 6" ]
+	[ "$(quern dedup -q --format jsonl --exact --ignore case,space docs.jsonl | ids)" = "1 2 4 5" ]
+	[ "$(quern dedup -q --format jsonl --exact --ignore case,punctuation,space docs.jsonl | ids)" = "1 2 5" ]
+	[ "$(quern dedup -q --format jsonl --exact --ignore digits --by prompt train.jsonl | ids)" = "t1" ]
+	printf '{"id":"a","text":"caf\\u00e9"}\n{"id":"b","text":"cafe\\u0301"}\n' >forms.jsonl
+	[ "$(quern dedup -q --format jsonl --exact forms.jsonl | ids)" = "a b" ]
+	[ "$(quern dedup -q --format jsonl --exact --ignore form forms.jsonl | ids)" = "a" ]
+	status 2 quern dedup --exact --ignore case,spaces docs.jsonl
+	says "'spaces' is none of"
+}
+
+@test "dedup: which of several stays: the first, the longest, the preferred, or none" {
+	for t in 'a 3 one two three four five six' 'b 9 one two three four five six' 'c 9 One, two, three, four, five, six!' 'd 1 alone'; do
+		set -- $t
+		echo "{\"id\":\"$1\",\"score\":$2,\"text\":\"${t#* * }\"}"
+	done >scored.jsonl
+	kept() { quern dedup -q --format jsonl "$@" scored.jsonl | ids; }
+	[ "$(kept)" = "a d" ]
+	[ "$(kept --keep longest)" = "c d" ]
+	[ "$(kept --keep none)" = "d" ]
+	[ "$(kept --prefer score)" = "b d" ]
+	[ "$(kept --prefer=-score)" = "a d" ]
+	[ "$(kept --prefer 'id == "c"')" = "c d" ]
+	[ "$(kept --exact --prefer score)" = "b c d" ]
+	[ "$(kept --exact --keep none)" = "c d" ]
+	status 2 quern dedup --prefer no_such_column scored.jsonl
+	status 3 quern dedup --prefer text scored.jsonl
+	status 2 quern dedup --prefer score --keep longest scored.jsonl
+}
+
+@test "dedup: conversations are compared whole, by their prompts, or by the last of them" {
+	turn() { printf '{"role":"%s","content":"%s"}' "$1" "$2"; }
+	for c in "a|hello|hi|what is love|a song" "b|good day|hi|what is love|a song" "c|hello|hi|what is love|a word"; do
+		IFS='|' read -r id u1 a1 u2 a2 <<<"$c"
+		echo "{\"id\":\"$id\",\"messages\":[$(turn user "$u1"),$(turn assistant "$a1"),$(turn user "$u2"),$(turn assistant "$a2")]}"
+	done >chat.jsonl
+	[ "$(quern dedup -q --format jsonl --exact chat.jsonl | ids)" = "a b c" ]
+	[ "$(quern dedup -q --format jsonl --exact --by prompt chat.jsonl | ids)" = "a b" ]
+	[ "$(quern dedup -q --format jsonl --exact --by last chat.jsonl | ids)" = "a" ]
+}
+
+@test "dedup: pairs are compared by prompt and answers, or by the prompt" {
+	for c in "a|one|two" "b|one|two" "c|one|three"; do
+		IFS='|' read -r id yes no <<<"$c"
+		echo "{\"id\":\"$id\",\"prompt\":[{\"role\":\"user\",\"content\":\"say it\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"$yes\"}],\"rejected\":[{\"role\":\"assistant\",\"content\":\"$no\"}]}"
+	done >pairs.jsonl
+	[ "$(quern dedup -q --format jsonl --exact pairs.jsonl | ids)" = "a c" ]
+	[ "$(quern dedup -q --format jsonl --exact --by prompt pairs.jsonl | ids)" = "a" ]
+	# documents are their text, whatever other columns are called
+	printf '%s\n' '{"id":"1","text":"x","prompt":"p","completion":"c"}' '{"id":"2","text":"x","prompt":"q","completion":"d"}' \
+		'{"id":"3","text":"y","prompt":"p","completion":"c"}' >named.jsonl
+	[ "$(quern dedup -q --format jsonl --exact named.jsonl | ids)" = "1 3" ]
+}
+
+@test "dedup: --clusters names the row that a dropped one repeats, and how similar they are" {
 	quern dedup -q --format jsonl --clusters groups docs.jsonl >/dev/null
-	[ "$(cat groups)" = '{"id":"3","duplicate_of":"1","reason":"exact_duplicate"}
-{"id":"4","duplicate_of":"1","reason":"near_duplicate"}
-{"id":"6","duplicate_of":"5","reason":"exact_duplicate"}' ]
+	diff - groups <<'EOF'
+{"id":"3","duplicate_of":"1","reason":"exact_duplicate","similarity":1.0}
+{"id":"4","duplicate_of":"1","reason":"near_duplicate","similarity":1.0}
+{"id":"6","duplicate_of":"5","reason":"near_duplicate","similarity":1.0}
+{"id":"7","duplicate_of":"5","reason":"near_duplicate","similarity":1.0}
+EOF
+	quern dedup -q --format jsonl --keep longest --clusters groups docs.jsonl >/dev/null
+	[ "$(grep -c '"duplicate_of":"4"' groups)" -eq 2 ]
 }
 
 @test "dedup: --against drops what is in the other file, by prompts where it holds problems" {
@@ -44,17 +105,20 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 	[ "$(quern dedup -q --format jsonl --against docs.jsonl docs.jsonl | wc -l)" -eq 0 ]
 	head -2 docs.jsonl >two.jsonl
 	[ "$(quern dedup -q --format jsonl --against two.jsonl docs.jsonl | ids)" = "5 6 7" ]
-	[ "$(quern dedup -q --format jsonl --against two.jsonl --within docs.jsonl | ids)" = "5 7" ]
+	[ "$(quern dedup -q --format jsonl --against two.jsonl --within docs.jsonl | ids)" = "5" ]
 }
 
-@test "dedup: texts that differ in numbers only are near duplicates" {
-	[ "$(quern dedup -q --format jsonl --minhash --by prompt train.jsonl | ids)" = "t1" ]
+@test "dedup: texts that differ in numbers only are near duplicates as datatrove sees them" {
+	[ "$(quern dedup -q --format jsonl --minhash --by prompt train.jsonl | ids)" = "t1 t2" ]
+	[ "$(quern dedup -q --format jsonl --minhash --preset datatrove-0.10 --by prompt train.jsonl | ids)" = "t1" ]
+	[ "$(quern dedup -q --format jsonl --minhash --preset fineweb-v1 --by prompt train.jsonl | ids)" = "t1" ]
 	[ "$(quern dedup -q --format jsonl --exact --by prompt train.jsonl | ids)" = "t1 t2" ]
+	status 2 quern dedup --preset no-such docs.jsonl
 }
 
 @test "dedup: --check writes nothing and says by its status whether there are duplicates" {
 	status 3 quern dedup --check docs.jsonl
-	says '3 rows would be dropped'
+	says '4 rows would be dropped'
 	head -2 docs.jsonl >two.jsonl
 	[ -z "$(quern dedup -q --check two.jsonl)" ]
 	status 0 quern dedup --check two.jsonl
@@ -65,21 +129,353 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 	[ ! -e x ]
 }
 
-@test "dedup: an index larger than --memory is exit 1 and a sentence" {
-	status 1 quern dedup --memory 1k docs.jsonl
-	says 'memory'
+@test "dedup: options that do not go together are refused" {
 	status 2 quern dedup --memory lots docs.jsonl
 	status 2 quern dedup --bands 100 --rows 60 docs.jsonl
 	status 2 quern dedup --within docs.jsonl
+	status 2 quern dedup --exact --verify docs.jsonl
 	status 1 quern dedup --against no-such-file docs.jsonl
 	status 3 quern dedup --against /dev/null docs.jsonl
+	status 1 quern dedup --against docs.jsonl --memory 1k docs.jsonl
+	says 'memory'
+}
+
+many() {
+	awk 'BEGIN { for (i = 1; i <= 6000; i++) {
+		n = i * i % 1009; s = ""; while (n > 0) { s = s substr("abcdefghij", n % 10 + 1, 1); n = int(n / 10) }
+		printf "{\"id\":\"%d\",\"text\":\"row number %d of many, which %d others %s repeat more or less word by word\"}\n", i, i % 700, i % 7, s } }'
 }
 
 @test "dedup: same bytes for any number of threads" {
-	for i in $(seq 3000); do
-		echo "{\"id\":\"$i\",\"text\":\"row number $((i % 700)) of many, which $((i % 7)) others $(printf "%s" $((i * i % 1009)) | tr 0-9 a-j) repeat more or less word by word\"}"
-	done >many.jsonl
+	many >many.jsonl
 	same_bytes_for_any_j many.jsonl dedup
+	same_bytes_for_any_j many.jsonl dedup --verify --minhash --threshold 0.5 --keep longest
+}
+
+@test "dedup: the same rows from a pipe as from a file, and with a tenth of the memory" {
+	many >many.jsonl
+	for o in "--exact --ignore case" "--minhash" "--keep longest" "--verify --minhash --keep none"; do
+		quern dedup $o -q --format jsonl --clusters c1 many.jsonl >rows
+		quern dedup $o -q --format jsonl --clusters c2 <many.jsonl | cmp - rows
+		cmp c1 c2
+		quern dedup $o -q --format jsonl --clusters c2 --memory 200k --tmp . --stats s.json many.jsonl | cmp - rows
+		cmp c1 c2
+		[ "$(ls -A | grep -c '^quern\.')" -eq 0 ]
+	done
+	grep -q '"runs": [1-9]' s.json
+	status 1 quern dedup --memory 1k many.jsonl
+	says '--memory: .* rows, and there are more'
+	status 1 quern dedup --tmp /no/such/folder <many.jsonl
+}
+
+parts() {
+	cat >parts.jsonl <<'EOF'
+{"id":"1","text":"Menu\nHome\n\nA first text.\nIt has two lines.\n\nFooter"}
+{"id":"2","text":"Menu\nHome\n\nAnother text.\n\n  \nFooter"}
+{"id":"3","text":"Footer\n\nMenu\nHome"}
+{"id":"4","text":"no part of it repeats"}
+{"id":"5","text":""}
+{"id":"6","text":"\n \nFooter\n\nlast words"}
+EOF
+}
+
+@test "dedup: --paragraph cuts what came before, or all that comes twice" {
+	parts
+	quern dedup -q --format jsonl --paragraph --rejects bad parts.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"Menu\nHome\n\nA first text.\nIt has two lines.\n\nFooter"}
+{"id":"2","text":"Another text."}
+{"id":"4","text":"no part of it repeats"}
+{"id":"5","text":""}
+{"id":"6","text":"last words"}
+EOF
+	grep -q '"id":"3".*nothing_left' bad
+	quern dedup -q --format jsonl --paragraph --keep none parts.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"A first text.\nIt has two lines."}
+{"id":"2","text":"Another text."}
+{"id":"4","text":"no part of it repeats"}
+{"id":"5","text":""}
+{"id":"6","text":"last words"}
+EOF
+}
+
+@test "dedup: --line, --min-bytes, --max-share and --ignore" {
+	parts
+	[ "$(quern dedup -q --format jsonl --line parts.jsonl | sed -n 2p)" = '{"id":"2","text":"\nAnother text.\n\n  "}' ]
+	[ "$(quern dedup -q --format jsonl --line --min-bytes 6 parts.jsonl | sed -n 2p)" = '{"id":"2","text":"Menu\nHome\n\nAnother text.\n\n  "}' ]
+	[ "$(quern dedup -q --format jsonl --line --max-share 0.3 --rejects bad parts.jsonl | ids)" = "1 4 5" ]
+	[ "$(grep -c repeated_parts bad)" -eq 3 ]
+	printf '{"id":"a","text":"One 1!"}\n{"id":"b","text":"one 2\\ntwo"}\n' >folded.jsonl
+	[ "$(quern dedup -q --format jsonl --line --ignore all folded.jsonl | sed -n 2p)" = '{"id":"b","text":"two"}' ]
+	status 3 quern dedup --line --check parts.jsonl
+	says '3 rows would be dropped or cut'
+	status 2 quern dedup --line --paragraph parts.jsonl
+	status 2 quern dedup --line --exact parts.jsonl
+	status 2 quern dedup --line --keep longest parts.jsonl
+	status 2 quern dedup --line --clusters x parts.jsonl
+	status 3 quern dedup --line train.jsonl
+	quern dedup -q --format arrow --line parts.jsonl -o parts.arrows
+	hostile parts.arrows dedup --line
+}
+
+@test "dedup: lines over a corpus as a table of them says, for any memory and number of threads" {
+	awk 'BEGIN { srand(5); for (d = 0; d < 3000; d++) for (i = 0; i < 8; i++) print d "\t" i "\tline " int(rand() * rand() * 9000) }' >lines.tsv
+	documents() { awk -F'\t' '{ t[$1] = ($1 in t) ? t[$1] "\\n" $3 : $3; if (!($1 in at)) { at[$1]; id[n++] = $1 } } END { for (i = 0; i < n; i++) printf "{\"id\":\"%s\",\"text\":\"%s\"}\n", id[i], t[id[i]] }' "$1"; }
+	documents lines.tsv >in.jsonl
+	awk -F'\t' '!seen[$3]++' lines.tsv >first.tsv
+	awk -F'\t' 'NR == FNR { n[$3]++; next } n[$3] == 1' lines.tsv lines.tsv >none.tsv
+	for keep in first none; do
+		documents $keep.tsv >want
+		quern dedup -q --format jsonl --line --keep $keep in.jsonl | cmp - want
+		quern dedup -q --format jsonl --line --keep $keep --memory 100k <in.jsonl | cmp - want
+		same_bytes_for_any_j in.jsonl dedup --line --keep $keep
+	done
+}
+
+@test "dedup: --substring cuts spans that repeat, whole characters only" {
+	cat >spans.jsonl <<'EOF'
+{"id":"1","text":"A common span of words stands here."}
+{"id":"2","text":"But a common span of words stands there too."}
+{"id":"3","text":"A common span of words stands here."}
+{"id":"4","text":"é = \u00e9\u00e9\u00e9; é = \u00e9\u00e9\u00ea"}
+{"id":"5","text":""}
+EOF
+	quern dedup -q --format jsonl --substring 20 --rejects bad spans.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"A common span of words stands here."}
+{"id":"2","text":"But athere too."}
+{"id":"4","text":"é = ééé; é = ééê"}
+{"id":"5","text":""}
+EOF
+	grep -q '"id":"3".*nothing_left' bad
+	[ "$(quern dedup -q --format jsonl --substring 20 --keep none spans.jsonl | ids)" = "2 4 5" ]
+	[ "$(quern dedup -q --format jsonl --substring 9 spans.jsonl | sed -n 3p)" = '{"id":"4","text":"é = ééé; ê"}' ]
+	[ "$(quern dedup -q --format jsonl --substring 20 --max-share 0.5 spans.jsonl | ids)" = "1 4 5" ]
+	same_bytes_for_any_j spans.jsonl dedup --substring 5
+	quern dedup -q --format jsonl --substring 20 <spans.jsonl | cmp - got
+	status 1 quern dedup --substring 20 --memory 500 spans.jsonl
+	says '--memory'
+	status 2 quern dedup --substring 20 --keep longest spans.jsonl
+	status 2 quern dedup --substring 20 --line spans.jsonl
+	status 2 quern dedup --substring 20 --prefer id spans.jsonl
+	quern dedup -q --format arrow --substring 20 spans.jsonl -o spans.arrows
+	hostile spans.arrows dedup --substring 20
+}
+
+@test "dedup: --overlap finds runs of words, tells both places, and cuts them" {
+	cat >test.jsonl <<'EOF'
+{"id":"q1","text":"Question: how many apples are left in the box after two are gone?"}
+{"id":"q2","text":"too short to be found"}
+EOF
+	cat >corpus.jsonl <<'EOF'
+{"id":"a","text":"He asked how many APPLES are left, in the box; and went."}
+{"id":"b","text":"how many apples are there in the box after all"}
+{"id":"c","text":"Apples are left in the box after two. Then: how many apples are left in the box"}
+EOF
+	[ "$(quern dedup -q --format jsonl --overlap 6 --against test.jsonl --clusters hits --rejects bad --stats s.json corpus.jsonl | ids)" = "b" ]
+	grep -q '"against_short_rows": 1' s.json
+	diff - hits <<'EOF'
+{"id":"a","duplicate_of":"q1","reason":"contaminated","at":9,"bytes":38,"duplicate_at":10}
+{"id":"c","duplicate_of":"q1","reason":"contaminated","at":0,"bytes":38,"duplicate_at":19}
+{"id":"c","duplicate_of":"q1","reason":"contaminated","at":44,"bytes":35,"duplicate_at":10}
+EOF
+	[ "$(grep -c contaminated bad)" -eq 2 ]
+	quern dedup -q --format jsonl --overlap 6 --cut --against test.jsonl corpus.jsonl >cut 2>/dev/null
+	diff - cut <<'EOF'
+{"id":"a","text":"He asked and went."}
+{"id":"b","text":"how many apples are there in the box after all"}
+{"id":"c","text":"Then: "}
+EOF
+	[ "$(quern dedup -q --format jsonl --overlap 6 --cut --max-share 0.8 --against test.jsonl corpus.jsonl 2>/dev/null | ids)" = "a b" ]
+	same_bytes_for_any_j corpus.jsonl dedup --overlap 6 --against test.jsonl 2>/dev/null
+	status 3 quern dedup --check --overlap 6 --against test.jsonl corpus.jsonl
+	status 2 quern dedup --overlap 6 corpus.jsonl
+	status 2 quern dedup --cut --exact --against test.jsonl corpus.jsonl
+	status 2 quern dedup --overlap 6 --within --against test.jsonl corpus.jsonl
+}
+
+@test "dedup: what a pair shares is verified, and a band alone is not enough" {
+	cat >alike.jsonl <<'EOF'
+{"id":"1","text":"one two three four five six seven eight nine ten eleven twelve"}
+{"id":"2","text":"one two three four five six seven eight nine ten and then thirteen"}
+{"id":"3","text":"One two three four five six seven eight nine ten eleven, twelve!"}
+EOF
+	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 alike.jsonl | ids)" = "1" ]
+	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --threshold 0.6 --verify alike.jsonl | ids)" = "1 2" ]
+	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --threshold 0.5 --verify alike.jsonl | ids)" = "1" ]
+	quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --clusters c alike.jsonl >/dev/null
+	grep -q '"id":"2","duplicate_of":"1","reason":"near_duplicate","similarity":0.5454' c
+	[ "$(quern dedup -q --format jsonl --minhash --chars --ngram 3 --threshold 0.6 alike.jsonl | ids)" = "1" ]
+}
+
+# days DIR [OPTION...]: four days through an index, to stdout.
+days() {
+	local dir=$1 day
+	shift
+	for day in day.*; do quern dedup -q --format jsonl --index "$dir" "$@" "$day"; done
+}
+
+@test "dedup: --index: day by day the same texts stay as in one run over all days" {
+	many | tee many.jsonl | split -l 1500 - day.
+	days index --exact --ignore case >got
+	quern dedup -q --format jsonl --exact --ignore case many.jsonl | cmp - got
+	[ "$(days index --exact --ignore case | wc -l)" -eq 0 ]         # all has been seen
+	# Of near duplicates those stay too that only a later day links with an earlier row.
+	rm -rf index
+	days index >got
+	quern dedup -q --format jsonl many.jsonl >whole
+	[ "$(comm -23 <(sort whole) <(sort got) | wc -l)" -eq 0 ]
+	[ "$(wc -l <got)" -lt $(($(wc -l <whole) + 100)) ]
+	rm -rf index
+	days index --memory 400k | cmp - got
+	[ "$(days index | wc -l)" -eq 0 ]
+	rm -rf index
+	days index --compact | cmp - got
+	[ "$(ls index | wc -l)" -eq 4 ]                        # lock, manifest, keys and ids of one segment
+	days index --compact --stats s.json | cmp - /dev/null
+	grep -q '"index_runs": 1' s.json
+	grep -q '"index_rows": 12000' s.json
+}
+
+@test "dedup: --index names the row of an earlier day, and --check adds nothing" {
+	head -2 docs.jsonl >mon.jsonl
+	tail -n +3 docs.jsonl >tue.jsonl
+	quern dedup -q --index index mon.jsonl >/dev/null
+	cp -r index before
+	status 3 quern dedup --check --index index tue.jsonl
+	diff -r index before
+	[ "$(quern dedup -q --format jsonl --index index --clusters c --rejects bad tue.jsonl | ids)" = "5" ]
+	grep -q '{"id":"4","duplicate_of":"1","reason":"seen_before"}' c
+	grep -q '{"id":"6","duplicate_of":"5","reason":"near_duplicate"' c
+	grep -q '"id":"3".*seen_before' bad
+}
+
+@test "dedup: --index: a run that fails or is killed leaves it as it was; damage, other keys and a second run are told" {
+	many | split -l 1500 - day.
+	quern dedup -q --index index day.aa >/dev/null
+	cp -r index before
+	status 3 quern dedup --index index -o x < <(head -c 20000 day.ab)
+	diff -r index before
+	status 1 quern dedup --index index --format jsonl day.ab -o /no/such/folder/x
+	diff -r index before
+	# killed while the index is open: its input has no end
+	quern mix -q --format arrow day.ab -o endless.arrows
+	mkfifo slow
+	"$BIN/dedup" -q --index index slow >/dev/null 3>&- &
+	local pid=$!
+	exec 9>slow
+	head -c -8 endless.arrows >&9
+	for i in $(seq 2000); do
+		! ls index | grep -q keys-2 || break
+		sleep 0.01
+	done
+	status 1 quern dedup --index index day.ab
+	says 'another run has the index open'
+	kill -9 $pid
+	wait $pid || true
+	exec 9>&-
+	touch index/keys-7 index/ids-2
+	quern dedup -q --format jsonl --index index day.ab >got
+	[ "$(ls index | tr '\n' ' ')" = "ids-1 ids-2 keys-1 keys-2 lock manifest " ]
+	rm -rf index
+	cp -r before index
+	quern dedup -q --format jsonl --index index day.ab | cmp - got
+	status 2 quern dedup --index index --bands 20 day.ab
+	says 'the index is of other keys: it was made with .* in 14 bands of 8 rows'
+	for f in keys-1 ids-1 manifest; do
+		rm -rf hurt
+		cp -r index hurt
+		printf 'x' | dd of=hurt/$f bs=1 seek=$(($(stat -c %s hurt/$f) / 2)) conv=notrunc status=none
+		status 3 quern dedup --index hurt day.ac
+		says 'the index is damaged'
+		head -c 100 index/$f >hurt/$f
+		status 3 quern dedup --index hurt day.ac
+		rm hurt/$f
+		[ $f = manifest ] || status 3 quern dedup --index hurt day.ac
+	done
+	status 2 quern dedup --index index --verify --minhash day.ac
+	status 2 quern dedup --index index --line day.ac
+	status 2 quern dedup --compact day.ac
+}
+
+@test "dedup: in stages by four processes the same rows stay as in one" {
+	many >many.jsonl
+	split -l 1700 many.jsonl shard.          # 1700, 1700, 1700, 900
+	local make="make -s -f $HERE/../../pipelines/dedup/Makefile -j4"
+	for o in "" "--exact --ignore case --keep none" "--minhash --keep longest" "--minhash --prefer 'len(text)'"; do
+		rm -rf work out
+		$make SHARDS="$(echo shard.*)" WORK=work OUT=out FLAGS="$o"
+		eval quern dedup -q --format jsonl "$o" many.jsonl >want
+		quern mix -q --format jsonl out/1.arrows out/2.arrows out/3.arrows out/4.arrows | cmp - want
+	done
+	# a stage may be done again, and says what is wrong with its files
+	cp out/2.arrows before
+	quern dedup -q --minhash --prefer 'len(text)' --stage filter --part 2/4 --work work shard.ab -o out/2.arrows
+	cmp before out/2.arrows
+	local again="quern dedup -q --minhash --work work --stage"
+	status 3 $again group --part 1/4
+	says 'work/rows-1: of another run'
+	status 3 quern dedup --minhash --prefer 'len(text)' --work work --stage filter --part 4/4 shard.aa
+	says 'part 4 has more rows than when it was signed'
+	status 3 quern dedup --minhash --prefer 'len(text)' --work work --stage filter --part 1/4 shard.ad
+	says 'part 1 has fewer rows'
+	printf 'x' | dd of=work/keys-3 bs=1 seek=1000 conv=notrunc status=none
+	status 3 quern dedup --minhash --prefer 'len(text)' --work work --stage group --part 1/4
+	says 'work/keys-3: checksum mismatch'
+	head -c 1000 work/verdicts >cut && mv cut work/verdicts
+	status 3 quern dedup --minhash --prefer 'len(text)' --work work --stage filter --part 1/4 shard.aa
+	says 'no whole file'
+	rm work/rows-2
+	status 1 quern dedup --minhash --prefer 'len(text)' --work work --stage group --part 1/4
+	status 2 quern dedup --stage sign --part 5/4 --work work shard.aa
+	status 2 quern dedup --stage sign --work work shard.aa
+	status 2 quern dedup --stage sign --part 1/4 --work work --verify --minhash shard.aa
+	status 2 quern dedup --part 1/4 shard.aa
+}
+
+@test "dedup: the Slurm script submits what gives the same rows" {
+	many >many.jsonl
+	split -n l/4 many.jsonl shard.
+	mkdir bin
+	# A cluster of one machine: each task of an array runs at once, whatever it depends on has run.
+	cat >bin/sbatch <<'EOF'
+#!/bin/bash
+while [ $# -gt 0 ]; do
+	case $1 in
+	--array) array=$2; shift ;;
+	--wrap) wrap=$2; shift ;;
+	--dependency) grep -qx "${2#afterok:}" jobs || exit 1; shift ;;
+	esac
+	shift
+done
+for SLURM_ARRAY_TASK_ID in $(seq ${array%-*} ${array#*-}); do
+	export SLURM_ARRAY_TASK_ID
+	sh -c "$wrap" || exit 1
+done
+echo $RANDOM | tee -a jobs
+EOF
+	chmod +x bin/sbatch
+	PATH=$T/bin:$PATH FLAGS="-q --keep longest" "$HERE/../../pipelines/dedup/slurm" out work shard.*
+	quern dedup -q --format jsonl --keep longest many.jsonl >want
+	quern mix -q --format jsonl out/1.arrows out/2.arrows out/3.arrows out/4.arrows | cmp - want
+}
+
+@test "dedup: planted pairs are found as often as 1-(1-s^rows)^bands says, and none below the threshold when verified" {
+	local bench=$HERE/../bench
+	"$bench/planted" -v pairs=4000 -v seed=1 -v jaccard=jaccard "$HERE"/../../man/*.1 >planted.jsonl
+	found() { quern dedup -q --format jsonl --minhash "$@" --clusters c planted.jsonl >/dev/null && sed 's/.*"duplicate_of":"\(p[0-9]*\)\..*/\1/' c; }
+	found >all
+	"$bench/detection" -v bands=14 -v rows=8 all jaccard
+	found --bands 20 --rows 5 --minhash-seed 7 >all
+	"$bench/detection" -v bands=20 -v rows=5 all jaccard
+	found --preset fineweb-v1 >all
+	"$bench/detection" -v bands=14 -v rows=8 all jaccard
+	found --bands 40 --rows 3 --threshold 0.8 --verify >all
+	"$bench/detection" -v bands=40 -v rows=3 -v least=0.8 all jaccard
+	# the program that judges can say no
+	"$bench/detection" -v bands=2 -v rows=8 all jaccard && return 1
+	[ "$(wc -l <jaccard)" -eq 4000 ]
 }
 
 @test "dedup: survives the battery" {

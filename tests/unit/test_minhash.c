@@ -1,8 +1,12 @@
-/* test_minhash.c - MinHash against vectors computed by another program, every kernel against the plain one, the index. */
+/* test_minhash.c - MinHash against vectors computed by other programs, every kernel against the plain one, bands, rows that go together. */
 #include "unit.h"
 
-#include "text/dupindex.h"
+#include "base/mem.h"
+#include "text/clusters.h"
 #include "text/minhash.h"
+#include "text/sha1.h"
+
+#include "minhash_vectors.h"
 
 static void permutations_are_numpys(void **state)
 {
@@ -15,6 +19,13 @@ static void permutations_are_numpys(void **state)
 	assert_true(m.b[111] == 1097409548522419201u);
 }
 
+static size_t shingles(const char *preset, const char *text, struct minhash_scratch *x)
+{
+	struct minhash_recipe r;
+	assert_int_equal(minhash_preset(&r, preset, NULL), OK);
+	return minhash_shingles(&r, text, strlen(text), x);
+}
+
 static void first_bucket_is_datatroves(void **state)
 {
 	static const uint64_t want[8] = {85330943174081874u,  663359892825767826u, 302227827184868053u, 34440879854629237u,
@@ -25,11 +36,41 @@ static void first_bucket_is_datatroves(void **state)
 	uint64_t sig[MINHASH_MAX];
 	(void)state;
 	minhash_init(&m, 112, 1);
-	size_t n = minhash_shingles(text, strlen(text), 5, &x);
+	size_t n = shingles("datatrove-0.10", text, &x);
 	assert_int_equal(n, 8);
 	assert_true(x.shingles[0] == 7797000677988824208u);
 	minhash_sign(&m, x.shingles, n, sig);
 	assert_memory_equal(sig, want, sizeof(want));
+	minhash_scratch_release(&x);
+}
+
+static uint64_t fnv(const uint64_t *v, int n)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+	for (int i = 0; i < n; i++)
+		for (int byte = 0; byte < 8; byte++)
+			h = (h ^ (v[i] >> (8 * byte) & 255)) * 0x100000001b3u;
+	return h;
+}
+
+static void signatures_are_datatroves(void **state)
+{
+	static struct minhash m;
+	struct minhash_scratch x = {0};
+	(void)state;
+	minhash_init(&m, 112, 1);
+	for (size_t i = 0; i < sizeof(minhash_vectors) / sizeof(minhash_vectors[0]); i++) {
+		const struct minhash_vector *v = &minhash_vectors[i];
+		uint64_t sig[MINHASH_MAX];
+		size_t n = shingles(v->preset, v->text, &x);
+		if (v->n == 0) {
+			assert_int_equal(n, 0);
+			continue;
+		}
+		minhash_sign(&m, x.shingles, n, sig);
+		if (sig[0] != v->first || fnv(sig, v->n) != v->all)
+			fail_msg("%s: %s: simplified to '%s'", v->preset, v->text, x.text.data);
+	}
 	minhash_scratch_release(&x);
 }
 
@@ -59,71 +100,171 @@ static void every_kernel_gives_the_same_numbers(void **state)
 	assert_true(minhash_force_kernel(NULL));
 }
 
-static void simplifies(const char *in, const char *want)
+static void simplifies(enum minhash_manner manner, const char *in, const char *want)
 {
-	struct buf out = {0};
-	minhash_simplify(in, strlen(in), &out);
-	assert_string_equal(out.data ? out.data : "", want);
-	buf_release(&out);
+	struct minhash_scratch x = {0};
+	minhash_simplify(manner, in, strlen(in), &x);
+	assert_string_equal(x.text.data, want);
+	assert_int_equal(x.text.len, strlen(want));
+	minhash_scratch_release(&x);
 }
 
 static void texts_are_simplified(void **state)
 {
+	static const struct { const char *in, *quern, *now, *then; } cases[] = {
+		{"Hello,  World!", "hello world", "hello world", "hello world"},
+		{"It cost 1,234.50 in 1999.", "it cost 1 234 50 in 1999", "it cost 0 0 in 0", "it cost 0 in 0"},
+		{"3.14 and 42", "3 14 and 42", "0 and 0", "0 and 0"},
+		{"don't - stop", "don t stop", "don t stop", "dont stop"},
+		{"Caf\xc3\xa9 \xc3\x89t\xc3\xa9", "cafe ete", "cafe ete", "cafe ete"},
+		{" \t\n", "", "", ""},
+		{"", "", "", ""},
+		{"a \xcc\x81 b", "a b", "a b", "a b"},
+		{"\xe3\x80\x8c\xe5\xad\x97\xe3\x80\x8d", "\xe5\xad\x97", "\xe5\xad\x97", "\xe5\xad\x97"},
+		/* ΟΔΟΣ ΣΑΣ: a sigma that ends its word is the other one. */
+		{"\xce\x9f\xce\x94\xce\x9f\xce\xa3 \xce\xa3\xce\x91\xce\xa3", "\xce\xbf\xce\xb4\xce\xbf\xcf\x82 \xcf\x83\xce\xb1\xcf\x82",
+		 "\xce\xbf\xce\xb4\xce\xbf\xcf\x82 \xcf\x83\xce\xb1\xcf\x82", "\xce\xbf\xce\xb4\xce\xbf\xcf\x82 \xcf\x83\xce\xb1\xcf\x82"},
+	};
 	(void)state;
-	simplifies("Hello,  World!", "hello world");
-	simplifies("It cost 1,234.50 in 1999.", "it cost 0 0 in 0");
-	simplifies("3.14 and 42", "0 and 0");
-	simplifies("Caf\xc3\xa9 \xc3\x89t\xc3\xa9", "cafe ete");
-	simplifies(" \t\n", "");
-	simplifies("\xe3\x80\x8c\xe5\xad\x97\xe3\x80\x8d", "\xe5\xad\x97");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		simplifies(MINHASH_QUERN, cases[i].in, cases[i].quern);
+		simplifies(MINHASH_DATATROVE_0_10, cases[i].in, cases[i].now);
+		simplifies(MINHASH_DATATROVE_0_2, cases[i].in, cases[i].then);
+	}
 }
 
-static void short_texts_have_no_shingles(void **state)
+/* Hangul takes three times its bytes when it is decomposed, and no text is larger. */
+static void simplified_texts_have_room(void **state)
+{
+	struct buf text = {0};
+	struct minhash_scratch x = {0};
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		buf_str(&text, "\xea\xb0\x81.");
+	minhash_simplify(MINHASH_QUERN, text.data, text.len, &x);
+	assert_int_equal(x.n_units, 1000);
+	assert_int_equal(x.text.len, 1000 * 9 + 999);
+	assert_int_equal(x.sources[999], 999 * 4);
+	assert_int_equal(x.sources[1000], 4000);
+	minhash_scratch_release(&x);
+	buf_release(&text);
+}
+
+static void short_texts_are_one_shingle_or_none(void **state)
 {
 	struct minhash_scratch x = {0};
 	(void)state;
-	assert_int_equal(minhash_shingles("a b c d", 7, 5, &x), 0);
-	assert_int_equal(minhash_shingles("", 0, 5, &x), 0);
-	assert_int_equal(minhash_shingles("a b c d e", 9, 5, &x), 1);
+	assert_int_equal(shingles("datatrove-0.10", "a b c d", &x), 0);
+	assert_int_equal(shingles("datatrove-0.10", "a b c d e", &x), 1);
+	assert_int_equal(shingles("quern", "a b c d", &x), 1);
+	assert_int_equal(shingles("quern", "", &x), 0);
+	assert_int_equal(shingles("quern", "...", &x), 0);
 	minhash_scratch_release(&x);
 }
 
-static void index_finds_the_first_row(void **state)
+static void characters_are_shingles_too(void **state)
 {
-	struct dupindex *d = dupindex_open(2, 0);
+	struct minhash_recipe r;
+	struct minhash_scratch x = {0};
 	(void)state;
-	for (uint32_t i = 0; i < 100000; i++) {
-		uint64_t keys[2] = {(i + 1) * 0x9e3779b97f4a7c15u, (i / 10 + 1) * 0xbf58476d1ce4e5b9u};
-		uint32_t found = dupindex_find(d, keys);
-		assert_int_equal(found, i % 10 ? i - i % 10 : DUPINDEX_NONE);
-		assert_int_equal(dupindex_add(d, keys, i, NULL), OK);
-	}
-	uint64_t absent[2] = {0, 0};
-	assert_int_equal(dupindex_find(d, absent), DUPINDEX_NONE);
-	dupindex_close(d);
+	minhash_preset(&r, "quern", NULL);
+	r.unit = MINHASH_CHARS;
+	r.ngram = 3;
+	assert_int_equal(minhash_shingles(&r, "\xe5\xad\x97\xe5\xad\x97 ab", 9, &x), 3);
+	uint64_t first = x.shingles[0], last = x.shingles[2];
+	assert_int_equal(minhash_shingles(&r, "\xe5\xad\x97\xe5\xad\x97 ", 7, &x), 1);     /* of two characters */
+	assert_true(x.shingles[0] != first);
+	assert_int_equal(minhash_shingles(&r, " ab", 3, &x), 1);
+	assert_true(x.shingles[0] != last);
+	minhash_scratch_release(&x);
 }
 
-static void index_respects_its_cap(void **state)
+static void bands_are_datasketchs(void **state)
 {
-	struct dupindex *d = dupindex_open(1, 20000);
+	int b, r;
+	(void)state;
+	minhash_bands(0.7, 240, &b, &r);
+	assert_true(b == 24 && r == 10);
+	minhash_bands(0.8, 256, &b, &r);
+	assert_true(b == 17 && r == 15);
+}
+
+static void sha1_is_sha1(void **state)
+{
+	char text[200];
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	assert_true(sha1_64("abc", 3) == 0x6a810647363e99a9u);           /* a9993e36 4706816a */
+	assert_true(sha1_64("", 0) == 0x0d4b6b5eeea339dau);              /* da39a3ee 5e6b4b0d */
+	/* Around the ends of blocks, where the length moves to a block of its own; by hashlib. */
+	assert_true(sha1_64(text, 55) == 0x286e7922dcbbc8c1u);
+	assert_true(sha1_64(text, 56) == 0x4c8583600f33dbc2u);
+	assert_true(sha1_64(text, 64) == 0x42165c4b82ba9800u);
+	assert_true(sha1_64(text, 200) == 0xa595910dfeff1ce6u);
+}
+
+/* --- rows that go together -------------------------------------------------------------------- */
+
+static struct clusters *chain(uint32_t rows, size_t memory, enum clusters_keep keep)
+{
+	struct clusters_options o = {.memory = memory, .keep = keep};
+	struct clusters *c = clusters_open(&o);
+	for (uint32_t i = 0; i < rows; i++) {
+		/* A row shares a key with the next: one long chain, cut after each tenth row. */
+		uint64_t next[2] = {0, i + 1}, before[2] = {0, i};
+		assert_int_equal(clusters_row(c, i % 10 == 7 ? 0 : 1, NULL), OK);
+		if (i % 10 != 9)
+			assert_int_equal(clusters_key(c, next, false, NULL), OK);
+		if (i % 10 != 0)
+			assert_int_equal(clusters_key(c, before, false, NULL), OK);
+	}
+	assert_int_equal(clusters_decide(c, NULL), OK);
+	return c;
+}
+
+static void chains_are_one_cluster(void **state)
+{
+	(void)state;
+	for (int small = 0; small < 2; small++) {
+		size_t memory = small ? 200000 : 1 << 20;
+		struct clusters *first = chain(5000, memory, CLUSTERS_FIRST), *ranked = chain(5000, memory, CLUSTERS_RANKED),
+				*none = chain(5000, memory, CLUSTERS_NONE);
+		for (uint32_t i = 0; i < 5000; i++) {
+			assert_int_equal(clusters_kept(first, i), i - i % 10);
+			assert_true(clusters_drops(first, i) == (i % 10 != 0));
+			assert_int_equal(clusters_kept(ranked, i), i - i % 10 + 7);
+			assert_true(clusters_drops(ranked, i) == (i % 10 != 7));
+			assert_true(clusters_drops(none, i));
+		}
+		assert_int_equal(clusters_stats(first).clusters, 500);
+		assert_true((clusters_stats(first).runs > 0) == small);
+		clusters_close(first);
+		clusters_close(ranked);
+		clusters_close(none);
+	}
+}
+
+static void rows_need_memory(void **state)
+{
+	struct clusters_options o = {.memory = 40000};
+	struct clusters *c = clusters_open(&o);
 	enum status st = OK;
 	(void)state;
-	for (uint64_t i = 1; i < 10000 && st == OK; i++) {
-		uint64_t key = i * 0x9e3779b97f4a7c15u;
-		st = dupindex_add(d, &key, (uint32_t)i, NULL);
-	}
+	for (int i = 0; i < 100000 && st == OK; i++)
+		st = clusters_row(c, 0, NULL);
 	assert_int_equal(st, ERR_MEMORY);
-	assert_true(dupindex_bytes(d) <= 20000);
-	dupindex_close(d);
+	clusters_close(c);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(permutations_are_numpys), cmocka_unit_test(first_bucket_is_datatroves),
+		cmocka_unit_test(signatures_are_datatroves),
 		cmocka_unit_test(every_kernel_gives_the_same_numbers), cmocka_unit_test(texts_are_simplified),
-		cmocka_unit_test(short_texts_have_no_shingles), cmocka_unit_test(index_finds_the_first_row),
-		cmocka_unit_test(index_respects_its_cap),
+		cmocka_unit_test(simplified_texts_have_room), cmocka_unit_test(short_texts_are_one_shingle_or_none),
+		cmocka_unit_test(characters_are_shingles_too), cmocka_unit_test(bands_are_datasketchs), cmocka_unit_test(sha1_is_sha1),
+		cmocka_unit_test(chains_are_one_cluster), cmocka_unit_test(rows_need_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,38 @@
+/* against.h - which rows share something with test sets: the text, a band of its signature, or a run of words; and where.
+ *
+ * Rows of the test sets are read and added first; after that any number of threads may read rows and ask. A run of words is
+ * compared in lower case and without punctuation and marks (minhash.h, manner quern). Keys are 64-bit hashes: two different
+ * things are taken for one with a probability of 2^-64 a pair. The table is in memory: 16 bytes a slot, at most two thirds full. */
+#ifndef QUERN_TEXT_AGAINST_H
+#define QUERN_TEXT_AGAINST_H
+
+#include "text/rowkeys.h"
+
+#define AGAINST_WHOLE UINT32_MAX     /* the place of a hit that is no run of words */
+
+struct against_hit {
+	uint32_t test_row;           /* in the order of adding */
+	const char *test_id;         /* "" unless ids are kept */
+	uint32_t at, bytes, test_at; /* bytes of the compared texts; AGAINST_WHOLE, 0, AGAINST_WHOLE for whole rows */
+};
+
+struct against;
+struct against_facts;
+/* keys: exact, minhash or neither; overlap: words of a run, 0 for none. memory bounds the table (0: no bound). ids: hits tell the ids of their rows. */
+enum status against_open(struct against **a, const struct rowkeys_options *keys, int overlap, uint64_t memory, bool ids, struct error *err);
+void against_close(struct against *a);                                      /* NULL allowed */
+/* What a batch's rows have to compare, by worker, on any thread. */
+enum status against_read(struct against *a, const struct batch *b, int worker, struct against_facts **f, struct error *err);
+void against_facts_free(struct against_facts *f);                           /* NULL allowed */
+/* Enters the rows of a test set, read on the pool; entry is filled for the provenance. */
+enum status against_load(struct against *a, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err);
+/* Hits of a row, in *hits (the facts' own, valid until the next call with them): one for the whole row, or each run of words that is as long as
+ * it can be, in order. Returns how many. */
+int64_t against_find(const struct against *a, struct against_facts *f, int64_t row, const struct against_hit **hits);
+/* The text of a document without the runs of its hits, which may overlap, in the place of what out holds. */
+void against_cut(const char *s, size_t n, const struct against_hit *hits, int64_t n_hits, struct buf *out);
+uint64_t against_bytes(const struct against *a);
+int64_t against_rows(const struct against *a);
+int64_t against_short(const struct against *a);      /* rows of test sets with fewer words than a run */
+
+#endif

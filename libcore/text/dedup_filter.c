@@ -1,0 +1,46 @@
+/* dedup_filter.c - the last stage: rows as the verdicts of dedup_stage.h say; see dedup.h. */
+#include "text/dedup.h"
+
+#include <math.h>
+
+struct filter {
+	struct dedup_verdicts *verdicts;
+	bool exact_only;
+};
+
+static enum status judge(void *self, const struct batch *b, void *facts, int64_t row, struct verdict *v, struct error *err)
+{
+	struct filter *f = self;
+	enum dedup_stage_verdict said;
+	(void)b;
+	(void)facts;
+	(void)row;
+	*v = (struct verdict){.similarity = NAN};
+	TRY(dedup_verdicts_next(f->verdicts, &said, err));
+	if (said != STAGE_KEPT)
+		v->reason = said == STAGE_EXACT || f->exact_only ? "exact_duplicate" : "near_duplicate";
+	return OK;
+}
+
+static enum status end(void *self, struct error *err)
+{
+	const struct filter *f = self;
+	return dedup_verdicts_end(f->verdicts, err);
+}
+
+static void close_filter(void *self)
+{
+	struct filter *f = self;
+	dedup_verdicts_close(f->verdicts);
+	mem_free(f);
+}
+
+enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, bool exact_only, struct error *err)
+{
+	struct dedup_verdicts *v;
+	TRY(dedup_verdicts_open(&v, s, err));
+	struct filter *f = mem_zalloc(sizeof(*f));
+	*f = (struct filter){v, exact_only};
+	*m = (struct dedup_method){.self = f, .judge = judge, .end = end, .close = close_filter};
+	return OK;
+}

@@ -1,0 +1,325 @@
+/* dedup_rows.c - whole rows that repeat others: equal texts, MinHash, or both; see dedup.h.
+ *
+ * Each row gives a key of its text (XXH3-128) and one of each band of its signature; clusters.h does the rest. For verification and
+ * for similarities the sets of shingles go to disk, by row. */
+#include "text/dedup.h"
+
+#include "base/sorter.h"
+#include "base/spool.h"
+#include "text/clusters.h"
+#include "text/rowkeys.h"
+
+#include <math.h>
+
+struct rows {
+	struct dedup_common common;
+	struct dedup_rows o;
+	struct rowkeys *keys;
+	int n_keys;                  /* of a row */
+	struct expr *prefer;
+	bool prefer_is_test, prefer_least;
+	struct clusters *clusters;
+	struct spool *ids, *sets;    /* by row; NULL where not needed */
+	uint32_t judged;             /* rows of the second pass so far */
+};
+
+/* --- facts ----------------------------------------------------------------------------------- */
+
+struct facts {
+	uint64_t *keys;              /* [rows][n_keys][2]; a key of zeros is none */
+	uint64_t *bytes;             /* of the compared texts */
+	uint64_t *ends;              /* of each row's set in sets, in bytes */
+	struct buf sets;             /* sorted shingles, each once */
+};
+
+static void free_facts(void *facts)
+{
+	struct facts *f = facts;
+	if (!f)
+		return;
+	mem_free(f->keys);
+	mem_free(f->bytes);
+	mem_free(f->ends);
+	buf_release(&f->sets);
+	mem_free(f);
+}
+
+static void add_set(struct facts *f, uint64_t *shingles, size_t n)
+{
+	size_t distinct = 0;
+	sorter_sort(shingles, n, 1);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || shingles[i] != shingles[distinct - 1])
+			shingles[distinct++] = shingles[i];
+	buf_add(&f->sets, shingles, distinct * sizeof(*shingles));
+}
+
+static enum status read_facts(void *self, const struct batch *b, int worker, void **out, struct error *err)
+{
+	struct rows *r = self;
+	struct facts *f = mem_zalloc(sizeof(*f));
+	size_t rows = (size_t)b->rows, n;
+	*out = f;
+	f->keys = mem_array(rows * (size_t)r->n_keys, 2 * sizeof(*f->keys));
+	f->bytes = mem_array(rows, sizeof(*f->bytes));
+	f->ends = mem_array(rows, sizeof(*f->ends));
+	for (int64_t i = 0; i < b->rows; i++) {
+		TRY(rowkeys_make(r->keys, b, i, worker, f->keys + 2 * i * r->n_keys, err));
+		f->bytes[i] = rowkeys_bytes(r->keys, worker);
+		if (r->sets) {
+			uint64_t *shingles = rowkeys_shingles(r->keys, worker, &n);
+			add_set(f, shingles, n);
+		}
+		f->ends[i] = f->sets.len;
+	}
+	return OK;
+}
+
+/* --- ranks ----------------------------------------------------------------------------------- */
+
+/* Numbers in the reverse of their order, as unsigned ones: the most preferred is least. */
+static uint64_t rank_of(double v)
+{
+	uint64_t bits;
+	if (isnan(v))
+		return UINT64_MAX;
+	v += 0.0;                    /* -0 is 0 */
+	memcpy(&bits, &v, sizeof(bits));
+	return bits >> 63 ? bits : ~(bits | 1ull << 63);
+}
+
+static enum status preference(struct rows *r, const struct batch *b, int64_t row, double *out, struct error *err)
+{
+	struct expr_value v;
+	if (r->prefer_is_test) {
+		*out = expr_test(r->prefer, b, row);
+		return OK;
+	}
+	v = expr_value(r->prefer, b, row);
+	*out = v.type == V_BOOL || v.type == V_NUMBER ? (double)v.number : NAN;
+	if (v.type == V_INSTANT || v.type == V_CLOCK || v.type == V_SPAN)
+		*out = (double)v.ns;
+	if (isnan(*out) && v.type != V_NULL && v.type != V_NUMBER)
+		return error_set(err, ERR_DATA, "--prefer %s: a number, a time or a condition is wanted", r->o.prefer);
+	return OK;
+}
+
+static enum status row_rank(struct rows *r, const struct batch *b, const struct facts *f, int64_t row, uint64_t *rank, struct error *err)
+{
+	double v = 0;
+	*rank = ~f->bytes[row];
+	if (r->common.keep != KEEP_BEST)
+		return OK;
+	TRY(preference(r, b, row, &v, err));
+	*rank = rank_of(r->prefer_least ? -v : v);
+	return OK;
+}
+
+/* --- first pass ------------------------------------------------------------------------------ */
+
+static enum status add_ids(struct rows *r, const struct batch *b, struct error *err)
+{
+	struct buf id = {0};
+	enum status st = OK;
+	for (int64_t i = 0; i < b->rows && st == OK; i++) {
+		compare_id(b, i, r->judged++, &id);
+		st = spool_add(r->ids, id.data, id.len, err);
+	}
+	buf_release(&id);
+	return st;
+}
+
+static enum status add(void *self, const struct batch *b, const void *facts, struct error *err)
+{
+	struct rows *r = self;
+	const struct facts *f = facts;
+	if (r->ids)
+		TRY(add_ids(r, b, err));
+	for (int64_t i = 0; i < b->rows; i++) {
+		uint64_t rank = 0;
+		TRY(row_rank(r, b, f, i, &rank, err));
+		TRY(clusters_row(r->clusters, rank, err));
+		for (int k = 0; k < r->n_keys; k++) {
+			const uint64_t *key = f->keys + 2 * (i * r->n_keys + k);
+			if (key[0] || key[1])
+				TRY(clusters_key(r->clusters, key, r->o.exact && k == 0, err));
+		}
+		if (r->sets)
+			TRY(spool_add(r->sets, f->sets.data + (i ? f->ends[i - 1] : 0), f->ends[i] - (i ? f->ends[i - 1] : 0), err));
+	}
+	return OK;
+}
+
+/* --- similarity ------------------------------------------------------------------------------ */
+
+/* Jaccard similarity of two rows' sets of shingles; 0 where one has none. */
+static double similarity(const struct rows *r, uint32_t one, uint32_t other)
+{
+	size_t na, nb, i = 0, k = 0, both = 0;
+	const uint64_t *a = spool_get(r->sets, one, &na), *b = spool_get(r->sets, other, &nb);
+	na /= sizeof(*a);
+	nb /= sizeof(*b);
+	while (i < na && k < nb) {
+		uint64_t x = a[i], y = b[k];
+		both += x == y;
+		i += x <= y;
+		k += y <= x;
+	}
+	return na && nb ? (double)both / (double)(na + nb - both) : 0;
+}
+
+static bool similar(void *arg, uint32_t a, uint32_t b)
+{
+	const struct rows *r = arg;
+	return similarity(r, a, b) >= r->o.recipe.threshold;
+}
+
+static enum status meet(void *arg, const uint64_t record[2], uint64_t *earlier, struct error *err)
+{
+	const struct rows *r = arg;
+	return dedup_index_meet(r->o.index, record, earlier, err);
+}
+
+static enum status decide(void *self, struct error *err)
+{
+	struct rows *r = self;
+	r->judged = 0;
+	if (r->ids)
+		TRY(spool_finish(r->ids, err));
+	if (r->sets)
+		TRY(spool_finish(r->sets, err));
+	TRY(clusters_decide(r->clusters, err));
+	return r->o.index ? dedup_index_finish(r->o.index, err) : OK;
+}
+
+/* --- second pass ----------------------------------------------------------------------------- */
+
+static enum status judge(void *self, const struct batch *b, void *facts, int64_t row, struct verdict *v, struct error *err)
+{
+	struct rows *r = self;
+	uint32_t number = r->judged++;
+	(void)b;
+	(void)facts;
+	(void)row;
+	(void)err;
+	*v = (struct verdict){.similarity = NAN};
+	if (!clusters_drops(r->clusters, number))
+		return OK;
+	uint64_t earlier = clusters_earlier(r->clusters, number);
+	if (earlier != CLUSTERS_NEW) {
+		v->reason = "seen_before";
+		v->original = dedup_index_id(r->o.index, earlier, &v->original_bytes);
+		return OK;
+	}
+	uint32_t kept = clusters_kept(r->clusters, number);
+	bool exact = !r->o.minhash || clusters_repeats(r->clusters, number);
+	v->reason = exact ? "exact_duplicate" : "near_duplicate";
+	v->similarity = !r->o.minhash ? 1 : r->sets ? similarity(r, number, kept) : NAN;
+	if (exact && r->o.minhash && v->similarity == 0)
+		v->similarity = NAN;         /* too short for shingles */
+	if (r->ids)
+		v->original = spool_get(r->ids, kept, &v->original_bytes);
+	return OK;
+}
+
+static void stats(const void *self, void (*tell)(void *arg, const char *key, int64_t n), void *arg)
+{
+	const struct rows *r = self;
+	struct clusters_stats s = clusters_stats(r->clusters);
+	tell(arg, "clusters", s.clusters);
+	tell(arg, "index_bytes", (int64_t)s.bytes);
+	if (s.runs)
+		tell(arg, "runs", s.runs);
+	if (r->o.verify)
+		tell(arg, "pairs_judged", (int64_t)s.pairs);
+}
+
+/* --- the index ------------------------------------------------------------------------------- */
+
+void dedup_rows_identity(const struct dedup_common *common, const struct dedup_rows *o, struct buf *out)
+{
+	static const char *const by[] = {"auto", "text", "prompt", "last"};
+	const struct minhash_recipe *m = &o->recipe;
+	buf_clear(out);
+	buf_printf(out, "by %s", by[common->by]);
+	if (o->exact)
+		buf_printf(out, ", exact with %u put aside", common->folds);
+	if (o->minhash)
+		buf_printf(out, ", minhash of %d %s (manner %d, hash %d%s) in %d bands of %d rows, seed %u", m->ngram,
+			   m->unit == MINHASH_WORDS ? "words" : "characters", (int)m->manner, (int)m->hash,
+			   m->short_texts ? ", short texts too" : "", m->bands, m->rows, m->seed);
+}
+
+enum status dedup_rows_sign(struct dedup_method *m, const struct dedup_stage *stage, struct error *err)
+{
+	struct rows *r = m->self;
+	return dedup_stage_sign(stage, r->clusters, err);
+}
+
+enum status dedup_rows_commit(struct dedup_method *m, struct error *err)
+{
+	struct rows *r = m->self;
+	return dedup_index_commit(r->o.index, r->ids, clusters_stats(r->clusters).rows, err);
+}
+
+/* --- set-up ---------------------------------------------------------------------------------- */
+
+static void close_rows(void *self)
+{
+	struct rows *r = self;
+	rowkeys_close(r->keys);
+	expr_free(r->prefer);
+	clusters_close(r->clusters);
+	spool_close(r->ids);
+	spool_close(r->sets);
+	mem_free(r);
+}
+
+/* A value if it can be one, else a condition. */
+static enum status parse_preference(struct rows *r, struct error *err)
+{
+	const char *text = r->o.prefer;
+	r->prefer_least = *text == '-';
+	text += r->prefer_least;
+	if (expr_parse_value(&r->prefer, text, r->o.schema, NULL) == OK)
+		return OK;
+	r->prefer_is_test = true;
+	return error_prefix(err, expr_parse(&r->prefer, text, r->o.schema, err), "--prefer");
+}
+
+static enum status open_parts(struct rows *r, struct error *err)
+{
+	static const enum clusters_keep keeps[] = {
+		[KEEP_FIRST] = CLUSTERS_FIRST, [KEEP_LONGEST] = CLUSTERS_RANKED, [KEEP_BEST] = CLUSTERS_RANKED, [KEEP_NONE] = CLUSTERS_NONE,
+	};
+	struct clusters_options o = {
+		.memory = r->common.memory, .tmp = r->common.tmp, .pool = r->common.pool, .keep = keeps[r->common.keep],
+		.judge = r->o.verify ? similar : NULL, .meet = r->o.index ? meet : NULL, .arg = r,
+	};
+	if (r->common.keep == KEEP_BEST)
+		TRY(parse_preference(r, err));
+	struct rowkeys_options keys = {
+		r->o.exact, r->o.minhash, r->common.by, r->common.folds, r->o.recipe, pool_threads(r->common.pool),
+	};
+	TRY(rowkeys_open(&r->keys, &keys, err));
+	if (r->common.ids || r->o.index)
+		TRY(spool_open(&r->ids, r->common.tmp, err));
+	if (r->o.minhash && (r->common.ids || r->o.verify))
+		TRY(spool_open(&r->sets, r->common.tmp, err));
+	r->n_keys = rowkeys_count(r->keys);
+	r->clusters = clusters_open(&o);
+	return OK;
+}
+
+enum status dedup_rows_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_rows *o, struct error *err)
+{
+	struct rows *r = mem_zalloc(sizeof(*r));
+	r->common = *common;
+	r->o = *o;
+	enum status st = open_parts(r, err);
+	if (st == OK)
+		*m = (struct dedup_method){r, read_facts, free_facts, add, decide, judge, NULL, stats, close_rows, false};
+	else
+		close_rows(r);
+	return st;
+}

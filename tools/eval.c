@@ -2,9 +2,11 @@
  *
  * --task exact-match: problems with -m (the model answers, greedily), or completions that are there already. Accuracy by the
  * rule of libcore/judge/answer.h, format rate, length. --task perplexity: documents, conversations, tokens or packed rows
- * under -m. The report is JSON as lm-evaluation-harness writes it, and a table for people. */
+ * under -m. --task text: predictions and references, of any rows or of plain files line by line, by the metrics of
+ * libcore/judge/metric.h. The report is JSON as lm-evaluation-harness writes it, and a table for people. */
 #include "common/tool.h"
 #include "infer/complete.h"
+#include "judge/metric_rows.h"
 #include "judge/perplexity.h"
 #include "judge/report.h"
 #include "judge/rewards.h"
@@ -15,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum task { TASK_EXACT_MATCH, TASK_PERPLEXITY };
+enum task { TASK_EXACT_MATCH, TASK_PERPLEXITY, TASK_TEXT };
 enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 
 static struct {
@@ -24,11 +26,19 @@ static struct {
 	int64_t max_new_tokens, batch, context;
 	double temperature;
 	struct opt_list stop;
-} opts = { .answer = "answer", .max_new_tokens = 256, .batch = 64 };
+	const char *metrics, *prediction, *reference, *baseline, *hypotheses;
+	struct opt_list references;
+	int64_t bootstrap, trials;
+	int test;
+	struct metric_options text;
+} opts = {
+	.answer = "answer", .max_new_tokens = 256, .batch = 64, .metrics = "bleu,chrf,ter", .prediction = "completion",
+	.reference = "answer", .text = { .smooth_value = NAN },
+};
 
 static struct opt options[] = {
 	OPT_GROUP("What to measure"),
-	OPT_CHOICE(0, "task", &opts.task, "exact-match|perplexity", "the measurement"),
+	OPT_CHOICE(0, "task", &opts.task, "exact-match|perplexity|text", "the measurement"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
@@ -40,6 +50,30 @@ static struct opt options[] = {
 	OPT_INT(0, "context", &opts.context, "N", 0, 16777216,
 		"tokens of prompt and completion, or of a perplexity window; 0 is the model's, up to 4096"),
 	OPT_INT(0, "batch", &opts.batch, "N", 1, 65536, "sequences that run at once"),
+	OPT_GROUP("Text metrics"),
+	OPT_STRING(0, "metric", &opts.metrics, "LIST",
+		   "bleu, chrf, chrf++, ter, rouge, rouge-unicode, squad, edit, distinct, self-bleu, repetition"),
+	OPT_STRING(0, "prediction", &opts.prediction, "COLUMN", "column of what is measured"),
+	OPT_STRING(0, "reference", &opts.reference, "COLUMN", "column of the reference, or of a list of references"),
+	OPT_STRING(0, "hypotheses", &opts.hypotheses, "FILE", "text file of predictions, one a line, instead of rows"),
+	OPT_LIST(0, "references", &opts.references, "FILE", "text file of their references, line by line (may be repeated)"),
+	OPT_INT(0, "bootstrap", &opts.bootstrap, "N", 0, 1000000, "confidence intervals and standard errors by N resamples"),
+	OPT_STRING(0, "baseline", &opts.baseline, "COLUMN",
+		   "another system's predictions to compare with; a FILE with --hypotheses"),
+	OPT_CHOICE(0, "test", &opts.test, "bootstrap|randomization", "how the difference to --baseline is tested"),
+	OPT_INT(0, "trials", &opts.trials, "N", 0, 1000000, "trials of the test; 0 is 1000, or 10000 by randomization"),
+	OPT_FLAG(0, "lowercase", &opts.text.lowercase, "bleu, chrf: of lower-case text"),
+	OPT_CHOICE(0, "tokenize", &opts.text.tokenizer, "13a|intl|zh|char|none", "bleu, distinct and the like: how words are cut"),
+	OPT_CHOICE(0, "smooth", &opts.text.smooth, "exp|floor|add-k|none", "bleu: smoothing of orders without a match"),
+	OPT_DOUBLE(0, "smooth-value", &opts.text.smooth_value, "X", 0, 1e6, "bleu: of floor (else 0.1) and add-k (else 1)"),
+	OPT_FLAG(0, "effective-order", &opts.text.effective_order, "bleu: orders longer than the texts do not count"),
+	OPT_FLAG(0, "chrf-whitespace", &opts.text.whitespace, "chrf: white space counts"),
+	OPT_FLAG(0, "chrf-eps-smoothing", &opts.text.eps_smoothing, "chrf: mean of the orders' F, as chrF++.py and Moses"),
+	OPT_FLAG(0, "ter-normalized", &opts.text.tercom.normalized, "ter: split punctuation from words"),
+	OPT_FLAG(0, "ter-no-punct", &opts.text.tercom.no_punct, "ter: remove punctuation"),
+	OPT_FLAG(0, "ter-asian-support", &opts.text.tercom.asian, "ter: the two above for Chinese and Japanese too"),
+	OPT_FLAG(0, "ter-case-sensitive", &opts.text.tercom.case_sensitive, "ter: capitals differ"),
+	OPT_FLAG(0, "stem", &opts.text.stem, "rouge: compare Porter's stems"),
 	OPT_END,
 };
 
@@ -333,6 +367,87 @@ static enum status perplexity(struct lm *lm, struct error *err)
 	return st == END ? OK : st;
 }
 
+/* --- text metrics --------------------------------------------------------------------------------------------- */
+
+static struct {
+	struct metric_set set;
+	struct metric_rows rows;
+	struct metric_files files;
+	struct buf list, notes;
+} tx;
+
+static enum status measure_stream(struct error *err)
+{
+	struct metric_columns columns = { opts.prediction, opts.baseline, opts.reference, tx.set.n > 0 };
+	struct batch *b;
+	enum status st;
+	TRY(metric_columns_check(&columns, tool_schema(&tool), err));
+	while ((st = tool_next(&tool, &b, err)) == OK) {
+		metric_rows_read(&tx.rows, b, &columns);
+		st = metric_set_add(&tx.set, tool.pool, tx.rows.v, tx.rows.n, err);
+		for (int64_t i = 0; i < b->rows && st == OK; i++)
+			if (tx.rows.v[i].refused)
+				st = tool_reject(&tool, b, i, tx.rows.v[i].refused, err);
+		batch_release(b);
+		TRY(st);
+	}
+	return st == END ? OK : st;
+}
+
+static enum status open_text_files(struct error *err)
+{
+	struct opt_list paths = { 0 };
+	MEM_PUSH_ROOM(paths.items, paths.n, paths.cap);
+	paths.items[paths.n++] = opts.hypotheses;
+	for (int i = -(opts.baseline != NULL); i < opts.references.n; i++) {
+		MEM_PUSH_ROOM(paths.items, paths.n, paths.cap);
+		paths.items[paths.n++] = i < 0 ? opts.baseline : opts.references.items[i];
+	}
+	enum status st = metric_files_open(&tx.files, paths.items, paths.n, opts.baseline != NULL, err);
+	for (int i = 0; i < paths.n && st == OK; i++) {
+		struct provenance_input entry = { .name = (char *)paths.items[i], .rows = -1 };
+		memcpy(entry.xxh3, tx.files.files[i].xxh3, sizeof(entry.xxh3));
+		tool_add_input_entry(&tool, &entry);
+	}
+	mem_free(paths.items);
+	return st;
+}
+
+static enum status measure_files(struct error *err)
+{
+	enum status st;
+	TRY(open_text_files(err));
+	while ((st = metric_rows_lines(&tx.rows, &tx.files, err)) == OK) {
+		tool_count_in(&tool, tx.rows.n);
+		TRY(metric_set_add(&tx.set, tool.pool, tx.rows.v, tx.rows.n, err));
+		for (int64_t i = 0; i < tx.rows.n; i++) {
+			const struct metric_row *row = &tx.rows.v[i];
+			if (row->refused)
+				TRY(tool_reject_text(&tool, "", row->prediction.s, row->prediction.n, row->refused, err));
+		}
+	}
+	return st == END ? OK : st;
+}
+
+static enum status text_metrics(struct error *err)
+{
+	int64_t trials = !opts.baseline ? 0 : opts.trials ? opts.trials : opts.test == PAIRED_BOOTSTRAP ? 1000 : 10000;
+	tx.set.options = opts.text;
+	tx.set.paired = opts.baseline != NULL;
+	tx.set.keep = tx.set.paired || opts.bootstrap > 0;
+	TRY(metric_set_parse(&tx.set, opts.metrics, err));
+	if (opts.hypotheses && tx.set.n && !opts.references.n)
+		return error_set(err, ERR_USAGE, "--references is needed: what should the lines have been?");
+	TRY(opts.hypotheses ? measure_files(err) : measure_stream(err));
+	report.task = "text";
+	report.output_type = "generate_until";
+	report.effective = tx.set.rows;
+	TRY(metric_set_report(&tx.set, opts.bootstrap, opts.test, trials, (uint64_t)tool.seed, &report, &tx.list, &tx.notes, err));
+	report.metric_list = tx.list.data;
+	report.notes = tx.notes.data;
+	return OK;
+}
+
 /* --- the report ------------------------------------------------------------------------------------------------ */
 
 static enum status write_report(struct error *err)
@@ -362,6 +477,8 @@ static enum status write_report(struct error *err)
 	buf_release(&chain);
 	buf_release(&table);
 	buf_release(&settings);
+	buf_release(&tx.list);
+	buf_release(&tx.notes);
 	return st;
 }
 
@@ -370,6 +487,16 @@ static enum status open_inputs(struct error *err)
 	static const enum kind problems[] = { KIND_PROBLEMS, KIND_CHAT, KIND_DOCUMENTS };
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES };
 	static const enum kind texts[] = { KIND_DOCUMENTS, KIND_CHAT, KIND_TOKENS, KIND_PACKED };
+	if (opts.task != TASK_TEXT && (opts.hypotheses || opts.references.n || opts.baseline))
+		return error_set(err, ERR_USAGE, "--hypotheses, --references and --baseline are for --task text");
+	if (opts.task == TASK_TEXT && opts.model)
+		return error_set(err, ERR_USAGE, "--task text measures texts that are there: 'quern generate -m' makes them");
+	if (opts.hypotheses && tool.files.n)
+		return error_set(err, ERR_USAGE, "either rows or --hypotheses: '%s' is too much", tool.files.items[0]);
+	if (opts.references.n && !opts.hypotheses)
+		return error_set(err, ERR_USAGE, "--references is for --hypotheses; the column of rows is --reference");
+	if (opts.task == TASK_TEXT)
+		return opts.hypotheses ? OK : tool_open_inputs(&tool, NULL, 0, err);
 	if (opts.task == TASK_PERPLEXITY && !opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
 	if (opts.task == TASK_PERPLEXITY)
@@ -385,7 +512,9 @@ static enum status evaluate(struct error *err)
 		TRY(tool_add_input(&tool, opts.model, err));
 		TRY(lm_open(&lm, opts.model, tool.pool, err));
 	}
-	if (opts.task == TASK_PERPLEXITY)
+	if (opts.task == TASK_TEXT)
+		st = text_metrics(err);
+	else if (opts.task == TASK_PERPLEXITY)
 		st = perplexity(&lm, err);
 	else
 		st = exact_match(opts.model ? &lm : NULL, err);
@@ -407,6 +536,9 @@ static enum status run(struct error *err)
 	schema_release(&em.schema);
 	completion_columns_release(&em.columns);
 	perplexity_release(&px.p);
+	metric_set_release(&tx.set);
+	metric_rows_release(&tx.rows);
+	metric_files_release(&tx.files);
 	ids_release(&px.ids);
 	ids_release(&px.mask);
 	mem_free(px.messages);

@@ -9,6 +9,10 @@
 /* One character at p < end; a byte that is no UTF-8 counts as one. Returns its length. */
 static inline size_t chars_next(const char *p, const char *end, utf8proc_int32_t *c)
 {
+	if ((unsigned char)*p < 0x80) {
+		*c = *p;
+		return 1;
+	}
 	utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)p, end - p, c);
 	if (n > 0)
 		return (size_t)n;

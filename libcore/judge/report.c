@@ -66,6 +66,10 @@ static void task_members_json(const struct report *r, struct json_writer *w)
 		json_key(w, "generation_kwargs");
 		json_raw(w, r->settings, strlen(r->settings));
 	}
+	if (r->metric_list) {
+		json_key(w, "metric_list");
+		json_raw(w, r->metric_list, strlen(r->metric_list));
+	}
 	json_end_object(w);
 	json_end_object(w);
 	task_int(w, "versions", r->task, TASK_VERSION);
@@ -127,4 +131,6 @@ void report_table(const struct report *r, struct buf *out)
 		else
 			buf_str(out, "   N/A|\n");
 	}
+	if (r->notes)
+		buf_str(out, r->notes);
 }

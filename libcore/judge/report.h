@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 
-#define REPORT_METRICS 8
+#define REPORT_METRICS 40
 
 struct report {
 	const char *task;                    /* "exact-match" */
@@ -13,6 +13,8 @@ struct report {
 	int64_t original, effective;         /* rows read, rows measured */
 	int64_t seed;
 	const char *settings;                /* JSON object of the task's configuration, or NULL */
+	const char *metric_list;             /* JSON array: what signs, bounds and compares the metrics, or NULL */
+	const char *notes;                   /* lines under the table, or NULL */
 	const char *provenance;              /* JSON array, or NULL */
 	int n;
 	struct {

@@ -75,8 +75,88 @@ value() { grep -o "\"$1,none\": [^,]*" "$2" | cut -d' ' -f2; }
 	status 3 quern eval -m m t.jsonl
 }
 
+# text [OPTION ...]: system a of the rows, their options behind
+text() { quern eval -q --task text --prediction a --reference reference "$@" "$DATA/metrics/rows.jsonl"; }
+
+@test "text metrics of a corpus, their intervals and tests are sacrebleu's" {
+	local key score mean half sign bs ar opt o m
+	while IFS=$'\t' read -r key score mean half sign bs ar; do
+		set -- $key
+		m=$1 opt=()
+		for o in "${@:2}"; do opt+=("--$o"); done
+		text --metric $m "${opt[@]}" --bootstrap 500 --seed 12345 --baseline b --trials 500 -o bs.json
+		text --metric $m "${opt[@]}" --seed 12345 --baseline b --test randomization --trials 1000 -o ar.json
+		[ "$(value "$m" bs.json | xargs printf %.4f)" = "$score" ] || { echo "$key: $(value "$m" bs.json), want $score"; return 1; }
+		grep -qF "\"signature\":\"$sign\"" bs.json || { grep signature bs.json; return 1; }
+		grep -oE '"(mean|half_width)":[0-9.]+' bs.json | cut -d: -f2 | xargs printf '%.3f\n' >got
+		printf '%s\n' "$mean" "$half" | diff - got
+		grep -oE '"p_value":[0-9.]+' bs.json ar.json | cut -d: -f3 | xargs printf '%.4f\n' >got
+		printf '%s\n' "$bs" "$ar" | diff - got
+	done <"$DATA/metrics/corpus.tsv"
+	text --metric bleu --baseline b --bootstrap 5 --trials 7 --report table >table
+	grep -qE '^bleu: [0-9.]+ ± [0-9.]+ in 95 % of 5 resamples$' table
+	grep -qE '^bleu: baseline [0-9.]+, p = [0-9.]+ by paired bootstrap of 7 trials$' table
+}
+
+@test "text metrics: rows and files, one thread and two, say the same" {
+	all=bleu,chrf,chrf++,ter,rouge,rouge-unicode,squad,edit,distinct,self-bleu,repetition
+	text --metric $all --bootstrap 20 -j1 >j1
+	text --metric $all --bootstrap 20 -j2 >j2
+	cmp <(grep -v provenance j1) <(grep -v provenance j2)
+	grep -q '"rougeLsum_stderr,none": 0' j1
+	grep -q '"self_bleu,none": [0-9]' j1
+	sed -E 's/^\{"a": "(.*)", "b": .*/\1/; s/\\"/"/g; s/\\\\/\\/g' "$DATA/metrics/rows.jsonl" >hyp
+	sed -E 's/.*"reference": "(.*)"\}$/\1/; s/\\"/"/g; s/\\\\/\\/g' "$DATA/metrics/rows.jsonl" >ref
+	quern eval -q --task text --metric $all --bootstrap 20 --hypotheses hyp --references ref -o files.json
+	cmp <(grep -E ',none|metric_list' j1) <(grep -E ',none|metric_list' files.json)
+	zstd -q ref
+	quern eval -q --task text --metric $all --bootstrap 20 --hypotheses hyp --references ref.zst -o files.json
+	cmp <(grep ',none' j1) <(grep ',none' files.json)
+}
+
+@test "text metrics: lists of references, and rows that do not count" {
+	cat >r.jsonl <<-'END'
+		{"p":"the dog","refs":["a cat","The dog."]}
+		{"p":"a dog","refs":[]}
+		{"p":null,"refs":["x"]}
+		{"p":"cat","refs":["a", null]}
+	END
+	quern eval -q --task text --prediction p --reference refs --metric squad,bleu --rejects no.arrows r.jsonl -o r.json
+	[ "$(value exact_match r.json)" = 50.0 ]
+	grep -q '"original": 4' r.json
+	grep -q '"effective": 2' r.json
+	grep -q 'nrefs:var|case:mixed' r.json
+	[ "$(quern view --format jsonl no.arrows | grep -o '"reason":"[a-z_]*"' | xargs)" = "reason:no_reference reason:no_prediction" ]
+	quern eval -q --task text --prediction p --metric distinct r.jsonl -o r.json
+	grep -q '"effective": 3' r.json
+	quern eval -q --task text --prediction p --reference refs --metric squad --report table r.jsonl | grep -q 'exact_match *|↑  |  50.0000|±  |50.0000|'
+}
+
+@test "text metrics: mistakes" {
+	echo a >one
+	printf 'a\nb\n' >two
+	printf 'a\n\xff\n' >bad
+	: >none
+	status 3 quern eval --task text --hypotheses one --references two
+	says "one ends after 1 lines, two does not"
+	status 3 quern eval --task text --hypotheses two --references bad
+	says "bad: line 2: not UTF-8"
+	status 2 quern eval --task text --hypotheses two
+	says "references is needed"
+	status 2 quern eval --task text --metric bleu,meteor --hypotheses two --references two
+	says "no metric 'meteor'; there are bleu"
+	status 2 quern eval --task text --metric "" --hypotheses two --references two
+	status 2 quern eval --task text --hypotheses two --references two "$DATA/metrics/rows.jsonl"
+	status 2 quern eval --hypotheses two --references two
+	status 3 quern eval --task text "$DATA/metrics/rows.jsonl"
+	says "no text column 'completion'"
+	quern eval -q --task text --metric bleu,rouge,self-bleu --bootstrap 5 --hypotheses none --references none -o r.json
+	grep -q '"bleu,none": null' r.json
+}
+
 @test "hostile inputs" {
 	for i in $(seq 50); do row "r$i" "$i" "$i"; done >c.jsonl
 	quern score -q -r accuracy c.jsonl -o good
 	hostile good eval
+	hostile good eval --task text --metric bleu,chrf++,ter,rouge,squad,edit,self-bleu --bootstrap 3
 }

@@ -5,6 +5,10 @@
 
 #include <stdlib.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 static const struct { const char *name, *help; } infos[N_STATS] = {
 	[STAT_CHARS] = {"chars", "characters (code points)"},
 	[STAT_WORDS] = {"words", "words"},
@@ -140,23 +144,25 @@ void scan_text(struct text_stats *t)
 		return;
 	uint64_t high = 0, odd = 0;
 	size_t i = 0;
-	for (; i + 8 <= t->n; i += 8) {
-		uint64_t v, low;
-		memcpy(&v, t->s + i, 8);
-		high |= v;
-		low = ~((v & 0x7f7f7f7f7f7f7f7fu) + 0x6060606060606060u) & 0x8080808080808080u;   /* bytes below 0x20 */
-		if (low & ~v)
-			for (int k = 0; k < 8; k++) {
-				unsigned c = (unsigned char)t->s[i + (size_t)k];
-				odd |= (c >= 0x0b && c <= 0x0d) || (c >= 0x1c && c <= 0x1e);
-			}
+#ifdef __SSE2__
+	const __m128i two = _mm_set1_epi8(2);
+	__m128i all = _mm_setzero_si128(), breaks = all;
+	for (; i + 16 <= t->n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(t->s + i));
+		__m128i vertical = _mm_sub_epi8(v, _mm_set1_epi8(0x0b)), separator = _mm_sub_epi8(v, _mm_set1_epi8(0x1c));
+		all = _mm_or_si128(all, v);
+		breaks = _mm_or_si128(breaks, _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(vertical, two), vertical),
+							   _mm_cmpeq_epi8(_mm_min_epu8(separator, two), separator)));
 	}
+	high = _mm_movemask_epi8(all) ? 0x80 : 0;
+	odd = (uint64_t)_mm_movemask_epi8(breaks);
+#endif
 	for (; i < t->n; i++) {
 		unsigned c = (unsigned char)t->s[i];
-		high |= (uint64_t)c;
+		high |= c;
 		odd |= (c >= 0x0b && c <= 0x0d) || (c >= 0x1c && c <= 0x1e);
 	}
-	t->ascii = (high & 0x8080808080808080u) == 0;
+	t->ascii = (high & 0x80) == 0;
 	t->odd_breaks = odd || (!t->ascii && (text_has_behind(t->s, t->n, 0x85, "\xc2", 1) ||
 					     text_has_behind(t->s, t->n, 0xa8, "\xe2\x80", 2) || text_has_behind(t->s, t->n, 0xa9, "\xe2\x80", 2)));
 	t->chars = t->ascii ? (double)t->n : (double)text_length(t->s, t->n);

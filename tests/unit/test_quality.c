@@ -1,9 +1,11 @@
 /* test_quality.c - each rule at its threshold, on texts small enough to count by hand; UTF-8 repair and words. */
 #include "unit.h"
 
+#include "base/rng.h"
 #include "text/lang.h"
 #include "text/quality.h"
 #include "text/repair.h"
+#include "text/stats_priv.h"
 #include "text/stop_words.h"
 
 static struct text_stats *stats;
@@ -250,9 +252,49 @@ static void languages_are_told_apart(void **state)
 	assert_string_equal(code, "un");
 }
 
+static void words_are_counted_as_they_are_split(void **state)
+{
+	static const char *const parts[] = {"a", "the", " ", "\n", "\t", "\x1c", "\xc2\xa0", "\xe3\x80\x80", "\xe2\x80\x8b", "\xc3\xa9", "word", "\x7f"};
+	struct rng r = rng_open(4, 2);
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		struct buf text = {0};
+		struct spans words = {0};
+		for (uint64_t n = rng_below(&r, 40); n > 0; n--)
+			buf_str(&text, parts[rng_below(&r, sizeof(parts) / sizeof(*parts))]);
+		buf_reserve(&text, 1);
+		text_words(text.data, text.len, &words);
+		int64_t enough = (int64_t)rng_below(&r, 30);
+		assert_int_equal(text_count_words(text.data, text.len, enough), words.n < enough ? words.n : enough);
+		spans_release(&words);
+		buf_release(&text);
+	}
+}
+
+static void phrases_are_found_in_any_case(void **state)
+{
+	struct rng r = rng_open(5, 2);
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		struct buf text = {0};
+		bool want = false;
+		for (uint64_t n = rng_below(&r, 60); n > 0; n--)
+			buf_char(&text, "cCoOkKiIeE J\x4b\x0b"[rng_below(&r, 14)]);
+		if (rng_below(&r, 2))
+			buf_str(&text, rng_below(&r, 2) ? "cOOkie" : "cookie  ");
+		buf_reserve(&text, 1);
+		text.data[text.len] = 0;
+		want = strcasestr(text.data, "cookie") != NULL;
+		assert_int_equal(text_has_folded(text.data, text.len, "cookie"), want);
+		buf_release(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_are_counted_as_they_are_split),
+		cmocka_unit_test(phrases_are_found_in_any_case),
 		cmocka_unit_test(gopher_rules_hold_at_their_thresholds), cmocka_unit_test(repetition_counts_second_copies),
 		cmocka_unit_test(c4_keeps_the_lines_that_are_sentences), cmocka_unit_test(fineweb_rules_count_lines),
 		cmocka_unit_test(presets_and_names), cmocka_unit_test(text_is_repaired), cmocka_unit_test(words_are_pythons),

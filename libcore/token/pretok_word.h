@@ -1,5 +1,5 @@
-/* pretok_word.h - the commonest piece of all, a word of ASCII letters with or without a space in front, found a vector at a time where
- * pretok_scan goes letter by letter. SSE2 is part of every x86-64; elsewhere pretok_scan does all of it. Private to encode.c. */
+/* pretok_word.h - the commonest piece of all, a word of ASCII letters with or without a space in front (or what else may stand there, as
+ * in "_name" and "(x"), found a vector at a time where pretok_scan goes letter by letter. SSE2 is part of every x86-64; elsewhere pretok_scan does all of it. Private to encode.c. */
 #ifndef QUERN_TOKEN_PRETOK_WORD_H
 #define QUERN_TOKEN_PRETOK_WORD_H
 
@@ -17,6 +17,15 @@ static inline uint32_t bytes_from(__m128i v, uint8_t lo, uint8_t count)
 }
 #endif
 
+/* Whether a word may begin with this ASCII byte though it is no letter: GPT-2's with a space, the others' with anything but a digit or a
+ * line end. The apostrophe may begin a contraction. */
+static inline bool pretok_leads(enum pretok_kind kind, uint8_t c)
+{
+	if (kind == PRETOK_GPT2)
+		return c == ' ';
+	return c < 0x80 && (uint8_t)((c | 0x20) - 'a') >= 26 && (uint8_t)(c - '0') >= 10 && c != '\r' && c != '\n' && c != '\'';
+}
+
 /* End of the piece that begins at i, if it is such a word and is seen whole in 15 bytes, and what follows cannot belong to it; else 0, and
  * pretok_scan knows. */
 static inline size_t pretok_word(enum pretok_kind kind, const uint8_t *s, size_t i, size_t n)
@@ -25,19 +34,19 @@ static inline size_t pretok_word(enum pretok_kind kind, const uint8_t *s, size_t
 	if (kind < PRETOK_GPT2 || kind > PRETOK_CL100K_BASE || n - i < 16)
 		return 0;
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
-	uint32_t space = s[i] == ' ', letters = bytes_from(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 26) >> space;
+	uint32_t lead = pretok_leads(kind, s[i]), letters = bytes_from(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 26) >> lead;
 	uint32_t end = (uint32_t)__builtin_ctz(~letters);
 
 	if (kind == PRETOK_O200K) {          /* capitals, then small letters; a contraction behind them belongs to them */
-		uint32_t capitals = bytes_from(v, 'A', 26) >> space, head = (uint32_t)__builtin_ctz(~capitals);
+		uint32_t capitals = bytes_from(v, 'A', 26) >> lead, head = (uint32_t)__builtin_ctz(~capitals);
 		uint32_t next = capitals >> head ? head + (uint32_t)__builtin_ctz(capitals >> head) : 16;
 
 		end = next < end ? next : end;
 	}
-	uint8_t after = s[i + ((space + end) & 15)];
-	if (end == 0 || space + end > 15 || after >= 0x80 || (kind == PRETOK_O200K && after == '\''))
+	uint8_t after = s[i + ((lead + end) & 15)];
+	if (end == 0 || lead + end > 15 || after >= 0x80 || (kind == PRETOK_O200K && after == '\''))
 		return 0;
-	return i + space + end;
+	return i + lead + end;
 #else
 	(void)kind, (void)s, (void)i, (void)n;
 	return 0;

@@ -606,7 +606,7 @@ static void any_list_of_merges_gives_what_the_definition_says(void **state)
 
 static void words_found_by_vectors_are_those_of_the_scan(void **state)
 {
-	static const char *const parts[] = {"a", "Z", "the", "Mill", "HELLo", " ", "\n", "'", "s", "ll", "1", ".", "\xc3\xa9", "\xe6\xb0\xb4", "abcdefghijklmno", "@", "[", "`", "{"};
+	static const char *const parts[] = {"a", "Z", "the", "Mill", "HELLo", " ", "\n", "'", "s", "ll", "1", ".", "\xc3\xa9", "\xe6\xb0\xb4", "abcdefghijklmno", "@", "[", "`", "{", "_", "(", "\t", "\r", "0", "9", "/", ":"};
 	struct rng r = rng_open(9, 1);
 	long found = 0;
 

@@ -50,7 +50,6 @@ bool input_map_at(struct input *in, uint64_t at, size_t n, size_t slack, struct 
 void input_unmap(struct input_map *m);               /* one of none allowed */
 const char *input_name(const struct input *in);      /* the path, or "<stdin>" */
 uint64_t input_offset(const struct input *in);       /* decompressed bytes consumed */
-uint64_t input_bytes(const struct input *in);        /* raw bytes read so far (for progress) */
 int64_t input_size(const struct input *in);          /* raw size if known, else -1 */
 /* The hash below will not be asked for: bytes need not be hashed from here on. */
 void input_leave_unhashed(struct input *in);

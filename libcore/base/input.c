@@ -447,7 +447,6 @@ void input_unmap(struct input_map *m)
 
 const char *input_name(const struct input *in) { return in->name; }
 uint64_t input_offset(const struct input *in) { return in->offset; }
-uint64_t input_bytes(const struct input *in) { return in->raw_bytes; }
 int64_t input_size(const struct input *in) { return in->size; }
 
 void input_leave_unhashed(struct input *in)

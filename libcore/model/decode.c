@@ -49,15 +49,6 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	c->rows = plan_take(p, c->slots, sizeof(int32_t));
 }
 
-size_t model_cache_bytes(const struct model *m, int slots, int positions, int64_t n_max)
-{
-	struct model_cache c = { .slots = slots, .positions = positions, .n_max = n_max };
-	struct plan p = { 0 };
-
-	plan_cache(&p, &c, m);
-	return p.used;
-}
-
 enum status model_cache_open(struct model_cache **out, const struct model *m, int slots, int positions, int64_t n_max,
 			     struct error *err)
 {

@@ -82,7 +82,6 @@ struct model_cache;
 /* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
 enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,
 			     struct error *err);
-size_t model_cache_bytes(const struct model *m, int slots, int positions, int64_t n_max);
 void model_cache_close(struct model_cache *c);
 /* Feeds sequence i (of s) with tokens ids[cu[i]..cu[i+1]) into slot[i], after past[i] tokens already there, and gives the logits
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */

@@ -255,11 +255,6 @@ const struct field *column_field(const struct column *c)
 	return c->field;
 }
 
-int64_t column_rows(const struct column *c)
-{
-	return c->rows;
-}
-
 static void wrong_type(const struct column *c, const char *what)
 {
 	struct buf b = {0};

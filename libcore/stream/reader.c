@@ -123,11 +123,6 @@ const char *reader_name(const struct reader *r)
 	return input_name(r->in);
 }
 
-uint64_t reader_bytes(const struct reader *r)
-{
-	return input_bytes(r->in);
-}
-
 int64_t reader_size(const struct reader *r)
 {
 	return input_size(r->in);

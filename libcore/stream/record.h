@@ -156,7 +156,6 @@ size_t builder_bytes(const struct builder *b);                              /* s
 struct batch *builder_finish(struct builder *b);
 
 struct column *column_child(struct column *c, int i);
-int64_t column_rows(const struct column *c);
 void column_null(struct column *c);                                         /* fixed lists fill their elements */
 void column_int(struct column *c, int64_t v);                               /* any type that array_int takes, but floats */
 void column_fixed(struct column *c, const void *value);                     /* the bytes of a value of any fixed size (not bool) */

@@ -56,7 +56,6 @@ enum status reader_next(struct reader *r, struct batch **b, struct error *err);
  * is not checked, and the input's hash is not known then. */
 enum status reader_skip_rows(struct reader *r, int64_t rows, int64_t *passed, struct error *err);
 const char *reader_name(const struct reader *r);
-uint64_t reader_bytes(const struct reader *r);               /* raw bytes so far, for progress */
 int64_t reader_size(const struct reader *r);
 /* Chain of stages that made this stream: the opening form before END, complete after it. NULL when foreign. */
 const char *reader_provenance(const struct reader *r);

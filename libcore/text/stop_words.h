@@ -13,7 +13,5 @@
 
 /* The languages, as bits, whose lists hold this word. */
 uint32_t stop_words_of(const char *s, size_t n);
-/* ISO 639 code of bit k. */
-const char *stop_language(int k);
 
 #endif

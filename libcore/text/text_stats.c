@@ -9,69 +9,64 @@
 #include <emmintrin.h>
 #endif
 
-static const struct { const char *name, *help; } infos[N_STATS] = {
-	[STAT_CHARS] = {"chars", "characters (code points)"},
-	[STAT_WORDS] = {"words", "words"},
-	[STAT_LINES] = {"lines", "lines that are not blank"},
-	[STAT_SENTENCES] = {"sentences", "sentences, line by line"},
-	[STAT_LETTER_SHARE] = {"letter_share", "letters, of the characters that are not white space"},
-	[STAT_NON_SYMBOL_WORDS] = {"non_symbol_words", "words that are not all punctuation"},
-	[STAT_MEAN_WORD_CHARS] = {"mean_word_chars", "mean length of those"},
-	[STAT_HASHES_PER_WORD] = {"hashes_per_word", "hash signs for each word"},
-	[STAT_ELLIPSES_PER_WORD] = {"ellipses_per_word", "ellipses for each word"},
-	[STAT_BULLET_LINE_SHARE] = {"bullet_line_share", "lines that begin with a bullet or hyphen"},
-	[STAT_ELLIPSIS_LINE_SHARE] = {"ellipsis_line_share", "lines that end in an ellipsis"},
-	[STAT_ALPHA_WORD_SHARE] = {"alpha_word_share", "words with a letter"},
-	[STAT_STOP_WORDS] = {"stop_words", "how many of Gopher's eight English stop words occur"},
-	[STAT_STOP_WORD_SHARE] = {"stop_word_share", "stop words of the language that has most of them, of twenty"},
-	[STAT_DUP_PARA_SHARE] = {"dup_para_share", "paragraphs that came before"},
-	[STAT_DUP_PARA_CHARS] = {"dup_para_chars", "characters in those"},
-	[STAT_DUP_LINE_SHARE] = {"dup_line_share", "lines that came before"},
-	[STAT_DUP_LINE_CHARS] = {"dup_line_chars", "characters in those"},
-	[STAT_TOP_2_GRAM] = {"top_2_gram_chars", "characters in the most frequent pair of words"},
-	[STAT_TOP_3_GRAM] = {"top_3_gram_chars", "the same of runs of 3 words"},
-	[STAT_TOP_4_GRAM] = {"top_4_gram_chars", "of 4 words"},
-	[STAT_DUP_5_GRAM] = {"dup_5_gram_chars", "characters in runs of 5 words that came before"},
-	[STAT_DUP_6_GRAM] = {"dup_6_gram_chars", "of 6 words"},
-	[STAT_DUP_7_GRAM] = {"dup_7_gram_chars", "of 7 words"},
-	[STAT_DUP_8_GRAM] = {"dup_8_gram_chars", "of 8 words"},
-	[STAT_DUP_9_GRAM] = {"dup_9_gram_chars", "of 9 words"},
-	[STAT_DUP_10_GRAM] = {"dup_10_gram_chars", "of 10 words"},
-	[STAT_LINE_END_SHARE] = {"line_end_share", "lines that end in terminal punctuation, of those not blank"},
-	[STAT_SHORT_LINE_SHARE] = {"short_line_share", "lines of at most 30 characters, of those not blank"},
-	[STAT_LINE_COPY_CHARS] = {"line_copy_chars", "characters in lines that came before, of those not line feeds"},
-	[STAT_NEWLINES_PER_WORD] = {"newlines_per_word", "line feeds for each word"},
-	[STAT_LOREM_IPSUM] = {"lorem_ipsum", "1 if there is \"lorem ipsum\""},
-	[STAT_CURLY_BRACKET] = {"curly_bracket", "1 if there is a curly bracket"},
-	[STAT_V1_NON_SYMBOL_WORDS] = {"v1_non_symbol_words", ""}, [STAT_V1_MEAN_WORD_CHARS] = {"v1_mean_word_chars", ""},
-	[STAT_V1_STOP_WORDS] = {"v1_stop_words", ""}, [STAT_V1_DUP_LINE_SHARE] = {"v1_dup_line_share", ""},
-	[STAT_V1_DUP_LINE_CHARS] = {"v1_dup_line_chars", ""}, [STAT_V1_LINE_END_SHARE] = {"v1_line_end_share", ""},
-	[STAT_V1_SHORT_LINE_SHARE] = {"v1_short_line_share", ""},
-	[STAT_DOLMA_WORDS] = {"dolma_words", ""}, [STAT_DOLMA_MEDIAN_WORD_CHARS] = {"dolma_median_word_chars", ""},
-	[STAT_DOLMA_SYMBOL_WORD_SHARE] = {"dolma_symbol_word_share", ""}, [STAT_DOLMA_ALPHA_WORD_SHARE] = {"dolma_alpha_word_share", ""},
-	[STAT_DOLMA_STOP_WORDS] = {"dolma_stop_words", ""}, [STAT_DOLMA_BULLET_LINE_SHARE] = {"dolma_bullet_line_share", ""},
-	[STAT_DOLMA_ELLIPSIS_LINE_SHARE] = {"dolma_ellipsis_line_share", ""}, [STAT_DOLMA_DUP_LINE_SHARE] = {"dolma_dup_line_share", ""},
-	[STAT_DOLMA_DUP_LINE_CHARS] = {"dolma_dup_line_chars", ""}, [STAT_DOLMA_TOP_2_GRAM] = {"dolma_top_2_gram_chars", ""},
-	[STAT_DOLMA_TOP_3_GRAM] = {"dolma_top_3_gram_chars", ""}, [STAT_DOLMA_TOP_4_GRAM] = {"dolma_top_4_gram_chars", ""},
-	[STAT_DOLMA_DUP_5_GRAM] = {"dolma_dup_5_gram_chars", ""}, [STAT_DOLMA_DUP_6_GRAM] = {"dolma_dup_6_gram_chars", ""},
-	[STAT_DOLMA_DUP_7_GRAM] = {"dolma_dup_7_gram_chars", ""}, [STAT_DOLMA_DUP_8_GRAM] = {"dolma_dup_8_gram_chars", ""},
-	[STAT_DOLMA_DUP_9_GRAM] = {"dolma_dup_9_gram_chars", ""}, [STAT_DOLMA_DUP_10_GRAM] = {"dolma_dup_10_gram_chars", ""},
+static const char *const names[N_STATS] = {
+	[STAT_CHARS] = "chars",  /* characters (code points) */
+	[STAT_WORDS] = "words",  /* words */
+	[STAT_LINES] = "lines",  /* lines that are not blank */
+	[STAT_SENTENCES] = "sentences",  /* sentences, line by line */
+	[STAT_LETTER_SHARE] = "letter_share",  /* letters, of the characters that are not white space */
+	[STAT_NON_SYMBOL_WORDS] = "non_symbol_words",  /* words that are not all punctuation */
+	[STAT_MEAN_WORD_CHARS] = "mean_word_chars",  /* mean length of those */
+	[STAT_HASHES_PER_WORD] = "hashes_per_word",  /* hash signs for each word */
+	[STAT_ELLIPSES_PER_WORD] = "ellipses_per_word",  /* ellipses for each word */
+	[STAT_BULLET_LINE_SHARE] = "bullet_line_share",  /* lines that begin with a bullet or hyphen */
+	[STAT_ELLIPSIS_LINE_SHARE] = "ellipsis_line_share",  /* lines that end in an ellipsis */
+	[STAT_ALPHA_WORD_SHARE] = "alpha_word_share",  /* words with a letter */
+	[STAT_STOP_WORDS] = "stop_words",  /* how many of Gopher's eight English stop words occur */
+	[STAT_STOP_WORD_SHARE] = "stop_word_share",  /* stop words of the language that has most of them, of twenty */
+	[STAT_DUP_PARA_SHARE] = "dup_para_share",  /* paragraphs that came before */
+	[STAT_DUP_PARA_CHARS] = "dup_para_chars",  /* characters in those */
+	[STAT_DUP_LINE_SHARE] = "dup_line_share",  /* lines that came before */
+	[STAT_DUP_LINE_CHARS] = "dup_line_chars",  /* characters in those */
+	[STAT_TOP_2_GRAM] = "top_2_gram_chars",  /* characters in the most frequent pair of words */
+	[STAT_TOP_3_GRAM] = "top_3_gram_chars",  /* the same of runs of 3 words */
+	[STAT_TOP_4_GRAM] = "top_4_gram_chars",  /* of 4 words */
+	[STAT_DUP_5_GRAM] = "dup_5_gram_chars",  /* characters in runs of 5 words that came before */
+	[STAT_DUP_6_GRAM] = "dup_6_gram_chars",  /* of 6 words */
+	[STAT_DUP_7_GRAM] = "dup_7_gram_chars",  /* of 7 words */
+	[STAT_DUP_8_GRAM] = "dup_8_gram_chars",  /* of 8 words */
+	[STAT_DUP_9_GRAM] = "dup_9_gram_chars",  /* of 9 words */
+	[STAT_DUP_10_GRAM] = "dup_10_gram_chars",  /* of 10 words */
+	[STAT_LINE_END_SHARE] = "line_end_share",  /* lines that end in terminal punctuation, of those not blank */
+	[STAT_SHORT_LINE_SHARE] = "short_line_share",  /* lines of at most 30 characters, of those not blank */
+	[STAT_LINE_COPY_CHARS] = "line_copy_chars",  /* characters in lines that came before, of those not line feeds */
+	[STAT_NEWLINES_PER_WORD] = "newlines_per_word",  /* line feeds for each word */
+	[STAT_LOREM_IPSUM] = "lorem_ipsum",  /* 1 if there is "lorem ipsum" */
+	[STAT_CURLY_BRACKET] = "curly_bracket",  /* 1 if there is a curly bracket */
+	[STAT_V1_NON_SYMBOL_WORDS] = "v1_non_symbol_words", [STAT_V1_MEAN_WORD_CHARS] = "v1_mean_word_chars",
+	[STAT_V1_STOP_WORDS] = "v1_stop_words", [STAT_V1_DUP_LINE_SHARE] = "v1_dup_line_share",
+	[STAT_V1_DUP_LINE_CHARS] = "v1_dup_line_chars", [STAT_V1_LINE_END_SHARE] = "v1_line_end_share",
+	[STAT_V1_SHORT_LINE_SHARE] = "v1_short_line_share",
+	[STAT_DOLMA_WORDS] = "dolma_words", [STAT_DOLMA_MEDIAN_WORD_CHARS] = "dolma_median_word_chars",
+	[STAT_DOLMA_SYMBOL_WORD_SHARE] = "dolma_symbol_word_share", [STAT_DOLMA_ALPHA_WORD_SHARE] = "dolma_alpha_word_share",
+	[STAT_DOLMA_STOP_WORDS] = "dolma_stop_words", [STAT_DOLMA_BULLET_LINE_SHARE] = "dolma_bullet_line_share",
+	[STAT_DOLMA_ELLIPSIS_LINE_SHARE] = "dolma_ellipsis_line_share", [STAT_DOLMA_DUP_LINE_SHARE] = "dolma_dup_line_share",
+	[STAT_DOLMA_DUP_LINE_CHARS] = "dolma_dup_line_chars", [STAT_DOLMA_TOP_2_GRAM] = "dolma_top_2_gram_chars",
+	[STAT_DOLMA_TOP_3_GRAM] = "dolma_top_3_gram_chars", [STAT_DOLMA_TOP_4_GRAM] = "dolma_top_4_gram_chars",
+	[STAT_DOLMA_DUP_5_GRAM] = "dolma_dup_5_gram_chars", [STAT_DOLMA_DUP_6_GRAM] = "dolma_dup_6_gram_chars",
+	[STAT_DOLMA_DUP_7_GRAM] = "dolma_dup_7_gram_chars", [STAT_DOLMA_DUP_8_GRAM] = "dolma_dup_8_gram_chars",
+	[STAT_DOLMA_DUP_9_GRAM] = "dolma_dup_9_gram_chars", [STAT_DOLMA_DUP_10_GRAM] = "dolma_dup_10_gram_chars",
 };
 
 const char *stat_name(enum stat which)
 {
-	return infos[which].name;
-}
-
-const char *stat_help(enum stat which)
-{
-	return infos[which].help;
+	return names[which];
 }
 
 int stat_find(const char *name, size_t n)
 {
 	for (int i = 0; i < N_STATS; i++)
-		if (strlen(infos[i].name) == n && memcmp(infos[i].name, name, n) == 0)
+		if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
 			return i;
 	return -1;
 }

@@ -29,8 +29,6 @@ enum stat {
 #define STAT_FIRST_VARIANT STAT_V1_NON_SYMBOL_WORDS
 
 const char *stat_name(enum stat which);
-/* What it is, in one phrase. */
-const char *stat_help(enum stat which);
 /* The statistic of this name, or -1. */
 int stat_find(const char *name, size_t n);
 

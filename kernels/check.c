@@ -216,10 +216,10 @@ static void check_product(struct check *c, int which)
 		double *want = doubles(acc ? start : NULL, rows * cols);
 
 		if (which == 0) {
-			c->k->matmul(c->pools[p], out, x, w, n, o, i, (int)acc);
+			c->k->matmul(c->pools[p], out, x, weights_f32(w), n, o, i, (int)acc);
 			ref_mul(want, x, i, 1, w, 1, i, n, o, i);
 		} else if (which == 1) {
-			c->k->matmul_dx(c->pools[p], out, dy, w, n, o, i, (int)acc);
+			c->k->matmul_dx(c->pools[p], out, dy, weights_f32(w), n, o, i, (int)acc);
 			ref_mul(want, dy, o, 1, w, i, 1, n, i, o);
 		} else {
 			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
@@ -247,8 +247,8 @@ static void check_matmul_rows(struct check *c)
 	int64_t n = 1 + size(c, 300), o = size1(c, 150), i = size1(c, 600), from = below(c, n), m = 1 + below(c, n - from);
 	float *x = floats(c, n * i), *w = floats(c, o * i), *all = junk(n * o), *part = junk(m * o);
 
-	c->k->matmul(c->pools[1], all, x, w, n, o, i, 0);
-	c->k->matmul(c->pools[0], part, x + from * i, w, m, o, i, 0);
+	c->k->matmul(c->pools[1], all, x, weights_f32(w), n, o, i, 0);
+	c->k->matmul(c->pools[0], part, x + from * i, weights_f32(w), m, o, i, 0);
 	expect_same(c, "rows alone", part, all + from * o, m * o);
 	mem_free(x), mem_free(w), mem_free(all), mem_free(part);
 }
@@ -264,7 +264,10 @@ static void check_gather(struct check *c)
 	for (int p = 0; p < 4; p++) {
 		float *y = junk(n * w);
 
-		(p < 2 ? c->k->gather_rows : c->k->embed)(c->pools[p & 1], y, x, rows, n, w);
+		if (p < 2)
+			c->k->gather_rows(c->pools[p], y, x, rows, n, w);
+		else
+			c->k->embed(c->pools[p & 1], y, weights_f32(x), rows, n, w);
 		for (int64_t i = 0; i < n; i++)
 			expect_same(c, "row", y + i * w, x + rows[i] * w, w);
 		mem_free(y);
@@ -681,7 +684,7 @@ static void check_logprob(struct check *c)
 		float *scratch = junk(words);
 
 		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, e, targets, scratch, n, w, v);
+		c->k->logprob(c->pools[p], logp[p], lse[p], x, weights_f32(e), targets, scratch, n, w, v);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
 		mem_free(scratch);
@@ -710,7 +713,7 @@ static void check_logprob_dx(struct check *c)
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e, lse, targets, scratch, n, w, v);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, weights_f32(e), lse, targets, scratch, n, w, v);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, 60);

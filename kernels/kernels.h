@@ -21,6 +21,15 @@
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 
+/* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Gradients are always of
+ * ELEM_F32, so what is trained is too. */
+enum elem { ELEM_F32 };
+struct weights {
+	const void *data;
+	enum elem elem;
+};
+static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32 }; }
+
 struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
@@ -37,14 +46,14 @@ struct kernels {
 	/* --- matrix products; W is [O, I] as in safetensors ------------------------------------ */
 	/* A row of the result does not depend, to the bit, on which other rows share the call. */
 	/* Y[N,O] = X[N,I] W^T (+ Y if acc) */
-	void (*matmul)(struct pool *pool, float *y, const float *x, const float *w, int64_t n, int64_t o, int64_t i, int acc);
+	void (*matmul)(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dX[N,I] = dY[N,O] W (+ dX if acc) */
-	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, const float *w, int64_t n, int64_t o, int64_t i, int acc);
+	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dW[O,I] += dY^T X */
 	void (*matmul_dw)(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i);
 
 	/* --- embedding ------------------------------------------------------------------------ */
-	void (*embed)(struct pool *pool, float *y, const float *w, const int32_t *ids, int64_t n, int64_t c);
+	void (*embed)(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
 	/* dW[V,C] += rows of dY, added in token order */
 	void (*embed_dw)(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
 
@@ -85,10 +94,10 @@ struct kernels {
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
 	/* logp[n] = log softmax(X W^T / temperature)[target], lse[n]; tokens with target < 0 are skipped (logp 0). */
 	/* scratch: logprob_scratch(n, v) floats. */
-	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
+	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, struct weights w, const int32_t *targets,
 			float *scratch, int64_t n, int64_t c, int64_t v);
 	/* For any upstream gradient dlogp[n]: dX overwritten (0 for skipped tokens), dW += . Logits are computed again. */
-	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
+	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
 			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v);
 	int64_t (*logprob_scratch)(int64_t n, int64_t v);
 

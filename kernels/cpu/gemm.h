@@ -275,16 +275,16 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 	}
 }
 
-static void cpu_matmul(struct pool *pool, float *y, const float *x, const float *w, int64_t n, int64_t o, int64_t i,
+static void cpu_matmul(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o, int64_t i,
 		       int acc)
 {
-	gemm(pool, y, o, NULL, (struct operand){x, i, NULL, false}, n, (struct operand){w, i, NULL, false}, o, i, acc);
+	gemm(pool, y, o, NULL, (struct operand){x, i, NULL, false}, n, (struct operand){w.data, i, NULL, false}, o, i, acc);
 }
 
-static void cpu_matmul_dx(struct pool *pool, float *dx, const float *dy, const float *w, int64_t n, int64_t o, int64_t i,
+static void cpu_matmul_dx(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n, int64_t o, int64_t i,
 			  int acc)
 {
-	gemm(pool, dx, i, NULL, (struct operand){dy, o, NULL, false}, n, (struct operand){w, i, NULL, true}, i, o, acc);
+	gemm(pool, dx, i, NULL, (struct operand){dy, o, NULL, false}, n, (struct operand){w.data, i, NULL, true}, i, o, acc);
 }
 
 static void cpu_matmul_dw(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i)

@@ -16,7 +16,8 @@ struct logprob_job {
 	const float *dlogp, *fwd_lse;
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
-	const float *x, *w;
+	const float *x;
+	struct weights w;
 	int64_t c, v, total;              /* tokens that have a target */
 };
 
@@ -50,7 +51,7 @@ static void logprob_begin(struct logprob_job *t, float *scratch, int64_t n)
 /* The logits of the chunk that begins at the first-th token with a target; how many tokens it has, 0 at the end. */
 static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t first)
 {
-	struct operand x = {t->x, t->c, t->with_target + first, false}, w = {t->w, t->c, NULL, false};
+	struct operand x = {t->x, t->c, t->with_target + first, false}, w = {t->w.data, t->c, NULL, false};
 	int64_t left = t->total - first, n = left < logits_rows(t->v) ? left : logits_rows(t->v);
 
 	t->rows = t->with_target + first;
@@ -82,7 +83,7 @@ static void logprob_task(void *arg, int64_t i, int worker)
 	t->logp[row] = x[t->targets[row]] - t->lse[row];
 }
 
-static void cpu_logprob(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
+static void cpu_logprob(struct pool *pool, float *logp, float *lse, const float *x, struct weights w, const int32_t *targets,
 			float *scratch, int64_t n, int64_t c, int64_t v)
 {
 	struct logprob_job t = {.logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v};
@@ -107,7 +108,7 @@ static void logprob_dx_task(void *arg, int64_t i, int worker)
 	x[t->targets[row]] += d;
 }
 
-static void cpu_logprob_dx(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
+static void cpu_logprob_dx(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
 			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v)
 {
 	struct logprob_job t = {.dlogp = dlogp, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v};
@@ -116,7 +117,7 @@ static void cpu_logprob_dx(struct pool *pool, float *dx, float *dw, const float 
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
 		pool_run(pool, k, logprob_dx_task, &t);
-		gemm(pool, dx, c, t.rows, (struct operand){t.logits, v, NULL, false}, k, (struct operand){w, c, NULL, true}, c,
+		gemm(pool, dx, c, t.rows, (struct operand){t.logits, v, NULL, false}, k, (struct operand){w.data, c, NULL, true}, c,
 		     v, false);
 		gemm(pool, dw, c, NULL, (struct operand){t.logits, v, NULL, true}, v, (struct operand){x, c, t.rows, true}, c,
 		     k, true);

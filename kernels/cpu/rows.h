@@ -104,9 +104,9 @@ static void cpu_gather_rows(struct pool *pool, float *y, const float *x, const i
 	pool_run(pool, pieces_of(n, rows_per_piece(c)), gather_task, &t);
 }
 
-static void cpu_embed(struct pool *pool, float *y, const float *w, const int32_t *ids, int64_t n, int64_t c)
+static void cpu_embed(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
 {
-	cpu_gather_rows(pool, y, w, ids, n, c);
+	cpu_gather_rows(pool, y, w.data, ids, n, c);
 }
 
 /* A token's row is added in token order, so tasks share out the columns. */

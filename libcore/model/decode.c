@@ -167,7 +167,7 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 	TRY(check_call(m, c, s, ids, cu, slot, past, err));
 	upload_call(c, s, ids, cu, slot, past);
 	n = cu[s];
-	k->embed(m->pool, a->x, m->params + m->layout->embed, c->ids, n, f->hidden);
+	k->embed(m->pool, a->x, model_weights(m, m->layout->embed), c->ids, n, f->hidden);
 	for (int64_t l = 0; l < f->n_layers; l++) {
 		layer_before(m, l, a, &r, n);
 		k->attention_cached(m->pool, a->o, a->qkv, c->keys + l * c->slots * c->key_slot,
@@ -177,7 +177,7 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 	}
 	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);
 	k->rmsnorm(m->pool, a->n1, a->rstd1, c->last, NULL, m->params + m->layout->norm, s, f->hidden, f->norm_eps);
-	k->matmul(m->pool, c->logits, a->n1, m->params + m->layout->head, s, f->vocab, f->hidden, 0);
+	k->matmul(m->pool, c->logits, a->n1, model_weights(m, m->layout->head), s, f->vocab, f->hidden, 0);
 	k->download(logits, c->logits, (size_t)s * (size_t)f->vocab * sizeof(float));
 	return OK;
 }

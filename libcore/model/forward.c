@@ -196,7 +196,7 @@ static void upload_batch(struct model_state *s, const struct model_batch *b)
 }
 
 /* y = x + in W^T; where y is x already, in place. */
-static void add_product(const struct model *m, float *y, const float *x, const float *in, const float *w, int64_t n,
+static void add_product(const struct model *m, float *y, const float *x, const float *in, struct weights w, int64_t n,
 			int64_t o, int64_t i)
 {
 	if (y != x)
@@ -210,7 +210,7 @@ void layer_before(const struct model *m, int l, const struct acts *a, const stru
 	const struct layer_layout *y = &m->layout->layers[l];
 
 	m->k->rmsnorm(m->pool, a->n1, a->rstd1, a->x, NULL, m->params + y->attn_norm, n, c->hidden, c->norm_eps);
-	m->k->matmul(m->pool, a->qkv, a->n1, m->params + y->qkv, n, qkv_width(c), c->hidden, 0);
+	m->k->matmul(m->pool, a->qkv, a->n1, model_weights(m, y->qkv), n, qkv_width(c), c->hidden, 0);
 	m->k->rope(m->pool, a->qkv, r->cos, r->sin, r->pos, n, c->heads, c->kv_heads, c->head_dim, 1);
 }
 
@@ -219,11 +219,11 @@ void layer_after(const struct model *m, int l, const struct acts *a, float *x_ne
 	const struct model_config *c = &m->cfg;
 	const struct layer_layout *y = &m->layout->layers[l];
 
-	add_product(m, a->x2, a->x, a->o, m->params + y->out, n, c->hidden, attn_width(c));
+	add_product(m, a->x2, a->x, a->o, model_weights(m, y->out), n, c->hidden, attn_width(c));
 	m->k->rmsnorm(m->pool, a->n2, a->rstd2, a->x2, NULL, m->params + y->mlp_norm, n, c->hidden, c->norm_eps);
-	m->k->matmul(m->pool, a->gate_up, a->n2, m->params + y->gate_up, n, 2 * (int64_t)c->ffn, c->hidden, 0);
+	m->k->matmul(m->pool, a->gate_up, a->n2, model_weights(m, y->gate_up), n, 2 * (int64_t)c->ffn, c->hidden, 0);
 	m->k->swiglu(m->pool, a->h, a->gate_up, n, c->ffn);
-	add_product(m, x_next, a->x2, a->h, m->params + y->down, n, c->hidden, c->ffn);
+	add_product(m, x_next, a->x2, a->h, model_weights(m, y->down), n, c->hidden, c->ffn);
 }
 
 enum status model_forward(struct model *m, struct model_state *s, const struct model_batch *b, float *logp,
@@ -239,7 +239,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	s->fresh = s->train;
 	if (!n)
 		return OK;
-	k->embed(m->pool, s->acts[0].x, m->params + m->layout->embed, s->ids, n, c->hidden);
+	k->embed(m->pool, s->acts[0].x, model_weights(m, m->layout->embed), s->ids, n, c->hidden);
 	for (int l = 0; l < c->n_layers; l++) {
 		const struct acts *a = &s->acts[l];
 
@@ -248,7 +248,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 		layer_after(m, l, a, l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
 	k->rmsnorm(m->pool, s->n_end, s->rstd_end, s->x_end, NULL, m->params + m->layout->norm, n, c->hidden, c->norm_eps);
-	k->logprob(m->pool, s->logp, s->lse, s->n_end, m->params + m->layout->head, s->targets, s->head_scratch, n, c->hidden,
+	k->logprob(m->pool, s->logp, s->lse, s->n_end, model_weights(m, m->layout->head), s->targets, s->head_scratch, n, c->hidden,
 		   c->vocab);
 	k->download(logp, s->logp, (size_t)n * sizeof(float));
 	return OK;
@@ -263,7 +263,7 @@ static void head_backward(struct model *m, struct model_state *s, int64_t n, con
 	const struct kernels *k = m->k;
 
 	k->upload(s->dlogp, dlogp, (size_t)n * sizeof(float));
-	k->logprob_dx(m->pool, s->dn, grads + m->layout->head, s->dlogp, s->n_end, m->params + m->layout->head, s->lse,
+	k->logprob_dx(m->pool, s->dn, grads + m->layout->head, s->dlogp, s->n_end, model_weights(m, m->layout->head), s->lse,
 		      s->targets, s->head_scratch, n, c->hidden, c->vocab);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	k->rmsnorm_dx(m->pool, s->dx, grads + m->layout->norm, s->dn, s->x_end, s->rstd_end, m->params + m->layout->norm,
@@ -279,19 +279,19 @@ static void layer_backward(struct model *m, struct model_state *s, int l, int64_
 	const struct acts *a = &s->acts[l];
 	int64_t h = c->hidden, f = c->ffn, q = attn_width(c), qkv = qkv_width(c);
 
-	k->matmul_dx(m->pool, s->dh, s->dx, m->params + y->down, n, h, f, 0);
+	k->matmul_dx(m->pool, s->dh, s->dx, model_weights(m, y->down), n, h, f, 0);
 	k->matmul_dw(m->pool, grads + y->down, s->dx, a->h, n, h, f);
 	k->swiglu_dgu(m->pool, a->gate_up, s->dh, a->gate_up, n, f);
-	k->matmul_dx(m->pool, s->dn, a->gate_up, m->params + y->gate_up, n, 2 * f, h, 0);
+	k->matmul_dx(m->pool, s->dn, a->gate_up, model_weights(m, y->gate_up), n, 2 * f, h, 0);
 	k->matmul_dw(m->pool, grads + y->gate_up, a->gate_up, a->n2, n, 2 * f, h);
 	k->rmsnorm_dx(m->pool, s->dx, grads + y->mlp_norm, s->dn, a->x2, a->rstd2, m->params + y->mlp_norm, s->norm_scratch,
 		      n, h);
 
-	k->matmul_dx(m->pool, s->dn, s->dx, m->params + y->out, n, h, q, 0);
+	k->matmul_dx(m->pool, s->dn, s->dx, model_weights(m, y->out), n, h, q, 0);
 	k->matmul_dw(m->pool, grads + y->out, s->dx, a->o, n, h, q);
 	k->attention_dqkv(m->pool, s->dqkv, s->dn, a->o, a->lse, a->qkv, s->cu, seqs, c->heads, c->kv_heads, c->head_dim);
 	k->rope(m->pool, s->dqkv, s->cos, s->sin, s->pos, n, c->heads, c->kv_heads, c->head_dim, -1);
-	k->matmul_dx(m->pool, s->dn, s->dqkv, m->params + y->qkv, n, qkv, h, 0);
+	k->matmul_dx(m->pool, s->dn, s->dqkv, model_weights(m, y->qkv), n, qkv, h, 0);
 	k->matmul_dw(m->pool, grads + y->qkv, s->dqkv, a->n1, n, qkv, h);
 	k->rmsnorm_dx(m->pool, s->dx, grads + y->attn_norm, s->dn, a->x, a->rstd1, m->params + y->attn_norm, s->norm_scratch,
 		      n, h);

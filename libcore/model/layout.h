@@ -24,6 +24,12 @@ struct model_layout {
 	struct layer_layout layers[];
 };
 
+/* The matrix at an offset of the layout. */
+static inline struct weights model_weights(const struct model *m, int64_t offset)
+{
+	return weights_f32(m->params + offset);
+}
+
 /* Widths of the concatenated projections. */
 static inline int64_t attn_width(const struct model_config *c) { return (int64_t)c->heads * c->head_dim; }
 static inline int64_t qkv_width(const struct model_config *c)

@@ -150,8 +150,8 @@ static void bench_products(void)
 		double flops = 2.0 * n * o * i, t[4] = {0};
 		char name[40];
 
-		BEST(t[0], k->matmul(pool, y, x, w, n, o, i, 0));
-		BEST(t[1], k->matmul_dx(pool, x, y, w, n, o, i, 0));
+		BEST(t[0], k->matmul(pool, y, x, weights_f32(w), n, o, i, 0));
+		BEST(t[1], k->matmul_dx(pool, x, y, weights_f32(w), n, o, i, 0));
 		BEST(t[2], k->matmul_dw(pool, w, y, x, n, o, i));
 		if (peer)
 			BEST(t[3], peer(101, 111, 112, n, o, i, 1, x, i, w, i, 0, y, o));
@@ -198,7 +198,7 @@ static void bench_model(void)
 		cu[i] = i * T;
 	printf("Llama with %.1fM parameters: %d layers, C %d, %d/%d heads of %d, F %d, V %d; %d tokens in sequences of %d\n",
 	       PARAMS * 1e-6, LAYERS, C, H, HKV, D, F, V, N, T);
-	BYTES("embed", 2 * nc, 1, true, k->embed(pool, y, w, ids, N, C));
+	BYTES("embed", 2 * nc, 1, true, k->embed(pool, y, weights_f32(w), ids, N, C));
 	BYTES("embed_dw", 3 * nc, 1, false, k->embed_dw(pool, w, y, ids, N, C, V));
 	BYTES("rmsnorm + add", 4 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, z, w, N, C, 1e-5f));
 	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, scratch, N, C));
@@ -209,17 +209,17 @@ static void bench_model(void)
 	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, H, HKV, D));
 	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, H, HKV, D));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("matmul qkv", 2 * nc * QKV, LAYERS, true, k->matmul(pool, y, x, w, N, QKV, C, 0));
-	FLOPS("matmul o", 2 * nc * H * D, LAYERS, true, k->matmul(pool, y, x, w, N, C, H * D, 0));
-	FLOPS("matmul gate|up", 4 * nc * F, LAYERS, true, k->matmul(pool, gu, x, w, N, 2 * F, C, 0));
-	FLOPS("matmul down", 2 * nc * F, LAYERS, true, k->matmul(pool, y, gu, w, N, C, F, 0));
+	FLOPS("matmul qkv", 2 * nc * QKV, LAYERS, true, k->matmul(pool, y, x, weights_f32(w), N, QKV, C, 0));
+	FLOPS("matmul o", 2 * nc * H * D, LAYERS, true, k->matmul(pool, y, x, weights_f32(w), N, C, H * D, 0));
+	FLOPS("matmul gate|up", 4 * nc * F, LAYERS, true, k->matmul(pool, gu, x, weights_f32(w), N, 2 * F, C, 0));
+	FLOPS("matmul down", 2 * nc * F, LAYERS, true, k->matmul(pool, y, gu, weights_f32(w), N, C, F, 0));
 	FLOPS("matmul_dx gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
-	      k->matmul_dx(pool, y, gu, w, N, 2 * F, C, 0));
+	      k->matmul_dx(pool, y, gu, weights_f32(w), N, 2 * F, C, 0));
 	FLOPS("matmul_dw gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
 	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, w, ids, scratch, N, C, V));
-	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, w, lse, ids, scratch, N, C, V));
+	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, weights_f32(w), ids, scratch, N, C, V));
+	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, weights_f32(w), lse, ids, scratch, N, C, V));
 	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1));
 	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));
 	(void)keep;
@@ -243,10 +243,10 @@ static void bench_decode(void)
 	for (int b = 1; b <= 64; b *= 4) {
 		double t, gemm, att;
 
-		BEST(gemm, (k->matmul(pool, y, x, w, b, QKV, C, 0), k->matmul(pool, y, x, w, b, C, H * D, 0),
-			    k->matmul(pool, y, x, w, b, 2 * F, C, 0), k->matmul(pool, y, x, w, b, C, F, 0)));
+		BEST(gemm, (k->matmul(pool, y, x, weights_f32(w), b, QKV, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, H * D, 0),
+			    k->matmul(pool, y, x, weights_f32(w), b, 2 * F, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, F, 0)));
 		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, H, HKV, D));
-		BEST(t, k->matmul(pool, y, x, w, b, V, C, 0));
+		BEST(t, k->matmul(pool, y, x, weights_f32(w), b, V, C, 0));
 		t += LAYERS * (gemm + att);
 		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,
 		       att * 1e3, b / t);

@@ -36,13 +36,17 @@ const char *safetensors_meta(const struct safetensors *f, const char *key);
 /* Elements [first, first + n) as floats into the device buffer dst; F32, BF16 and F16 are read, others are refused. */
 enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 			     const struct kernels *k, float *dst, struct error *err);
+/* The same into host memory. */
+enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+				  float *dst, struct error *err);
 
-/* One tensor to write: shape and its device buffer of floats. */
+/* One tensor to write: shape and its device buffer of floats. transposed: the file gets [shape[1], shape[0]]. */
 struct safetensors_part {
 	const char *name;
 	int n_dims;
 	int64_t shape[2];
 	const float *data;
+	bool transposed;
 };
 /* Writes path whole or not at all (float32). meta: key, value, key, value, ..., NULL. parts must come sorted by name. */
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,

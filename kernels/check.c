@@ -816,12 +816,12 @@ static const struct entry {
 
 int main(void)
 {
-	static const char *const isas[] = {"plain", "avx2", "avx512"};
+	static const char *const isas[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
 	struct pool *pool = pool_open(3);
 	int passed = 0, failed = 0;
 
-	for (int i = 0; i < 3; i++) {
-		const struct kernels *k = kernels_cpu_named(isas[i]);
+	for (int i = 0; i < 5; i++) {
+		const struct kernels *k = kernels_cpu_named(isas[i], false);
 
 		for (size_t e = 0; k && e < sizeof entries / sizeof *entries; e++) {
 			struct check c = {.k = k, .pools = {NULL, pool}};

@@ -21,14 +21,22 @@
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 
-/* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Gradients are always of
- * ELEM_F32, so what is trained is too. */
-enum elem { ELEM_F32 };
+#define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
+
+/* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Every form stands for the
+ * matrix of floats below, and a product is the product with that. Gradients are always of ELEM_F32, so what is trained is too.
+ *   ELEM_BF16  the upper half of a float
+ *   ELEM_I8    int8 q[O, I], scale[O]: q * scale[o]. Quantised with scale[o] = max |w[o, :]| / 127, q = w / scale[o] rounded to the
+ *              nearest even (0 where scale is)
+ *   ELEM_NF4   4-bit codes, two a byte, the first in the high half; scale[O * I / 64] is the largest |w| of each 64 in a row:
+ *              value[code] * scale, the values being bitsandbytes' NF4. I is a multiple of KERNELS_NF4_BLOCK. */
+enum elem { ELEM_F32, ELEM_BF16, ELEM_I8, ELEM_NF4 };
 struct weights {
 	const void *data;
 	enum elem elem;
+	const float *scale;          /* ELEM_I8, ELEM_NF4 */
 };
-static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32 }; }
+static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32, NULL }; }
 
 /* An attention layer: H heads of queries, Hkv of keys and values, each D wide. */
 struct heads {
@@ -151,12 +159,16 @@ struct kernels {
 	double (*sumsq)(struct pool *pool, const float *x, int64_t n);
 };
 
-/* The CPU table for this machine (AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx2|plain lowers it, a
- * set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
+/* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
+ * lowers it, a set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
 const struct kernels *kernels_cpu(void);
+/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx are rounded to the nearest bf16 and
+ * their products added in floats. The order of the additions is the instruction set's (cpu/gemm.h), so results differ between
+ * machines by rounding, never between threads or batches. Everything else is the table above. */
+const struct kernels *kernels_cpu_bf16(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);
-/* Instruction set in use, for --version and benchmarks: "avx512", "avx2", "plain". */
+/* Instruction set in use, for --version and benchmarks: "amx", "avx512bf16", "avx512", "avx2", "plain". */
 const char *kernels_cpu_isa(void);
 
 #endif

@@ -15,6 +15,38 @@
 _Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
 
+/* out[mr][nv] = sum over k of a(i, p) * b(p, j): a at a[i * ars + p * acs], b a row of nv vectors every ldb.
+ * mr and nv are constants where it is called; the loops over them unroll into registers. */
+INLINE void micro(const int mr, const int nv, int64_t k, const float *a, int64_t ars, int64_t acs, const float *b,
+		  int64_t ldb, vf *out)
+{
+	vf acc[GEMM_MR][2], bv[2];
+
+#pragma GCC unroll 16
+	for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+		for (int j = 0; j < nv; j++)
+			acc[i][j] = v_zero();
+	for (int64_t p = 0; p < k; p++, a += acs, b += ldb) {
+#pragma GCC unroll 2
+		for (int j = 0; j < nv; j++)
+			bv[j] = v_load(b + j * VL);
+#pragma GCC unroll 16
+		for (int i = 0; i < mr; i++) {
+			vf x = v_set1(a[i * ars]);
+
+#pragma GCC unroll 2
+			for (int j = 0; j < nv; j++)
+				acc[i][j] = v_fma(x, bv[j], acc[i][j]);
+		}
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+		for (int j = 0; j < nv; j++)
+			out[i * nv + j] = acc[i][j];
+}
+
 /* c[m, n] (+)= a b: a(i, p) at a[i * ars + p * acs], b row-major with ldb. Rows of b and c need not be padded. */
 INLINE void mul_rows(const int mr, float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b,
 		     int64_t ldb, int64_t n, int64_t k, bool acc)
@@ -170,7 +202,7 @@ static void attend_softmax(const struct attend *t, struct attend_scratch *w, int
 
 static void attend(const struct attend *t, struct attend_scratch *w)
 {
-	struct operand keys = {t->k, t->kv_ld, NULL, false};
+	struct operand keys = floats_of(t->k, t->kv_ld, NULL, false);
 	int64_t end = t->seen + (int64_t)(t->rows - 1) * t->step;
 
 	for (int r = 0; r < t->rows; r++) {
@@ -185,7 +217,7 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL);
 
 		if (!t->kt)
-			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d);
+			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d, 0);
 		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false);
 		for (int r = 0; r < t->rows; r++) {
 			int64_t stop = t->seen + (int64_t)r * t->step, vis = stop - k0, lo = window_start(stop, t->window) - k0;
@@ -378,11 +410,11 @@ static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t
 		k0 += (window_start(q0 + 1, t->window) - k0) / ATT_B * ATT_B;
 	for (int64_t kb = k0; kb < k1; kb += ATT_B) {
 		int64_t ke = kb + ATT_B < k1 ? kb + ATT_B : k1;
-		struct operand k = {t->qkv + kb * t->ld + hd + kvh * t->d, t->ld, NULL, false}, v = k;
+		const float *keys = t->qkv + kb * t->ld + hd + kvh * t->d;
+		struct operand k = floats_of(keys, t->ld, NULL, false), v = floats_of(keys + (int64_t)t->hkv * t->d, t->ld, NULL, false);
 
-		v.p += (int64_t)t->hkv * t->d;
-		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d);
-		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d);
+		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d, 0);
+		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d, 0);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
 			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1 && window_start(qb + 1, t->window) < ke; qb += ATT_B)
 				back_block(t, &w, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);

@@ -5,7 +5,7 @@
 #define QUERN_CPU_ROWS_H
 
 #include "base/mem.h"
-#include "cpu/simd.h"
+#include "cpu/pack.h"
 #include "kernels.h"
 
 #define ROWS_PIECE 16384        /* floats per task: 64 KiB */
@@ -103,9 +103,28 @@ static void cpu_gather_rows(struct pool *pool, float *y, const float *x, const i
 	pool_run(pool, pieces_of(n, rows_per_piece(c)), gather_task, &t);
 }
 
+struct embed_job {
+	float *y;
+	struct operand table;
+	const int32_t *ids;
+	int64_t n;
+};
+
+static void embed_task(void *arg, int64_t i, int worker)
+{
+	const struct embed_job *t = arg;
+	int64_t c = t->table.ld, per = rows_per_piece(c), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
+
+	(void)worker;
+	for (int64_t r = i * per; r < r1; r++)
+		row_floats(t->y + r * c, &t->table, t->ids[r], 0, c);
+}
+
 static void cpu_embed(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
 {
-	cpu_gather_rows(pool, y, w.data, ids, n, c);
+	struct embed_job t = {y, weights_of(w, c, false), ids, n};
+
+	pool_run(pool, pieces_of(n, rows_per_piece(c)), embed_task, &t);
 }
 
 /* A token's row is added in token order, so tasks share out the columns. */

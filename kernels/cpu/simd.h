@@ -19,7 +19,7 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define VL 16
-#define GEMM_MR 12
+#define GEMM_MR 14
 #define ISA_NAME "avx512"
 typedef float vf __attribute__((vector_size(64)));
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -88,6 +88,21 @@ INLINE vf v_sqrt(vf a)
 		a[i] = sqrtf(a[i]);
 	return a;
 }
+#endif
+
+/* The constraint of a vector register, for asm. */
+#if VL == 16
+#define V_REGISTER "v"
+#elif defined(__x86_64__)
+#define V_REGISTER "x"
+#else
+#define V_REGISTER "m"
+#endif
+#ifdef __AVX512BF16__
+/* c + the products of bf16 pairs */
+INLINE vf v_dot_pairs(vf a, vf b, vf c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+#else
+INLINE vf v_dot_pairs(vf a, vf b, vf c) { return (void)a, (void)b, c; }
 #endif
 
 /* Sum and maximum of the lanes, by halves. */

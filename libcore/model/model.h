@@ -127,6 +127,10 @@ enum status model_backward(struct model *m, struct model_state *st, const struct
 			   float *grads, struct error *err);
 
 /* --- generation: KV cache ------------------------------------------------------------------------ */
+/* The longest sequence that can be decoded token by token; under dynamic and longrope scaling the rotation of the tokens that
+ * are there would change beyond it. */
+int model_decodable(const struct model_config *c);
+
 struct model_cache;
 /* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
 enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,

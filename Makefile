@@ -1,6 +1,6 @@
 # quern: a hand mill for language models. `make`, `make check`, `make demo`, `make install`.
 #
-# Every folder of libcore and kernels becomes one archive; every tools/NAME.c becomes build/bin/NAME,
+# Every folder of libcore and kernels becomes one archive; every tools/NAME.c (with tools/NAME/*.c, if it has grown) becomes build/bin/NAME,
 # linked with the rooms it needs and no others (ROOMS_NAME below), so a tool starts as fast as its rooms allow.
 
 VERSION := 0.1.0
@@ -36,7 +36,7 @@ ROOMS_dpo-train := train infer model token kernels
 ROOMS_generate := infer model token kernels
 ROOMS_score := judge infer model token kernels
 ROOMS_rejection-sample := judge
-ROOMS_eval := judge infer model token kernels
+ROOMS_eval := judge infer model token text kernels
 
 room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))
 room_obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(call room_src,$1)))
@@ -67,7 +67,7 @@ $(COMMON): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 define tool_rule
-$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
+$(B)/bin/$1: $(B)/obj/tools/$1.o $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/$1/*.c)) $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
 endef

@@ -86,23 +86,6 @@ static int32_t prefix_token(const struct lm *lm)
 	return bos >= 0 ? bos : tokenizer_eos(lm->tokenizer);
 }
 
-/* What the tokenizer puts before a text stands there unless the text says it itself. */
-static enum status encode(struct likelihoods *l, const char *s, size_t n, struct ids *out, struct error *err)
-{
-	const struct ids *before, *after;
-
-	out->n = 0;
-	tokenizer_around(l->lm->tokenizer, &before, &after);
-	for (int64_t i = 0; i < before->n; i++)
-		ids_push(out, before->v[i]);
-	TRY(tokenizer_encode(l->lm->tokenizer, l->lm->scratch, s, n, true, out, err));
-	if (before->n && out->n > before->n && out->v[before->n] == before->v[0]) {
-		memmove(out->v, out->v + before->n, (size_t)(out->n - before->n) * sizeof(int32_t));
-		out->n -= before->n;
-	}
-	return OK;
-}
-
 /* whole: context and continuation; *cut: how many of its tokens are the context's. */
 static enum status encode_pair(struct likelihoods *l, struct request_text context, struct request_text continuation, int64_t *cut,
 			       struct error *err)
@@ -128,8 +111,9 @@ static enum status encode_pair(struct likelihoods *l, struct request_text contex
 	buf_clear(&l->text);
 	buf_add(&l->text, context.s, context.n);
 	buf_add(&l->text, continuation.s, continuation.n);
-	TRY(encode(l, context.s, n, &l->head, err));
-	TRY(encode(l, l->text.data, l->text.len, &l->whole, err));
+	l->head.n = 0;
+	TRY(lm_encode(lm, context.s, n, &l->head, err));
+	TRY(lm_encode(lm, l->text.data, l->text.len, &l->whole, err));
 	*cut = l->head.n < l->whole.n ? l->head.n : l->whole.n;
 	return OK;
 }

@@ -14,5 +14,8 @@ struct lm {
 /* On the CPU. ERR_DATA if the tokenizer has ids that the model has no embedding for. */
 enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err);
 void lm_close(struct lm *lm);                /* {0} allowed */
+/* Appends a text's ids as the reference libraries encode it on their own: special tokens in it are special, and before it stands what
+ * the tokenizer puts there (a BOS token), unless the text says it itself. */
+enum status lm_encode(const struct lm *lm, const char *s, size_t n, struct ids *out, struct error *err);
 
 #endif

@@ -80,7 +80,6 @@ static enum status include(const char *path, const struct json *name, int depth,
 static enum status read_merged(const char *path, int depth, struct buf *out, struct error *err)
 {
 	struct json_parser *p = json_parser_open();
-	struct json_writer w = json_writer_open(out, 0);
 	struct buf base = { 0 }, top = { 0 };
 	const struct json *j, *names;
 	enum status st = depth > INCLUDES_MAX ? error_set(err, ERR_DATA, "%s: files that include each other", path) :
@@ -96,15 +95,14 @@ static enum status read_merged(const char *path, int depth, struct buf *out, str
 		json_end_object(&t);
 		buf_str(&base, "{}");
 		names = json_get(j, "include");
-		/* of several the first wins */
-		for (size_t i = names && names->type == JSON_ARRAY ? names->len : 0; i > 0 && st == OK; i--)
-			st = include(path, &names->items[i - 1], depth, &base, err);
+		/* of several the last wins */
+		for (size_t i = 0; names && names->type == JSON_ARRAY && i < names->len && st == OK; i++)
+			st = include(path, &names->items[i], depth, &base, err);
 		if (names && names->type != JSON_ARRAY && names->type != JSON_NULL && st == OK)
 			st = include(path, names, depth, &base, err);
 	}
 	if (st == OK)
 		st = merge(base.data, top.data, out, err);
-	(void)w;
 	buf_release(&base);
 	buf_release(&top);
 	json_parser_close(p);
@@ -152,7 +150,7 @@ static enum status check_keys(const struct json *c, const char *path, struct err
 		"test_split", "fewshot_split", "doc_to_text", "doc_to_target", "doc_to_choice", "description", "target_delimiter",
 		"fewshot_delimiter", "fewshot_config", "num_fewshot", "metric_list", "output_type", "generation_kwargs", "repeats",
 		"filter_list", "should_decontaminate", "doc_to_decontamination_query", "gen_prefix", "metadata", "unsafe_code", NULL };
-	static const char *const groups[] = { "group", "group_alias", "aggregate_metric_list", NULL };
+	static const char *const groups[] = { "group", "group_alias", "aggregate_metric_list", "task_list", NULL };
 	struct buf where = { 0 };
 	const struct json *f = find_function(c, &where);
 	enum status st = OK;

@@ -93,7 +93,7 @@ ifeq ($(shell uname -m),x86_64)
 CFLAGS_avx2 := -mavx2 -mfma
 CFLAGS_avx512 := -mavx512f -mavx2 -mfma
 endif
-$(B)/kernels-check: $(B)/obj/kernels/check.o $(call libs,kernels base)
+$(B)/kernels-check: $(B)/obj/kernels/check.o $(B)/obj/kernels/check_optimizer.o $(call libs,kernels base)
 	$(Q)$(link)
 
 # --- man pages: each tool's option list comes from its own table

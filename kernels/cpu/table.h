@@ -6,6 +6,9 @@
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/logprob.h"
+#include "cpu/noise.h"
+#include "cpu/optimizer.h"
+#include "cpu/peak.h"
 #include "cpu/rows.h"
 
 #define KERNELS_CPU_TABLE                                                     \
@@ -25,8 +28,10 @@
 		.swiglu = cpu_swiglu, .swiglu_dgu = cpu_swiglu_dgu,           \
 		.logprob = cpu_logprob, .logprob_dx = cpu_logprob_dx,         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
-		.gather_rows = cpu_gather_rows, .adamw = cpu_adamw,           \
-		.sumsq = cpu_sumsq                                            \
+		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
+		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \
+		.peak_flops = cpu_peak_flops                                  \
 	}
 
 #endif

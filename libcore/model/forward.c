@@ -19,12 +19,14 @@ struct model_state {
 	void *arena;                 /* device */
 	struct acts *acts;           /* [n_layers] */
 	float *x_end, *n_end, *rstd_end;  /* [N, C], [N, C], [N]: after the last layer */
-	float *logp, *lse;           /* [N] */
+	float *logp, *lse, *mean;    /* [N] */
 	float *cos, *sin;
 	int32_t *ids, *pos, *cu, *targets;
 	float *head_scratch;
 	/* training only */
-	float *dx, *dn, *dh, *dqkv, *dlogp, *norm_scratch;
+	float *dx, *dn, *dh, *dqkv, *dlogp, *dlse, *dmean, *norm_scratch;
+	float *noise_size;           /* [N] */
+	uint64_t *noise_key;
 	int32_t *host_pos;           /* [N] host */
 };
 
@@ -58,11 +60,32 @@ void acts_plan(struct plan *p, struct acts *a, const struct model_config *c, int
 	a->h = plan_floats(p, n, c->ffn);
 }
 
+/* What no later call reads. */
+static void plan_scratch(struct plan *p, struct model_state *s, const struct model *m)
+{
+	const struct model_config *c = &m->cfg;
+	int64_t n = s->n_max, v = c->vocab;
+
+	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, v), 1);
+	if (!s->train)
+		return;
+	s->dx = plan_floats(p, n, c->hidden);
+	s->dn = plan_floats(p, n, c->hidden > attn_width(c) ? c->hidden : attn_width(c));
+	s->dh = plan_floats(p, n, c->ffn);
+	s->dqkv = plan_floats(p, n, qkv_width(c));
+	s->dlogp = plan_floats(p, n, 1);
+	s->dlse = plan_floats(p, n, 1);
+	s->dmean = plan_floats(p, n, 1);
+	s->noise_size = plan_floats(p, n, 1);
+	s->noise_key = plan_take(p, n, sizeof(uint64_t));
+	s->norm_scratch = plan_floats(p, m->k->rmsnorm_scratch(n, c->hidden), 1);
+}
+
 /* Everything a state holds on the device, in one arena. */
 static void plan_state(struct plan *p, struct model_state *s, const struct model *m)
 {
 	const struct model_config *c = &m->cfg;
-	int64_t n = s->n_max, v = c->vocab, half = c->head_dim / 2;
+	int64_t n = s->n_max, half = c->head_dim / 2;
 
 	for (int l = 0; l < c->n_layers; l++) {
 		if (l && !s->train) {
@@ -77,21 +100,14 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->rstd_end = plan_floats(p, n, 1);
 	s->logp = plan_floats(p, n, 1);
 	s->lse = plan_floats(p, n, 1);
+	s->mean = plan_floats(p, n, 1);
 	s->cos = plan_floats(p, s->positions, half);
 	s->sin = plan_floats(p, s->positions, half);
 	s->ids = plan_take(p, n, sizeof(int32_t));
 	s->pos = plan_take(p, n, sizeof(int32_t));
 	s->cu = plan_take(p, n + 1, sizeof(int32_t));
 	s->targets = plan_take(p, n, sizeof(int32_t));
-	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, v), 1);
-	if (!s->train)
-		return;
-	s->dx = plan_floats(p, n, c->hidden);
-	s->dn = plan_floats(p, n, c->hidden > attn_width(c) ? c->hidden : attn_width(c));
-	s->dh = plan_floats(p, n, c->ffn);
-	s->dqkv = plan_floats(p, n, qkv_width(c));
-	s->dlogp = plan_floats(p, n, 1);
-	s->norm_scratch = plan_floats(p, m->k->rmsnorm_scratch(n, c->hidden), 1);
+	plan_scratch(p, s, m);
 }
 
 size_t model_state_bytes(const struct model *m, int64_t n_max, bool train)
@@ -103,6 +119,15 @@ size_t model_state_bytes(const struct model *m, int64_t n_max, bool train)
 	s.acts = mem_array((size_t)m->cfg.n_layers, sizeof(*s.acts));
 	plan_state(&p, &s, m);
 	mem_free(s.acts);
+	return p.used;
+}
+
+size_t model_scratch_bytes(const struct model *m, int64_t n_max)
+{
+	struct model_state s = { .train = true, .n_max = n_max };
+	struct plan p = { 0 };
+
+	plan_scratch(&p, &s, m);
 	return p.used;
 }
 
@@ -226,6 +251,26 @@ void layer_after(const struct model *m, int l, const struct acts *a, float *x_ne
 	add_product(m, x_next, a->x2, a->h, model_weights(m, y->down), n, c->hidden, c->ffn);
 }
 
+/* NEFTune (Jain et al. 2023). */
+static void add_noise(struct model *m, struct model_state *s, const struct model_batch *b)
+{
+	m->k->upload(s->noise_size, b->noise_size, (size_t)b->n * sizeof(float));
+	m->k->upload(s->noise_key, b->noise_key, (size_t)b->n * sizeof(uint64_t));
+	m->k->noise(m->pool, s->acts[0].x, s->noise_size, s->noise_key, b->noise_seed, b->n, m->cfg.hidden);
+}
+
+/* What the caller wants to know of the logits. */
+static void download_terms(const struct model_state *s, const struct model_batch *b, float *logp)
+{
+	size_t bytes = (size_t)b->n * sizeof(float);
+
+	s->k->download(logp, s->logp, bytes);
+	if (b->lse)
+		s->k->download(b->lse, s->lse, bytes);
+	if (b->mean)
+		s->k->download(b->mean, s->mean, bytes);
+}
+
 enum status model_forward(struct model *m, struct model_state *s, const struct model_batch *b, float *logp,
 			  struct error *err)
 {
@@ -240,6 +285,8 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	if (!n)
 		return OK;
 	k->embed(m->pool, s->acts[0].x, model_weights(m, m->layout->embed), s->ids, n, c->hidden);
+	if (s->train && b->noise_size)
+		add_noise(m, s, b);
 	for (int l = 0; l < c->n_layers; l++) {
 		const struct acts *a = &s->acts[l];
 
@@ -248,22 +295,29 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 		layer_after(m, l, a, l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
 	k->rmsnorm(m->pool, s->n_end, s->rstd_end, s->x_end, NULL, m->params + m->layout->norm, n, c->hidden, c->norm_eps);
-	k->logprob(m->pool, s->logp, s->lse, s->n_end, model_weights(m, m->layout->head), s->targets, s->head_scratch, n, c->hidden,
-		   c->vocab);
-	k->download(logp, s->logp, (size_t)n * sizeof(float));
+	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, model_weights(m, m->layout->head), s->targets,
+		   s->head_scratch, n, c->hidden, c->vocab);
+	download_terms(s, b, logp);
 	return OK;
 }
 
 /* --- backward ----------------------------------------------------------------------------- */
 
 /* From dlogp to dx, the gradient of the residual stream after the last layer. */
-static void head_backward(struct model *m, struct model_state *s, int64_t n, const float *dlogp, float *grads)
+static void head_backward(struct model *m, struct model_state *s, const struct model_batch *b, const float *dlogp,
+			  float *grads)
 {
 	const struct model_config *c = &m->cfg;
 	const struct kernels *k = m->k;
+	struct logprob_grad d = { s->dlogp, b->dlse ? s->dlse : NULL, b->dmean ? s->dmean : NULL };
+	int64_t n = b->n;
 
 	k->upload(s->dlogp, dlogp, (size_t)n * sizeof(float));
-	k->logprob_dx(m->pool, s->dn, grads + m->layout->head, s->dlogp, s->n_end, model_weights(m, m->layout->head), s->lse,
+	if (d.lse)
+		k->upload(s->dlse, b->dlse, (size_t)n * sizeof(float));
+	if (d.mean)
+		k->upload(s->dmean, b->dmean, (size_t)n * sizeof(float));
+	k->logprob_dx(m->pool, s->dn, grads + m->layout->head, &d, s->n_end, model_weights(m, m->layout->head), s->lse,
 		      s->targets, s->head_scratch, n, c->hidden, c->vocab);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	k->rmsnorm_dx(m->pool, s->dx, grads + m->layout->norm, s->dn, s->x_end, s->rstd_end, m->params + m->layout->norm,
@@ -305,7 +359,7 @@ enum status model_backward(struct model *m, struct model_state *s, const struct 
 	s->fresh = false;
 	if (!b->n)
 		return OK;
-	head_backward(m, s, b->n, dlogp, grads);
+	head_backward(m, s, b, dlogp, grads);
 	for (int l = m->cfg.n_layers - 1; l >= 0; l--)
 		layer_backward(m, s, l, b->s, b->n, grads);
 	m->k->embed_dw(m->pool, grads + m->layout->embed, s->dx, s->ids, b->n, m->cfg.hidden, m->cfg.vocab);

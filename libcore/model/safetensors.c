@@ -330,11 +330,39 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 	return st;
 }
 
+enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
+				 void *dst, struct error *err)
+{
+	uint64_t bytes = e->end - e->begin, room = PIECE * sizeof(float);
+	char *piece = mem_alloc(room);
+	enum status st = OK;
+
+	for (uint64_t at = 0; at < bytes && st == OK; at += room) {
+		size_t m = bytes - at < room ? bytes - at : room;
+
+		st = read_at(f->fd, f->path, piece, m, f->data + e->begin + at, err);
+		if (st == OK)
+			k->upload((char *)dst + at, piece, m);
+	}
+	mem_free(piece);
+	return st;
+}
+
 /* --- writing ------------------------------------------------------------------------------ */
 
 static int64_t part_elements(const struct safetensors_part *p)
 {
 	return p->n_dims == 2 ? p->shape[0] * p->shape[1] : p->shape[0];
+}
+
+static const char *part_dtype(const struct safetensors_part *p)
+{
+	return p->dtype ? p->dtype : "F32";
+}
+
+static size_t part_bytes(const struct safetensors_part *p)
+{
+	return (size_t)part_elements(p) * (size_t)dtype_bytes(part_dtype(p));
 }
 
 static void print_header(const struct safetensors_part *parts, int n, const char *const *meta, struct buf *b)
@@ -351,7 +379,7 @@ static void print_header(const struct safetensors_part *parts, int n, const char
 	for (int i = 0; i < n; i++) {
 		json_key(&w, parts[i].name);
 		json_begin_object(&w);
-		json_kv_string(&w, "dtype", "F32");
+		json_kv_string(&w, "dtype", part_dtype(&parts[i]));
 		json_key(&w, "shape");
 		json_begin_array(&w);
 		for (int d = 0; d < parts[i].n_dims; d++)
@@ -360,7 +388,7 @@ static void print_header(const struct safetensors_part *parts, int n, const char
 		json_key(&w, "data_offsets");
 		json_begin_array(&w);
 		json_int(&w, at);
-		at += part_elements(&parts[i]) * 4;
+		at += (int64_t)part_bytes(&parts[i]);
 		json_int(&w, at);
 		json_end_array(&w);
 		json_end_object(&w);
@@ -373,13 +401,13 @@ static void print_header(const struct safetensors_part *parts, int n, const char
 static enum status write_part(struct output *o, const struct safetensors_part *p, const struct kernels *k, float *piece,
 			      struct error *err)
 {
-	int64_t n = part_elements(p);
+	size_t bytes = part_bytes(p), room = PIECE * sizeof(float);
 
-	for (int64_t at = 0; at < n; at += PIECE) {
-		int64_t m = n - at < PIECE ? n - at : PIECE;
+	for (size_t at = 0; at < bytes; at += room) {
+		size_t m = bytes - at < room ? bytes - at : room;
 
-		k->download(piece, p->data + at, (size_t)m * sizeof(float));
-		TRY(output_write(o, piece, (size_t)m * sizeof(float), err));
+		k->download(piece, (const char *)p->data + at, m);
+		TRY(output_write(o, piece, m, err));
 	}
 	return OK;
 }

@@ -37,14 +37,19 @@ const char *safetensors_meta(const struct safetensors *f, const char *key);
 enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 			     const struct kernels *k, float *dst, struct error *err);
 
-/* One tensor to write: shape and its device buffer of floats. */
+/* All bytes of an entry of any type, as they are, into the device buffer dst. */
+enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
+				 void *dst, struct error *err);
+
+/* One tensor to write: shape and its device buffer, of floats or of what dtype says. */
 struct safetensors_part {
 	const char *name;
 	int n_dims;
 	int64_t shape[2];
-	const float *data;
+	const void *data;
+	const char *dtype;           /* NULL is "F32" */
 };
-/* Writes path whole or not at all (float32). meta: key, value, key, value, ..., NULL. parts must come sorted by name. */
+/* Writes path whole or not at all. meta: key, value, key, value, ..., NULL. parts must come sorted by name. */
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
 			      const struct kernels *k, struct error *err);
 

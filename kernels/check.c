@@ -18,6 +18,7 @@
 
 struct check {
 	const struct kernels *k;
+	bool half;                   /* a table of bf16 products */
 	struct pool *pools[2];       /* none, and three threads */
 	struct rng rng;
 	bool failed;
@@ -187,6 +188,85 @@ static void check_memory(struct check *c)
 
 /* --- matrix products ------------------------------------------------------------------------------ */
 
+/* Nearest even; no NaN here. */
+static float to_bf16(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof u);
+	u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* What the table at hand multiplies: the floats, or those rounded. */
+static void as_multiplied(const struct check *c, float *x, int64_t n)
+{
+	for (int64_t i = 0; c->half && i < n; i++)
+		x[i] = to_bf16(x[i]);
+}
+
+/* A random matrix in a random form, in buffers of exact size, and the floats it stands for. */
+struct stored {
+	struct weights w;
+	float *scale, *values;
+	uint8_t *bytes;
+};
+
+static void store_i8(struct check *c, struct stored *s, int64_t o, int64_t i)
+{
+	s->bytes = mem_alloc((size_t)(o * i));
+	s->scale = floats(c, o);
+	for (int64_t j = 0; j < o; j++)
+		s->scale[j] /= 127;
+	for (int64_t j = 0; j < o * i; j++) {
+		s->bytes[j] = (uint8_t)below(c, 256);
+		s->values[j] = (float)(int8_t)s->bytes[j] * s->scale[j / i];
+	}
+}
+
+static void store_nf4(struct check *c, struct stored *s, int64_t o, int64_t i)
+{
+	/* Dettmers et al. 2023, appendix E */
+	static const double code[16] = {-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+					-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+					0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+					0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0};
+
+	s->bytes = mem_alloc((size_t)(o * i / 2));
+	s->scale = floats(c, o * i / 64);
+	for (int64_t j = 0; j < o * i; j += 2) {
+		s->bytes[j / 2] = (uint8_t)below(c, 256);
+		s->values[j] = (float)code[s->bytes[j / 2] >> 4] * s->scale[j / 64];
+		s->values[j + 1] = (float)code[s->bytes[j / 2] & 15] * s->scale[j / 64];
+	}
+}
+
+static struct stored random_weights(struct check *c, int64_t o, int64_t i)
+{
+	struct stored s = {.w.elem = (enum elem)below(c, i % 64 ? 3 : 4), .values = floats(c, o * i)};
+
+	if (s.w.elem == ELEM_BF16) {
+		s.bytes = mem_alloc((size_t)(o * i) * 2);
+		for (int64_t j = 0; j < o * i; j++) {
+			s.values[j] = to_bf16(s.values[j]);
+			memcpy(s.bytes + 2 * j, (const char *)&s.values[j] + 2, 2); /* the upper half: little-endian, as the files are */
+		}
+	} else if (s.w.elem == ELEM_I8) {
+		store_i8(c, &s, o, i);
+	} else if (s.w.elem == ELEM_NF4) {
+		store_nf4(c, &s, o, i);
+	}
+	s.w.data = s.w.elem == ELEM_F32 ? (void *)s.values : s.bytes;
+	s.w.scale = s.scale;
+	return s;
+}
+
+static void stored_free(struct stored *s)
+{
+	mem_free(s->values), mem_free(s->bytes), mem_free(s->scale);
+}
+
 /* want[m, n] (+)= a b over k, with element strides. */
 static void ref_mul(double *want, const float *a, int64_t ai, int64_t ak, const float *b, int64_t bk, int64_t bj, int64_t m,
 		    int64_t n, int64_t k)
@@ -197,44 +277,57 @@ static void ref_mul(double *want, const float *a, int64_t ai, int64_t ak, const 
 				want[i * n + j] += (double)a[i * ai + p * ak] * b[p * bk + j * bj];
 }
 
+/* A third of the shapes have one size of some hundreds, past every block of rows, columns or depth. */
+static void random_shape(struct check *c, int64_t s[3])
+{
+	for (int i = 0; i < 3; i++)
+		s[i] = size(c, 150);
+	if (below(c, 3) == 0)
+		s[below(c, 3)] = below(c, 1400);
+	if (below(c, 4) == 0)
+		s[2] = s[2] / 64 * 64;
+}
+
 /* which: 0 matmul, 1 matmul_dx, 2 matmul_dw */
 static void check_product(struct check *c, int which)
 {
-	int64_t n = size(c, 150), o = size(c, 150), i = size(c, below(c, 2) ? 600 : 40), acc = which == 2 || below(c, 2);
-	int64_t swap = below(c, 3), rows, cols, depth;
-	float *x, *w, *dy, *first = NULL;
+	int64_t shape[3], n, o, i, acc = which == 2 || below(c, 2), rows, cols, depth;
+	float *x, *dy, *xm, *dym, *wm, *first = NULL;
+	struct stored w;
 
-	if (swap == 1)
-		n ^= i, i ^= n, n ^= i;
-	if (swap == 2)
-		o ^= i, i ^= o, o ^= i;
+	random_shape(c, shape);
+	n = shape[0], o = shape[1], i = shape[2];
 	rows = which == 2 ? o : n, cols = which == 0 ? o : i, depth = which == 0 ? i : which == 1 ? o : n;
-	x = floats(c, n * i), w = floats(c, o * i), dy = floats(c, n * o);
+	x = floats(c, n * i), dy = floats(c, n * o), w = random_weights(c, o, i);
+	xm = copy_of(x, n * i), dym = copy_of(dy, n * o), wm = copy_of(w.values, o * i);
+	as_multiplied(c, xm, n * i), as_multiplied(c, dym, n * o), as_multiplied(c, wm, o * i);
 	for (int p = 0; p < 2; p++) {
-		const float *start = which == 0 ? dy : which == 1 ? x : w;
+		const float *start = which == 0 ? dy : which == 1 ? x : w.values;
 		float *out = acc ? copy_of(start, rows * cols) : junk(rows * cols);
-		double *want = doubles(acc ? start : NULL, rows * cols);
+		double *want = p ? NULL : doubles(acc ? start : NULL, rows * cols);
 
-		if (which == 0) {
-			c->k->matmul(c->pools[p], out, x, weights_f32(w), n, o, i, (int)acc);
-			ref_mul(want, x, i, 1, w, 1, i, n, o, i);
-		} else if (which == 1) {
-			c->k->matmul_dx(c->pools[p], out, dy, weights_f32(w), n, o, i, (int)acc);
-			ref_mul(want, dy, o, 1, w, i, 1, n, i, o);
-		} else {
-			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
-			ref_mul(want, dy, 1, o, x, i, 1, o, i, n);
-		}
-		expect(c, "product", out, want, rows * cols, 4 + sqrt((double)depth));
-		if (first)
-			expect_same(c, "product, 3 threads", out, first, rows * cols);
-		mem_free(want);
-		if (p)
-			mem_free(first), mem_free(out);
+		if (which == 0)
+			c->k->matmul(c->pools[p], out, x, w.w, n, o, i, (int)acc);
+		else if (which == 1)
+			c->k->matmul_dx(c->pools[p], out, dy, w.w, n, o, i, (int)acc);
 		else
-			first = out;
+			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
+		if (p) {
+			expect_same(c, "product, 3 threads", out, first, rows * cols);
+			mem_free(first), mem_free(out);
+			break;
+		}
+		if (which == 0)
+			ref_mul(want, xm, i, 1, wm, 1, i, n, o, i);
+		else if (which == 1)
+			ref_mul(want, dym, o, 1, wm, i, 1, n, i, o);
+		else
+			ref_mul(want, dym, 1, o, xm, i, 1, o, i, n);
+		expect(c, "product", out, want, rows * cols, 4 + sqrt((double)depth));
+		mem_free(want);
+		first = out;
 	}
-	mem_free(x), mem_free(w), mem_free(dy);
+	mem_free(x), mem_free(dy), mem_free(xm), mem_free(dym), mem_free(wm), stored_free(&w);
 }
 
 static void check_matmul(struct check *c) { check_product(c, 0); }
@@ -244,13 +337,15 @@ static void check_matmul_dw(struct check *c) { check_product(c, 2); }
 /* A row of a product is the same to the bit whichever rows share the call. */
 static void check_matmul_rows(struct check *c)
 {
-	int64_t n = 1 + size(c, 300), o = size1(c, 150), i = size1(c, 600), from = below(c, n), m = 1 + below(c, n - from);
-	float *x = floats(c, n * i), *w = floats(c, o * i), *all = junk(n * o), *part = junk(m * o);
+	int64_t n = 1 + (below(c, 3) ? size(c, 40) : below(c, 900)), o = size1(c, 150), i = size1(c, 600);
+	int64_t from = below(c, n), m = 1 + below(c, below(c, 2) && n - from > 6 ? 6 : n - from);
+	float *x = floats(c, n * i), *all = junk(n * o), *part = junk(m * o);
+	struct stored w = random_weights(c, o, i);
 
-	c->k->matmul(c->pools[1], all, x, weights_f32(w), n, o, i, 0);
-	c->k->matmul(c->pools[0], part, x + from * i, weights_f32(w), m, o, i, 0);
+	c->k->matmul(c->pools[1], all, x, w.w, n, o, i, 0);
+	c->k->matmul(c->pools[0], part, x + from * i, w.w, m, o, i, 0);
 	expect_same(c, "rows alone", part, all + from * o, m * o);
-	mem_free(x), mem_free(w), mem_free(all), mem_free(part);
+	mem_free(x), mem_free(all), mem_free(part), stored_free(&w);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------- */
@@ -258,21 +353,21 @@ static void check_matmul_rows(struct check *c)
 static void check_gather(struct check *c)
 {
 	int64_t n = size(c, 300), m = size1(c, 100), w = size(c, 300);
-	float *x = floats(c, m * w);
+	struct stored x = random_weights(c, m, w);
 	int32_t *rows = indices(c, n, m);
 
 	for (int p = 0; p < 4; p++) {
 		float *y = junk(n * w);
 
 		if (p < 2)
-			c->k->gather_rows(c->pools[p], y, x, rows, n, w);
+			c->k->gather_rows(c->pools[p], y, x.values, rows, n, w);
 		else
-			c->k->embed(c->pools[p & 1], y, weights_f32(x), rows, n, w);
+			c->k->embed(c->pools[p & 1], y, x.w, rows, n, w);
 		for (int64_t i = 0; i < n; i++)
-			expect_same(c, "row", y + i * w, x + rows[i] * w, w);
+			expect_same(c, "row", y + i * w, x.values + rows[i] * w, w);
 		mem_free(y);
 	}
-	mem_free(x), mem_free(rows);
+	stored_free(&x), mem_free(rows);
 }
 
 static void check_embed_dw(struct check *c)
@@ -630,6 +725,10 @@ static void check_attention_cached(struct check *c)
 	mem_free(cu);
 }
 
+/* The gradient of the logits is rounded to bf16 too: half a unit in its 8 bits, as a count of float epsilons, and
+ * the terms of a sum may all be off to one side. */
+#define BF16_EPS (60 + 2 * 65536 / 2.0)
+
 /* --- log-probabilities ----------------------------------------------------------------------------------- */
 
 struct logprob_ref {
@@ -667,6 +766,19 @@ static double logprob_loss(const void *arg)
 	return sum;
 }
 
+static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const struct stored *e, const float *d,
+					 const int32_t *targets, int64_t n, int64_t w, int64_t v)
+{
+	float *xm = copy_of(x, n * w), *em = copy_of(e->values, v * w);
+	struct logprob_ref r = {.dlogp = d ? doubles(d, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
+				.cap = below(c, 2) ? 3 : 0};
+
+	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
+	r.x = doubles(xm, n * w), r.w = doubles(em, v * w);
+	mem_free(xm), mem_free(em);
+	return r;
+}
+
 static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
 {
 	int32_t *t = indices(c, n, v);
@@ -683,9 +795,10 @@ static void check_logprob(struct check *c)
 	bool large = below(c, 4) == 0;      /* more rows than a chunk has */
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
 	int64_t words = c->k->logprob_scratch(n, v);
-	float *x = floats(c, n * w), *e = floats(c, v * w), *logp[2], *lse[2];
+	float *x = floats(c, n * w), *logp[2], *lse[2];
 	int32_t *targets = random_targets(c, n, v);
-	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), NULL, targets, n, w, v, below(c, 2) ? 3 : 0};
+	struct stored e = random_weights(c, v, w);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v);
 	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
@@ -695,7 +808,7 @@ static void check_logprob(struct check *c)
 		float *scratch = junk(words);
 
 		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, weights_f32(e), targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob(c->pools[p], logp[p], lse[p], x, e.w, targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
 		mem_free(scratch);
@@ -703,16 +816,18 @@ static void check_logprob(struct check *c)
 	expect_same(c, "logp, 3 threads", logp[1], logp[0], n);
 	for (int p = 0; p < 2; p++)
 		mem_free(logp[p]), mem_free(lse[p]);
-	mem_free(x), mem_free(e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
+	mem_free(x), stored_free(&e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
 }
 
 static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
-	float *x = floats(c, n * w), *e = floats(c, v * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
 	int32_t *targets = random_targets(c, n, v);
-	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), doubles(d, n), targets, n, w, v, below(c, 2) ? 3 : 0};
+	struct stored e = random_weights(c, v, w);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, d, targets, n, w, v);
+	double eps = c->half ? BF16_EPS : 60;
 
 	for (int64_t i = 0; i < n; i++) {
 		double z;
@@ -724,16 +839,16 @@ static void check_logprob_dx(struct check *c)
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, weights_f32(e), lse, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
 		mem_free(scratch);
 	}
-	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, 60);
-	expect_gradient(c, "dW", dw[0], r.w, v * w, logprob_loss, &r, 1, 60);
+	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
+	expect_gradient(c, "dW", dw[0], r.w, v * w, logprob_loss, &r, 1, eps);
 	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
 	expect_same(c, "dW, 3 threads", dw[1], dw[0], v * w);
 	for (int p = 0; p < 2; p++)
 		mem_free(dx[p]), mem_free(dw[p]);
-	mem_free(x), mem_free(e), mem_free(d), mem_free(lse), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(r.dlogp);
+	mem_free(x), stored_free(&e), mem_free(d), mem_free(lse), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(r.dlogp);
 }
 
 /* --- optimizer --------------------------------------------------------------------------------------------- */
@@ -794,26 +909,27 @@ static const struct entry {
 	const char *name;
 	void (*run)(struct check *c);
 	int rounds;
+	bool half;                   /* differs in a table of bf16 products */
 } entries[] = {
-	{"memory", check_memory, 8},
-	{"matmul", check_matmul, 80},
-	{"matmul_dx", check_matmul_dx, 80},
-	{"matmul_dw", check_matmul_dw, 80},
-	{"matmul rows", check_matmul_rows, 80},
-	{"embed, gather_rows", check_gather, 30},
-	{"embed_dw", check_embed_dw, 30},
-	{"rmsnorm", check_rmsnorm, 40},
-	{"rmsnorm_dx", check_rmsnorm_dx, 60},
-	{"rope", check_rope, 40},
-	{"attention", check_attention, 40},
-	{"attention_dqkv", check_attention_dqkv, 30},
-	{"attention_cached", check_attention_cached, 25},
-	{"swiglu", check_swiglu, 40},
-	{"swiglu_dgu", check_swiglu_dgu, 40},
-	{"logprob", check_logprob, 40},
-	{"logprob_dx", check_logprob_dx, 40},
-	{"adamw", check_adamw, 10},
-	{"sumsq", check_sumsq, 10},
+	{"memory", check_memory, 8, false},
+	{"matmul", check_matmul, 80, true},
+	{"matmul_dx", check_matmul_dx, 80, true},
+	{"matmul_dw", check_matmul_dw, 80, true},
+	{"matmul rows", check_matmul_rows, 80, true},
+	{"embed, gather_rows", check_gather, 30, false},
+	{"embed_dw", check_embed_dw, 30, false},
+	{"rmsnorm", check_rmsnorm, 40, false},
+	{"rmsnorm_dx", check_rmsnorm_dx, 60, false},
+	{"rope", check_rope, 40, false},
+	{"attention", check_attention, 40, false},
+	{"attention_dqkv", check_attention_dqkv, 30, false},
+	{"attention_cached", check_attention_cached, 25, false},
+	{"swiglu", check_swiglu, 40, false},
+	{"swiglu_dgu", check_swiglu_dgu, 40, false},
+	{"logprob", check_logprob, 40, true},
+	{"logprob_dx", check_logprob_dx, 40, true},
+	{"adamw", check_adamw, 10, false},
+	{"sumsq", check_sumsq, 10, false},
 };
 
 int main(void)
@@ -822,19 +938,22 @@ int main(void)
 	struct pool *pool = pool_open(3);
 	int passed = 0, failed = 0;
 
-	for (int i = 0; i < 5; i++) {
-		const struct kernels *k = kernels_cpu_named(isas[i], false);
+	for (int i = 0; i < 10; i++) {
+		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
 
 		for (size_t e = 0; k && e < sizeof entries / sizeof *entries; e++) {
-			struct check c = {.k = k, .pools = {NULL, pool}};
+			struct check c = {.k = k, .half = i % 2, .pools = {NULL, pool}};
 			double start = clock_seconds();
 
+			if (c.half && !entries[e].half)
+				continue;
 			for (int r = 0; r < entries[e].rounds && !c.failed; r++) {
 				c.rng = rng_open(20261120, (uint64_t)r);
 				entries[e].run(&c);
 			}
-			printf("%-4s %-7s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i],
-			       entries[e].name, 100 * c.worst, clock_seconds() - start, c.failed ? ": " : "", c.what);
+			printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i / 2],
+			       c.half ? "bf16" : "f32", entries[e].name, 100 * c.worst, clock_seconds() - start,
+			       c.failed ? ": " : "", c.what);
 			c.failed ? failed++ : passed++;
 		}
 	}

@@ -7,9 +7,10 @@
 #include "cpu/gemm.h"
 #include "cpu/rows.h"
 
-#define LOGITS_MAX (4 << 20)    /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
-#define LOGITS_ROWS_MIN 96
-#define LOGITS_ROWS_MAX 960     /* a multiple of GEMM_MB */
+/* dW is read and written once for each chunk, so a chunk has some hundreds of rows. */
+#define LOGITS_MAX (16 << 20)   /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
+#define LOGITS_ROWS_MIN 128     /* and a multiple of that */
+#define LOGITS_ROWS_MAX 1024
 
 struct logprob_job {
 	float *logits, *logp, *lse;
@@ -25,7 +26,7 @@ struct logprob_job {
 
 static int64_t logits_rows(int64_t v)
 {
-	int64_t rows = LOGITS_MAX / (v > 0 ? v : 1) / GEMM_MB * GEMM_MB;
+	int64_t rows = LOGITS_MAX / (v > 0 ? v : 1) / LOGITS_ROWS_MIN * LOGITS_ROWS_MIN;
 
 	return rows < LOGITS_ROWS_MIN ? LOGITS_ROWS_MIN : rows > LOGITS_ROWS_MAX ? LOGITS_ROWS_MAX : rows;
 }

@@ -4,34 +4,21 @@
  * exact size (so that a sanitizer sees the first byte too far), each call with one thread and with three, whose bytes
  * must agree. Gradients are held against central differences of the reference's forward, in double, at random
  * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value. */
-#include "base/mem.h"
-#include "base/pool.h"
 #include "base/progress.h"
-#include "base/rng.h"
+#include "check.h"
 #include "cpu/isa.h"
-#include "kernels.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct check {
-	const struct kernels *k;
-	bool half;                   /* a table of bf16 products */
-	struct pool *pools[2];       /* none, and three threads */
-	struct rng rng;
-	bool failed;
-	char what[256];              /* the first failure */
-	double worst;                /* largest error in units of its tolerance */
-};
-
 /* --- helpers --------------------------------------------------------------------------------- */
 
-static int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
+int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
 
 /* A size up to max that is often 0, 1, or around a vector. */
-static int64_t size(struct check *c, int64_t max)
+int64_t size(struct check *c, int64_t max)
 {
 	static const int64_t odd[] = {0, 1, 2, 15, 16, 17, 31, 33};
 	int64_t n = below(c, 3) ? below(c, max + 1) : odd[below(c, 8)];
@@ -39,14 +26,14 @@ static int64_t size(struct check *c, int64_t max)
 	return n < max ? n : max;
 }
 
-static int64_t size1(struct check *c, int64_t max)
+int64_t size1(struct check *c, int64_t max)
 {
 	int64_t n = size(c, max);
 
 	return n ? n : 1;
 }
 
-static float *floats(struct check *c, int64_t n)
+float *floats(struct check *c, int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -55,7 +42,7 @@ static float *floats(struct check *c, int64_t n)
 	return p;
 }
 
-static float *junk(int64_t n)
+float *junk(int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -63,7 +50,7 @@ static float *junk(int64_t n)
 	return p;
 }
 
-static float *copy_of(const float *x, int64_t n)
+float *copy_of(const float *x, int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -71,7 +58,7 @@ static float *copy_of(const float *x, int64_t n)
 	return p;
 }
 
-static double *doubles(const float *x, int64_t n)
+double *doubles(const float *x, int64_t n)
 {
 	double *p = mem_array((size_t)n, sizeof *p);
 
@@ -89,7 +76,7 @@ static int32_t *indices(struct check *c, int64_t n, int64_t max)
 	return p;
 }
 
-static void fail(struct check *c, const char *name, int64_t i, double got, double want)
+void fail(struct check *c, const char *name, int64_t i, double got, double want)
 {
 	if (!c->failed)
 		snprintf(c->what, sizeof c->what, "%s[%lld] is %.9g, want %.9g", name, (long long)i, got, want);
@@ -97,7 +84,7 @@ static void fail(struct check *c, const char *name, int64_t i, double got, doubl
 }
 
 /* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
-static void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
 {
 	double top = 1e-3;
 
@@ -112,7 +99,7 @@ static void expect(struct check *c, const char *name, const float *got, const do
 	}
 }
 
-static void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
+void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		if (memcmp(a + i, b + i, sizeof *a)) {
@@ -732,16 +719,17 @@ static void check_attention_cached(struct check *c)
 /* --- log-probabilities ----------------------------------------------------------------------------------- */
 
 struct logprob_ref {
-	double *x, *w, *dlogp;
+	double *x, *w, *dlogp, *dlse, *dmean;       /* the last two NULL: zeros */
 	const int32_t *targets;
 	int64_t n, c, v;
 	double cap;
 };
 
-static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
+static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse, double *mean)
 {
 	double top = -INFINITY, sum = 0, at = 0;
 
+	*mean = 0;
 	for (int pass = 0; pass < 2; pass++)
 		for (int64_t j = 0; j < r->v; j++) {
 			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
@@ -749,6 +737,7 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 			z = r->cap > 0 ? r->cap * tanh(z / r->cap) : z;
 			top = !pass && z > top ? z : top;
 			sum += pass ? exp(z - top) : 0;
+			*mean += pass ? z / (double)r->v : 0;
 			at = j == r->targets[i] ? z : at;
 		}
 	*lse = top + log(sum);
@@ -758,19 +747,22 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 static double logprob_loss(const void *arg)
 {
 	const struct logprob_ref *r = arg;
-	double sum = 0, lse;
+	double sum = 0, lse, mean;
 
 	for (int64_t i = 0; i < r->n; i++)
-		if (r->targets[i] >= 0)
-			sum += r->dlogp[i] * ref_logprob(r, i, &lse);
+		if (r->targets[i] >= 0) {
+			sum += r->dlogp[i] * ref_logprob(r, i, &lse, &mean);
+			sum += (r->dlse ? r->dlse[i] * lse : 0) + (r->dmean ? r->dmean[i] * mean : 0);
+		}
 	return sum;
 }
 
-static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const struct stored *e, const float *d,
-					 const int32_t *targets, int64_t n, int64_t w, int64_t v)
+static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const struct stored *e,
+					 const struct logprob_grad *d, const int32_t *targets, int64_t n, int64_t w, int64_t v)
 {
 	float *xm = copy_of(x, n * w), *em = copy_of(e->values, v * w);
-	struct logprob_ref r = {.dlogp = d ? doubles(d, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
+	struct logprob_ref r = {.dlogp = d ? doubles(d->logp, n) : NULL, .dlse = d && d->lse ? doubles(d->lse, n) : NULL,
+				.dmean = d && d->mean ? doubles(d->mean, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
 				.cap = below(c, 2) ? 3 : 0};
 
 	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
@@ -792,54 +784,60 @@ static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
 
 static void check_logprob(struct check *c)
 {
-	bool large = below(c, 4) == 0;      /* more rows than a chunk has */
-	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
+	bool large = below(c, 4) == 0, with_mean = below(c, 2);      /* large: more rows than a chunk has */
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 2500);
 	int64_t words = c->k->logprob_scratch(n, v);
-	float *x = floats(c, n * w), *logp[2], *lse[2];
+	float *x = floats(c, n * w), *logp[2], *lse[2], *mean[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct stored e = random_weights(c, v, w);
 	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v);
-	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
+	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n), *want_mean = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
 		if (targets[i] >= 0)
-			want[i] = ref_logprob(&r, i, &want_lse[i]);
+			want[i] = ref_logprob(&r, i, &want_lse[i], &want_mean[i]);
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(words);
 
-		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, e.w, targets, scratch, n, w, v, (float)r.cap);
+		logp[p] = junk(n), lse[p] = junk(n), mean[p] = junk(n);
+		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, x, e.w, targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
+		if (with_mean)
+			expect(c, "mean", mean[p], want_mean, n, 20);
 		mem_free(scratch);
 	}
 	expect_same(c, "logp, 3 threads", logp[1], logp[0], n);
+	expect_same(c, "mean, 3 threads", mean[1], mean[0], n);
 	for (int p = 0; p < 2; p++)
-		mem_free(logp[p]), mem_free(lse[p]);
+		mem_free(logp[p]), mem_free(lse[p]), mem_free(mean[p]);
 	mem_free(x), stored_free(&e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
+	mem_free(want_mean);
 }
 
 static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
-	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200), terms = below(c, 4);
 	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	float *dlse = floats(c, n), *dmean = floats(c, n);
 	int32_t *targets = random_targets(c, n, v);
+	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, d, targets, n, w, v);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v);
 	double eps = c->half ? BF16_EPS : 60;
 
 	for (int64_t i = 0; i < n; i++) {
-		double z;
+		double z, mean;
 
-		ref_logprob(&r, i, &z);
+		ref_logprob(&r, i, &z, &mean);
 		lse[i] = (float)z;
 	}
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
@@ -848,59 +846,40 @@ static void check_logprob_dx(struct check *c)
 	expect_same(c, "dW, 3 threads", dw[1], dw[0], v * w);
 	for (int p = 0; p < 2; p++)
 		mem_free(dx[p]), mem_free(dw[p]);
-	mem_free(x), stored_free(&e), mem_free(d), mem_free(lse), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(r.dlogp);
+	mem_free(x), stored_free(&e), mem_free(d), mem_free(dlse), mem_free(dmean), mem_free(lse), mem_free(targets);
+	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean);
 }
 
-/* --- optimizer --------------------------------------------------------------------------------------------- */
+/* --- noise ------------------------------------------------------------------------------------------ */
 
-static void check_adamw(struct check *c)
+/* A number depends on its row's key and its column alone, stays within the size, and is even and without a mean. */
+static void check_noise(struct check *c)
 {
-	int64_t n = size(c, 40000);
-	float *g = floats(c, n), *p0 = floats(c, n), *p[2], *m[2], *v[2], b1 = 0.9f, b2 = 0.95f, lr = 3e-3f, wd = 0.1f;
-	double *rp = doubles(p0, n), *rm = doubles(NULL, n), *rv = doubles(NULL, n);
-
-	for (int step = 1; step <= 3; step++)
-		for (int64_t i = 0; i < n; i++) {
-			double gi = 0.5 * g[i] * step;
-
-			rm[i] = b1 * rm[i] + (1 - (double)b1) * gi;
-			rv[i] = b2 * rv[i] + (1 - (double)b2) * gi * gi;
-			rp[i] *= 1 - (double)lr * wd;
-			rp[i] -= lr * rm[i] / (1 - pow(b1, step)) / (sqrt(rv[i] / (1 - pow(b2, step))) + 1e-8);
-		}
-	for (int k = 0; k < 2; k++) {
-		p[k] = copy_of(p0, n), m[k] = mem_zalloc((size_t)n * sizeof **m), v[k] = mem_zalloc((size_t)n * sizeof **v);
-		for (int step = 1; step <= 3; step++)
-			c->k->adamw(c->pools[k], p[k], m[k], v[k], g, n, lr, b1, b2, 1e-8f, wd, 0.5f * (float)step, step);
-		expect(c, "p", p[k], rp, n, 8);
-		expect(c, "m", m[k], rm, n, 8);
-		expect(c, "v", v[k], rv, n, 8);
-	}
-	expect_same(c, "p, 3 threads", p[1], p[0], n);
-	for (int k = 0; k < 2; k++)
-		mem_free(p[k]), mem_free(m[k]), mem_free(v[k]);
-	mem_free(g), mem_free(p0), mem_free(rp), mem_free(rm), mem_free(rv);
-}
-
-static void check_sumsq(struct check *c)
-{
-	int64_t n = size(c, 700000);
-	float *x = floats(c, n);
-	double want = 0, got[2];
+	int64_t n = size1(c, 40), w = size1(c, 300), from = below(c, n);
+	float *x = floats(c, n * w), *scale = floats(c, n), *all[2], *one = copy_of(x + from * w, w);
+	uint64_t *key = mem_array((size_t)n, sizeof *key);
+	double sum = 0, squares = 0;
 
 	for (int64_t i = 0; i < n; i++)
-		want += (double)x[i] * x[i];
-	for (int p = 0; p < 2; p++)
-		if (!(fabs((got[p] = c->k->sumsq(c->pools[p], x, n)) - want) <= 1e-12 * want))
-			fail(c, "sum", 0, got[p], want);
-	if (got[0] != got[1])
-		fail(c, "sum, 3 threads", 0, got[1], got[0]);
-	if (n > 0) {
-		x[below(c, n)] = below(c, 2) ? NAN : INFINITY;
-		if (isfinite(c->k->sumsq(c->pools[1], x, n)))
-			fail(c, "sum with NaN or infinity", 0, 0, NAN);
+		key[i] = rng_u64(&c->rng);
+	for (int p = 0; p < 2; p++) {
+		all[p] = copy_of(x, n * w);
+		c->k->noise(c->pools[p], all[p], scale, key, 7, n, w);
 	}
-	mem_free(x);
+	c->k->noise(c->pools[0], one, scale + from, key + from, 7, 1, w);
+	expect_same(c, "row alone", one, all[0] + from * w, w);
+	expect_same(c, "3 threads", all[1], all[0], n * w);
+	for (int64_t i = 0; i < n * w; i++) {
+		double u = ((double)all[0][i] - x[i]) / scale[i / w];
+
+		if (fabs((double)all[0][i] - x[i]) > fabs(scale[i / w]) + 1e-6)
+			fail(c, "beyond the size", i, all[0][i] - x[i], scale[i / w]);
+		sum += u, squares += u * u;
+	}
+	/* Deviations of the mean: sqrt(1/3 / n); of the mean square, 4/45 being its variance. Five of them. */
+	if (n * w > 1000 && !(fabs(sum) < 5 * sqrt((double)(n * w) / 3) && fabs(squares - (double)(n * w) / 3) < 5 * sqrt((double)(n * w) * 4 / 45)))
+		fail(c, "moments", 0, sum, squares);
+	mem_free(x), mem_free(scale), mem_free(all[0]), mem_free(all[1]), mem_free(one), mem_free(key);
 }
 
 /* --- the run -------------------------------------------------------------------------------------------------- */
@@ -928,7 +907,11 @@ static const struct entry {
 	{"swiglu_dgu", check_swiglu_dgu, 40, false},
 	{"logprob", check_logprob, 40, true},
 	{"logprob_dx", check_logprob_dx, 40, true},
+	{"noise", check_noise, 20, false},
 	{"adamw", check_adamw, 10, false},
+	{"adamw8", check_adamw8, 10, false},
+	{"lion", check_lion, 10, false},
+	{"sgd", check_sgd, 20, false},
 	{"sumsq", check_sumsq, 10, false},
 };
 

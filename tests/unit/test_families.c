@@ -279,9 +279,11 @@ static void adamw(struct model *m, const float *grads, float *mv, int64_t step)
 {
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
+		const struct update u = { .lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = t->decay ? 0.1f : 0,
+					  .gscale = 1, .step = step };
 
 		m->k->adamw(pool, m->params + t->offset, mv + t->offset, mv + m->n_params + t->offset, grads + t->offset,
-			    t->rows * t->cols, 1e-3f, 0.9f, 0.95f, 1e-8f, t->decay ? 0.1f : 0, 1, step);
+			    t->rows * t->cols, &u);
 	}
 }
 

@@ -31,6 +31,7 @@ ROOMS_bpe-train := token
 ROOMS_tokenize-bpe := token
 ROOMS_pack := token
 ROOMS_init-model := model token kernels
+ROOMS_merge := model token text kernels
 ROOMS_sft-train := train infer model token kernels
 ROOMS_dpo-train := train infer model token kernels
 ROOMS_generate := infer model token kernels

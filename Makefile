@@ -92,7 +92,9 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 # --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
 ifeq ($(shell uname -m),x86_64)
 CFLAGS_avx2 := -mavx2 -mfma
-CFLAGS_avx512 := -mavx512f -mavx2 -mfma
+CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
+CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
+CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16
 endif
 $(B)/kernels-check: $(B)/obj/kernels/check.o $(call libs,kernels base)
 	$(Q)$(link)

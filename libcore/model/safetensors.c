@@ -301,29 +301,59 @@ static void widen(float *v, const uint16_t *src, int64_t n, bool bf16)
 		v[i] = bf16 ? bfloat_float(src[i]) : half_float(src[i]);
 }
 
-enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
-			     const struct kernels *k, float *dst, struct error *err)
+/* Elements [first, first + n), n <= PIECE; raw holds PIECE 16-bit values. */
+static enum status read_piece(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+			      float *dst, uint16_t *raw, struct error *err)
 {
-	bool f32 = !strcmp(e->dtype, "F32"), bf16 = !strcmp(e->dtype, "BF16");
+	bool f32 = !strcmp(e->dtype, "F32");
 	size_t width = f32 ? 4 : 2;
-	float *v;
-	uint16_t *raw;
-	enum status st = OK;
 
-	if (!f32 && !bf16 && strcmp(e->dtype, "F16"))
+	TRY(read_at(f->fd, f->path, f32 ? (void *)dst : raw, (size_t)n * width, f->data + e->begin + (uint64_t)first * width,
+		    err));
+	if (!f32)
+		widen(dst, raw, n, !strcmp(e->dtype, "BF16"));
+	return OK;
+}
+
+static enum status check_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+			      struct error *err)
+{
+	if (strcmp(e->dtype, "F32") && strcmp(e->dtype, "BF16") && strcmp(e->dtype, "F16"))
 		return error_set(err, ERR_UNSUPPORTED, "%s: tensor '%s' is %s; F32, BF16 and F16 are read", f->path, e->name,
 				 e->dtype);
 	if (first < 0 || n < 0 || first > e->elements - n)
 		return error_set(err, ERR_DATA, "%s: tensor '%s' is too small", f->path, e->name);
+	return OK;
+}
+
+enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+				  float *dst, struct error *err)
+{
+	uint16_t *raw;
+	enum status st = OK;
+
+	TRY(check_read(f, e, first, n, err));
+	raw = mem_alloc(PIECE * sizeof(uint16_t));
+	for (int64_t at = 0; at < n && st == OK; at += PIECE)
+		st = read_piece(f, e, first + at, n - at < PIECE ? n - at : PIECE, dst + at, raw, err);
+	mem_free(raw);
+	return st;
+}
+
+enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+			     const struct kernels *k, float *dst, struct error *err)
+{
+	float *v;
+	uint16_t *raw;
+	enum status st = OK;
+
+	TRY(check_read(f, e, first, n, err));
 	v = mem_alloc(PIECE * sizeof(float));
 	raw = mem_alloc(PIECE * sizeof(uint16_t));
 	for (int64_t at = 0; at < n && st == OK; at += PIECE) {
 		int64_t m = n - at < PIECE ? n - at : PIECE;
 
-		st = read_at(f->fd, f->path, f32 ? (void *)v : raw, (size_t)m * width,
-			     f->data + e->begin + (uint64_t)(first + at) * width, err);
-		if (st == OK && !f32)
-			widen(v, raw, m, bf16);
+		st = read_piece(f, e, first + at, m, v, raw, err);
 		if (st == OK)
 			k->upload(dst + at, v, (size_t)m * sizeof(float));
 	}

@@ -37,6 +37,9 @@ const char *safetensors_meta(const struct safetensors *f, const char *key);
 /* Elements [first, first + n) as floats into the device buffer dst; F32, BF16 and F16 are read, others are refused. */
 enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 			     const struct kernels *k, float *dst, struct error *err);
+/* The same into host memory. */
+enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+				  float *dst, struct error *err);
 
 /* Place of a type in the format's list, and its size; -1 for what is none. */
 int safetensors_type(const char *dtype, int *bytes);
@@ -64,12 +67,13 @@ enum status safetensors_put(struct safetensors_writer *w, int i, uint64_t at, co
 enum status safetensors_commit(struct safetensors_writer *w, struct error *err);
 void safetensors_abort(struct safetensors_writer *w);              /* NULL allowed */
 
-/* One tensor of float32 to write whole: shape and its device buffer. */
+/* One tensor of float32 to write whole: shape and its device buffer. transposed: the file gets [shape[1], shape[0]]. */
 struct safetensors_part {
 	const char *name;
 	int n_dims;
 	int64_t shape[2];
 	const float *data;
+	bool transposed;
 };
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
 			      const struct kernels *k, struct error *err);

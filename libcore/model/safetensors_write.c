@@ -167,6 +167,32 @@ static enum status put_floats(struct safetensors_writer *w, int i, const float *
 	return OK;
 }
 
+/* data[rows, cols] column by column. */
+static enum status put_transposed(struct safetensors_writer *w, int i, const struct safetensors_part *p, const struct kernels *k,
+				  struct error *err)
+{
+	int64_t rows = p->shape[0], cols = p->shape[1];
+	size_t bytes = (size_t)rows * sizeof(float);
+	float *all = mem_try((size_t)(rows + 1) * (size_t)cols * sizeof(float) + bytes), *column = all + rows * cols;
+	enum status st = OK;
+
+	if (!all)
+		return error_set(err, ERR_MEMORY, "no memory to transpose tensor '%s'", p->name);
+	k->download(all, p->data, (size_t)cols * bytes);
+	for (int64_t c = 0; c < cols && st == OK; c++) {
+		for (int64_t r = 0; r < rows; r++)
+			column[r] = all[r * cols + c];
+		st = safetensors_put(w, i, (uint64_t)c * bytes, column, bytes, err);
+	}
+	mem_free(all);
+	return st;
+}
+
+static struct safetensors_decl part_decl(const struct safetensors_part *p)
+{
+	return (struct safetensors_decl){ p->name, "F32", p->n_dims, { p->shape[p->transposed], p->shape[!p->transposed] } };
+}
+
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
 			      const struct kernels *k, struct error *err)
 {
@@ -176,10 +202,11 @@ enum status safetensors_write(const char *path, const struct safetensors_part *p
 	enum status st;
 
 	for (int i = 0; i < n; i++)
-		d[i] = (struct safetensors_decl){ parts[i].name, "F32", parts[i].n_dims, { parts[i].shape[0], parts[i].shape[1] } };
+		d[i] = part_decl(&parts[i]);
 	st = safetensors_create(&w, path, d, n, meta, err);
 	for (int i = 0; i < n && st == OK; i++)
-		st = put_floats(w, i, parts[i].data, safetensors_decl_elements(&d[i]), k, piece, err);
+		st = parts[i].transposed ? put_transposed(w, i, &parts[i], k, err) :
+		     put_floats(w, i, parts[i].data, safetensors_decl_elements(&d[i]), k, piece, err);
 	if (st == OK)
 		st = safetensors_commit(w, err);
 	else

@@ -636,6 +636,7 @@ struct logprob_ref {
 	double *x, *w, *dlogp;
 	const int32_t *targets;
 	int64_t n, c, v;
+	double cap;
 };
 
 static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
@@ -646,6 +647,7 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 		for (int64_t j = 0; j < r->v; j++) {
 			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
 
+			z = r->cap > 0 ? r->cap * tanh(z / r->cap) : z;
 			top = !pass && z > top ? z : top;
 			sum += pass ? exp(z - top) : 0;
 			at = j == r->targets[i] ? z : at;
@@ -683,7 +685,7 @@ static void check_logprob(struct check *c)
 	int64_t words = c->k->logprob_scratch(n, v);
 	float *x = floats(c, n * w), *e = floats(c, v * w), *logp[2], *lse[2];
 	int32_t *targets = random_targets(c, n, v);
-	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), NULL, targets, n, w, v};
+	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), NULL, targets, n, w, v, below(c, 2) ? 3 : 0};
 	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
@@ -693,7 +695,7 @@ static void check_logprob(struct check *c)
 		float *scratch = junk(words);
 
 		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, weights_f32(e), targets, scratch, n, w, v);
+		c->k->logprob(c->pools[p], logp[p], lse[p], x, weights_f32(e), targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
 		mem_free(scratch);
@@ -710,7 +712,7 @@ static void check_logprob_dx(struct check *c)
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
 	float *x = floats(c, n * w), *e = floats(c, v * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
 	int32_t *targets = random_targets(c, n, v);
-	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), doubles(d, n), targets, n, w, v};
+	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), doubles(d, n), targets, n, w, v, below(c, 2) ? 3 : 0};
 
 	for (int64_t i = 0; i < n; i++) {
 		double z;
@@ -722,7 +724,7 @@ static void check_logprob_dx(struct check *c)
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, weights_f32(e), lse, targets, scratch, n, w, v);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, weights_f32(e), lse, targets, scratch, n, w, v, (float)r.cap);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, 60);

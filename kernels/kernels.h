@@ -137,13 +137,16 @@ struct kernels {
 	void (*gelu_dx)(struct pool *pool, float *dx, const float *dy, const float *x, int64_t n); /* may alias x */
 
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
-	/* logp[n] = log softmax(X W^T / temperature)[target], lse[n]; tokens with target < 0 are skipped (logp 0). */
+	/* logp[n] = log softmax(z)[target], lse[n], with z = X W^T or, if cap > 0, cap tanh(X W^T / cap); tokens with target < 0
+	 * are skipped (logp 0). */
 	/* scratch: logprob_scratch(n, v) floats. */
 	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, struct weights w, const int32_t *targets,
-			float *scratch, int64_t n, int64_t c, int64_t v);
+			float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient dlogp[n]: dX overwritten (0 for skipped tokens), dW += . Logits are computed again. */
 	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
-			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v);
+			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
+	/* x[n] = cap tanh(x / cap) */
+	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
 	int64_t (*logprob_scratch)(int64_t n, int64_t v);
 
 	/* --- rows ------------------------------------------------------------------------------------ */

@@ -240,6 +240,23 @@ static void scale_task(void *arg, int64_t i, int worker)
 		v_store_at(t->x + from, v_load_at(t->x + from, n, j) * v_set1(t->a), n, j);
 }
 
+static void soft_cap_task(void *arg, int64_t i, int worker)
+{
+	const struct scale_job *t = arg;
+	int64_t from = i * ROWS_PIECE, n = t->n - from < ROWS_PIECE ? t->n - from : ROWS_PIECE;
+
+	(void)worker;
+	for (V_EACH(j, n))
+		v_store_at(t->x + from, v_tanh(v_load_at(t->x + from, n, j) / v_set1(t->a)) * v_set1(t->a), n, j);
+}
+
+static void cpu_soft_cap(struct pool *pool, float *x, int64_t n, float cap)
+{
+	struct scale_job t = {x, n, cap};
+
+	pool_run(pool, pieces_of(n, ROWS_PIECE), soft_cap_task, &t);
+}
+
 static void cpu_scale(struct pool *pool, float *x, int64_t n, float a)
 {
 	struct scale_job t = {x, n, a};

@@ -27,7 +27,7 @@
 		.qk_norm = cpu_qk_norm, .qk_norm_dx = cpu_qk_norm_dx,         \
 		.rope = cpu_rope, .add_bias = cpu_add_bias,                   \
 		.add_rows = cpu_add_rows, .bias_db = cpu_bias_db,             \
-		.scale = cpu_scale,                                           \
+		.scale = cpu_scale, .soft_cap = cpu_soft_cap,                 \
 		.attention = cpu_attention,                                   \
 		.attention_dqkv = cpu_attention_dqkv,                         \
 		.attention_cached = cpu_attention_cached,                     \

@@ -171,6 +171,8 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);
 	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, s);
 	linear_forward(m, &m->layout->head, c->logits, a->att.n1, NULL, s);
+	if (f->logit_cap > 0)
+		k->soft_cap(m->pool, c->logits, (int64_t)s * f->vocab, f->logit_cap);
 	k->download(logits, c->logits, (size_t)s * (size_t)f->vocab * sizeof(float));
 	return OK;
 }

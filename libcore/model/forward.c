@@ -386,7 +386,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	}
 	norm_forward(m, &m->layout->norm, s->n_end, s->rstd_end, s->x_end, n);
 	k->logprob(m->pool, s->logp, s->lse, s->n_end, linear_weights(m, &m->layout->head), s->targets, s->head_scratch, n,
-		   c->hidden, c->vocab);
+		   c->hidden, c->vocab, c->logit_cap);
 	k->download(logp, s->logp, (size_t)n * sizeof(float));
 	return OK;
 }
@@ -463,7 +463,7 @@ static void head_backward(struct model *m, struct model_state *s, int64_t n, con
 
 	k->upload(s->dlogp, dlogp, (size_t)n * sizeof(float));
 	k->logprob_dx(m->pool, s->dn, grads + m->layout->head.w, s->dlogp, s->n_end, linear_weights(m, &m->layout->head), s->lse,
-		      s->targets, s->head_scratch, n, c->hidden, c->vocab);
+		      s->targets, s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
 }

@@ -40,9 +40,12 @@ enum status adapter_config_parse(const struct json *j, struct adapter_config *c,
 enum status adapter_config_read(const char *dir, struct adapter_config *c, struct error *err);
 /* As JSON that PEFT reads. */
 void adapter_config_print(const struct adapter_config *c, struct buf *out);
+void adapter_config_copy(struct adapter_config *to, const struct adapter_config *from);
 void adapter_config_release(struct adapter_config *c);
 bool adapter_is_dir(const char *dir);
 
+/* Whether a name is this, or ends so behind a dot. */
+bool adapter_ends_with(const char *name, const char *end);
 /* Whether a linear layer of this name gets an adapter. */
 enum status adapter_targets(const struct adapter_config *c, const char *module, bool *yes, struct error *err);
 /* Its rank, and the factor s. */

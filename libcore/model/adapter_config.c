@@ -194,6 +194,41 @@ bool adapter_is_dir(const char *dir)
 	return yes;
 }
 
+static char *copy_text(const char *s)
+{
+	return s ? mem_strdup(s) : NULL;
+}
+
+static char **copy_names(char **names, int n)
+{
+	char **to = mem_array((size_t)n + 1, sizeof(*to));
+
+	for (int i = 0; i < n; i++)
+		to[i] = mem_strdup(names[i]);
+	return to;
+}
+
+static struct adapter_rule *copy_rules(const struct adapter_rule *rules, int n)
+{
+	struct adapter_rule *to = mem_array((size_t)n + 1, sizeof(*to));
+
+	for (int i = 0; i < n; i++)
+		to[i] = (struct adapter_rule){ mem_strdup(rules[i].pattern), rules[i].value };
+	return to;
+}
+
+void adapter_config_copy(struct adapter_config *to, const struct adapter_config *from)
+{
+	*to = *from;
+	to->base = copy_text(from->base);
+	to->task = copy_text(from->task);
+	to->target_pattern = copy_text(from->target_pattern);
+	to->targets = copy_names(from->targets, from->n_targets);
+	to->save = copy_names(from->save, from->n_save);
+	to->ranks = copy_rules(from->ranks, from->n_ranks);
+	to->alphas = copy_rules(from->alphas, from->n_alphas);
+}
+
 static void free_names(char **names, int n)
 {
 	for (int i = 0; i < n; i++)
@@ -294,8 +329,7 @@ void adapter_config_print(const struct adapter_config *c, struct buf *out)
 
 /* --- which layers, and how ------------------------------------------------------------------------------ */
 
-/* The name itself, or what stands behind one of its dots. */
-static bool ends_with_part(const char *name, const char *end)
+bool adapter_ends_with(const char *name, const char *end)
 {
 	size_t n = strlen(name), m = strlen(end);
 
@@ -310,7 +344,7 @@ enum status adapter_targets(const struct adapter_config *c, const char *module, 
 	else if (c->target_pattern)
 		return error_prefix(err, pattern_covers(c->target_pattern, module, yes, err), "'target_modules'");
 	for (int i = 0; i < c->n_targets && !*yes; i++)
-		*yes = ends_with_part(module, c->targets[i]);
+		*yes = adapter_ends_with(module, c->targets[i]);
 	return OK;
 }
 

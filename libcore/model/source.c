@@ -455,7 +455,12 @@ enum status source_begin(struct source *s, const struct source_tensor *t, struct
 		TRY(load_nf4(s, t, err));
 	if (t->form == SOURCE_INT8)
 		TRY(load_int8(s, t, err));
-	return t->module ? load_factors(s, t->module, err) : OK;
+	return t->module && !s->apart ? load_factors(s, t->module, err) : OK;
+}
+
+bool source_is_plain(const struct source *s)
+{
+	return s->current->form == SOURCE_FLOAT && !s->left;
 }
 
 /* The stored codes of n elements from the first on, decoded to x. */
@@ -479,7 +484,7 @@ static enum status decode(const struct source *s, int64_t first, int64_t n, floa
 enum status source_read(struct source *s, int64_t first, int64_t rows, struct pool *pool, float *dst, struct error *err)
 {
 	const struct source_tensor *t = s->current;
-	int64_t r = t->module ? t->module->r : 0;
+	int64_t r = s->left ? t->module->r : 0;
 
 	if (t->form == SOURCE_FLOAT)
 		TRY(safetensors_read(t->file, t->entry, first * t->cols, rows * t->cols, kernels_cpu(), dst, err));

@@ -28,6 +28,7 @@ struct source {
 	struct shards shards;
 	bool has_adapter;
 	struct adapter adapter;
+	bool apart;                          /* set: the adapter is not merged in (but its whole tensors count) */
 	struct source_tensor *tensors;       /* by name */
 	int n;
 	const struct source_tensor *current; /* what source_begin has prepared: */
@@ -42,6 +43,8 @@ void source_close(struct source *s);
 const struct source_tensor *source_find(const struct source *s, const char *name);
 /* Before source_read of a tensor: loads what all its rows need. */
 enum status source_begin(struct source *s, const struct source_tensor *t, struct error *err);
+/* Whether the current tensor is what its file has, nothing decoded and nothing added. */
+bool source_is_plain(const struct source *s);
 /* Rows [first, first + rows) into dst [rows, cols] (host). */
 enum status source_read(struct source *s, int64_t first, int64_t rows, struct pool *pool, float *dst, struct error *err);
 

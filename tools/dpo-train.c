@@ -25,7 +25,9 @@ static struct opt options[] = {
 	OPT_DOUBLE(0, "label-smoothing", &opts.label_smoothing, "X", 0, 0.4999, "share of pairs taken as mislabelled (sigmoid)"),
 	OPT_DOUBLE(0, "sft-weight", &opts.sft_weight, "X", 0, 1000, "adds this times the cross-entropy of the chosen"),
 	OPT_STRING(0, "ref", &opts.ref, "DIR", "reference model; else the pairs' own columns, else the start model"),
+	TRAIN_FLAGS_EVAL(opts.train),
 	TRAIN_FLAGS_OPTIMIZER(opts.train),
+	TRAIN_FLAGS_RUN(opts.train),
 	OPT_END,
 };
 
@@ -89,7 +91,7 @@ static enum status run(struct error *err)
 	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS };
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .items = "pairs", .kinds = kinds,
 			      .n_kinds = 2, .n_shown = 5, .begin = begin, .add = add };
-	struct train_options o = train_flags_options(&opts.train, tool.seed);
+	struct train_options o = { 0 };
 	struct dpo dpo = { .loss = (enum dpo_loss)opts.loss, .beta = opts.beta, .label_smoothing = opts.label_smoothing,
 			   .sft_weight = opts.sft_weight };
 	struct objective objective = dpo_objective(&dpo);
@@ -99,15 +101,18 @@ static enum status run(struct error *err)
 		return error_set(err, ERR_USAGE, "-m is needed: which model is trained?");
 	if (opts.label_smoothing > 0 && opts.loss != DPO_SIGMOID)
 		return error_set(err, ERR_USAGE, "--label-smoothing is defined for --loss sigmoid");
-	o.batch_items = opts.batch_pairs;
 	TRY(tool_add_input(&tool, opts.train.model, err));
 	TRY(lm_open(&lm, opts.train.model, tool.pool, err));
-	st = training_read(&t, err);
+	st = train_flags_options(&opts.train, &lm.model, tool.seed, &o, err);
+	o.batch_items = opts.batch_pairs;
+	if (st == OK)
+		st = training_read(&t, err);
 	if (st == OK)
 		st = add_reference(&t, err);
 	if (st == OK)
 		st = training_run(&t, &objective, &o, err);
 	pairs_close(&pairs);
+	train_options_release(&o);
 	training_release(&t);
 	lm_close(&lm);
 	return st;

@@ -16,7 +16,9 @@ static struct {
 static struct opt options[] = {
 	TRAIN_FLAGS_DATA(opts.train),
 	OPT_INT(0, "batch-tokens", &opts.batch_tokens, "N", 1, 1e12, "most tokens of an optimizer step (one row at least)"),
+	TRAIN_FLAGS_EVAL(opts.train),
 	TRAIN_FLAGS_OPTIMIZER(opts.train),
+	TRAIN_FLAGS_RUN(opts.train),
 	OPT_END,
 };
 
@@ -38,19 +40,22 @@ static enum status run(struct error *err)
 	static const enum kind kinds[] = { KIND_PACKED, KIND_TOKENS };
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &model, .items = "rows", .kinds = kinds,
 			      .n_kinds = 2, .n_shown = 1, .add = add };
-	struct train_options o = train_flags_options(&opts.train, tool.seed);
-	struct sft sft;
+	struct train_options o = { 0 };
+	struct sft sft = { 0 };
 	struct objective objective = sft_objective(&sft);
 	enum status st;
 
 	if (!opts.train.model)
 		return error_set(err, ERR_USAGE, "-m is needed: which model is trained? (init-model makes one)");
-	o.batch_tokens = opts.batch_tokens;
 	TRY(tool_add_input(&tool, opts.train.model, err));
 	TRY(model_load(&model, opts.train.model, kernels_cpu(), tool.pool, err));
-	st = training_read(&t, err);
+	st = train_flags_options(&opts.train, &model, tool.seed, &o, err);
+	o.batch_tokens = opts.batch_tokens;
+	if (st == OK)
+		st = training_read(&t, err);
 	if (st == OK)
 		st = training_run(&t, &objective, &o, err);
+	train_options_release(&o);
 	training_release(&t);
 	model_release(&model);
 	return st;

@@ -8,7 +8,10 @@
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/logprob.h"
+#include "cpu/noise.h"
 #include "cpu/norm.h"
+#include "cpu/optimizer.h"
+#include "cpu/peak.h"
 #include "cpu/rows.h"
 
 /* suffix: of the products and what is made of them, nothing or _bf16. */
@@ -42,8 +45,10 @@
 		.logprob = cpu_logprob##suffix,                               \
 		.logprob_dx = cpu_logprob_dx##suffix,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
-		.gather_rows = cpu_gather_rows, .adamw = cpu_adamw,           \
-		.sumsq = cpu_sumsq                                            \
+		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
+		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \
+		.peak_flops = cpu_peak_flops                                  \
 	}
 
 #endif

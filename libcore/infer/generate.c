@@ -67,7 +67,9 @@ const char *generate_finish_name(enum generate_finish f)
 
 int64_t generate_context(const struct model *m)
 {
-	return m->cfg.positions < 4096 ? m->cfg.positions : 4096;
+	int positions = model_decodable(&m->cfg);
+
+	return positions < 4096 ? positions : 4096;
 }
 
 enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err)
@@ -75,9 +77,9 @@ enum status generate_check(const struct model *m, const struct generate_options 
 	for (int i = 0; i < o->n_stops; i++)
 		if (!o->stops[i][0])
 			return error_set(err, ERR_USAGE, "a stop string must not be empty");
-	if (o->context > m->cfg.positions)
-		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model has %d positions", (long long)o->context,
-				 m->cfg.positions);
+	if (o->context > model_decodable(&m->cfg))
+		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model decodes %d positions", (long long)o->context,
+				 model_decodable(&m->cfg));
 	return OK;
 }
 

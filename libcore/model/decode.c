@@ -55,10 +55,10 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	struct plan p = { 0 };
 
 	*out = NULL;
-	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > rotary_decodable(&m->cfg) || n_max < 1 ||
+	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > model_decodable(&m->cfg) || n_max < 1 ||
 	    n_max > INT32_MAX / 2)
 		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model decodes %d positions", slots,
-				 positions, rotary_decodable(&m->cfg));
+				 positions, model_decodable(&m->cfg));
 	TRY(lora_reserve(m, n_max, err));
 	c = mem_zalloc(sizeof(*c));
 	c->k = m->k;

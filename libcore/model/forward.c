@@ -20,12 +20,14 @@ struct model_state {
 	void *arena;                 /* device */
 	struct acts *acts;           /* [n_layers] */
 	float *x_end, *n_end, *rstd_end;  /* [N, C], [N, C], [N]: after the last layer */
-	float *logp, *lse;           /* [N] */
+	float *logp, *lse, *mean;    /* [N] */
 	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *targets;
 	float *head_scratch;
 	/* training only */
-	float *dx, *dn, *dh, *dqkv, *dt, *dlogp, *norm_scratch;
+	float *dx, *dn, *dh, *dqkv, *dt, *dlogp, *dlse, *dmean, *norm_scratch;
+	float *noise_size;           /* [N] */
+	uint64_t *noise_key;
 	int32_t *host_pos;           /* [N] host */
 };
 
@@ -106,23 +108,13 @@ static void plan_layers(struct plan *p, struct model_state *s, const struct mode
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Everything a state holds on the device, in one arena. */
-static void plan_state(struct plan *p, struct model_state *s, const struct model *m)
+/* What no later call reads. */
+static void plan_scratch(struct plan *p, struct model_state *s, const struct model *m)
 {
 	const struct model_config *c = &m->cfg;
-	int64_t n = s->n_max, v = c->vocab;
+	int64_t n = s->n_max;
 
-	plan_layers(p, s, c);
-	s->n_end = plan_floats(p, n, c->hidden);
-	s->rstd_end = plan_floats(p, n, 1);
-	s->logp = plan_floats(p, n, 1);
-	s->lse = plan_floats(p, n, 1);
-	rotary_plan(p, &s->rotary, c, s->positions, n);
-	s->ids = plan_take(p, n, sizeof(int32_t));
-	s->pos = plan_take(p, n, sizeof(int32_t));
-	s->cu = plan_take(p, n + 1, sizeof(int32_t));
-	s->targets = plan_take(p, n, sizeof(int32_t));
-	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, v), 1);
+	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, c->vocab), 1);
 	if (s->use == MODEL_SCORE)
 		return;
 	s->dx = plan_floats(p, n, c->hidden);
@@ -131,7 +123,31 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->dqkv = plan_floats(p, n, qkv_width(c));
 	s->dt = plan_floats(p, c->post_norms ? n : 0, c->hidden);
 	s->dlogp = plan_floats(p, n, 1);
+	s->dlse = plan_floats(p, n, 1);
+	s->dmean = plan_floats(p, n, 1);
+	s->noise_size = plan_floats(p, n, 1);
+	s->noise_key = plan_take(p, n, sizeof(uint64_t));
 	s->norm_scratch = plan_floats(p, m->k->norm_scratch(n, larger(c->hidden, c->head_dim)), 1);
+}
+
+/* Everything a state holds on the device, in one arena. */
+static void plan_state(struct plan *p, struct model_state *s, const struct model *m)
+{
+	const struct model_config *c = &m->cfg;
+	int64_t n = s->n_max;
+
+	plan_layers(p, s, c);
+	s->n_end = plan_floats(p, n, c->hidden);
+	s->rstd_end = plan_floats(p, n, 1);
+	s->logp = plan_floats(p, n, 1);
+	s->lse = plan_floats(p, n, 1);
+	s->mean = plan_floats(p, n, 1);
+	rotary_plan(p, &s->rotary, c, s->positions, n);
+	s->ids = plan_take(p, n, sizeof(int32_t));
+	s->pos = plan_take(p, n, sizeof(int32_t));
+	s->cu = plan_take(p, n + 1, sizeof(int32_t));
+	s->targets = plan_take(p, n, sizeof(int32_t));
+	plan_scratch(p, s, m);
 }
 
 static int64_t longest(const struct model *m, int64_t n_max)
@@ -147,6 +163,15 @@ size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use us
 	s.acts = mem_array((size_t)m->cfg.n_layers, sizeof(*s.acts));
 	plan_state(&p, &s, m);
 	mem_free(s.acts);
+	return p.used;
+}
+
+size_t model_scratch_bytes(const struct model *m, int64_t n_max)
+{
+	struct model_state s = { .use = MODEL_TRAIN, .n_max = n_max };
+	struct plan p = { 0 };
+
+	plan_scratch(&p, &s, m);
 	return p.used;
 }
 
@@ -373,6 +398,26 @@ static void attend(const struct model *m, const struct model_state *s, int l, in
 	m->k->attention(m->pool, a->o, a->lse, a->rot, s->cu, seqs, layer_heads(&m->cfg, l));
 }
 
+/* NEFTune (Jain et al. 2023). */
+static void add_noise(struct model *m, struct model_state *s, const struct model_batch *b)
+{
+	m->k->upload(s->noise_size, b->noise_size, (size_t)b->n * sizeof(float));
+	m->k->upload(s->noise_key, b->noise_key, (size_t)b->n * sizeof(uint64_t));
+	m->k->noise(m->pool, s->acts[0].x, s->noise_size, s->noise_key, b->noise_seed, b->n, m->cfg.hidden);
+}
+
+/* What the caller wants to know of the logits. */
+static void download_terms(const struct model_state *s, const struct model_batch *b, float *logp)
+{
+	size_t bytes = (size_t)b->n * sizeof(float);
+
+	s->k->download(logp, s->logp, bytes);
+	if (b->lse)
+		s->k->download(b->lse, s->lse, bytes);
+	if (b->mean)
+		s->k->download(b->mean, s->mean, bytes);
+}
+
 enum status model_forward(struct model *m, struct model_state *s, const struct model_batch *b, float *logp,
 			  struct error *err)
 {
@@ -386,14 +431,16 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	if (!n)
 		return OK;
 	embed_tokens(m, s->acts[0].x, s->ids, s->pos, n);
+	if (s->use != MODEL_SCORE && b->noise_size)
+		add_noise(m, s, b);
 	for (int l = 0; l < c->n_layers; l++) {
 		attend(m, s, l, b->s, n);
 		layer_after(m, l, &s->acts[l], l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
 	norm_forward(m, &m->layout->norm, s->n_end, s->rstd_end, s->x_end, n);
-	k->logprob(m->pool, s->logp, s->lse, s->n_end, linear_weights(m, &m->layout->head), s->targets, s->head_scratch, n,
-		   c->hidden, c->vocab, c->logit_cap);
-	k->download(logp, s->logp, (size_t)n * sizeof(float));
+	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
+		   s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
+	download_terms(s, b, logp);
 	return OK;
 }
 
@@ -466,13 +513,20 @@ static void heads_backward(const struct model *m, const struct model_state *s, i
 }
 
 /* From dlogp to dx, the gradient of the residual stream after the last layer. */
-static void head_backward(struct model *m, struct model_state *s, int64_t n, const float *dlogp, float *grads)
+static void head_backward(struct model *m, struct model_state *s, const struct model_batch *b, const float *dlogp,
+			  float *grads)
 {
 	const struct model_config *c = &m->cfg;
 	const struct kernels *k = m->k;
+	struct logprob_grad d = { s->dlogp, b->dlse ? s->dlse : NULL, b->dmean ? s->dmean : NULL };
+	int64_t n = b->n;
 
 	k->upload(s->dlogp, dlogp, (size_t)n * sizeof(float));
-	k->logprob_dx(m->pool, s->dn, m->layout->head.w >= 0 ? grads + m->layout->head.w : NULL, s->dlogp, s->n_end, linear_weights(m, &m->layout->head), s->lse,
+	if (d.lse)
+		k->upload(s->dlse, b->dlse, (size_t)n * sizeof(float));
+	if (d.mean)
+		k->upload(s->dmean, b->dmean, (size_t)n * sizeof(float));
+	k->logprob_dx(m->pool, s->dn, m->layout->head.w >= 0 ? grads + m->layout->head.w : NULL, &d, s->n_end, linear_weights(m, &m->layout->head), s->lse,
 		      s->targets, s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
@@ -533,7 +587,7 @@ enum status model_backward(struct model *m, struct model_state *s, const struct 
 	s->fresh = false;
 	if (!n)
 		return OK;
-	head_backward(m, s, n, dlogp, grads);
+	head_backward(m, s, b, dlogp, grads);
 	for (int l = c->n_layers - 1; l >= 0; l--) {
 		recompute(m, s, l, b->s, n);
 		mlp_backward(m, s, l, n, grads);

@@ -147,8 +147,6 @@ void rotary_open(struct rotary *r, const struct model *m, int64_t n);
 void rotary_close(struct rotary *r);
 /* Rows of the tokens of s sequences; past[i] tokens of sequence i came before (NULL: none, the sequences are whole). */
 void rotary_set(struct rotary *r, const struct model *m, const int32_t *cu, int64_t s, const int32_t *past);
-/* The longest sequence that can be decoded token by token: beyond it the rotation of earlier tokens would change. */
-int rotary_decodable(const struct model_config *c);
 
 /* Takes one set for scoring or decoding. */
 void acts_plan(struct plan *p, struct acts *a, const struct model_config *c, int64_t n);

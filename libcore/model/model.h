@@ -137,6 +137,12 @@ struct model_batch {
 	const int32_t *ids;          /* [n] host */
 	const int32_t *cu;           /* [s + 1] host, cumulative lengths; positions restart in each sequence */
 	const int32_t *targets;      /* [n] host: the token to predict at each place, -1 (or any negative) = none */
+	/* Host, [n] each; NULL where it is not wanted. */
+	float *lse, *mean;           /* model_forward fills: log sum exp of the logits, and their mean; 0 where there is no target */
+	const float *dlse, *dmean;   /* model_backward: the upstream gradients of those */
+	const float *noise_size;     /* forward in training: to the embeddings noise is added, uniform in +-noise_size[i], */
+	const uint64_t *noise_key;   /* drawn from noise_seed and noise_key[i] alone */
+	uint64_t noise_seed;
 };
 
 /* What a state is for. Training keeps each layer's activations for the backward, or computes those of its attention, or all
@@ -147,6 +153,8 @@ struct model_state;
 enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, enum model_use use,
 			     struct error *err);
 size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use use);
+/* How much of a training state only lives within a call; the rest is kept from the forward to the backward pass. */
+size_t model_scratch_bytes(const struct model *m, int64_t n_max);
 void model_state_close(struct model_state *st);
 /* Forward; logp[n] (host) receives log p(targets[i] | ids up to i), 0 where there is no target. */
 enum status model_forward(struct model *m, struct model_state *st, const struct model_batch *b, float *logp, struct error *err);
@@ -155,6 +163,10 @@ enum status model_backward(struct model *m, struct model_state *st, const struct
 			   float *grads, struct error *err);
 
 /* --- generation: KV cache ------------------------------------------------------------------------ */
+/* The longest sequence that can be decoded token by token; under dynamic and longrope scaling the rotation of the tokens that
+ * are there would change beyond it. */
+int model_decodable(const struct model_config *c);
+
 struct model_cache;
 /* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
 enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,

@@ -31,7 +31,7 @@ static int stretched_from(const struct model_config *c)
 	return c->rope.type == ROPE_LONG ? c->rope.original : 0;
 }
 
-int rotary_decodable(const struct model_config *c)
+int model_decodable(const struct model_config *c)
 {
 	int from = stretched_from(c);
 

@@ -67,13 +67,18 @@ enum status safetensors_put(struct safetensors_writer *w, int i, uint64_t at, co
 enum status safetensors_commit(struct safetensors_writer *w, struct error *err);
 void safetensors_abort(struct safetensors_writer *w);              /* NULL allowed */
 
-/* One tensor of float32 to write whole: shape and its device buffer. transposed: the file gets [shape[1], shape[0]]. */
+/* All bytes of an entry of any type, as they are, into the device buffer dst. */
+enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
+				 void *dst, struct error *err);
+
+/* One tensor to write whole: shape and its device buffer, of floats or of what dtype says. */
 struct safetensors_part {
 	const char *name;
 	int n_dims;
 	int64_t shape[2];
-	const float *data;
-	bool transposed;
+	const void *data;
+	const char *dtype;           /* NULL is "F32" */
+	bool transposed;             /* of floats: the file gets [shape[1], shape[0]] */
 };
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
 			      const struct kernels *k, struct error *err);

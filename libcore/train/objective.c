@@ -14,25 +14,50 @@ static void sft_begin(void *arg, const struct dataset *d, const int64_t *items, 
 		s->targets += dataset_item_targets(d, items[i]);
 }
 
-static void sft_grad(void *arg, const struct micro *mb, const float *logp, float *dlogp, double *values)
+static void sft_grad(void *arg, const struct micro *mb, double *values)
 {
 	const struct sft *s = arg;
-	double sum = 0;
+	double sum = 0, share = s->targets ? 1 / (double)s->targets : 0;
 
 	for (int64_t i = 0; i < mb->batch.n; i++) {
 		bool counts = mb->batch.targets[i] >= 0;
 
-		sum -= counts ? (double)logp[i] : 0;
-		dlogp[i] = counts ? (float)(-1.0 / (double)s->targets) : 0;
+		sum -= counts ? (double)mb->logp[i] : 0;
+		mb->dlogp[i] = counts ? (float)-share : 0;
 	}
-	values[0] += sum / (double)s->targets;
+	values[0] += sum * share;
+}
+
+/* With z the logits, t the target: -(1 - e) (z[t] - lse) - e (mean z - lse) + zeta lse^2
+ * = -(1 - e) logp + e lse - e mean + zeta lse^2. */
+static void sft_grad_more(void *arg, const struct micro *mb, double *values)
+{
+	const struct sft *s = arg;
+	double nll = 0, rest = 0, squares = 0, share = s->targets ? 1 / (double)s->targets : 0, e = s->label_smoothing;
+
+	for (int64_t i = 0; i < mb->batch.n; i++) {
+		double on = mb->batch.targets[i] >= 0 ? share : 0, lse = on > 0 ? (double)mb->lse[i] : 0;
+
+		nll -= on > 0 ? (double)mb->logp[i] : 0;
+		rest += on > 0 && e > 0 ? lse - (double)mb->mean[i] : 0;
+		squares += lse * lse;
+		mb->dlogp[i] = (float)(-on * (1 - e));
+		mb->dlse[i] = (float)(on * (e + 2 * s->z_loss * lse));
+		if (e > 0)
+			mb->dmean[i] = (float)(-on * e);
+	}
+	values[0] += share * ((1 - e) * nll + e * rest + s->z_loss * squares);
+	values[1] += share * nll;
+	values[2] += share * squares;
 }
 
 struct objective sft_objective(struct sft *s)
 {
-	static const char *const names[] = { "loss" };
+	static const char *const names[] = { "loss", "nll_loss", "z_loss" };
+	bool more = s->label_smoothing > 0 || s->z_loss > 0;
 
-	return (struct objective){ .n_values = 1, .names = names, .begin = sft_begin, .grad = sft_grad, .arg = s };
+	return (struct objective){ .n_values = more ? 3 : 1, .names = names, .wants_lse = more, .wants_mean = s->label_smoothing > 0,
+				   .begin = sft_begin, .grad = more ? sft_grad_more : sft_grad, .arg = s };
 }
 
 /* --- preferences -------------------------------------------------------------------------- */
@@ -111,7 +136,7 @@ static void spread_gradient(const struct model_batch *b, int64_t seq, double d, 
 
 enum { V_LOSS, V_CHOSEN, V_REJECTED, V_MARGINS, V_ACCURACIES, V_LOGP_CHOSEN, V_LOGP_REJECTED, V_NLL };
 
-static void dpo_grad(void *arg, const struct micro *mb, const float *logp, float *dlogp, double *values)
+static void dpo_grad(void *arg, const struct micro *mb, double *values)
 {
 	const struct dpo *o = arg;
 	const struct model_batch *batch = &mb->batch;
@@ -121,12 +146,12 @@ static void dpo_grad(void *arg, const struct micro *mb, const float *logp, float
 	for (int64_t i = 0; i < mb->n_items; i++) {
 		const float *ref = mb->d->ref + 2 * mb->items[i];
 		int64_t nc, nr;
-		double c = sequence_logp(batch, 2 * i, logp, &nc), r = sequence_logp(batch, 2 * i + 1, logp, &nr);
+		double c = sequence_logp(batch, 2 * i, mb->logp, &nc), r = sequence_logp(batch, 2 * i + 1, mb->logp, &nr);
 		double a = c - (double)ref[0], b = r - (double)ref[1], da, db;
 		double loss = dpo_pair_loss(o, a, b, nc, nr, &da, &db);
 
-		spread_gradient(batch, 2 * i, share * da - o->sft_weight * nll_share, dlogp);
-		spread_gradient(batch, 2 * i + 1, share * db, dlogp);
+		spread_gradient(batch, 2 * i, share * da - o->sft_weight * nll_share, mb->dlogp);
+		spread_gradient(batch, 2 * i + 1, share * db, mb->dlogp);
 		values[V_LOSS] += share * loss - o->sft_weight * nll_share * c;
 		values[V_CHOSEN] += share * o->beta * a;
 		values[V_REJECTED] += share * o->beta * b;

@@ -16,8 +16,8 @@
 
 static struct pool *pool;
 static struct error err;
-static struct json_parser *parser;
-static const struct json *goldens;
+static struct json_parser *parser, *parser2;
+static const struct json *goldens, *training;
 
 #define OK_OR_FAIL(e)                                                   \
 	do {                                                            \
@@ -40,8 +40,15 @@ static double member(const struct json *j, const char *key)
 
 static struct train_options fixed_order(void)
 {
-	return (struct train_options){ .lr_floor = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1.0,
-				       .micro_tokens = 1000 };
+	return (struct train_options){ .schedule.floor = 0.1, .optimizer = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 },
+				       .clip = 1.0, .micro_tokens = 1000 };
+}
+
+static void open_trainer(struct trainer *t, struct model *m, const struct dataset *d, const struct objective *objective,
+			 const struct train_options *o)
+{
+	OK_OR_FAIL(trainer_open(t, m, d, objective, o, 0, &err));
+	OK_OR_FAIL(trainer_take(t, &err));
 }
 
 static void load(struct model *m, const char *name)
@@ -99,12 +106,55 @@ static void pair_dataset(struct dataset *d, const struct json *pairs, struct mod
 
 /* --- torch -------------------------------------------------------------------------------- */
 
-static void check_sft(const char *name)
+/* Each row an item of several sequences, with the labels that it brings. */
+static void packed_dataset(struct dataset *d, const struct json *rows)
 {
-	const struct json *g = json_get(json_get(goldens, name), "sft");
-	const struct json *losses = json_get(g, "losses"), *norms = json_get(g, "grad_norms");
+	int32_t ids[64], labels[64];
+
+	*d = (struct dataset){ 0 };
+	for (size_t r = 0; r < rows->len; r++) {
+		for (size_t s = 0; s < rows->items[r].len; s++) {
+			const struct json *v = rows->items[r].items[s].items;
+
+			for (size_t i = 0; i < v[0].len; i++) {
+				ids[i] = (int32_t)v[0].items[i].integer;
+				labels[i] = (int32_t)v[1].items[i].integer;
+			}
+			dataset_add(d, ids, labels, (int64_t)v[0].len);
+		}
+		assert_true(dataset_end_item(d));
+	}
+}
+
+static const char *value_key(const char *name)
+{
+	return strcmp(name, "z_loss") ? name : "z";
+}
+
+/* The parameters at the end, tensor by tensor. */
+static void check_tensors(const struct model *m, const struct json *want)
+{
+	assert_int_equal(want->len, m->n_tensors);
+	for (int i = 0; i < m->n_tensors; i++) {
+		const struct tensor *x = &m->tensors[i];
+		const struct json *w = json_get(want, x->name);
+		const float *p = m->params + x->offset;
+		int64_t n = x->rows * x->cols;
+		double squares = 0;
+
+		for (int64_t k = 0; k < n; k++)
+			squares += (double)p[k] * p[k];
+		assert_close(x->name, sqrt(squares), member(w, "norm"));
+		assert_close(x->name, (double)p[0], member(w, "first"));
+		assert_close(x->name, (double)p[n - 1], member(w, "last"));
+	}
+}
+
+static void check_sft(const char *run, const char *name, int64_t micro_tokens)
+{
+	const struct json *g = json_get(json_get(training, "runs"), run);
 	struct train_options o = fixed_order();
-	struct sft s;
+	struct sft s = { .label_smoothing = member(g, "smoothing"), .z_loss = member(g, "z_loss") };
 	struct objective objective = sft_objective(&s);
 	struct dataset d;
 	struct trainer t;
@@ -112,16 +162,19 @@ static void check_sft(const char *name)
 	struct model m;
 
 	load(&m, name);
-	plain_dataset(&d, json_get(g, "sequences"));
-	o.steps = 20, o.batch_items = 3, o.lr = 3e-3, o.warmup = 4, o.weight_decay = 0.1;
-	OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
-	assert_int_equal(losses->len, 20);
+	packed_dataset(&d, json_get(training, "rows"));
+	o.steps = 20, o.batch_items = 2, o.schedule.lr = 3e-3, o.schedule.warmup = 4, o.optimizer.weight_decay = 0.1;
+	o.micro_tokens = micro_tokens;
+	open_trainer(&t, &m, &d, &objective, &o);
+	assert_int_equal(json_get(g, "loss")->len, 20);
 	for (int i = 0; i < 20; i++) {
 		OK_OR_FAIL(trainer_step(&t, &r, &err));
-		assert_close("loss", r.values[0], losses->items[i].number);
-		assert_close("grad_norm", r.grad_norm, norms->items[i].number);
+		for (int v = 0; v < objective.n_values; v++)
+			assert_close(objective.names[v], r.values[v], json_get(g, value_key(objective.names[v]))->items[i].number);
+		assert_close("grad_norm", r.grad_norm, json_get(g, "grad_norm")->items[i].number);
 	}
 	assert_int_equal(trainer_step(&t, &r, &err), END);
+	check_tensors(&m, json_get(g, "tensors"));
 	trainer_close(&t);
 	dataset_release(&d);
 	model_release(&m);
@@ -130,8 +183,10 @@ static void check_sft(const char *name)
 static void twenty_steps_equal_torch(void **state)
 {
 	(void)state;
-	check_sft("tiny");
-	check_sft("tied");
+	check_sft("tiny", "tiny", 1000);
+	check_sft("tiny", "tiny", 1);        /* a row at a time */
+	check_sft("tied", "tied", 1000);
+	check_sft("tiny smoothed", "tiny", 1000);
 }
 
 static void five_dpo_steps_equal_torch(void **state)
@@ -148,8 +203,8 @@ static void five_dpo_steps_equal_torch(void **state)
 	(void)state;
 	load(&m, "tiny");
 	pair_dataset(&d, json_get(g, "pairs"), &m);
-	o.steps = 5, o.batch_items = 2, o.lr = 1e-3, o.schedule = SCHEDULE_CONSTANT;
-	OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
+	o.steps = 5, o.batch_items = 2, o.schedule.lr = 1e-3, o.schedule.kind = SCHEDULE_CONSTANT;
+	open_trainer(&t, &m, &d, &objective, &o);
 	assert_int_equal(steps->len, 5);
 	for (int i = 0; i < 5; i++) {
 		const struct json *want = &steps->items[i];
@@ -220,7 +275,7 @@ static void run_steps(const struct train_options *o, const struct objective *obj
 		pair_dataset(&d, pairs, &m);
 	else
 		plain_dataset(&d, sequences);
-	OK_OR_FAIL(trainer_open(&t, &m, &d, objective, o, 0, &err));
+	open_trainer(&t, &m, &d, objective, o);
 	while (t.step < t.steps)
 		OK_OR_FAIL(trainer_step(&t, &r, &err));
 	*n = m.n_params;
@@ -237,7 +292,7 @@ static void check_split(const struct objective *objective, const struct json *pa
 	float *whole, *parts;
 	int64_t n;
 
-	o.steps = 3, o.batch_items = 4, o.lr = 1e-3, o.shuffle = true, o.seed = 11;
+	o.steps = 3, o.batch_items = 4, o.schedule.lr = 1e-3, o.shuffle = true, o.seed = 11;
 	run_steps(&o, objective, pairs, sequences, pool, &whole, &n);
 	o.micro_tokens = 1;          /* raised to the longest item: one or two items at a time */
 	run_steps(&o, objective, pairs, sequences, pool, &parts, &n);
@@ -249,7 +304,7 @@ static void check_split(const struct objective *objective, const struct json *pa
 
 static void cutting_a_step_does_not_change_it(void **state)
 {
-	struct sft s;
+	struct sft s = { 0 };
 	struct dpo dpo = { .loss = DPO_SIGMOID, .beta = 0.1, .sft_weight = 0.3 };
 	struct objective a = sft_objective(&s), b = dpo_objective(&dpo);
 
@@ -261,7 +316,7 @@ static void cutting_a_step_does_not_change_it(void **state)
 static void threads_do_not_change_a_bit_of_the_model(void **state)
 {
 	struct train_options o = fixed_order();
-	struct sft s;
+	struct sft s = { 0 };
 	struct objective objective = sft_objective(&s);
 	const struct json *sequences = json_get(json_get(json_get(goldens, "tiny"), "sft"), "sequences");
 	struct pool *one = pool_open(1);
@@ -269,7 +324,7 @@ static void threads_do_not_change_a_bit_of_the_model(void **state)
 	int64_t n;
 
 	(void)state;
-	o.epochs = 2, o.batch_tokens = 40, o.lr = 1e-3, o.shuffle = true;
+	o.epochs = 2, o.batch_tokens = 40, o.schedule.lr = 1e-3, o.shuffle = true;
 	run_steps(&o, &objective, NULL, sequences, one, &a, &n);
 	run_steps(&o, &objective, NULL, sequences, pool, &b, &n);
 	assert_memory_equal(a, b, (size_t)n * sizeof(float));
@@ -293,7 +348,7 @@ static void sft_weight_adds_the_cross_entropy_of_the_chosen(void **state)
 	load(&m, "tiny");
 	pair_dataset(&d, pairs, &m);
 	o.steps = 1, o.batch_items = 4;
-	OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
+	open_trainer(&t, &m, &d, &objective, &o);
 	OK_OR_FAIL(trainer_eval(&t, &d, plain, &err));
 	dpo.sft_weight = 0.5;
 	OK_OR_FAIL(trainer_eval(&t, &d, with, &err));
@@ -304,7 +359,7 @@ static void sft_weight_adds_the_cross_entropy_of_the_chosen(void **state)
 	model_release(&m);
 }
 
-/* --- data and schedule -------------------------------------------------------------------- */
+/* --- data -------------------------------------------------------------------- */
 
 static void targets_are_the_next_labels_of_the_same_sequence(void **state)
 {
@@ -423,26 +478,6 @@ static void an_epoch_sees_each_item_once_in_an_order_of_its_own(void **state)
 	dataset_release(&d);
 }
 
-static void schedules_rise_and_fall(void **state)
-{
-	struct train_options o = { .lr = 2, .lr_floor = 0.1, .warmup = 4 };
-
-	(void)state;
-	assert_true(fabs(schedule_lr(&o, 0, 104) - 0.5) < 1e-12);
-	assert_true(fabs(schedule_lr(&o, 3, 104) - 2) < 1e-12);
-	assert_true(fabs(schedule_lr(&o, 54, 104) - 1.1) < 1e-12);
-	assert_true(fabs(schedule_lr(&o, 104, 104) - 0.2) < 1e-12);
-	o.schedule = SCHEDULE_LINEAR;
-	assert_true(fabs(schedule_lr(&o, 54, 104) - 1.1) < 1e-12);
-	assert_true(fabs(schedule_lr(&o, 79, 104) - 0.65) < 1e-12);
-	o.schedule = SCHEDULE_CONSTANT;
-	assert_true(fabs(schedule_lr(&o, 90, 104) - 2) < 1e-12);
-	o.warmup = 0.5;
-	assert_true(fabs(schedule_lr(&o, 25, 104) - 1) < 1e-12);
-	o.warmup = 0;
-	assert_true(fabs(schedule_lr(&o, 0, 1) - 2) < 1e-12);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,18 +491,20 @@ int main(void)
 		cmocka_unit_test(targets_are_the_next_labels_of_the_same_sequence),
 		cmocka_unit_test(packed_rows_are_checked),
 		cmocka_unit_test(an_epoch_sees_each_item_once_in_an_order_of_its_own),
-		cmocka_unit_test(schedules_rise_and_fall),
 	};
 	int failed;
 
 	pool = pool_open(2);
 	parser = json_parser_open();
-	if (json_parse_file(parser, GOLDENS "goldens.json", &goldens, &err) != OK) {
+	parser2 = json_parser_open();
+	if (json_parse_file(parser, GOLDENS "goldens.json", &goldens, &err) != OK ||
+	    json_parse_file(parser2, "tests/golden/data/train/goldens.json", &training, &err) != OK) {
 		print_error("%s\n", err.text);
 		return 1;
 	}
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	json_parser_close(parser);
+	json_parser_close(parser2);
 	pool_close(pool);
 	return failed;
 }

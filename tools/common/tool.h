@@ -115,7 +115,7 @@ void tool_say(struct tool *t, const char *fmt, ...) __attribute__((format(printf
 void tool_warn(struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One JSON object (one line, without newline) to --log, if given. */
 enum status tool_log(struct tool *t, const char *json, size_t n, struct error *err);
-/* True once SIGINT or SIGTERM arrived (training tools checkpoint and end). */
+/* True once SIGINT or SIGTERM arrived: training tools write a checkpoint and end by that signal. A second one ends them at once. */
 bool tool_interrupted(void);
 
 #endif

@@ -87,48 +87,108 @@ void training_release(struct training *t)
 
 static void on_open(void *arg, const struct trainer *tr)
 {
-	const struct training *t = arg;
+	struct training *t = arg;
+	struct arena_part parts[ARENA_PARTS];
+	size_t all = 0;
 
-	tool_say(t->tool, "%lld parameters, %lld tokens in %lld %s, %lld steps; %.0f MB for micro-batches of %lld tokens",
-		 (long long)t->model->n_params, (long long)t->data.n_tokens, (long long)t->data.n_items, t->items,
-		 (long long)tr->steps, (double)tr->bytes / 1e6, (long long)tr->n_max);
+	tool_say(t->tool, "%lld parameters, %lld of them trained; %lld tokens in %lld %s, %lld steps, micro-batches of %lld tokens",
+		 (long long)t->model->n_params, (long long)tr->optimizer.n_trained, (long long)t->data.n_tokens,
+		 (long long)t->data.n_items, t->items, (long long)tr->steps, (long long)tr->n_max);
+	trainer_arena(tr, &t->held_out, parts);
+	for (int i = 0; i < ARENA_PARTS; i++) {
+		tool_say(t->tool, "%12.1f MB  %s", (double)parts[i].bytes / 1e6, parts[i].name);
+		all += parts[i].bytes;
+	}
+	tool_say(t->tool, "%12.1f MB  in all", (double)all / 1e6);
 	tool_stat_int(t->tool, "parameters", t->model->n_params);
-	tool_stat_int(t->tool, "arena_bytes", (int64_t)tr->bytes);
+	tool_stat_int(t->tool, "arena_bytes", (int64_t)all);
+	t->flops_per_token = model_flops_per_token(&t->model->cfg, t->data.n_tokens / (t->data.n_seqs ? t->data.n_seqs : 1));
+}
+
+/* What the steps of this process took, for the live line. */
+static void time_step(struct training *t, const struct trainer *tr, const struct report *r)
+{
+	double now = clock_seconds();
+
+	if (t->timed_steps == 0 && progress_is_on(t->tool->progress))
+		t->peak_flops = t->model->k->peak_flops(t->model->pool);
+	t->timed_seconds += t->timed_steps ? now - t->step_end : 0;
+	t->timed_tokens += t->timed_steps ? r->tokens : 0;
+	t->timed_steps++;
+	t->step_end = clock_seconds();
+	t->seconds_left = t->timed_steps > 1 ? t->timed_seconds / (double)(t->timed_steps - 1) * (double)(tr->steps - tr->step) : 0;
+}
+
+static void show_step(struct training *t, const struct trainer *tr, const struct report *r)
+{
+	double rate;
+	char note[256];
+
+	if (!progress_is_on(t->tool->progress))
+		return;
+	time_step(t, tr, r);
+	rate = t->timed_seconds > 0 ? t->timed_tokens / t->timed_seconds : 0;
+	snprintf(note, sizeof(note), "loss %.4f, lr %.2e, norm %.2f, %.0f tokens/s, %.0f %% of peak, %.0f MB, %.0f s left",
+		 r->values[0], r->lr, r->grad_norm, rate, t->peak_flops > 0 ? 100 * rate * t->flops_per_token / t->peak_flops : 0,
+		 (double)mem_peak() / 1e6, t->seconds_left);
+	progress_tick(t->tool->progress, tr->step, tr->steps, "steps", note);
 }
 
 static enum status on_step(void *arg, const struct trainer *tr, const struct report *r, const char *line, size_t n,
 			   struct error *err)
 {
-	const struct training *t = arg;
-	char note[64];
+	struct training *t = arg;
 
-	snprintf(note, sizeof(note), "loss %.4f", r->values[0]);
-	progress_tick(t->tool->progress, tr->step, tr->steps, "steps", note);
+	show_step(t, tr, r);
 	return tool_log(t->tool, line, n, err);
 }
 
-static enum status on_finish(void *arg, struct error *err)
+static enum status on_extras(void *arg, const char *dir, struct error *err)
 {
 	const struct training *t = arg;
 
-	return tool_write_provenance(t->tool, t->tool->out_path, err);
+	TRY(session_copy_tokenizer(t->tokenizer ? t->tokenizer : t->flags->model, dir, err));
+	return tool_write_provenance(t->tool, dir, err);
 }
 
 static void summarise(const struct training *t, const struct objective *o, const struct session_result *r)
 {
+	if (r->planned)
+		return;
 	if (r->state == RUN_DONE) {
 		tool_say(t->tool, "%s: already trained", t->tool->out_path);
 		return;
 	}
 	if (r->interrupted)
-		tool_say(t->tool, "interrupted; the same command goes on after step %lld", (long long)r->step);
+		tool_say(t->tool, "interrupted; a checkpoint is written, and the same command goes on after step %lld", (long long)r->step);
+	if (r->ended_early)
+		tool_say(t->tool, "ended after step %lld: eval_loss was lowest at step %lld", (long long)r->step, (long long)r->best_step);
 	tool_stat_int(t->tool, "steps", r->step);
 	tool_stat_int(t->tool, "tokens", r->tokens);
-	for (int i = 0; i < t->n_shown && r->last.step; i++)
+	for (int i = 0; i < t->n_shown && i < o->n_values && r->last.step && !r->last.skipped; i++)
 		tool_stat_double(t->tool, o->names[i], (double)(float)r->last.values[i]);
 	if (!isnan(r->eval_loss))
 		tool_stat_double(t->tool, "eval_loss", (double)(float)r->eval_loss);
+	if (r->best_step) {
+		tool_stat_double(t->tool, "best_eval_loss", (double)(float)r->best_loss);
+		tool_stat_int(t->tool, "best_step", r->best_step);
+	}
 	tool_stat_int(t->tool, "tokens_per_second", r->seconds > 0 ? (int64_t)((double)r->tokens / r->seconds) : 0);
+}
+
+/* --skip-batches may change while the run is not done, so it is no part of the run's identity; of the model's provenance it is. */
+static void note_skipped(struct training *t, struct opt_list *words)
+{
+	struct provenance *p = &t->tool->prov;
+
+	if (!t->flags->skip_batches)
+		return;
+	words->items = mem_array((size_t)p->n_argv + 1, sizeof(*words->items));
+	words->items[words->n++] = mem_printf("--skip-batches=%s", t->flags->skip_batches);
+	for (int i = 0; i < p->n_argv; i++)
+		words->items[words->n++] = p->argv[i];
+	p->argv = words->items;
+	p->n_argv = words->n;
 }
 
 enum status training_run(struct training *t, const struct objective *objective, const struct train_options *o,
@@ -137,16 +197,24 @@ enum status training_run(struct training *t, const struct objective *objective, 
 	struct buf identity = { 0 };
 	struct session s = {
 		.flags = t->flags, .out_dir = t->tool->out_path, .model = t->model, .data = &t->data, .eval = &t->held_out,
-		.objective = *objective, .options = *o, .hooks = { t, on_open, on_step, tool_interrupted, on_finish },
+		.objective = *objective, .options = *o, .hooks = { t, on_open, on_step, tool_interrupted, on_extras },
 	};
 	struct session_result r;
+	const char *const *argv = t->tool->prov.argv;
+	struct opt_list words = { 0 };
 	enum status st;
 
 	provenance_print(&t->tool->prov, &identity);
 	s.identity = identity.data;
+	note_skipped(t, &words);
 	st = session_run(&s, &r, err);
 	if (st == OK)
 		summarise(t, objective, &r);
+	if (words.n)
+		mem_free((char *)(uintptr_t)words.items[0]);
+	mem_free(words.items);
+	t->tool->prov.argv = argv;
+	t->tool->prov.n_argv -= words.n > 0;
 	buf_release(&identity);
 	return st;
 }

@@ -11,6 +11,7 @@ struct training {
 	struct tool *tool;
 	const struct train_flags *flags;
 	struct model *model;
+	const char *tokenizer;       /* whose files go with the model; NULL is that of the start model */
 	const char *items;           /* "rows", "pairs" */
 	const enum kind *kinds;      /* that are read */
 	int n_kinds;
@@ -20,6 +21,10 @@ struct training {
 	enum status (*add)(struct dataset *d, enum kind k, const struct batch *b, int64_t row, const char **reason,
 			   struct error *err);
 	struct dataset data, held_out;
+
+	/* For the line on a terminal. */
+	double flops_per_token, peak_flops, step_end, timed_seconds, seconds_left;
+	int64_t timed_steps, timed_tokens;
 };
 
 /* The inputs into data, --eval into held_out. */

@@ -40,6 +40,24 @@ static enum status refuse_tensor(const char *name, struct error *err)
 	return OK;
 }
 
+/* Where PEFT saves embeddings of a grown vocabulary it writes what it wraps besides: the module as it was before training, and
+ * the trained one a second time. */
+static void take_saved(struct adapter *a, const char *name, const struct safetensors_entry *e)
+{
+	const char *wrap = strstr(name, ".modules_to_save.");
+	char *plain, *whole;
+
+	if (strstr(name, ".original_module."))
+		return;
+	plain = wrap ? mem_printf("%.*s%s", (int)(wrap - name), name, wrap + strlen(".modules_to_save")) : mem_strdup(name);
+	whole = mem_printf(PREFIX "%s", plain);
+	if (wrap && safetensors_find(a->file, whole))
+		mem_free(plain);
+	else
+		a->saved[a->n_saved++] = (struct adapter_tensor){ plain, e };
+	mem_free(whole);
+}
+
 /* lora_A begins a module; a lora_B without one is found below; all else is saved whole. */
 static enum status take_tensor(struct adapter *a, const struct safetensors_entry *e, struct error *err)
 {
@@ -65,7 +83,7 @@ static enum status take_tensor(struct adapter *a, const struct safetensors_entry
 		mem_free(module);
 		return has ? OK : error_set(err, ERR_DATA, "tensor '%s' has no lora_A", e->name);
 	}
-	a->saved[a->n_saved++] = (struct adapter_tensor){ mem_strdup(name), e };
+	take_saved(a, name, e);
 	return OK;
 }
 

@@ -452,7 +452,8 @@ static void gradients_and_ten_steps_are_peft_s(void **state)
 
 			if (!t->frozen)
 				m.k->adamw(m.pool, m.params + t->offset, m1 + t->offset, m2 + t->offset, grads + t->offset, t->rows * t->cols,
-					   3e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, (float)scale, step + 1);
+					   &(struct update){ .lr = 3e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f,
+							     .gscale = (float)scale, .step = step + 1 });
 		}
 	}
 	mem_free(grads), mem_free(m1), mem_free(m2);

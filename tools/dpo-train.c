@@ -33,25 +33,25 @@ static struct opt options[] = {
 
 static struct tool tool = {
 	.name = "dpo-train", .summary = "train a language model on preference pairs",
-	.operands = "-m DIR [FILE ...] -o DIR", .options = options, .max_operands = -1, .needs_output = true,
+	.operands = "-m DIR [FILE ...] -o DIR", .options = options, .max_operands = -1,
 };
 
 static struct lm lm;
 static struct pairs pairs;           /* of the input that is being read */
 
-static enum status begin(struct dataset *d, const struct schema *s, enum kind k, struct error *err)
+static enum status begin(void *arg, struct dataset *d, const struct schema *s, enum kind k, struct error *err)
 {
-	(void)d;
+	(void)arg, (void)d;
 	pairs_close(&pairs);
 	TRY(pairs_open(&pairs, &lm, s, k, err));
 	pairs.ref_columns &= !opts.ref;
 	return OK;
 }
 
-static enum status add(struct dataset *d, enum kind k, const struct batch *b, int64_t row, const char **reason,
+static enum status add(void *arg, struct dataset *d, enum kind k, struct batch *b, int64_t row, const char **reason,
 		       struct error *err)
 {
-	(void)k;
+	(void)arg, (void)k;
 	return pairs_add(&pairs, d, b, row, reason, err);
 }
 
@@ -97,8 +97,7 @@ static enum status run(struct error *err)
 	struct objective objective = dpo_objective(&dpo);
 	enum status st;
 
-	if (!opts.train.model)
-		return error_set(err, ERR_USAGE, "-m is needed: which model is trained?");
+	TRY(training_check(&t, err));
 	if (opts.label_smoothing > 0 && opts.loss != DPO_SIGMOID)
 		return error_set(err, ERR_USAGE, "--label-smoothing is defined for --loss sigmoid");
 	TRY(tool_add_input(&tool, opts.train.model, err));

@@ -70,7 +70,7 @@ static enum status open_and_train(const struct session *s, struct run *run, stru
 		touch_weights(s->out_dir);
 		return OK;
 	}
-	s->hooks.opened(s->hooks.arg, t);
+	TRY(s->hooks.opened(s->hooks.arg, t, err));
 	st = s->flags->tensorboard ? tensorboard_open(&board, s->flags->tensorboard, err) : OK;
 	if (st == OK)
 		st = train(s, run, t, board, r, err);
@@ -92,11 +92,11 @@ enum status session_run(const struct session *s, struct session_result *r, struc
 	enum status st = OK;
 
 	*r = (struct session_result){ .eval_loss = NAN, .planned = s->flags->plan };
-	if (same_file(s->flags->model, s->out_dir))
+	if (!s->flags->plan && same_file(s->flags->model, s->out_dir))
 		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
 	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
 	if (s->flags->plan)
-		s->hooks.opened(s->hooks.arg, &t);
+		st = s->hooks.opened(s->hooks.arg, &t, err);
 	else
 		st = open_and_train(s, &run, &t, r, err);
 	run_close(&run);

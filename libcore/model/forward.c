@@ -398,11 +398,21 @@ static void attend(const struct model *m, const struct model_state *s, int l, in
 	m->k->attention(m->pool, a->o, a->lse, a->rot, s->cu, seqs, layer_heads(&m->cfg, l));
 }
 
+/* What the random numbers of this batch are drawn from: those of NEFTune and of the adapters' dropout. */
+static void take_keys(struct model *m, struct model_state *s, const struct model_batch *b)
+{
+	bool draws = s->use != MODEL_SCORE && b->noise_key;
+
+	if (draws)
+		m->k->upload(s->noise_key, b->noise_key, (size_t)b->n * sizeof(uint64_t));
+	if (m->lora)
+		lora_keys(m->lora, draws ? s->noise_key : NULL, b->noise_seed);
+}
+
 /* NEFTune (Jain et al. 2023). */
 static void add_noise(struct model *m, struct model_state *s, const struct model_batch *b)
 {
 	m->k->upload(s->noise_size, b->noise_size, (size_t)b->n * sizeof(float));
-	m->k->upload(s->noise_key, b->noise_key, (size_t)b->n * sizeof(uint64_t));
 	m->k->noise(m->pool, s->acts[0].x, s->noise_size, s->noise_key, b->noise_seed, b->n, m->cfg.hidden);
 }
 
@@ -430,6 +440,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	s->fresh = s->use != MODEL_SCORE;
 	if (!n)
 		return OK;
+	take_keys(m, s, b);
 	embed_tokens(m, s->acts[0].x, s->ids, s->pos, n);
 	if (s->use != MODEL_SCORE && b->noise_size)
 		add_noise(m, s, b);

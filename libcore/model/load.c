@@ -281,21 +281,44 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 	return m->lora && !fresh ? check_modules(m, s, err) : OK;
 }
 
+/* New embeddings have to be trained, so they are, as a whole: beside the adapters. */
+static void save_embeddings(struct adapter_config *a, const struct model_config *c)
+{
+	const struct part_names *names = family_of(c)->names;
+	const char *const parts[] = { names->parts[PART_EMBED], names->parts[PART_HEAD] };
+
+	a->save = mem_grow(a->save, (size_t)a->n_save + 2, sizeof(*a->save));
+	for (int i = 0; i < 2; i++) {
+		const char *dot = strrchr(parts[i], '.');
+
+		a->save[a->n_save++] = mem_strdup(dot ? dot + 1 : parts[i]);
+	}
+}
+
 static enum status load_from(struct model *m, struct source *s, const struct model_how *how, const struct kernels *k,
 			     struct pool *pool, struct error *err)
 {
 	struct model_how plan = *how;
+	struct adapter_config lora = { 0 };
 	struct model_config c;
+	int vocab;
 	enum status st;
 
 	TRY(model_config_read(s->base_dir, &c, err));
+	vocab = c.vocab;
 	grow_vocab(&c, s, how->vocab);
 	if (s->has_adapter && how->apart) {
 		plan.lora = &s->adapter.config;
 		s->apart = true;
+	} else if (how->lora) {
+		adapter_config_copy(&lora, how->lora);
+		plan.lora = &lora;
+		if (c.vocab > vocab)
+			save_embeddings(&lora, &c);
 	}
 	st = model_allocate(m, &c, &plan, k, pool, err);
 	model_config_release(&c);
+	adapter_config_release(&lora);
 	if (st == OK)
 		st = load_all(m, s, how, err);
 	if (st != OK && m->layout)
@@ -353,11 +376,17 @@ static void print_generation_config(const struct model_config *c, struct buf *b)
 	buf_char(b, '\n');
 }
 
+/* Embeddings that are also the output matrix: PEFT keeps both. */
+static bool is_shared_head(const struct model *m, const struct tensor *t)
+{
+	return m->lora && m->cfg.tied && t->offset == m->layout->embed.w && t->rows == m->cfg.vocab;
+}
+
 /* The tensors that are trained; those of adapters behind PEFT's prefix. */
 static enum status save_weights(const struct model *m, const char *dir, const char *name, struct error *err)
 {
 	static const char *const meta[] = { "format", "pt", NULL };
-	struct safetensors_part *parts = mem_array((size_t)m->n_tensors + 1, sizeof(*parts));
+	struct safetensors_part *parts = mem_array((size_t)m->n_tensors + 2, sizeof(*parts));
 	char *path = path_join(dir, name);
 	struct arena names = { 0 };
 	int n = 0;
@@ -372,6 +401,10 @@ static enum status save_weights(const struct model *m, const char *dir, const ch
 								.shape = { t->rows, t->cols }, .data = m->params + t->offset,
 								.transposed = t->transposed };
 		mem_free(whole);
+		if (!t->frozen && is_shared_head(m, t)) {
+			parts[n] = parts[n - 1];
+			parts[n++].name = ADAPTER_PREFIX "lm_head.weight";
+		}
 	}
 	st = safetensors_write(path, parts, n, meta, m->k, err);
 	arena_release(&names);

@@ -12,6 +12,7 @@ struct lora *lora_open(const struct adapter_config *c)
 	struct lora *a = mem_zalloc(sizeof(*a));
 
 	adapter_config_copy(&a->config, c);
+	a->all_linear = c->target_pattern && !strcmp(c->target_pattern, "all-linear");
 	return a;
 }
 
@@ -25,6 +26,18 @@ void lora_close(struct lora *a, const struct kernels *k)
 	mem_free(a);
 }
 
+/* PEFT resolves all-linear to names; what we write is resolved, too. */
+static void note_target(struct adapter_config *c, const char *module)
+{
+	const char *dot = strrchr(module, '.'), *last = dot ? dot + 1 : module;
+
+	for (int i = 0; i < c->n_targets; i++)
+		if (!strcmp(c->targets[i], last))
+			return;
+	c->targets = mem_grow(c->targets, (size_t)c->n_targets + 1, sizeof(*c->targets));
+	c->targets[c->n_targets++] = mem_strdup(last);
+}
+
 bool lora_wants(struct lora *a, const char *module, int64_t *r, float *scale)
 {
 	bool yes = false;
@@ -36,6 +49,8 @@ bool lora_wants(struct lora *a, const char *module, int64_t *r, float *scale)
 	if (st != OK)
 		a->status = st;
 	*r = rank;
+	if (st == OK && yes && a->all_linear)
+		note_target(&a->config, module);
 	a->n_modules += st == OK && yes;
 	return st == OK && yes;
 }
@@ -52,7 +67,16 @@ enum status lora_check(const struct lora *a, struct error *err)
 {
 	if (a->status != OK)
 		return error_set(err, a->status, "%s", a->error.text);
-	return a->n_modules ? OK : error_set(err, ERR_USAGE, "target_modules fits no layer of the model");
+	return a->n_modules ? OK : error_set(err, ERR_USAGE, "the adapters' target_modules fit no layer of the model");
+}
+
+void lora_resolve(struct lora *a, bool transposed)
+{
+	if (a->all_linear) {
+		mem_free(a->config.target_pattern);
+		a->config.target_pattern = NULL;
+	}
+	a->config.fan_in_fan_out = transposed;
 }
 
 /* --- memory --------------------------------------------------------------------------------------------- */
@@ -95,6 +119,11 @@ enum status lora_reserve(const struct model *m, int64_t n, struct error *err)
 	p = (struct plan){ .base = a->room };
 	plan_room(&p, a, n);
 	return OK;
+}
+
+bool model_draws(const struct model *m)
+{
+	return m->lora && m->lora->config.dropout > 0;
 }
 
 void model_adapter_off(struct model *m, bool off)

@@ -12,6 +12,7 @@
 struct lora {
 	struct adapter_config config;
 	bool off;
+	bool all_linear;                     /* the names of the layers that were found become target_modules */
 	enum status status;                  /* of the configuration's patterns */
 	struct error error;
 	int n_modules;
@@ -30,11 +31,18 @@ void lora_close(struct lora *a, const struct kernels *k);           /* NULL allo
 bool lora_wants(struct lora *a, const char *module, int64_t *r, float *scale);
 /* Whether it is one of modules_to_save. */
 bool lora_saves(const struct lora *a, const char *module);
-/* Once all layers have asked. */
+/* Once all layers have asked: whether all went well, and the configuration as it is to be written. */
 enum status lora_check(const struct lora *a, struct error *err);
+void lora_resolve(struct lora *a, bool transposed);
 /* Room for batches of n tokens; what is there stays if it is enough. */
 enum status lora_reserve(const struct model *m, int64_t n, struct error *err);
 
+/* What dropout is drawn from until the next call: the keys of the batch's tokens (device), NULL: nothing is dropped. */
+static inline void lora_keys(struct lora *a, const uint64_t *keys, uint64_t seed)
+{
+	a->keys = keys;
+	a->seed = seed ^ 0x6c6f7261ull << 32;        /* apart from the embeddings' noise */
+}
 void lora_forward(const struct model *m, const struct linear *l, float *y, const float *x, int64_t n);
 /* Gradients of A and B are added to grads, that of x to dx. */
 void lora_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,

@@ -198,6 +198,8 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->stored = mem_array(room, sizeof(*m->stored));
 	lay_out(m, family_of(&m->cfg)->names);
 	st = m->lora ? lora_check(m->lora, err) : OK;
+	if (m->lora)
+		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
 	if (st == OK && m->frozen)
 		st = store_take(m, how->form, err);
 	if (st == OK) {
@@ -287,6 +289,15 @@ enum status model_init(struct model *m, const struct model_config *c, uint64_t s
 		mem_free(job.rows[w]);
 	mem_free(job.rows);
 	return OK;
+}
+
+int64_t model_size(const struct model *m)
+{
+	int64_t n = m->n_params;
+
+	for (int i = 0; i < m->n_stored; i++)
+		n += m->stored[i].tensor.rows * m->stored[i].tensor.cols;
+	return n;
 }
 
 double model_flops_per_token(const struct model_config *c, int64_t t)

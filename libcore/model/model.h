@@ -105,6 +105,7 @@ struct model {
 /* How the matrices of a frozen base are held. MODEL_NF4 is as bitsandbytes' 4 bits with double quantisation, MODEL_INT8 has a factor for
  * each row; both hold embeddings and output matrix in bfloat16. */
 enum model_form { MODEL_F32, MODEL_BF16, MODEL_INT8, MODEL_NF4 };
+#define MODEL_FORMS "f32|bf16|int8|nf4"
 struct adapter_config;
 struct model_how {
 	enum model_form form;        /* other than MODEL_F32: the model is not trained, but for adapters */
@@ -123,6 +124,10 @@ enum status model_init(struct model *m, const struct model_config *c, uint64_t s
 enum status model_load_as(struct model *m, const char *dir, const struct model_how *how, const struct kernels *k, struct pool *pool,
 			  struct error *err);
 enum status model_load(struct model *m, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
+/* All weights, of the parameters and of the store. */
+int64_t model_size(const struct model *m);
+/* Whether training draws random numbers: the batch's noise_key is wanted, also where there is no noise_size. */
+bool model_draws(const struct model *m);
 /* Takes adapters out of the computation, or back into it. */
 void model_adapter_off(struct model *m, bool off);
 /* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not; a model with
@@ -141,7 +146,7 @@ struct model_batch {
 	float *lse, *mean;           /* model_forward fills: log sum exp of the logits, and their mean; 0 where there is no target */
 	const float *dlse, *dmean;   /* model_backward: the upstream gradients of those */
 	const float *noise_size;     /* forward in training: to the embeddings noise is added, uniform in +-noise_size[i], */
-	const uint64_t *noise_key;   /* drawn from noise_seed and noise_key[i] alone */
+	const uint64_t *noise_key;   /* drawn, as the dropout of adapters is, from noise_seed and noise_key[i] alone */
 	uint64_t noise_seed;
 };
 

@@ -238,23 +238,29 @@ static enum status place_saved(struct source *s, const struct adapter_tensor *sa
 }
 
 /* The base that an adapter names: a path as it stands, or seen from the adapter's own directory. */
-static enum status find_base(struct source *s, const char *base, struct error *err)
+static enum status find_base(const char *dir, const char *named, const char *base, char **out, struct error *err)
 {
-	const char *named = s->adapter.config.base;
-
-	if (base) {
-		s->base_dir = mem_strdup(base);
+	*out = NULL;
+	if (!base && (!named || !*named))
+		return error_set(err, ERR_DATA, "%s: " ADAPTER_CONFIG " names no base model", dir);
+	*out = base ? mem_strdup(base) : path_is_dir(named) || *named == '/' ? mem_strdup(named) : path_join(dir, named);
+	if (path_is_dir(*out))
 		return OK;
-	}
-	if (!named || !*named)
-		return error_set(err, ERR_DATA, "%s: " ADAPTER_CONFIG " names no base model", s->dir);
-	s->base_dir = mem_strdup(named);
-	if (!path_is_dir(named) && *named != '/') {
-		mem_free(s->base_dir);
-		s->base_dir = path_join(s->dir, named);
-	}
-	return path_is_dir(s->base_dir) ? OK :
-	       error_set(err, ERR_DATA, "%s: its base model '%s' is no directory here; --base tells where it is", s->dir, named);
+	mem_free(*out);
+	*out = NULL;
+	return base ? error_set(err, ERR_USAGE, "%s: no model directory", base) :
+		      error_set(err, ERR_DATA, "%s: its base model '%s' is no directory here; the base has to be told", dir, named);
+}
+
+enum status source_base(const char *dir, const char *base, char **out, struct error *err)
+{
+	struct adapter_config c;
+	enum status st;
+
+	TRY(adapter_config_read(dir, &c, err));
+	st = find_base(dir, c.base, base, out, err);
+	adapter_config_release(&c);
+	return st;
 }
 
 static enum status open_all(struct source *s, const char *base, struct error *err)
@@ -264,7 +270,7 @@ static enum status open_all(struct source *s, const char *base, struct error *er
 		return error_set(err, ERR_USAGE, "%s is no adapter, so it has no base", s->dir);
 	if (s->has_adapter) {
 		TRY(adapter_open(&s->adapter, s->dir, err));
-		TRY(find_base(s, base, err));
+		TRY(find_base(s->dir, s->adapter.config.base, base, &s->base_dir, err));
 	} else {
 		s->base_dir = mem_strdup(s->dir);
 	}

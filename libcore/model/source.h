@@ -38,6 +38,8 @@ struct source {
 
 /* base: the model that an adapter belongs to; NULL: the one that the adapter names, as a path, or beside the adapter's
  * directory. ERR_USAGE if base is given and dir is no adapter. */
+/* The directory of the base that an adapter stands on (mem_free). */
+enum status source_base(const char *dir, const char *base, char **out, struct error *err);
 enum status source_open(struct source *s, const char *dir, const char *base, struct error *err);
 void source_close(struct source *s);
 const struct source_tensor *source_find(const struct source *s, const char *name);

@@ -96,7 +96,7 @@ CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
 CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16
 endif
-$(B)/kernels-check: $(B)/obj/kernels/check.o $(B)/obj/kernels/check_optimizer.o $(call libs,kernels base)
+$(B)/kernels-check: $(patsubst %.c,$(B)/obj/%.o,$(wildcard kernels/check*.c)) $(call libs,kernels base)
 	$(Q)$(link)
 
 # --- man pages: each tool's option list comes from its own table

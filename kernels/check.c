@@ -67,7 +67,7 @@ double *doubles(const float *x, int64_t n)
 	return p;
 }
 
-static int32_t *indices(struct check *c, int64_t n, int64_t max)
+int32_t *indices(struct check *c, int64_t n, int64_t max)
 {
 	int32_t *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -110,7 +110,7 @@ void expect_same(struct check *c, const char *name, const float *a, const float 
 
 /* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
  * in it; errors count in epsilons of that or of the largest gradient. */
-static void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
+void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
 			    double (*loss)(const void *), const void *arg, double top, double eps_count)
 {
 	double want[16];
@@ -135,7 +135,7 @@ static void expect_gradient(struct check *c, const char *name, const float *got,
 	}
 }
 
-static double dot(const double *a, const double *b, int64_t n)
+double dot(const double *a, const double *b, int64_t n)
 {
 	double s = 0;
 
@@ -376,91 +376,6 @@ static void check_embed_dw(struct check *c)
 	mem_free(dy), mem_free(dw), mem_free(out[0]), mem_free(out[1]), mem_free(want), mem_free(ids);
 }
 
-struct norm_ref {
-	double *x, *g, *dy;
-	int64_t n, c;
-	double eps;
-};
-
-static double norm_rstd(const struct norm_ref *r, int64_t i)
-{
-	return 1 / sqrt(dot(r->x + i * r->c, r->x + i * r->c, r->c) / (double)r->c + r->eps);
-}
-
-static double norm_loss(const void *arg)
-{
-	const struct norm_ref *r = arg;
-	double sum = 0;
-
-	for (int64_t i = 0; i < r->n; i++) {
-		double rstd = norm_rstd(r, i);
-
-		for (int64_t j = 0; j < r->c; j++)
-			sum += r->dy[i * r->c + j] * r->x[i * r->c + j] * rstd * r->g[j];
-	}
-	return sum;
-}
-
-static void check_rmsnorm(struct check *c)
-{
-	int64_t n = size(c, 150), w = size1(c, 300), add = below(c, 2);
-	float *x = floats(c, n * w), *a = floats(c, n * w), *g = floats(c, w), *y[2], *rstd[2], plus = (float)below(c, 2);
-	struct norm_ref r = {doubles(x, n * w), doubles(g, w), NULL, n, w, 1e-5};
-	double *want = doubles(NULL, n * w), *want_rstd = doubles(NULL, n);
-
-	for (int64_t i = 0; i < n; i++) {
-		want_rstd[i] = norm_rstd(&r, i);
-		for (int64_t j = 0; j < w; j++)
-			want[i * w + j] = r.x[i * w + j] * want_rstd[i] * ((double)g[j] + plus) + (add ? a[i * w + j] : 0);
-	}
-	for (int p = 0; p < 2; p++) {
-		y[p] = p ? copy_of(a, n * w) : junk(n * w), rstd[p] = junk(n);
-		c->k->rmsnorm(c->pools[p], y[p], rstd[p], x, g, plus, !add ? NULL : p ? y[p] : a, n, w, 1e-5f);
-		expect(c, "y", y[p], want, n * w, 8 + sqrt((double)w));
-		expect(c, "rstd", rstd[p], want_rstd, n, 8 + sqrt((double)w));
-	}
-	expect_same(c, "y, 3 threads", y[1], y[0], n * w);
-	expect_same(c, "rstd, 3 threads", rstd[1], rstd[0], n);
-	for (int p = 0; p < 2; p++)
-		mem_free(y[p]), mem_free(rstd[p]);
-	mem_free(x), mem_free(a), mem_free(g), mem_free(r.x), mem_free(r.g), mem_free(want), mem_free(want_rstd);
-}
-
-static void check_rmsnorm_dx(struct check *c)
-{
-	int64_t n = size(c, 150), w = size1(c, 150), words = c->k->norm_scratch(n, w);
-	float plus = (float)below(c, 2), *x = floats(c, n * w), *g = floats(c, w), *dy = floats(c, n * w), *rstd = mem_alloc((size_t)n * sizeof *rstd);
-	float *dx[2], *dg[2], *scratch = junk(words);
-	struct norm_ref r = {doubles(x, n * w), doubles(g, w), doubles(dy, n * w), n, w, 1e-5};
-	double top = 1;
-
-	for (int64_t j = 0; j < w; j++)
-		r.g[j] += plus;
-	for (int64_t i = 0; i < n; i++) {
-		rstd[i] = (float)norm_rstd(&r, i);
-		top = rstd[i] > top ? rstd[i] : top;
-	}
-	for (int p = 0; p < 2; p++) {
-		dx[p] = mem_zalloc((size_t)(n * w) * sizeof(float)), dg[p] = mem_zalloc((size_t)w * sizeof(float));
-		c->k->rmsnorm_dx(c->pools[p], dx[p], dg[p], dy, x, rstd, g, plus, scratch, n, w);
-	}
-	expect_gradient(c, "dX", dx[0], r.x, n * w, norm_loss, &r, top, 16);
-	expect_gradient(c, "dg", dg[0], r.g, w, norm_loss, &r, 1, 60);
-	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
-	expect_same(c, "dg, 3 threads", dg[1], dg[0], w);
-	/* Once more: both are added to. */
-	c->k->rmsnorm_dx(c->pools[0], dx[1], dg[1], dy, x, rstd, g, plus, scratch, n, w);
-	for (int64_t i = 0; i < n * w; i++)
-		if (!(fabsf(dx[1][i] - 2 * dx[0][i]) <= 1e-5f * (1 + fabsf(dx[0][i]))))
-			fail(c, "dX twice", i, dx[1][i], 2 * dx[0][i]);
-	for (int64_t i = 0; i < w; i++)
-		if (!(fabsf(dg[1][i] - 2 * dg[0][i]) <= 1e-5f * (1 + fabsf(dg[0][i]))))
-			fail(c, "dg twice", i, dg[1][i], 2 * dg[0][i]);
-	for (int p = 0; p < 2; p++)
-		mem_free(dx[p]), mem_free(dg[p]);
-	mem_free(x), mem_free(g), mem_free(dy), mem_free(rstd), mem_free(scratch), mem_free(r.x), mem_free(r.g), mem_free(r.dy);
-}
-
 static void check_rope(struct check *c)
 {
 	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), half = (int)size1(c, 40), d = 2 * half + (int)(below(c, 2) * below(c, 30));
@@ -486,58 +401,6 @@ static void check_rope(struct check *c)
 	}
 	expect_same(c, "qkv, 3 threads", y[1], y[0], n * ld);
 	mem_free(x), mem_free(cs), mem_free(sn), mem_free(pos), mem_free(want), mem_free(y[0]), mem_free(y[1]);
-}
-
-static double ref_silu(double x) { return x / (1 + exp(-x)); }
-
-static void check_swiglu(struct check *c)
-{
-	int64_t n = size(c, 60), f = size(c, 300);
-	float *gu = floats(c, n * 2 * f), *y[2];
-	double *want = doubles(NULL, n * f);
-
-	for (int64_t i = 0; i < n * 2 * f; i++)
-		gu[i] *= 20;
-	for (int64_t i = 0; i < n * f; i++)
-		want[i] = ref_silu(gu[i / f * 2 * f + i % f]) * gu[i / f * 2 * f + f + i % f];
-	for (int p = 0; p < 2; p++) {
-		y[p] = junk(n * f);
-		c->k->swiglu(c->pools[p], y[p], gu, n, f);
-		/* Each value by itself: this is also where the error of the vector exponential is bounded. */
-		for (int64_t i = 0; i < n * f; i++) {
-			double off = fabs(y[p][i] - want[i]) / (1e-6 * fabs(want[i]) + 1e-12);
-
-			if (!(off <= 1))
-				fail(c, "y", i, y[p][i], want[i]);
-			c->worst = off > c->worst ? off : c->worst;
-		}
-	}
-	expect_same(c, "y, 3 threads", y[1], y[0], n * f);
-	mem_free(gu), mem_free(want), mem_free(y[0]), mem_free(y[1]);
-}
-
-static void check_swiglu_dgu(struct check *c)
-{
-	int64_t n = size(c, 60), f = size(c, 300);
-	float *gu = floats(c, n * 2 * f), *dy = floats(c, n * f), *out[2];
-	double *want = doubles(NULL, n * 2 * f);
-
-	for (int64_t i = 0; i < n * 2 * f; i++)
-		gu[i] *= 6;
-	for (int64_t i = 0; i < n * f; i++) {
-		int64_t at = i / f * 2 * f + i % f;
-		double h = 1e-5, g = gu[at];
-
-		want[at] = dy[i] * (double)gu[at + f] * (ref_silu(g + h) - ref_silu(g - h)) / (2 * h);
-		want[at + f] = dy[i] * ref_silu(g);
-	}
-	for (int p = 0; p < 2; p++) {
-		out[p] = p ? copy_of(gu, n * 2 * f) : junk(n * 2 * f);  /* in place the second time */
-		c->k->swiglu_dgu(c->pools[p], out[p], dy, p ? out[p] : gu, n, f);
-		expect(c, "dgu", out[p], want, n * 2 * f, 16);
-	}
-	expect_same(c, "dgu in place, 3 threads", out[1], out[0], n * 2 * f);
-	mem_free(gu), mem_free(dy), mem_free(want), mem_free(out[0]), mem_free(out[1]);
 }
 
 /* --- attention ---------------------------------------------------------------------------------------- */
@@ -899,12 +762,22 @@ static const struct entry {
 	{"embed_dw", check_embed_dw, 30, false},
 	{"rmsnorm", check_rmsnorm, 40, false},
 	{"rmsnorm_dx", check_rmsnorm_dx, 60, false},
+	{"layernorm", check_layernorm, 40, false},
+	{"layernorm_dx", check_layernorm_dx, 60, false},
+	{"qk_norm", check_qk_norm, 40, false},
+	{"qk_norm_dx", check_qk_norm_dx, 60, false},
+	{"add_bias, add_rows", check_add, 40, false},
+	{"bias_db", check_bias_db, 40, false},
+	{"scale, soft_cap", check_scale, 40, false},
 	{"rope", check_rope, 40, false},
 	{"attention", check_attention, 40, false},
 	{"attention_dqkv", check_attention_dqkv, 30, false},
 	{"attention_cached", check_attention_cached, 25, false},
 	{"swiglu", check_swiglu, 40, false},
 	{"swiglu_dgu", check_swiglu_dgu, 40, false},
+	{"geglu", check_geglu, 40, false},
+	{"geglu_dgu", check_geglu_dgu, 40, false},
+	{"gelu, gelu_dx", check_gelu, 40, false},
 	{"logprob", check_logprob, 40, true},
 	{"logprob_dx", check_logprob_dx, 40, true},
 	{"noise", check_noise, 20, false},

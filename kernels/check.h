@@ -29,14 +29,38 @@ int64_t size1(struct check *c, int64_t max);
 float *floats(struct check *c, int64_t n);
 float *junk(int64_t n);
 float *copy_of(const float *x, int64_t n);
+int32_t *indices(struct check *c, int64_t n, int64_t max);
+double dot(const double *a, const double *b, int64_t n);
 /* x as doubles, zeros where x is NULL. */
 double *doubles(const float *x, int64_t n);
 
 void fail(struct check *c, const char *name, int64_t i, double got, double want);
 /* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
 void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count);
+/* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
+ * in it; errors count in epsilons of that or of the largest gradient. */
+void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
+		     const void *arg, double top, double eps_count);
 /* To the bit. */
 void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n);
+
+/* --- check_norm.c ------------------------------------------------------------------------------ */
+void check_rmsnorm(struct check *c);
+void check_rmsnorm_dx(struct check *c);
+void check_layernorm(struct check *c);
+void check_layernorm_dx(struct check *c);
+void check_qk_norm(struct check *c);
+void check_qk_norm_dx(struct check *c);
+
+/* --- check_rows.c ------------------------------------------------------------------------------ */
+void check_add(struct check *c);
+void check_bias_db(struct check *c);
+void check_scale(struct check *c);
+void check_swiglu(struct check *c);
+void check_swiglu_dgu(struct check *c);
+void check_geglu(struct check *c);
+void check_geglu_dgu(struct check *c);
+void check_gelu(struct check *c);
 
 /* --- check_optimizer.c ----------------------------------------------------------------------- */
 void check_adamw(struct check *c);

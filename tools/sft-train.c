@@ -89,6 +89,16 @@ static void close_text(void)
 	text.packer = NULL;
 }
 
+static enum status load_tokenizer(enum kind k, struct error *err)
+{
+	const char *path = opts.tokenizer ? opts.tokenizer : opts.train.model;
+	enum status st = tool_load_tokenizer(&tool, path, opts.tokenizer, opts.chat_template, &text.tokenizer, err);
+
+	if (st == OK || opts.tokenizer)
+		return st;
+	return error_prefix(err, st == ERR_IO ? ERR_USAGE : st, "to train on %s takes a tokenizer, -t or that of -m", kind_name(k));
+}
+
 static enum status begin(void *arg, struct dataset *d, const struct schema *s, enum kind k, struct error *err)
 {
 	const char *tokenizer = opts.tokenizer ? opts.tokenizer : opts.train.model;
@@ -103,7 +113,7 @@ static enum status begin(void *arg, struct dataset *d, const struct schema *s, e
 	if (!takes_text(k))
 		return OK;
 	if (!text.tokenizer)
-		TRY(tool_load_tokenizer(&tool, tokenizer, opts.tokenizer, opts.chat_template, &text.tokenizer, err));
+		TRY(load_tokenizer(k, err));
 	opts.rows.name = tokenizer;
 	opts.rows.loss_on = (enum loss_on)opts.loss_on;
 	TRY(encoder_open(&text.encoder, text.tokenizer, &opts.rows, k, s, pool_threads(tool.pool), err));

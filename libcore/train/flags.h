@@ -13,6 +13,7 @@ struct train_flags {
 	double lr, lr_floor, lr_power, warmup, decay_steps, weight_decay, clip, beta1, beta2, eps, momentum, spike;
 	int optimizer;               /* enum optimizer_kind */
 	int schedule, decay_shape;   /* enum schedule, enum decay_shape */
+	int recompute;               /* enum model_use, from MODEL_TRAIN on */
 	bool nesterov, shuffle, best, restart, resume, plan;
 	struct adapter_flags adapter;
 };
@@ -29,6 +30,9 @@ struct train_flags {
 	OPT_INT(0, "tokens", &(f).tokens, "N", 0, 1e15, "end with the step that reaches so many tokens; 0 is no such budget"), \
 	OPT_INT(0, "micro-tokens", &(f).micro_tokens, "N", 1, 1 << 24,                                                \
 		"tokens computed at once; less takes less memory (raised to the longest row)"),                       \
+	{ .type = OPT_TYPE_CHOICE, .name = "recompute", .value = &(f).recompute, .arg = "none|attention|full",        \
+	  .help = "activations that the backward pass computes again, which takes less memory and more time",         \
+	  .no_provenance = true },                                                                                    \
 	OPT_FLAG(0, "shuffle", &(f).shuffle, "a new random order in each epoch"),                                     \
 	OPT_LIST(0, "freeze", &(f).freeze, "GLOB", "leave tensors whose name fits as they are; may be given several times"), \
 	OPT_LIST(0, "train", &(f).train, "GLOB", "train only tensors whose name fits; may be given several times")

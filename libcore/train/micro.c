@@ -95,7 +95,7 @@ enum status sequence_logps(struct model *m, const struct dataset *d, int64_t mic
 	int64_t *all = mem_array((size_t)items + 1, sizeof(*all));
 	struct micro_room room;
 	struct model_state *st;
-	enum status status = model_state_open(&st, m, n_max, false, err);
+	enum status status = model_state_open(&st, m, n_max, MODEL_SCORE, err);
 
 	micro_open(&room, n_max, NULL, false);
 	for (int64_t i = 0; i < items; i++)

@@ -64,6 +64,8 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	*t = (struct trainer){ .model = m, .o = *o, .objective = *objective };
 	if (!d->n_items)
 		return error_set(err, ERR_DATA, "there is nothing to train on");
+	if (t->o.recompute == MODEL_SCORE)
+		t->o.recompute = MODEL_TRAIN;
 	t->n_max = largest(largest(o->micro_tokens, d->longest), min_tokens);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
 	t->steps = count_steps(t);
@@ -83,7 +85,7 @@ static size_t data_bytes(const struct dataset *d)
 
 void trainer_arena(const struct trainer *t, const struct dataset *held_out, struct arena_part parts[ARENA_PARTS])
 {
-	size_t state = model_state_bytes(t->model, t->n_max, true), scratch = model_scratch_bytes(t->model, t->n_max);
+	size_t state = model_state_bytes(t->model, t->n_max, t->o.recompute), scratch = model_scratch_bytes(t->model, t->n_max);
 	const struct arena_part all[ARENA_PARTS] = {
 		{ "frozen weights", t->model->store_bytes },
 		{ "parameters", params_bytes(t) },
@@ -99,7 +101,7 @@ void trainer_arena(const struct trainer *t, const struct dataset *held_out, stru
 
 enum status trainer_take(struct trainer *t, struct error *err)
 {
-	TRY(model_state_open(&t->state, t->model, t->n_max, true, err));
+	TRY(model_state_open(&t->state, t->model, t->n_max, t->o.recompute, err));
 	t->grads = t->model->k->alloc(t->model->pool, params_bytes(t));
 	if (!t->grads)
 		return error_set(err, ERR_MEMORY, "no memory for the gradients (%zu MB)", params_bytes(t) >> 20);

@@ -4,7 +4,7 @@
  * special tokens are the only ones: what a message says stays text. loss_mask says which ids a loss is taken on. --decode turns
  * tokens back into documents, --count tells how many there are and writes no stream, --export writes the tokenizer itself in
  * another form. */
-#include "common/tool.h"
+#include "common/tokenizer.h"
 #include "token/encoder.h"
 #include "token/tally.h"
 
@@ -150,29 +150,16 @@ static enum status work(void *arg, struct batch *b, struct batch **result, const
 
 static enum status load(struct error *err)
 {
-	struct buf text = {0};
-	enum status st;
-
 	if (!opts.tokenizer)
 		return error_set(err, ERR_USAGE, "-t is missing: the directory of a tokenizer");
 	if (opts.rows.truncate && !opts.rows.max_length)
 		return error_set(err, ERR_USAGE, "--truncate needs --max-length");
-	TRY(tokenizer_load(&run_state.t, opts.tokenizer, err));
-	TRY(tool_add_input(&tool, opts.tokenizer, err));
-	if (!opts.chat_template)
-		return OK;
-	st = file_read_all(opts.chat_template, 4 << 20, &text, err);
-	if (st == OK)
-		st = chat_set_template(run_state.t, text.data ? text.data : "", text.len, err);
-	if (st == OK)
-		st = tool_add_input(&tool, opts.chat_template, err);
-	buf_release(&text);
-	return st;
+	return tool_load_tokenizer(&tool, opts.tokenizer, true, opts.chat_template, &run_state.t, err);
 }
 
 static enum status convert(struct error *err)
 {
-	static const struct filter filter = {work, NULL};
+	static const struct filter filter = {.work = work};
 	int workers = pool_threads(tool.pool);
 	enum status st;
 

@@ -18,7 +18,7 @@ struct packer {
 	int64_t *start;                  /* of each sequence */
 	int32_t *len;
 	int64_t n_seq, cap_seq;
-	struct pack pack;                /* the one that is handed over */
+	int32_t *pack_ids, *pack_labels, *lengths; /* of the pack that is handed over */
 	int64_t cap_lengths;
 	struct ids copy;                 /* of a row whose ids have nulls */
 };
@@ -42,8 +42,8 @@ struct packer *packer_open(const struct packer_options *o, packer_sink *sink, vo
 	p->o = *o;
 	p->sink = sink;
 	p->arg = arg;
-	p->pack.ids = mem_array((size_t)o->length, sizeof(*p->pack.ids));
-	p->pack.labels = mem_array((size_t)o->length, sizeof(*p->pack.labels));
+	p->pack_ids = mem_array((size_t)o->length, sizeof(*p->pack_ids));
+	p->pack_labels = mem_array((size_t)o->length, sizeof(*p->pack_labels));
 	return p;
 }
 
@@ -55,9 +55,9 @@ void packer_close(struct packer *p)
 	mem_free(p->labels);
 	mem_free(p->start);
 	mem_free(p->len);
-	mem_free(p->pack.ids);
-	mem_free(p->pack.labels);
-	mem_free(p->pack.lengths);
+	mem_free(p->pack_ids);
+	mem_free(p->pack_labels);
+	mem_free(p->lengths);
 	ids_release(&p->copy);
 	mem_free(p);
 }
@@ -116,31 +116,31 @@ static void drop_held(struct packer *p)
 /* One pack of the sequences seq[0..n). */
 static enum status give_pack(struct packer *p, const int64_t *seq, int64_t n, struct error *err)
 {
-	struct pack *out = &p->pack;
+	struct pack out = {.n = n};
 	int64_t used = 0;
 
 	if (n > p->cap_lengths) {
 		p->cap_lengths = 2 * n;
-		out->lengths = mem_grow(out->lengths, (size_t)p->cap_lengths, sizeof(*out->lengths));
+		p->lengths = mem_grow(p->lengths, (size_t)p->cap_lengths, sizeof(*p->lengths));
 	}
 	for (int64_t k = 0; k < n; k++) {
 		int64_t from = p->start[seq[k]], len = p->len[seq[k]];
 
-		memcpy(out->ids + used, p->ids + from, (size_t)len * sizeof(*p->ids));
-		memcpy(out->labels + used, p->labels + from, (size_t)len * sizeof(*p->labels));
-		out->lengths[k] = (int32_t)len;
+		memcpy(p->pack_ids + used, p->ids + from, (size_t)len * sizeof(*p->ids));
+		memcpy(p->pack_labels + used, p->labels + from, (size_t)len * sizeof(*p->labels));
+		p->lengths[k] = (int32_t)len;
 		used += len;
 	}
-	out->n = n;
-	out->used = used;
+	out.used = used;
 	p->totals.packs++;
 	p->totals.sequences += n;
 	p->totals.tokens += used;
 	for (; used < p->o.length; used++) {
-		out->ids[used] = (int32_t)p->o.pad_id;
-		out->labels[used] = -100;
+		p->pack_ids[used] = (int32_t)p->o.pad_id;
+		p->pack_labels[used] = -100;
 	}
-	return p->sink(p->arg, out, err);
+	out.ids = p->pack_ids, out.labels = p->pack_labels, out.lengths = p->lengths;
+	return p->sink(p->arg, &out, err);
 }
 
 static enum status flush_window(struct packer *p, struct error *err)

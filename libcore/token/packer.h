@@ -23,8 +23,8 @@ struct packer_options {
 #define PACKER_WINDOW (16 << 20)
 
 struct pack {                        /* valid until the sink returns */
-	int32_t *ids, *labels;       /* [length] */
-	int32_t *lengths;            /* [n] of the sequences, `used` in all */
+	const int32_t *ids, *labels; /* [length of a pack]; what is behind the first `used` is padding */
+	const int32_t *lengths;      /* [n] of the sequences, `used` in all */
 	int64_t n, used;
 };
 typedef enum status packer_sink(void *arg, const struct pack *pack, struct error *err);

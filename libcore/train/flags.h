@@ -3,6 +3,7 @@
 #define QUERN_TRAIN_FLAGS_H
 
 #include "base/options.h"
+#include "train/adapters.h"
 #include "train/trainer.h"
 
 struct train_flags {
@@ -12,13 +13,15 @@ struct train_flags {
 	double lr, lr_floor, lr_power, warmup, decay_steps, weight_decay, clip, beta1, beta2, eps, momentum, spike;
 	int optimizer;               /* enum optimizer_kind */
 	int schedule, decay_shape;   /* enum schedule, enum decay_shape */
+	int recompute;               /* enum model_use, from MODEL_TRAIN on */
 	bool nesterov, shuffle, best, restart, resume, plan;
+	struct adapter_flags adapter;
 };
 
 #define TRAIN_FLAGS_DEFAULT                                                                                           \
 	.epochs = 1, .micro_tokens = 4096, .save_every = 100, .keep = 1, .eval_every = 100, .lr_floor = 0.1,          \
 	.lr_power = 1, .warmup = 0.03, .decay_steps = 0.1, .clip = 1, .beta1 = 0.9, .eps = 1e-8, .shuffle = true,     \
-	.best = true, .resume = true
+	.best = true, .resume = true, .adapter = { ADAPTER_FLAGS_DEFAULT }
 
 #define TRAIN_FLAGS_DATA(f)                                                                                           \
 	OPT_STRING('m', "model", &(f).model, "DIR", "the model to start from"),                                       \
@@ -27,6 +30,9 @@ struct train_flags {
 	OPT_INT(0, "tokens", &(f).tokens, "N", 0, 1e15, "end with the step that reaches so many tokens; 0 is no such budget"), \
 	OPT_INT(0, "micro-tokens", &(f).micro_tokens, "N", 1, 1 << 24,                                                \
 		"tokens computed at once; less takes less memory (raised to the longest row)"),                       \
+	{ .type = OPT_TYPE_CHOICE, .name = "recompute", .value = &(f).recompute, .arg = "none|attention|full",        \
+	  .help = "activations that the backward pass computes again, which takes less memory and more time",         \
+	  .no_provenance = true },                                                                                    \
 	OPT_FLAG(0, "shuffle", &(f).shuffle, "a new random order in each epoch"),                                     \
 	OPT_LIST(0, "freeze", &(f).freeze, "GLOB", "leave tensors whose name fits as they are; may be given several times"), \
 	OPT_LIST(0, "train", &(f).train, "GLOB", "train only tensors whose name fits; may be given several times")

@@ -19,14 +19,18 @@ static enum status int32_row(const struct batch *b, const char *column, int64_t 
 	return OK;
 }
 
-static enum status check_tokens(const struct model_config *c, const int32_t *v, int64_t n, int32_t from, int64_t row,
-				struct error *err)
+static enum status check_tokens(const struct model_config *c, const int32_t *v, int64_t n, int32_t from, struct error *err)
 {
 	for (int64_t i = 0; i < n; i++)
 		if (v[i] >= c->vocab || v[i] < from)
-			return error_set(err, ERR_DATA, "row %lld: token %d outside the model's vocabulary of %d: was it another "
-					 "tokenizer?", (long long)row, v[i], c->vocab);
+			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d: was it another tokenizer?", v[i],
+					 c->vocab);
 	return OK;
+}
+
+static enum status in_row(enum status st, int64_t row, struct error *err)
+{
+	return st == OK ? OK : error_prefix(err, st, "row %lld", (long long)row);
 }
 
 /* Adds a sequence unless it is longer than the model's positions: then *reason is set. */
@@ -49,29 +53,38 @@ static bool end_row(struct dataset *d, const char **reason)
 	return !*reason;
 }
 
+enum status rows_add_pack(struct dataset *d, const struct model_config *c, const struct pack *p, const char **reason, struct error *err)
+{
+	int64_t at = 0;
+
+	*reason = NULL;
+	TRY(check_tokens(c, p->ids, p->used, 0, err));
+	TRY(check_tokens(c, p->labels, p->used, INT32_MIN, err));
+	for (int64_t i = 0; i < p->n; i++) {
+		if (p->lengths[i] < 0 || p->lengths[i] > p->used - at)
+			return error_set(err, ERR_DATA, "seq_lengths do not fit %lld tokens", (long long)p->used);
+		add_sequence(d, c, p->ids + at, p->labels + at, p->lengths[i], reason);
+		at += p->lengths[i];
+	}
+	end_row(d, reason);
+	return OK;
+}
+
 static enum status add_packed(struct dataset *d, const struct model_config *c, const struct batch *b, int64_t row,
 			      const char **reason, struct error *err)
 {
 	const int32_t *ids, *labels, *lengths;
-	int64_t n, n_labels, n_lengths, at = 0;
+	struct pack p;
+	int64_t n_labels;
 
-	TRY(int32_row(b, "input_ids", row, &ids, &n, err));
+	TRY(int32_row(b, "input_ids", row, &ids, &p.used, err));
 	TRY(int32_row(b, "labels", row, &labels, &n_labels, err));
-	TRY(int32_row(b, "seq_lengths", row, &lengths, &n_lengths, err));
-	if (n_labels != n)
+	TRY(int32_row(b, "seq_lengths", row, &lengths, &p.n, err));
+	if (n_labels != p.used)
 		return error_set(err, ERR_DATA, "row %lld: %lld labels for %lld tokens", (long long)row, (long long)n_labels,
-				 (long long)n);
-	TRY(check_tokens(c, ids, n, 0, row, err));
-	TRY(check_tokens(c, labels, n, INT32_MIN, row, err));
-	for (int64_t i = 0; i < n_lengths; i++) {
-		if (lengths[i] < 0 || lengths[i] > n - at)
-			return error_set(err, ERR_DATA, "row %lld: seq_lengths do not fit %lld tokens", (long long)row,
-					 (long long)n);
-		add_sequence(d, c, ids + at, labels + at, lengths[i], reason);
-		at += lengths[i];
-	}
-	end_row(d, reason);
-	return OK;
+				 (long long)p.used);
+	p.ids = ids, p.labels = labels, p.lengths = lengths;
+	return in_row(rows_add_pack(d, c, &p, reason, err), row, err);
 }
 
 static enum status add_tokens(struct dataset *d, const struct model_config *c, const struct batch *b, int64_t row,
@@ -83,7 +96,7 @@ static enum status add_tokens(struct dataset *d, const struct model_config *c, c
 	int64_t n, from, to;
 
 	TRY(int32_row(b, "input_ids", row, &ids, &n, err));
-	TRY(check_tokens(c, ids, n, 0, row, err));
+	TRY(in_row(check_tokens(c, ids, n, 0, err), row, err));
 	if (!mask || array_is_null(mask, row)) {
 		add_sequence(d, c, ids, ids, n, reason);
 		end_row(d, reason);
@@ -161,7 +174,7 @@ static enum status encode_ids(struct pairs *p, const struct batch *b, int64_t ro
 		int64_t n;
 
 		TRY(int32_row(b, columns[side], row, &v, &n, err));
-		TRY(check_tokens(&p->lm->model.cfg, v, n, 0, row, err));
+		TRY(in_row(check_tokens(&p->lm->model.cfg, v, n, 0, err), row, err));
 		for (int64_t i = 0; i < n; i++) {
 			ids_push(&p->ids, v[i]);
 			ids_push(&p->mask, side);

@@ -7,11 +7,15 @@
 
 #include "infer/logprob.h"
 #include "stream/stream.h"
+#include "token/packer.h"
 #include "train/dataset.h"
 
 /* A row of kind packed (its sequences make one item) or tokens (one sequence; loss_mask decides where a loss is taken). */
 enum status rows_add_sequences(struct dataset *d, const struct model_config *c, enum kind k, const struct batch *b,
 			       int64_t row, const char **reason, struct error *err);
+
+/* A pack, as packer.h gives it: its sequences make one item. */
+enum status rows_add_pack(struct dataset *d, const struct model_config *c, const struct pack *p, const char **reason, struct error *err);
 
 /* Preference pairs: of kind preferences, encoded by the model's tokenizer and template as logprob_encode does,
  * or tokens with prompt_ids, chosen_ids, rejected_ids. */

@@ -40,7 +40,7 @@ enum status run_add_metrics(struct run *r, const struct buf *lines, struct error
 struct run_hooks {
 	void *arg;
 	/* Before any memory is taken: the sizes are known. */
-	void (*opened)(void *arg, const struct trainer *t);
+	enum status (*opened)(void *arg, const struct trainer *t, struct error *err);
 	/* After each step; line: the metrics as one JSON object, with tokens_per_second. */
 	enum status (*step)(void *arg, const struct trainer *t, const struct report *r, const char *line, size_t n,
 			    struct error *err);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "model/adapter.h"
 #include "token/tokenizer.h"
 
 #include <fcntl.h>
@@ -27,9 +28,9 @@ enum status session_copy_tokenizer(const char *from, const char *to, struct erro
 }
 
 /* make compares times: what is up to date should look so. */
-static void touch_weights(const char *dir)
+static void touch_weights(const struct session *s)
 {
-	char *path = path_join(dir, "model.safetensors");
+	char *path = path_join(s->out_dir, s->model->lora ? ADAPTER_WEIGHTS : "model.safetensors");
 
 	(void)utimensat(AT_FDCWD, path, NULL, 0);
 	mem_free(path);
@@ -67,10 +68,10 @@ static enum status open_and_train(const struct session *s, struct run *run, stru
 
 	TRY(run_open(run, s->out_dir, &o, &r->state, err));
 	if (r->state == RUN_DONE) {
-		touch_weights(s->out_dir);
+		touch_weights(s);
 		return OK;
 	}
-	s->hooks.opened(s->hooks.arg, t);
+	TRY(s->hooks.opened(s->hooks.arg, t, err));
 	st = s->flags->tensorboard ? tensorboard_open(&board, s->flags->tensorboard, err) : OK;
 	if (st == OK)
 		st = train(s, run, t, board, r, err);
@@ -92,11 +93,11 @@ enum status session_run(const struct session *s, struct session_result *r, struc
 	enum status st = OK;
 
 	*r = (struct session_result){ .eval_loss = NAN, .planned = s->flags->plan };
-	if (same_file(s->flags->model, s->out_dir))
+	if (!s->flags->plan && same_file(s->flags->model, s->out_dir))
 		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
 	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
 	if (s->flags->plan)
-		s->hooks.opened(s->hooks.arg, &t);
+		st = s->hooks.opened(s->hooks.arg, &t, err);
 	else
 		st = open_and_train(s, &run, &t, r, err);
 	run_close(&run);

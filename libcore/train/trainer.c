@@ -64,6 +64,8 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	*t = (struct trainer){ .model = m, .o = *o, .objective = *objective };
 	if (!d->n_items)
 		return error_set(err, ERR_DATA, "there is nothing to train on");
+	if (t->o.recompute == MODEL_SCORE)
+		t->o.recompute = MODEL_TRAIN;
 	t->n_max = largest(largest(o->micro_tokens, d->longest), min_tokens);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
 	t->steps = count_steps(t);
@@ -83,8 +85,9 @@ static size_t data_bytes(const struct dataset *d)
 
 void trainer_arena(const struct trainer *t, const struct dataset *held_out, struct arena_part parts[ARENA_PARTS])
 {
-	size_t state = model_state_bytes(t->model, t->n_max, true), scratch = model_scratch_bytes(t->model, t->n_max);
+	size_t state = model_state_bytes(t->model, t->n_max, t->o.recompute), scratch = model_scratch_bytes(t->model, t->n_max);
 	const struct arena_part all[ARENA_PARTS] = {
+		{ "frozen weights", t->model->store_bytes },
 		{ "parameters", params_bytes(t) },
 		{ "gradients", params_bytes(t) },
 		{ "optimizer", optimizer_bytes(&t->optimizer) },
@@ -98,12 +101,12 @@ void trainer_arena(const struct trainer *t, const struct dataset *held_out, stru
 
 enum status trainer_take(struct trainer *t, struct error *err)
 {
-	TRY(model_state_open(&t->state, t->model, t->n_max, true, err));
+	TRY(model_state_open(&t->state, t->model, t->n_max, t->o.recompute, err));
 	t->grads = t->model->k->alloc(t->model->pool, params_bytes(t));
 	if (!t->grads)
 		return error_set(err, ERR_MEMORY, "no memory for the gradients (%zu MB)", params_bytes(t) >> 20);
 	TRY(optimizer_take(&t->optimizer, err));
-	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0);
+	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0 || model_draws(t->model));
 	return OK;
 }
 
@@ -132,7 +135,7 @@ static enum status run_items(struct trainer *t, const struct dataset *d, const i
 		struct micro mb;
 
 		at += micro_fill(&t->room, d, items + at, n - at, &mb);
-		if (learn && t->o.neftune_alpha > 0)
+		if (learn && t->room.noise_key)
 			micro_noise(&t->room, &mb, t->o.neftune_alpha, t->model->cfg.hidden, t->o.seed, t->step, first);
 		first += mb.batch.n;
 		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));

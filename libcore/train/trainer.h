@@ -28,6 +28,7 @@ struct train_options {
 	const bool *trained;         /* per tensor of the model; NULL = all */
 	double clip;                 /* global norm, 0 = none */
 	double neftune_alpha;        /* 0 = no noise */
+	enum model_use recompute;    /* what of the activations is kept: MODEL_TRAIN (0 is that, too) to MODEL_TRAIN_LEAST */
 	double spike;                /* stop where the loss is above so many times its average; 0 = never */
 	struct skip skip;            /* borrowed */
 	bool shuffle;
@@ -48,7 +49,7 @@ struct arena_part {
 	const char *name;
 	size_t bytes;
 };
-#define ARENA_PARTS 6
+#define ARENA_PARTS 7
 
 struct trainer {
 	struct model *model;

@@ -124,7 +124,8 @@ prepare() {
 	printf '{"id":"a","input_ids":[5,6],"loss_mask":[1]}\n' >odd.jsonl
 	status 3 quern sft-train -q -m "$M" odd.jsonl -o o
 	printf '{"id":"a","text":"x"}\n' >kind.jsonl
-	status 3 quern sft-train -q -m "$M" kind.jsonl -o o
+	status 2 quern sft-train -q -m "$M" kind.jsonl -o o
+	says "takes a tokenizer"
 	status 3 quern sft-train -q -m "$M" -o o </dev/null
 	printf '\xff\xfe' >bytes
 	status 3 quern sft-train -q -m "$M" bytes -o o

@@ -30,11 +30,12 @@ ROOMS_dedup := text
 ROOMS_bpe-train := token
 ROOMS_tokenize-bpe := token
 ROOMS_pack := token
-ROOMS_init-model := model token kernels
-ROOMS_sft-train := train infer model token kernels
-ROOMS_dpo-train := train infer model token kernels
-ROOMS_generate := infer model token kernels
-ROOMS_score := judge infer model token kernels
+ROOMS_init-model := model token text kernels
+ROOMS_merge := model token text kernels
+ROOMS_sft-train := train infer model token text kernels
+ROOMS_dpo-train := train infer model token text kernels
+ROOMS_generate := infer model token text kernels
+ROOMS_score := judge infer model token text kernels
 ROOMS_rejection-sample := judge
 ROOMS_eval := judge infer model token text kernels
 

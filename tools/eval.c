@@ -5,6 +5,7 @@
  * under -m. --task text: predictions and references, of any rows or of plain files line by line, by the metrics of
  * libcore/judge/metric.h. --task FILE: a task file of lm-evaluation-harness (eval/task.c). The report is JSON as that writes it, and a table
  * for people. */
+#include "common/model.h"
 #include "eval/eval.h"
 #include "infer/complete.h"
 #include "judge/metric_rows.h"
@@ -25,6 +26,7 @@ static struct {
 	const char *model, *samples, *answer;
 	const char *task;
 	enum measurement what;       /* what task names */
+	struct model_flags form;
 	int report;
 	int64_t max_new_tokens, batch, context;
 	double temperature;
@@ -46,6 +48,7 @@ static struct opt options[] = {
 	OPT_GROUP("What to measure"),
 	OPT_STRING(0, "task", &opts.task, "NAME|FILE", "exact-match, perplexity, text, or a task file of lm-evaluation-harness"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
+	MODEL_FLAGS(opts.form),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
 	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document"),
@@ -528,6 +531,8 @@ static enum status open_inputs(struct error *err)
 		return error_set(err, ERR_USAGE, "--references is for --hypotheses; the column of rows is --reference");
 	if (opts.what == MEASURE_TEXT)
 		return opts.hypotheses ? OK : tool_open_inputs(&tool, NULL, 0, err);
+	if (!opts.model && (opts.form.adapter || opts.form.load))
+		return error_set(err, ERR_USAGE, "--adapter and --load are for a model: -m is needed");
 	if ((opts.what == MEASURE_PERPLEXITY || opts.what == MEASURE_FILE) && !opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
 	if (opts.what == MEASURE_FILE) {
@@ -543,10 +548,8 @@ static enum status evaluate(struct error *err)
 {
 	struct lm lm = { 0 };
 	enum status st = OK;
-	if (opts.model) {
-		TRY(tool_add_input(&tool, opts.model, err));
-		TRY(lm_open(&lm, opts.model, tool.pool, err));
-	}
+	if (opts.model)
+		TRY(tool_open_lm(&tool, &lm, opts.model, &opts.form, err));
 	if (opts.what == MEASURE_TEXT)
 		st = text_metrics(err);
 	else if (opts.what == MEASURE_FILE)

@@ -67,6 +67,8 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	if (t->o.recompute == MODEL_SCORE)
 		t->o.recompute = MODEL_TRAIN;
 	t->n_max = largest(largest(o->micro_tokens, d->longest), min_tokens);
+	if (d->companion)
+		t->n_max = largest(t->n_max, d->companion->longest);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
 	t->steps = count_steps(t);
 	optimizer_plan(&t->optimizer, m, o->trained, &o->optimizer);
@@ -87,6 +89,7 @@ void trainer_arena(const struct trainer *t, const struct dataset *held_out, stru
 {
 	size_t state = model_state_bytes(t->model, t->n_max, t->o.recompute), scratch = model_scratch_bytes(t->model, t->n_max);
 	const struct arena_part all[ARENA_PARTS] = {
+		{ "frozen weights", t->model->store_bytes },
 		{ "parameters", params_bytes(t) },
 		{ "gradients", params_bytes(t) },
 		{ "optimizer", optimizer_bytes(&t->optimizer) },
@@ -105,7 +108,7 @@ enum status trainer_take(struct trainer *t, struct error *err)
 	if (!t->grads)
 		return error_set(err, ERR_MEMORY, "no memory for the gradients (%zu MB)", params_bytes(t) >> 20);
 	TRY(optimizer_take(&t->optimizer, err));
-	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0);
+	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0 || model_draws(t->model));
 	return OK;
 }
 
@@ -123,6 +126,21 @@ void trainer_close(struct trainer *t)
 
 /* --- a step ------------------------------------------------------------------------------- */
 
+/* The pass before the gradients, for objectives that compare all of a step. */
+static enum status observe_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, struct error *err)
+{
+	if (t->objective.companion)
+		d = d->companion;
+	for (int64_t at = 0; at < n && t->objective.observe;) {
+		struct micro mb;
+
+		at += micro_fill(&t->room, d, items + at, n - at, &mb);
+		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));
+		t->objective.observe(t->objective.arg, &mb);
+	}
+	return OK;
+}
+
 /* Runs the objective over items, adding to values and, if learning, to the gradients. */
 static enum status run_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, bool learn,
 			     double *values, struct error *err)
@@ -130,11 +148,12 @@ static enum status run_items(struct trainer *t, const struct dataset *d, const i
 	int64_t first = 0;
 
 	t->objective.begin(t->objective.arg, d, items, n);
+	TRY(observe_items(t, d, items, n, err));
 	for (int64_t at = 0; at < n;) {
 		struct micro mb;
 
 		at += micro_fill(&t->room, d, items + at, n - at, &mb);
-		if (learn && t->o.neftune_alpha > 0)
+		if (learn && t->room.noise_key)
 			micro_noise(&t->room, &mb, t->o.neftune_alpha, t->model->cfg.hidden, t->o.seed, t->step, first);
 		first += mb.batch.n;
 		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));
@@ -201,6 +220,8 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 		r->grad_norm = optimizer_grad_norm(&t->optimizer, t->grads);
 		TRY(guard(t, r, err));
 		update(t, r);
+		if (t->objective.learned)
+			t->objective.learned(t->objective.arg);
 		t->tokens += r->tokens;
 	}
 	t->step++;

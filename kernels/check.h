@@ -62,6 +62,11 @@ void check_geglu(struct check *c);
 void check_geglu_dgu(struct check *c);
 void check_gelu(struct check *c);
 
+/* --- check_adapter.c ------------------------------------------------------------------------- */
+void check_matmul_part(struct check *c);
+void check_scale_columns(struct check *c);
+void check_dropout(struct check *c);
+
 /* --- check_optimizer.c ----------------------------------------------------------------------- */
 void check_adamw(struct check *c);
 void check_adamw8(struct check *c);

@@ -80,6 +80,13 @@ struct kernels {
 	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dW[O,I] += dY^T X */
 	void (*matmul_dw)(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i);
+	/* The same where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
+	void (*matmul_part)(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx, struct weights w, int64_t n,
+			    int64_t o, int64_t i, int acc);
+	void (*matmul_dx_part)(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy, struct weights w, int64_t n,
+			       int64_t o, int64_t i, int acc);
+	void (*matmul_dw_part)(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x, int64_t ldx, int64_t n,
+			       int64_t o, int64_t i);
 
 	/* --- embedding ------------------------------------------------------------------------ */
 	void (*embed)(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
@@ -119,6 +126,12 @@ struct kernels {
 	void (*add_rows)(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c);
 	/* x[n] *= a */
 	void (*scale)(struct pool *pool, float *x, int64_t n, float a);
+	/* x[N,C] *= a, rows being ldx values apart */
+	void (*scale_columns)(struct pool *pool, float *x, int64_t ldx, int64_t n, int64_t c, float a);
+	/* Dropout: y[N,C] = x (+ y if acc) where an element stays, times 1/(1-p), and 0 where it is dropped, with probability p. What
+	 * becomes of x[n,c] depends on seed, key[n] and c alone. */
+	void (*dropout)(struct pool *pool, float *y, const float *x, const uint64_t *key, uint64_t seed, float p, int64_t n, int64_t c,
+			int acc);
 
 	/* --- rotary positions, on the first heads q and k heads of qkv[N, (H + 2 Hkv) D], in place ---------- */
 	/* Pairs (d, d + R/2) of the first R values of a head, as Hugging Face's Llama rotates. cos, sin: [positions, R/2]; sign

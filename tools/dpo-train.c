@@ -2,6 +2,7 @@
  *
  * Pairs are read into memory with the reference's log-probabilities: from the columns that `score --ref` adds, or
  * computed once before the first step, from --ref or the start model itself. Then libcore/train/session.h trains. */
+#include "common/model.h"
 #include "common/train.h"
 #include "train/rows.h"
 
@@ -25,6 +26,7 @@ static struct opt options[] = {
 	OPT_DOUBLE(0, "label-smoothing", &opts.label_smoothing, "X", 0, 0.4999, "share of pairs taken as mislabelled (sigmoid)"),
 	OPT_DOUBLE(0, "sft-weight", &opts.sft_weight, "X", 0, 1000, "adds this times the cross-entropy of the chosen"),
 	OPT_STRING(0, "ref", &opts.ref, "DIR", "reference model; else the pairs' own columns, else the start model"),
+	ADAPTER_FLAGS(opts.train.adapter),
 	TRAIN_FLAGS_EVAL(opts.train),
 	TRAIN_FLAGS_OPTIMIZER(opts.train),
 	TRAIN_FLAGS_RUN(opts.train),
@@ -70,17 +72,19 @@ static enum status add_reference(struct training *t, struct error *err)
 	enum status st = OK;
 
 	if (opts.ref) {
-		TRY(tool_add_input(&tool, opts.ref, err));
+		TRY(tool_add_model(&tool, opts.ref, NULL, err));
 		TRY(model_load(&other, opts.ref, kernels_cpu(), tool.pool, err));
 		m = &other;
 		if (other.cfg.vocab != lm.model.cfg.vocab)
 			st = error_set(err, ERR_DATA, "%s: a vocabulary of %d, the model has %d", opts.ref, other.cfg.vocab,
 				       lm.model.cfg.vocab);
 	}
+	model_adapter_off(m, true);
 	if (st == OK)
 		st = compute_ref(m, &t->data, err);
 	if (st == OK)
 		st = compute_ref(m, &t->held_out, err);
+	model_adapter_off(m, false);
 	if (opts.ref)
 		model_release(&other);
 	return st;
@@ -92,6 +96,8 @@ static enum status run(struct error *err)
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .items = "pairs", .kinds = kinds,
 			      .n_kinds = 2, .n_shown = 5, .begin = begin, .add = add };
 	struct train_options o = { 0 };
+	struct adapter_config lora;
+	struct model_how how;
 	struct dpo dpo = { .loss = (enum dpo_loss)opts.loss, .beta = opts.beta, .label_smoothing = opts.label_smoothing,
 			   .sft_weight = opts.sft_weight };
 	struct objective objective = dpo_objective(&dpo);
@@ -100,8 +106,11 @@ static enum status run(struct error *err)
 	TRY(training_check(&t, err));
 	if (opts.label_smoothing > 0 && opts.loss != DPO_SIGMOID)
 		return error_set(err, ERR_USAGE, "--label-smoothing is defined for --loss sigmoid");
-	TRY(tool_add_input(&tool, opts.train.model, err));
-	TRY(lm_open(&lm, opts.train.model, tool.pool, err));
+	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
+	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
+	adapter_config_release(&lora);
+	TRY(st);
 	st = train_flags_options(&opts.train, &lm.model, tool.seed, &o, err);
 	o.batch_items = opts.batch_pairs;
 	if (st == OK)

@@ -4,6 +4,7 @@
  * rule of libcore/judge/answer.h, format rate, length. --task perplexity: documents, conversations, tokens or packed rows
  * under -m. --task text: predictions and references, of any rows or of plain files line by line, by the metrics of
  * libcore/judge/metric.h. The report is JSON as lm-evaluation-harness writes it, and a table for people. */
+#include "common/model.h"
 #include "common/tool.h"
 #include "infer/complete.h"
 #include "judge/metric_rows.h"
@@ -22,6 +23,7 @@ enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 
 static struct {
 	const char *model, *samples, *answer;
+	struct model_flags form;
 	int task, report;
 	int64_t max_new_tokens, batch, context;
 	double temperature;
@@ -40,6 +42,7 @@ static struct opt options[] = {
 	OPT_GROUP("What to measure"),
 	OPT_CHOICE(0, "task", &opts.task, "exact-match|perplexity|text", "the measurement"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
+	MODEL_FLAGS(opts.form),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
 	OPT_STRING(0, "samples", &opts.samples, "FILE", "exact-match: keep every completion with its verdict (kind scores)"),
@@ -497,6 +500,8 @@ static enum status open_inputs(struct error *err)
 		return error_set(err, ERR_USAGE, "--references is for --hypotheses; the column of rows is --reference");
 	if (opts.task == TASK_TEXT)
 		return opts.hypotheses ? OK : tool_open_inputs(&tool, NULL, 0, err);
+	if (!opts.model && (opts.form.adapter || opts.form.load))
+		return error_set(err, ERR_USAGE, "--adapter and --load are for a model: -m is needed");
 	if (opts.task == TASK_PERPLEXITY && !opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
 	if (opts.task == TASK_PERPLEXITY)
@@ -508,10 +513,8 @@ static enum status evaluate(struct error *err)
 {
 	struct lm lm = { 0 };
 	enum status st = OK;
-	if (opts.model) {
-		TRY(tool_add_input(&tool, opts.model, err));
-		TRY(lm_open(&lm, opts.model, tool.pool, err));
-	}
+	if (opts.model)
+		TRY(tool_open_lm(&tool, &lm, opts.model, &opts.form, err));
 	if (opts.task == TASK_TEXT)
 		st = text_metrics(err);
 	else if (opts.task == TASK_PERPLEXITY)

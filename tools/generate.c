@@ -2,6 +2,7 @@
  *
  * Rows of problems, chat or documents in; n completions of each out, in input order. libcore/infer does the work: generate.h
  * batches sequences over a KV cache, sample.h draws, complete.h turns rows into prompts and results into rows. */
+#include "common/model.h"
 #include "common/tool.h"
 #include "infer/complete.h"
 
@@ -9,6 +10,7 @@
 
 static struct {
 	const char *model;
+	struct model_flags form;
 	int64_t n, top_k, max_new_tokens, batch, context;
 	double temperature, top_p, min_p, repetition_penalty;
 	bool greedy;
@@ -18,6 +20,7 @@ static struct {
 static struct opt options[] = {
 	OPT_GROUP("Model"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory (required)"),
+	MODEL_FLAGS(opts.form),
 	OPT_INT('n', "samples", &opts.n, "N", 1, 65536, "completions of each prompt"),
 	OPT_GROUP("Sampling"),
 	OPT_DOUBLE(0, "temperature", &opts.temperature, "T", 0, 1e6, "divides the logits; 0 is --greedy"),
@@ -105,8 +108,7 @@ static enum status run(struct error *err)
 	struct lm lm;
 	TRY(plan(&o, err));
 	TRY(tool_open_inputs(&tool, kinds, 3, err));
-	TRY(tool_add_input(&tool, opts.model, err));
-	TRY(lm_open(&lm, opts.model, tool.pool, err));
+	TRY(tool_open_lm(&tool, &lm, opts.model, &opts.form, err));
 	enum status st = generate_check(&lm.model, &o, err);
 	if (st == OK)
 		st = generate(&lm, &o, err);

@@ -3,6 +3,7 @@
  * Reads the data into memory (libcore/train/rows.h), text through the tokenizer and the packer (libcore/token/encoder.h,
  * packer.h) as tokenize-bpe and pack would, then trains (libcore/train/session.h): checkpoints, metrics, and at the end a Hugging
  * Face model directory. The same command after a kill goes on and ends in the same bytes. */
+#include "common/model.h"
 #include "common/tokenizer.h"
 #include "common/train.h"
 #include "token/encoder.h"
@@ -40,6 +41,7 @@ static struct opt options[] = {
 	OPT_DOUBLE(0, "label-smoothing", &opts.label_smoothing, "X", 0, 0.9999, "share of the loss that is spread over the vocabulary"),
 	OPT_DOUBLE(0, "z-loss", &opts.z_loss, "X", 0, 10, "weight of the squared logarithm of the softmax's sum; PaLM took 1e-4"),
 	OPT_DOUBLE(0, "neftune-alpha", &opts.neftune_alpha, "X", 0, 1000, "size of noise on the embeddings while training; 5 is usual, 0 is none"),
+	ADAPTER_FLAGS(opts.train.adapter),
 	TRAIN_FLAGS_EVAL(opts.train),
 	TRAIN_FLAGS_OPTIMIZER(opts.train),
 	TRAIN_FLAGS_RUN(opts.train),
@@ -148,6 +150,22 @@ static enum status end(void *arg, struct dataset *d, struct error *err)
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
+/* The model, with embeddings for a tokenizer that has grown since it was made. */
+static enum status load(struct error *err)
+{
+	const char *dir = opts.tokenizer ? opts.tokenizer : opts.train.model;
+	struct adapter_config lora;
+	struct model_how how;
+	enum status st;
+
+	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
+	st = training_vocab(dir, opts.tokenizer != NULL, &how.vocab, err);
+	if (st == OK)
+		st = model_load_as(&model, opts.train.model, &how, kernels_cpu(), tool.pool, err);
+	adapter_config_release(&lora);
+	return st;
+}
+
 static enum status check_length(struct error *err)
 {
 	int64_t most = (int64_t)model.cfg.positions + 1;     /* a row's last token is only predicted */
@@ -170,8 +188,8 @@ static enum status run(struct error *err)
 	enum status st;
 
 	TRY(training_check(&t, err));
-	TRY(tool_add_input(&tool, opts.train.model, err));
-	TRY(model_load(&model, opts.train.model, kernels_cpu(), tool.pool, err));
+	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	TRY(load(err));
 	st = check_length(err);
 	if (st == OK)
 		st = train_flags_options(&opts.train, &model, tool.seed, &o, err);

@@ -4,6 +4,7 @@
 
 #include "cpu/activation.h"
 #include "cpu/attention.h"
+#include "cpu/dropout.h"
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/logprob.h"
@@ -23,6 +24,10 @@
 		.matmul = cpu_matmul##suffix,                                 \
 		.matmul_dx = cpu_matmul_dx##suffix,                           \
 		.matmul_dw = cpu_matmul_dw##suffix,                           \
+		.matmul_part = cpu_matmul_part##suffix,                       \
+		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
+		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \
+		.scale_columns = cpu_scale_columns, .dropout = cpu_dropout,   \
 		.embed = cpu_embed, .embed_dw = cpu_embed_dw,                 \
 		.rmsnorm = cpu_rmsnorm, .rmsnorm_dx = cpu_rmsnorm_dx,         \
 		.layernorm = cpu_layernorm, .layernorm_dx = cpu_layernorm_dx, \

@@ -1,5 +1,6 @@
 /* decode.c - generation: keys and values of earlier tokens are kept per slot, so a call computes only new tokens. */
 #include "model/layout.h"
+#include "model/lora.h"
 
 #include "base/mem.h"
 
@@ -58,6 +59,7 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	    n_max > INT32_MAX / 2)
 		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model decodes %d positions", slots,
 				 positions, model_decodable(&m->cfg));
+	TRY(lora_reserve(m, n_max, err));
 	c = mem_zalloc(sizeof(*c));
 	c->k = m->k;
 	c->slots = slots;

@@ -58,6 +58,20 @@ static enum status blown(int number, struct error *err)
 	return error_set(err, ERR_DATA, "a pattern cannot be matched: %s", why);
 }
 
+enum status pattern_covers(const char *regex, const char *name, bool *yes, struct error *err)
+{
+	struct pattern_scratch *x;
+	pcre2_code *code;
+	int number;
+	TRY(compile(&code, regex, strlen(regex), ERR_DATA, err));
+	x = pattern_scratch_open();
+	number = pcre2_match(code, (PCRE2_SPTR)name, strlen(name), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, x->match, x->limits);
+	*yes = number >= 0;
+	pattern_scratch_close(x);
+	pcre2_code_free(code);
+	return number >= 0 || number == PCRE2_ERROR_NOMATCH ? OK : blown(number, err);
+}
+
 /* --- replacing -------------------------------------------------------------------------------- */
 
 #define SUBSTITUTE (PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_EXTENDED | PCRE2_SUBSTITUTE_UNSET_EMPTY | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH)

@@ -17,6 +17,9 @@ struct pattern_scratch;
 struct pattern_scratch *pattern_scratch_open(void);
 void pattern_scratch_close(struct pattern_scratch *x);             /* NULL allowed */
 
+/* Whether the regex matches the whole of a name. It is compiled for this one question; ERR_DATA if it cannot be. */
+enum status pattern_covers(const char *regex, const char *name, bool *yes, struct error *err);
+
 /* --- replacing: "REGEX=>TEXT" --------------------------------------------------------------------- */
 struct replacement;
 /* TEXT may name groups ($1, ${name}, $$ for a dollar sign). ERR_USAGE says what is wrong, and where. */

@@ -3,6 +3,7 @@
 #define QUERN_TRAIN_FLAGS_H
 
 #include "base/options.h"
+#include "train/adapters.h"
 #include "train/trainer.h"
 
 struct train_flags {
@@ -14,12 +15,13 @@ struct train_flags {
 	int schedule, decay_shape;   /* enum schedule, enum decay_shape */
 	int recompute;               /* enum model_use, from MODEL_TRAIN on */
 	bool nesterov, shuffle, best, restart, resume, plan;
+	struct adapter_flags adapter;
 };
 
 #define TRAIN_FLAGS_DEFAULT                                                                                           \
 	.epochs = 1, .micro_tokens = 4096, .save_every = 100, .keep = 1, .eval_every = 100, .lr_floor = 0.1,          \
 	.lr_power = 1, .warmup = 0.03, .decay_steps = 0.1, .clip = 1, .beta1 = 0.9, .eps = 1e-8, .shuffle = true,     \
-	.best = true, .resume = true
+	.best = true, .resume = true, .adapter = { ADAPTER_FLAGS_DEFAULT }
 
 #define TRAIN_FLAGS_DATA(f)                                                                                           \
 	OPT_STRING('m', "model", &(f).model, "DIR", "the model to start from"),                                       \

@@ -63,7 +63,7 @@ void micro_noise(const struct micro_room *room, struct micro *mb, double alpha, 
 {
 	struct model_batch *b = &mb->batch;
 
-	for (int64_t s = 0; s < b->s; s++) {
+	for (int64_t s = 0; s < b->s && alpha > 0; s++) {
 		float size = (float)(alpha / sqrt((double)(b->cu[s + 1] - b->cu[s]) * hidden));
 
 		for (int32_t i = b->cu[s]; i < b->cu[s + 1]; i++)
@@ -71,7 +71,7 @@ void micro_noise(const struct micro_room *room, struct micro *mb, double alpha, 
 	}
 	for (int64_t i = 0; i < b->n; i++)
 		room->noise_key[i] = (uint64_t)step << STEP_TOKENS_BITS | (uint64_t)(first + i);
-	b->noise_size = room->noise_size;
+	b->noise_size = alpha > 0 ? room->noise_size : NULL;
 	b->noise_key = room->noise_key;
 	b->noise_seed = seed ^ NOISE_STREAM << 24;
 }

@@ -18,7 +18,8 @@ void micro_close(struct micro_room *room);
 int64_t micro_fill(const struct micro_room *room, const struct dataset *d, const int64_t *items, int64_t n, struct micro *mb);
 
 /* NEFTune (Jain et al. 2023): noise of +- alpha / sqrt(L C) on the embeddings of a sequence of L tokens. Numbers are drawn by step and
- * place in the step (first: that of the micro-batch's first token), so they do not depend on how a step is cut. */
+ * place in the step (first: that of the micro-batch's first token), so they do not depend on how a step is cut. alpha 0: only the
+ * keys are set, for the dropout of adapters. */
 void micro_noise(const struct micro_room *room, struct micro *mb, double alpha, int hidden, uint64_t seed, int64_t step, int64_t first);
 
 /* Log-probability of every sequence's targets under a model, out[n_seqs]; the reference of preference training.

@@ -41,7 +41,7 @@ enum status optimizer_select(const struct model *m, const char *const *freeze, i
 	for (int i = 0; i < m->n_tensors; i++) {
 		const char *name = m->tensors[i].name;
 
-		trained[i] = (!n_train || fits_any(name, train, n_train)) && !fits_any(name, freeze, n_freeze);
+		trained[i] = !m->tensors[i].frozen && (!n_train || fits_any(name, train, n_train)) && !fits_any(name, freeze, n_freeze);
 		any |= trained[i];
 	}
 	return any ? OK : error_set(err, ERR_USAGE, "--freeze and --train leave nothing to train");
@@ -70,7 +70,7 @@ static void find_ranges(struct optimizer *opt, const struct model *m, const bool
 	int n = 0;
 
 	for (int i = 0; i < m->n_tensors; i++)
-		if (!trained || trained[i])
+		if ((!trained || trained[i]) && !m->tensors[i].frozen)
 			order[n++] = &m->tensors[i];
 	qsort(order, (size_t)n, sizeof(*order), by_offset);
 	opt->ranges = mem_array((size_t)n + 1, sizeof(*opt->ranges));

@@ -49,7 +49,7 @@ struct optimizer {
 	struct bucket buckets[BUCKETS];
 };
 
-/* Finds ranges and sizes. trained: for each tensor of m whether it is; NULL is all. */
+/* Finds ranges and sizes. trained: for each tensor of m whether it is; NULL is all that are not frozen. */
 void optimizer_plan(struct optimizer *opt, const struct model *m, const bool *trained, const struct optimizer_options *o);
 /* Takes the state of a planned one, zeroed. */
 enum status optimizer_take(struct optimizer *opt, struct error *err);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/adapter.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 #define DONE_MAX (64u << 20)
 #define KEPT_BEGIN "checkpoint-"
 #define KEPT_END ".safetensors"
+#define MODEL_WEIGHTS "model.safetensors"
 
 /* --- what is there ------------------------------------------------------------------------ */
 
@@ -104,17 +106,25 @@ static enum status remove_kept(const struct run *r, int64_t keep, struct error *
 	return OK;
 }
 
+static enum status remove_weights(const char *dir, const char *name, struct error *err)
+{
+	char *path = path_join(dir, name);
+	bool failed = unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR;
+	enum status st = failed ? error_errno(err, ERR_IO, "%s: cannot remove", path) : OK;
+
+	mem_free(path);
+	return st;
+}
+
 static enum status remove_state(const struct run *r, struct error *err)
 {
-	char *best = path_join(r->best_dir, "model.safetensors");
-	const char *const files[] = { r->done, r->checkpoint, r->metrics, best };
-	enum status st = OK;
+	const char *const files[] = { r->done, r->checkpoint, r->metrics };
 
-	for (int i = 0; i < 4 && st == OK; i++)
+	for (int i = 0; i < 3; i++)
 		if (unlink(files[i]) < 0 && errno != ENOENT && errno != ENOTDIR)
-			st = error_errno(err, ERR_IO, "%s: cannot remove", files[i]);
-	mem_free(best);
-	TRY(st);
+			return error_errno(err, ERR_IO, "%s: cannot remove", files[i]);
+	TRY(remove_weights(r->best_dir, MODEL_WEIGHTS, err));
+	TRY(remove_weights(r->best_dir, ADAPTER_WEIGHTS, err));
 	TRY(remove_kept(r, 0, err));
 	return dir_sync(r->trainer_dir, err);
 }
@@ -123,6 +133,7 @@ static enum status remove_state(const struct run *r, struct error *err)
 static bool is_leftover(const char *name)
 {
 	static const char *const ours[] = { "checkpoint.safetensors", "done", "model.safetensors", "config.json",
+					    "adapter_model.safetensors", "adapter_config.json",
 					    "generation_config.json", "provenance.json", "tokenizer.json",
 					    "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja" };
 	size_t n = strlen(name);
@@ -178,10 +189,11 @@ static enum status look(struct run *r, const struct run_options *o, enum run_sta
 /* What stands in the way of using the directory, or its lock and its clean state. */
 static enum status enter(struct run *r, const struct run_options *o, enum run_state *state, struct error *err)
 {
-	char *weights = path_join(r->dir, "model.safetensors");
-	bool foreign = path_exists(weights) && !path_is_dir(r->trainer_dir);
+	char *weights = path_join(r->dir, MODEL_WEIGHTS), *adapter = path_join(r->dir, ADAPTER_WEIGHTS);
+	bool foreign = (path_exists(weights) || path_exists(adapter)) && !path_is_dir(r->trainer_dir);
 
 	mem_free(weights);
+	mem_free(adapter);
 	if (foreign && !o->restart)
 		return error_set(err, ERR_USAGE, "%s is a model directory already: choose another -o, or --restart to replace it", r->dir);
 	TRY(dir_make(r->trainer_dir, err));
@@ -277,6 +289,9 @@ enum status run_finish(struct run *r, const struct model *m, const struct run_ho
 
 	TRY(hooks->extras(hooks->arg, r->dir, err));
 	TRY(model_save(m, r->dir, err));
+	/* Of a run in whose place this one began: a directory is a model or an adapter. */
+	TRY(remove_weights(r->dir, m->lora ? MODEL_WEIGHTS : ADAPTER_WEIGHTS, err));
+	TRY(m->lora ? OK : remove_weights(r->dir, ADAPTER_CONFIG, err));
 	buf_str(&b, r->done_identity);
 	buf_char(&b, '\n');
 	st = dir_sync(r->dir, err);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "model/adapter.h"
 #include "token/tokenizer.h"
 
 #include <fcntl.h>
@@ -27,9 +28,9 @@ enum status session_copy_tokenizer(const char *from, const char *to, struct erro
 }
 
 /* make compares times: what is up to date should look so. */
-static void touch_weights(const char *dir)
+static void touch_weights(const struct session *s)
 {
-	char *path = path_join(dir, "model.safetensors");
+	char *path = path_join(s->out_dir, s->model->lora ? ADAPTER_WEIGHTS : "model.safetensors");
 
 	(void)utimensat(AT_FDCWD, path, NULL, 0);
 	mem_free(path);
@@ -67,7 +68,7 @@ static enum status open_and_train(const struct session *s, struct run *run, stru
 
 	TRY(run_open(run, s->out_dir, &o, &r->state, err));
 	if (r->state == RUN_DONE) {
-		touch_weights(s->out_dir);
+		touch_weights(s);
 		return OK;
 	}
 	TRY(s->hooks.opened(s->hooks.arg, t, err));

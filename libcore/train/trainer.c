@@ -87,6 +87,7 @@ void trainer_arena(const struct trainer *t, const struct dataset *held_out, stru
 {
 	size_t state = model_state_bytes(t->model, t->n_max, t->o.recompute), scratch = model_scratch_bytes(t->model, t->n_max);
 	const struct arena_part all[ARENA_PARTS] = {
+		{ "frozen weights", t->model->store_bytes },
 		{ "parameters", params_bytes(t) },
 		{ "gradients", params_bytes(t) },
 		{ "optimizer", optimizer_bytes(&t->optimizer) },
@@ -105,7 +106,7 @@ enum status trainer_take(struct trainer *t, struct error *err)
 	if (!t->grads)
 		return error_set(err, ERR_MEMORY, "no memory for the gradients (%zu MB)", params_bytes(t) >> 20);
 	TRY(optimizer_take(&t->optimizer, err));
-	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0);
+	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0 || model_draws(t->model));
 	return OK;
 }
 
@@ -134,7 +135,7 @@ static enum status run_items(struct trainer *t, const struct dataset *d, const i
 		struct micro mb;
 
 		at += micro_fill(&t->room, d, items + at, n - at, &mb);
-		if (learn && t->o.neftune_alpha > 0)
+		if (learn && t->room.noise_key)
 			micro_noise(&t->room, &mb, t->o.neftune_alpha, t->model->cfg.hidden, t->o.seed, t->step, first);
 		first += mb.batch.n;
 		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));

@@ -49,7 +49,7 @@ struct arena_part {
 	const char *name;
 	size_t bytes;
 };
-#define ARENA_PARTS 6
+#define ARENA_PARTS 7
 
 struct trainer {
 	struct model *model;

@@ -84,7 +84,7 @@ static float dlogp[TOKENS];
 static struct model_batch documents(void)
 {
 	for (int d = 0; d < DOCS; d++) {
-		char doc[16], gradient[16];
+		char doc[32], gradient[32];
 
 		snprintf(doc, sizeof(doc), "document %d", d);
 		snprintf(gradient, sizeof(gradient), "gradient %d", d);

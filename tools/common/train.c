@@ -156,6 +156,22 @@ static enum status read_held_out(struct training *t, struct error *err)
 	return st == END ? OK : st;
 }
 
+enum status training_vocab(const char *dir, bool needed, int *vocab, struct error *err)
+{
+	struct tokenizer *tokenizer;
+	char *path = path_join(dir, "tokenizer.json");
+	bool has = path_exists(path);
+
+	*vocab = 0;
+	mem_free(path);
+	if (!has && !needed)
+		return OK;
+	TRY(tokenizer_load(&tokenizer, dir, err));
+	*vocab = tokenizer_vocab_size(tokenizer);
+	tokenizer_close(tokenizer);
+	return OK;
+}
+
 enum status training_read(struct training *t, struct error *err)
 {
 	TRY(read_inputs(t, err));
@@ -177,7 +193,7 @@ static size_t print_arena(const struct training *t, const struct trainer *tr, st
 	size_t all = 0;
 
 	buf_printf(out, "%lld parameters, %lld of them trained; %lld tokens in %lld %s, %lld steps, micro-batches of %lld tokens\n",
-		   (long long)t->model->n_params, (long long)tr->optimizer.n_trained, (long long)t->data.n_tokens,
+		   (long long)model_size(t->model), (long long)tr->optimizer.n_trained, (long long)t->data.n_tokens,
 		   (long long)t->data.n_items, t->items, (long long)tr->steps, (long long)tr->n_max);
 	trainer_arena(tr, &t->held_out, parts);
 	for (int i = 0; i < ARENA_PARTS; i++) {
@@ -202,9 +218,11 @@ static enum status on_open(void *arg, const struct trainer *tr, struct error *er
 		st = file_write_all("-", table.data, table.len, err);
 	}
 	buf_release(&table);
-	tool_stat_int(t->tool, "parameters", t->model->n_params);
+	tool_stat_int(t->tool, "parameters", model_size(t->model));
 	tool_stat_int(t->tool, "arena_bytes", (int64_t)all);
 	t->flops_per_token = model_flops_per_token(&t->model->cfg, t->data.n_tokens / (t->data.n_seqs ? t->data.n_seqs : 1));
+	if (t->model->frozen)                        /* no gradients of the weights: two products of three */
+		t->flops_per_token *= 2.0 / 3;
 	return st;
 }
 

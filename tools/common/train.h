@@ -36,6 +36,8 @@ struct training {
 
 /* What every trainer needs is given: -m and -o. */
 enum status training_check(const struct training *t, struct error *err);
+/* Ids of a directory's tokenizer; 0 if it has none and need not have one. */
+enum status training_vocab(const char *dir, bool needed, int *vocab, struct error *err);
 /* The inputs into data, --eval into held_out. */
 enum status training_read(struct training *t, struct error *err);
 /* Trains and writes -o; the summary's facts are set. */

@@ -1,29 +1,13 @@
 /* Training against torch: 20 AdamW steps and 5 of DPO on transformers' tiny Llama, and what must not change a result. */
 #include "base/file.h"
-#include "base/mem.h"
 #include "base/rng.h"
-#include "train/rows.h"
-#include "train/trainer.h"
+#include "training.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
-#define GOLDENS "tests/golden/data/model/"
-
-static struct pool *pool;
-static struct error err;
 static struct json_parser *parser, *parser2;
 static const struct json *goldens, *training;
-
-#define OK_OR_FAIL(e)                                                   \
-	do {                                                            \
-		if ((e) != OK)                                          \
-			fail_msg("%s: %s", #e, err.text);               \
-	} while (0)
 
 static void assert_close(const char *what, double got, double want)
 {
@@ -37,27 +21,6 @@ static double member(const struct json *j, const char *key)
 }
 
 /* --- fixtures ----------------------------------------------------------------------------- */
-
-static struct train_options fixed_order(void)
-{
-	return (struct train_options){ .schedule.floor = 0.1, .optimizer = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 },
-				       .clip = 1.0, .micro_tokens = 1000 };
-}
-
-static void open_trainer(struct trainer *t, struct model *m, const struct dataset *d, const struct objective *objective,
-			 const struct train_options *o)
-{
-	OK_OR_FAIL(trainer_open(t, m, d, objective, o, 0, &err));
-	OK_OR_FAIL(trainer_take(t, &err));
-}
-
-static void load(struct model *m, const char *name)
-{
-	char *dir = mem_printf(GOLDENS "%s", name);
-
-	OK_OR_FAIL(model_load(m, dir, kernels_cpu(), pool, &err));
-	mem_free(dir);
-}
 
 /* Each sequence an item, every token but the first a target. */
 static void plain_dataset(struct dataset *d, const struct json *sequences)
@@ -309,7 +272,7 @@ static void cutting_a_step_does_not_change_it(void **state)
 	struct objective a = sft_objective(&s), b = dpo_objective(&dpo);
 
 	(void)state;
-	check_split(&a, NULL, json_get(json_get(json_get(goldens, "tiny"), "sft"), "sequences"));
+	check_split(&a, NULL, json_get(json_get(goldens, "tiny"), "sequences"));
 	check_split(&b, json_get(json_get(json_get(goldens, "tiny"), "dpo"), "pairs"), NULL);
 }
 
@@ -318,7 +281,7 @@ static void threads_do_not_change_a_bit_of_the_model(void **state)
 	struct train_options o = fixed_order();
 	struct sft s = { 0 };
 	struct objective objective = sft_objective(&s);
-	const struct json *sequences = json_get(json_get(json_get(goldens, "tiny"), "sft"), "sequences");
+	const struct json *sequences = json_get(json_get(goldens, "tiny"), "sequences");
 	struct pool *one = pool_open(1);
 	float *a, *b;
 	int64_t n;

@@ -45,7 +45,7 @@ enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *h
 
 enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
 {
-	return lm_open_as(lm, dir, &(struct model_how){ 0 }, false, pool, err);
+	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true }, false, pool, err);
 }
 
 void lm_close(struct lm *lm)

@@ -39,12 +39,7 @@ struct rows {
 static enum status find_tensor(const struct model *m, struct source *s, const struct tensor *t, const struct source_tensor **from,
 			       struct error *err)
 {
-	const char *base = family_of(&m->cfg)->names->base;
-	size_t n = strlen(base);
-
-	*from = source_find(s, t->name);
-	if (!*from && !strncmp(t->name, base, n))    /* a file of the bare decoder */
-		*from = source_find(s, t->name + n);
+	*from = store_find(m, s, t->name);
 	if (!*from)
 		return error_set(err, ERR_DATA, "%s: tensor '%s' is missing", s->base_dir, t->name);
 	if ((*from)->form == SOURCE_OTHER)
@@ -177,10 +172,19 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 
 static enum status load_stored(struct model *m, struct source *s, const struct stored_part *part, struct error *err)
 {
+	const struct linear *l = part->linear;
+	size_t width = l->stored.elem == ELEM_BF16 ? 2 : 4;
 	struct store_writer w = { 0 };
 	struct rows r;
-	enum status st = rows_open(&r, m, s, &part->tensor, err);
+	enum status st;
 
+	if (part->bytes) {
+		if (part->bytes != l->stored.data)
+			m->k->copy(m->pool, (char *)l->stored.data + (size_t)(part->row * l->in) * width, part->bytes,
+				   (size_t)(part->tensor.rows * l->in) * width);
+		return OK;
+	}
+	st = rows_open(&r, m, s, &part->tensor, err);
 	if (st == OK) {
 		store_begin(&w, m, part, r.from->form != SOURCE_NF4);
 		st = move_tensor(m, &r, &w, err);
@@ -319,6 +323,8 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	st = model_allocate(m, &c, &plan, k, pool, err);
 	model_config_release(&c);
 	adapter_config_release(&lora);
+	if (st == OK && model_in_place(m, how))
+		st = store_map(m, s, err);
 	if (st == OK)
 		st = load_all(m, s, how, err);
 	if (st != OK && m->layout)

@@ -101,7 +101,8 @@ static void take_linear(struct model *m, const struct part_names *names, int l, 
 		add_tensor(m, names, l, pieces[i].part, ".weight", y->w + row * in, pieces[i].rows, in);
 		m->tensors[m->n_tensors - 1].frozen &= !saved;
 		if (stored)                  /* no place among the parameters: the store has it */
-			m->stored[m->n_stored++] = (struct stored_part){ m->tensors[--m->n_tensors], y, row };
+			m->stored[m->n_stored++] = (struct stored_part){ .tensor = m->tensors[--m->n_tensors], .linear = y,
+									     .row = row };
 		if (bias)
 			add_tensor(m, names, l, pieces[i].part, ".bias", y->b + row, pieces[i].rows, 0);
 	}
@@ -179,6 +180,11 @@ static void lay_out(struct model *m, const struct part_names *names)
 	qsort(m->tensors, (size_t)m->n_tensors, sizeof(*m->tensors), by_name);
 }
 
+bool model_in_place(const struct model *m, const struct model_how *how)
+{
+	return how->in_place && how->form == MODEL_F32 && !how->lora && !strcmp(m->k->name, "cpu");
+}
+
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
 			   struct pool *pool, struct error *err)
 {
@@ -191,7 +197,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->cfg.text = c->text ? mem_strdup(c->text) : NULL;
 	m->k = k;
 	m->pool = pool;
-	m->frozen = how->lora || how->form != MODEL_F32;
+	m->frozen = how->lora || how->form != MODEL_F32 || how->in_place;
 	m->lora = how->lora ? lora_open(how->lora) : NULL;
 	m->layout = mem_zalloc(sizeof(*m->layout) + (size_t)c->n_layers * sizeof(struct layer_layout));
 	m->tensors = mem_array(room, sizeof(*m->tensors));
@@ -200,7 +206,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	st = m->lora ? lora_check(m->lora, err) : OK;
 	if (m->lora)
 		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
-	if (st == OK && m->frozen)
+	if (st == OK && m->frozen && !model_in_place(m, how))
 		st = store_take(m, how->form, err);
 	if (st == OK) {
 		m->params = k->alloc(pool, (size_t)m->n_params * sizeof(float));
@@ -228,6 +234,9 @@ void model_release(struct model *m)
 		m->k->release(m->params);
 	if (m->store)
 		m->k->release(m->store);
+	for (int i = 0; i < m->n_maps; i++)
+		input_unmap(&m->maps[i].map);
+	mem_free(m->maps);
 	memset(m, 0, sizeof(*m));
 }
 

@@ -182,7 +182,7 @@ static void lay_out(struct model *m, const struct part_names *names)
 
 bool model_in_place(const struct model *m, const struct model_how *how)
 {
-	return how->in_place && how->form == MODEL_F32 && !how->lora && !strcmp(m->k->name, "cpu");
+	return how->in_place && how->form == MODEL_F32 && !strcmp(m->k->name, "cpu");
 }
 
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,

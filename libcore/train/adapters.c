@@ -47,6 +47,6 @@ enum status adapter_flags_how(const struct adapter_flags *f, const char *base, i
 	*c = (struct adapter_config){ .base = mem_strdup(base), .task = mem_strdup("CAUSAL_LM"), .r = (int)f->rank, .rslora = f->rslora,
 				      .alpha = f->alpha > 0 ? f->alpha : 2 * (double)f->rank, .dropout = f->dropout };
 	set_targets(c, f->targets);
-	*how = (struct model_how){ .form = (enum model_form)f->load, .lora = c, .seed = (uint64_t)seed };
+	*how = (struct model_how){ .form = (enum model_form)f->load, .in_place = true, .lora = c, .seed = (uint64_t)seed };
 	return OK;
 }

@@ -196,13 +196,6 @@ static enum status load_stored(struct model *m, struct source *s, const struct s
 
 /* --- adapters ---------------------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
-
 static bool is_lora(const struct tensor *t)
 {
 	return ends_in(t->name, ".lora_A.weight") || ends_in(t->name, ".lora_B.weight");

@@ -248,13 +248,6 @@ struct init_job {
 	float **rows;                /* scratch, one row per worker */
 };
 
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
-
 /* Deviation of a matrix. In GPT-2 what is added to the residual stream starts smaller (Radford et al. 2019). */
 static double spread(const struct model *m, const struct tensor *t)
 {

@@ -329,16 +329,16 @@ static void check_logps(struct model *m, const char *golden)
 
 static void adapters_of_peft_give_its_logits_merged_and_apart(void **state)
 {
-	static const char *const names[] = { "lora", "grown", "gpt2-lora" };
+	static const char *const names[] = { "lora", "grown", "gpt2-lora", "phi3", "gemma3" };
 
 	(void)state;
-	for (int i = 0; i < 3; i++)
-		for (int apart = 0; apart < 2; apart++) {
+	for (int i = 0; i < 5; i++)
+		for (int way = 0; way < 4; way++) {
 			char *dir = mem_printf(DATA "%s", names[i]);
 			struct model m;
 
-			load(&m, dir, &(struct model_how){ .apart = apart });
-			assert_int_equal(m.lora != NULL, apart);
+			load(&m, dir, &(struct model_how){ .apart = way & 1, .in_place = way & 2 });
+			assert_int_equal(m.lora != NULL, way & 1);
 			check_logps(&m, names[i]);
 			model_release(&m);
 			mem_free(dir);

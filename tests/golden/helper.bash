@@ -69,6 +69,25 @@ attempt() {
 	fi
 }
 
+# survives_kills TOOL [ARG...]: a training run that is killed at random moments, and started again by the same command until it is
+# done, ends in the same bytes as one that is left alone (in whole and killed). Time grows, so that slow machines get on, too.
+survives_kills() {
+	local tool=$1 p i kills=0
+	shift
+	rm -rf whole killed
+	quern "$tool" "$@" -o whole
+	for ((i = 0; i < 80; i++)); do
+		[ ! -e killed/trainer/done ] || break
+		"$BIN/$tool" "$@" -o killed & p=$!
+		sleep "$(printf '0.%03d' $((RANDOM % 70 + 10 + 2 * i)))"
+		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
+		wait $p || true
+	done
+	[ "$kills" -gt 0 ]
+	quern "$tool" "$@" -o killed
+	diff -r whole killed
+}
+
 # hostile GOOD TOOL [ARG...]: the battery. GOOD is a small stream that the tool accepts on stdin; the tool writes to stdout.
 hostile() {
 	local good=$1

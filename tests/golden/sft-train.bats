@@ -383,5 +383,6 @@ spiky() {
 	status 2 quern sft-train $ARGS --lr-power 2 -o o
 	status 2 quern sft-train $ARGS --schedule wsd -o o
 	status 2 quern sft-train -q --plan tokens.jsonl
+	status 2 quern sft-train $ARGS --eval - -o o <tokens.jsonl
 	[ ! -e o/model.safetensors ]
 }

@@ -133,6 +133,8 @@ static enum status read_held_out(struct training *t, struct error *err)
 	enum kind k;
 	enum status st;
 
+	if (!strcmp(path, "-"))
+		return error_set(err, ERR_USAGE, "--eval is read twice, so it has to be a file");
 	TRY(tool_add_input(t->tool, path, err));
 	TRY(reader_open(&r, path, NULL, err));
 	k = reader_kind(r);

@@ -193,6 +193,16 @@ with_text() {
 	grep -q eval_loss mixed/trainer/metrics.jsonl
 }
 
+@test "hostile streams of rows and of text end in words" {
+	with_text
+	quern mix -q tokens.jsonl --format arrow -o rows.arrows
+	hostile_input rows.arrows sft-train -q -m "$M" --steps 1 -o rows
+	quern mix -q "$DATA/token/corpus.jsonl" --format arrow -o text.arrows
+	hostile_input text.arrows sft-train -q -m init --steps 1 -o text
+	quern mix -q chat.jsonl --format arrow -o chat.arrows
+	hostile_input chat.arrows sft-train -q -m init --steps 1 -o chat
+}
+
 @test "a template of one's own goes with the model" {
 	with_text
 	echo "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}" >own.jinja

@@ -49,19 +49,7 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 }
 
 @test "killed and started again, it ends in the same bytes" {
-	ARGS="$ARGS --steps 150 --save-every 5 --lora-dropout 0.1"
-	quern sft-train $ARGS -o whole
-	local p i kills=0
-	for ((i = 0; i < 60; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/sft-train" $ARGS -o killed & p=$!
-		sleep "0.$((RANDOM % 20 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern sft-train $ARGS -o killed
-	diff -r whole killed
+	survives_kills sft-train $ARGS --steps 150 --save-every 5 --lora-dropout 0.1
 }
 
 @test "merged, by name and by --adapter it is the same model" {

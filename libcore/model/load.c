@@ -303,10 +303,13 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 
 	TRY(model_config_read(s->base_dir, &c, err));
 	vocab = c.vocab;
-	grow_vocab(&c, s, how->vocab);
-	if (s->has_adapter && how->apart) {
-		plan.lora = &s->adapter.config;
-		s->apart = true;
+	s->apart = s->has_adapter && how->apart;
+	grow_vocab(&c, s, s->apart ? 0 : how->vocab);
+	if (s->apart) {
+		adapter_config_copy(&lora, &s->adapter.config);
+		mem_free(lora.base);
+		lora.base = mem_strdup(s->base_dir);         /* as it was found: what is saved may lie elsewhere */
+		plan.lora = &lora;
 	} else if (how->lora) {
 		adapter_config_copy(&lora, how->lora);
 		plan.lora = &lora;

@@ -197,13 +197,6 @@ static enum status load_stored(struct model *m, struct source *s, const struct s
 
 /* --- adapters ---------------------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
-
 static bool is_lora(const struct tensor *t)
 {
 	return ends_in(t->name, ".lora_A.weight") || ends_in(t->name, ".lora_B.weight");
@@ -328,10 +321,13 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	if (plan.reward)
 		model_config_as_reward(&c);
 	vocab = c.vocab;
-	grow_vocab(&c, s, how->vocab);
-	if (s->has_adapter && how->apart) {
-		plan.lora = &s->adapter.config;
-		s->apart = true;
+	s->apart = s->has_adapter && how->apart;
+	grow_vocab(&c, s, s->apart ? 0 : how->vocab);
+	if (s->apart) {
+		adapter_config_copy(&lora, &s->adapter.config);
+		mem_free(lora.base);
+		lora.base = mem_strdup(s->base_dir);         /* as it was found: what is saved may lie elsewhere */
+		plan.lora = &lora;
 	} else if (how->lora) {
 		adapter_config_copy(&lora, how->lora);
 		plan.lora = &lora;

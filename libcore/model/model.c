@@ -182,7 +182,7 @@ static void lay_out(struct model *m, const struct part_names *names)
 
 bool model_in_place(const struct model *m, const struct model_how *how)
 {
-	return how->in_place && how->form == MODEL_F32 && !how->lora && !strcmp(m->k->name, "cpu");
+	return how->in_place && how->form == MODEL_F32 && !strcmp(m->k->name, "cpu");
 }
 
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
@@ -251,13 +251,6 @@ struct init_job {
 	uint64_t seed;
 	float **rows;                /* scratch, one row per worker */
 };
-
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
 
 /* Deviation of a matrix. In GPT-2 what is added to the residual stream starts smaller (Radford et al. 2019). */
 static double spread(const struct model *m, const struct tensor *t)

@@ -117,8 +117,8 @@ struct adapter_config;
 struct model_how {
 	enum model_form form;        /* other than MODEL_F32: the model is not trained, but for adapters */
 	const char *base;            /* of an adapter's directory: its base, instead of the one that it names */
-	bool in_place;               /* the model is only used: with MODEL_F32, matrices stay in the form and, where they can, in the pages
-				      * of their files, and give the same numbers to the bit */
+	bool in_place;               /* the model is only used, or its adapters are trained: with MODEL_F32, matrices stay in the form
+				      * and, where they can, in the pages of their files, and give the same numbers to the bit */
 	bool apart;                  /* an adapter is kept apart from its base, which is frozen; else it is merged into it */
 	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
 	uint64_t seed;               /* of those */

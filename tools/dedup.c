@@ -6,6 +6,7 @@
 
 #include "stream/twice.h"
 #include "text/dedup.h"
+#include "text/dedup_cut.h"
 #include "text/dedup_report.h"
 
 #include <math.h>
@@ -30,7 +31,7 @@ static struct opt options[] = {
 	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text: shingles in common, found by MinHash"),
 	OPT_FLAG(0, "paragraph", &opts.paragraph, "cut paragraphs of documents that come more than once in all of them"),
 	OPT_FLAG(0, "line", &opts.line, "the same of lines"),
-	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9, "the same of all spans of N bytes and more (100 is usual)"),
+	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9, "the same of all spans of N bytes and more, or of N tokens where rows are tokens (100 and 50 are usual)"),
 	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt|last",
 		   "what is compared: text is a document's text, or all user and assistant turns; prompt the user turns; last the last of "
 		   "them; auto is text, but prompt where one side is problems"),
@@ -134,18 +135,6 @@ static struct batch *take(struct batch *b, const int64_t *keep, int64_t n)
 	return n == b->rows ? batch_retain(b) : batch_take(b, keep, n);
 }
 
-/* Appends a row, with another text if the verdict has one. */
-static void copy_row(struct builder *to, const struct batch *b, int64_t row, const struct verdict *v)
-{
-	int text = schema_find(b->schema, "text");
-	for (int i = 0; i < b->schema->n_fields; i++) {
-		if (v->text && i == text)
-			column_text(builder_column(to, i), v->text, v->text_bytes);
-		else
-			column_copy(builder_column(to, i), &b->columns[i], row);
-	}
-}
-
 /* A row that goes, and why; where it is to be told, also what it shares with another. */
 static enum status drop(struct batch *b, int64_t row, const struct verdict *v, struct error *err)
 {
@@ -167,9 +156,9 @@ static enum status judge_rows(const struct dedup_method *m, struct batch *b, voi
 		if (v.reason)
 			continue;
 		keep[(*n)++] = i;
-		job.cut += v.text != NULL;
+		job.cut += v.cut > 0;
 		if (cut)
-			copy_row(cut, b, i, &v);
+			dedup_cut_row(cut, b, i, &v);
 	}
 	return OK;
 }
@@ -266,10 +255,25 @@ static bool cuts_text(void)
 	return opts.paragraph || opts.line || opts.substring;
 }
 
+static enum status review_pass(struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	TRY(job.method.begin_review(job.method.self, err));
+	while ((st = twice_next(job.twice, &b, err)) == OK) {
+		st = job.method.review(job.method.self, b, err);
+		batch_release(b);
+		TRY(st);
+	}
+	return st == END ? OK : st;
+}
+
 static enum status second_pass(struct error *err)
 {
 	struct batch *b;
 	enum status st;
+	if (job.method.review)
+		TRY(review_pass(err));
 	TRY(job.method.decide(job.method.self, err));
 	job.number = 0;
 	while ((st = twice_next(job.twice, &b, err)) == OK) {
@@ -407,7 +411,7 @@ static enum status open_rows(struct error *err)
 static enum status open_method(struct error *err)
 {
 	struct dedup_parts parts = {opts.line, (size_t)opts.min_bytes, opts.max_share};
-	struct dedup_substring substring = {opts.substring, opts.max_share};
+	struct dedup_substring substring = {opts.substring, tool_kind(&tool) == KIND_TOKENS, opts.max_share};
 	int plain = opts.against.n ? 0 : tool.files.n;       /* what is left by --against is not what is in the files */
 	if (opts.substring)
 		TRY(dedup_substring_open(&job.method, &job.common, &substring, err));
@@ -433,7 +437,11 @@ static enum status commit_index(struct error *err)
 
 static enum status open_all(struct error *err)
 {
-	TRY(tool_open_inputs(&tool, compare_kinds, cuts_text() || opts.cut ? 1 : compare_kinds_n, err));
+	static const enum kind documents[] = {KIND_DOCUMENTS, KIND_TOKENS};
+	if (cuts_text() || opts.cut)
+		TRY(tool_open_inputs(&tool, documents, opts.substring ? 2 : 1, err));
+	else
+		TRY(tool_open_inputs(&tool, compare_kinds, compare_kinds_n, err));
 	TRY(choose_by(err));
 	if (opts.cut && job.common.by != COMPARE_TEXT)
 		job.common.by = COMPARE_TEXT;

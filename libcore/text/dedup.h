@@ -18,6 +18,7 @@
 #include "text/minhash.h"
 
 struct against_hit;
+struct repeats_span;
 enum keep { KEEP_FIRST, KEEP_LONGEST, KEEP_NONE, KEEP_BEST };
 
 struct verdict {
@@ -27,7 +28,9 @@ struct verdict {
 	double similarity;           /* with that row: Jaccard of shingles, 1 for equal texts; NaN unknown */
 	const char *text;            /* not NULL: the row stays with this text for its own, valid until the next judge */
 	size_t text_bytes;
-	int64_t cut_bytes;           /* that are gone from the text */
+	const struct repeats_span *spans;    /* of tokens: what the row stays without, as valid as text */
+	int64_t n_spans;
+	int64_t cut;                 /* bytes that are gone from the text, or tokens */
 	const struct against_hit *hits;      /* what it shares with test sets, as valid as text; of a row that stays too */
 	int64_t n_hits;
 };
@@ -49,6 +52,9 @@ struct dedup_method {
 	void (*free_facts)(void *facts);
 	/* Both NULL: of one pass. */
 	enum status (*add)(void *self, const struct batch *b, const void *facts, struct error *err);
+	/* Both NULL: of two passes. */
+	enum status (*begin_review)(void *self, struct error *err);
+	enum status (*review)(void *self, const struct batch *b, struct error *err);
 	enum status (*decide)(void *self, struct error *err);
 	/* Of one pass: on any thread, but each batch's facts on one at a time. */
 	enum status (*judge)(void *self, const struct batch *b, void *facts, int64_t row, struct verdict *v, struct error *err);
@@ -102,12 +108,13 @@ struct dedup_parts {
 };
 enum status dedup_parts_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_parts *o, struct error *err);
 
-/* --- spans of bytes that repeat anywhere in the corpus ------------------------------------------------ */
-/* Of documents, as repeats.h defines them; KEEP_FIRST leaves what is first in the corpus, KEEP_NONE cuts all. A cut leaves whole characters. The
- * corpus and its suffix array are in memory. */
+/* --- spans of bytes or tokens that repeat anywhere in the corpus --------------------------------------- */
+/* Of documents or tokens, as repeats.h defines them; KEEP_FIRST leaves what is first in the corpus, KEEP_NONE cuts all. A cut leaves whole
+ * characters. */
 struct dedup_substring {
-	int64_t bytes;               /* of a span, at least; from 1 */
-	double share_max;            /* as of parts */
+	int64_t least;               /* bytes or tokens of a span; from 1 */
+	bool tokens;                 /* rows are tokens, with input_ids; else documents */
+	double share_max;            /* as of parts, of bytes or tokens */
 };
 enum status dedup_substring_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_substring *o, struct error *err);
 

@@ -197,7 +197,7 @@ static enum status judge(void *self, const struct batch *b, void *facts, int64_t
 	if (cut == 0)
 		return OK;
 	*v = dedup_cut_verdict(&x->text, n, x->o.share_max, "repeated_parts");
-	x->bytes_cut += v->reason ? 0 : (uint64_t)v->cut_bytes;
+	x->bytes_cut += v->reason ? 0 : (uint64_t)v->cut;
 	return OK;
 }
 
@@ -233,6 +233,7 @@ enum status dedup_parts_open(struct dedup_method *m, const struct dedup_common *
 	x->folded = mem_array((size_t)pool_threads(common->pool), sizeof(*x->folded));
 	x->keys = sorter_open(KEY_WORDS, common->memory / 2, common->tmp, common->pool);
 	x->repeats = sorter_open(1, common->memory / 2, common->tmp, common->pool);
-	*m = (struct dedup_method){x, read_facts, free_facts, add, decide, judge, NULL, stats, close_parts, true};
+	*m = (struct dedup_method){.self = x, .facts = read_facts, .free_facts = free_facts, .add = add, .decide = decide, .judge = judge,
+				   .stats = stats, .close = close_parts, .cuts = true};
 	return OK;
 }

@@ -318,7 +318,8 @@ enum status dedup_rows_open(struct dedup_method *m, const struct dedup_common *c
 	r->o = *o;
 	enum status st = open_parts(r, err);
 	if (st == OK)
-		*m = (struct dedup_method){r, read_facts, free_facts, add, decide, judge, NULL, stats, close_rows, false};
+		*m = (struct dedup_method){.self = r, .facts = read_facts, .free_facts = free_facts, .add = add, .decide = decide, .judge = judge,
+					   .stats = stats, .close = close_rows};
 	else
 		close_rows(r);
 	return st;

@@ -24,8 +24,10 @@ static enum status symbols_of(const struct substring *x, const struct batch *b, 
 {
 	size_t bytes;
 	if (x->o.tokens) {
-		*symbols = array_int32s(batch_column(b, "input_ids"), row, n);
-		return *symbols || *n == 0 ? OK : error_set(err, ERR_DATA, "row %lld: input_ids: list<int32> without nulls is wanted", (long long)row);
+		const struct array *ids = batch_column(b, "input_ids");
+		*n = 0;
+		*symbols = ids ? array_int32s(ids, row, n) : NULL;
+		return ids && (*symbols || *n == 0) ? OK : error_set(err, ERR_DATA, "tokens have no column 'input_ids: list<int32>', or nulls in it");
 	}
 	*symbols = array_text(batch_column(b, "text"), row, &bytes);
 	*n = (int64_t)bytes;

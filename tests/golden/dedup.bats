@@ -254,13 +254,63 @@ EOF
 	[ "$(quern dedup -q --format jsonl --substring 20 --max-share 0.5 spans.jsonl | ids)" = "1 4 5" ]
 	same_bytes_for_any_j spans.jsonl dedup --substring 5
 	quern dedup -q --format jsonl --substring 20 <spans.jsonl | cmp - got
-	status 1 quern dedup --substring 20 --memory 500 spans.jsonl
-	says '--memory'
+	quern dedup -q --format jsonl --substring 20 --memory 500 spans.jsonl | cmp - got
 	status 2 quern dedup --substring 20 --keep longest spans.jsonl
 	status 2 quern dedup --substring 20 --line spans.jsonl
 	status 2 quern dedup --substring 20 --prefer id spans.jsonl
 	quern dedup -q --format arrow --substring 20 spans.jsonl -o spans.arrows
 	hostile spans.arrows dedup --substring 20
+}
+
+@test "dedup: --substring of tokens cuts input_ids and loss_mask alike" {
+	cat >ids.jsonl <<'EOF'
+{"id":"a","input_ids":[1,2,3,4,5,6,7],"loss_mask":[0,0,1,1,1,1,1],"n":1}
+{"id":"b","input_ids":[9,2,3,4,5,8],"loss_mask":[0,1,1,1,1,0],"n":2}
+{"id":"c","input_ids":[3,4,5,6],"loss_mask":[1,1,1,1],"n":3}
+{"id":"d","input_ids":[],"loss_mask":[],"n":4}
+EOF
+	quern dedup -q --format jsonl --substring 3 --rejects bad --stats s.json ids.jsonl >got
+	diff - got <<'EOF'
+{"id":"a","input_ids":[1,2,3,4,5,6,7],"loss_mask":[0,0,1,1,1,1,1],"n":1}
+{"id":"b","input_ids":[9,8],"loss_mask":[0,0],"n":2}
+{"id":"d","input_ids":[],"loss_mask":[],"n":4}
+EOF
+	grep -q '"id":"c".*nothing_left' bad
+	grep -q '"tokens_cut": 4' s.json
+	[ "$(quern dedup -q --format jsonl --substring 3 --keep none ids.jsonl | head -1)" = '{"id":"a","input_ids":[1,7],"loss_mask":[0,1],"n":1}' ]
+	[ "$(quern dedup -q --format jsonl --substring 4 --max-share 0.5 ids.jsonl | ids)" = "a d" ]
+	quern dedup -q --format jsonl --substring 3 <ids.jsonl | cmp - got
+	same_bytes_for_any_j ids.jsonl dedup --substring 3
+	status 3 quern dedup --line ids.jsonl
+	echo '{"id":"p","prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[3]}' >pair.jsonl
+	status 3 quern dedup --substring 3 pair.jsonl
+	says 'input_ids'
+	quern dedup -q --format arrow --substring 3 ids.jsonl -o ids.arrows
+	hostile ids.arrows dedup --substring 3
+}
+
+@test "dedup: --substring cuts what a table of all windows says, from a pipe too, for any memory and number of threads" {
+	awk 'BEGIN { srand(3); for (d = 0; d < 60; d++) { s = ""; for (i = 0; i < 40; i++) s = s sprintf("%c%c%c", 97 + rand() * 3, 97 + rand() * 3, 97 + rand() * 2)
+		print s } }' >texts
+	awk '{ printf "{\"id\":\"%d\",\"text\":\"%s\"}\n", NR, $0 }' texts >in.jsonl
+	for keep in first none; do
+		awk -v keep=$keep -v least=9 '
+			NR == FNR { for (i = 1; i + least - 1 <= length($0); i++) n[substr($0, i, least)]++; next }
+			{
+				left = ""; till = 0
+				for (i = 1; i <= length($0); i++) {
+					w = substr($0, i, least)
+					if (length(w) == least && (keep == "none" ? n[w] > 1 : seen[w]++)) till = i + least
+					if (i >= till) left = left substr($0, i, 1)
+				}
+				if (left != "") printf "{\"id\":\"%d\",\"text\":\"%s\"}\n", FNR, left
+			}' texts texts >want
+		! cmp -s want in.jsonl || return 1
+		quern dedup -q --format jsonl --substring 9 --keep $keep in.jsonl | cmp - want
+		quern dedup -q --format jsonl --substring 9 --keep $keep --memory 1k --tmp . <in.jsonl | cmp - want
+		[ "$(ls -A | grep -c '^quern\.')" -eq 0 ]
+		same_bytes_for_any_j in.jsonl dedup --substring 9 --keep $keep
+	done
 }
 
 @test "dedup: --overlap finds runs of words, tells both places, and cuts them" {

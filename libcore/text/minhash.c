@@ -1,5 +1,5 @@
 /* minhash.c - permutations and the signature kernels; see minhash.h. */
-#include "text/minhash.h"
+#include "text/minhash_words.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -100,6 +100,8 @@ __attribute__((target("avx2"))) static void sign_avx2(const uint64_t *a, const u
 	sign_eight(a + 8, b + 8, h, n, sig + 8);
 }
 
+/* x is (x & M) + (x >> 61) modulo M, and that less M is (x >> 61) - (M & ~x): below zero but where M has to be taken off, and in the order of what
+ * is wanted as long as it is. That it is not (one of 2^58) is seen in the least, and left to the plain kernel. */
 __attribute__((target("avx512f,avx512dq"))) static void sign_avx512(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n,
 								     uint64_t *sig)
 {
@@ -109,13 +111,16 @@ __attribute__((target("avx512f,avx512dq"))) static void sign_avx512(const uint64
 	for (size_t i = 0; i < n; i++) {
 		__m512i hi = _mm512_set1_epi64((long long)h[i]);
 		__m512i x = _mm512_add_epi64(_mm512_mullo_epi64(a0, hi), b0), y = _mm512_add_epi64(_mm512_mullo_epi64(a1, hi), b1);
-		x = _mm512_add_epi64(_mm512_and_si512(x, m), _mm512_srli_epi64(x, 61));
-		y = _mm512_add_epi64(_mm512_and_si512(y, m), _mm512_srli_epi64(y, 61));
-		least0 = _mm512_min_epu64(least0, _mm512_min_epu64(x, _mm512_sub_epi64(x, m)));
-		least1 = _mm512_min_epu64(least1, _mm512_min_epu64(y, _mm512_sub_epi64(y, m)));
+		least0 = _mm512_min_epu64(least0, _mm512_sub_epi64(_mm512_srli_epi64(x, 61), _mm512_andnot_si512(x, m)));
+		least1 = _mm512_min_epu64(least1, _mm512_sub_epi64(_mm512_srli_epi64(y, 61), _mm512_andnot_si512(y, m)));
 	}
-	_mm512_storeu_si512(sig, least0);
-	_mm512_storeu_si512(sig + 8, least1);
+	const __m512i off = _mm512_set1_epi64(8);
+	if (n == 0 || _mm512_cmplt_epu64_mask(least0, off) || _mm512_cmplt_epu64_mask(least1, off)) {
+		sign_plain(a, b, h, n, sig);
+		return;
+	}
+	_mm512_storeu_si512(sig, _mm512_add_epi64(least0, m));
+	_mm512_storeu_si512(sig + 8, _mm512_add_epi64(least1, m));
 }
 #endif
 #pragma GCC pop_options
@@ -136,6 +141,7 @@ bool minhash_force_kernel(const char *name)
 		if (!all[i].there || (name && strcmp(name, all[i].name) != 0))
 			continue;
 		kernel = all[i].fn;
+		minhash_words_in_blocks(kernel != sign_plain);
 		kernel_name = all[i].name;
 		return true;
 	}

@@ -7,6 +7,7 @@
 #include "base/sorter.h"
 #include "base/spool.h"
 #include "text/clusters.h"
+#include "text/jaccard.h"
 #include "text/rowkeys.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ struct rows {
 	struct clusters *clusters;
 	struct spool *ids, *sets;    /* by row; NULL where not needed */
 	uint32_t judged;             /* rows of the second pass so far */
+	uint64_t pairs;              /* that were verified */
 };
 
 /* --- facts ----------------------------------------------------------------------------------- */
@@ -152,26 +154,54 @@ static enum status add(void *self, const struct batch *b, const void *facts, str
 
 /* --- similarity ------------------------------------------------------------------------------ */
 
-/* Jaccard similarity of two rows' sets of shingles; 0 where one has none. */
-static double similarity(const struct rows *r, uint32_t one, uint32_t other)
+/* A row's set of shingles. */
+static const uint64_t *set_of(const struct rows *r, uint32_t row, size_t *n)
 {
-	size_t na, nb, i = 0, k = 0, both = 0;
-	const uint64_t *a = spool_get(r->sets, one, &na), *b = spool_get(r->sets, other, &nb);
-	na /= sizeof(*a);
-	nb /= sizeof(*b);
-	while (i < na && k < nb) {
-		uint64_t x = a[i], y = b[k];
-		both += x == y;
-		i += x <= y;
-		k += y <= x;
-	}
-	return na && nb ? (double)both / (double)(na + nb - both) : 0;
+	const uint64_t *set = spool_get(r->sets, row, n);
+	*n /= sizeof(*set);
+	return set;
 }
 
-static bool similar(void *arg, uint32_t a, uint32_t b)
+static double similarity(const struct rows *r, uint32_t one, uint32_t other)
 {
-	const struct rows *r = arg;
-	return similarity(r, a, b) >= r->o.recipe.threshold;
+	size_t na, nb;
+	const uint64_t *a = set_of(r, one, &na), *b = set_of(r, other, &nb);
+	return jaccard(a, na, b, nb);
+}
+
+/* Rows that share a band. */
+struct candidates {
+	struct rows *r;
+	const uint32_t *rows;
+};
+
+static const uint64_t *candidate_set(void *arg, uint32_t i, size_t *n)
+{
+	const struct candidates *c = arg;
+	return set_of(c->r, c->rows[i], n);
+}
+
+static bool candidates_linked(void *arg, uint32_t i, uint32_t k)
+{
+	const struct candidates *c = arg;
+	return clusters_together(c->r->clusters, c->rows[i], c->rows[k]);
+}
+
+static void link_candidates(void *arg, uint32_t i, uint32_t k)
+{
+	const struct candidates *c = arg;
+	clusters_join(c->r->clusters, c->rows[i], c->rows[k], false);
+}
+
+static enum status verify(void *arg, const uint32_t *rows, uint32_t n, struct error *err)
+{
+	struct rows *r = arg;
+	struct candidates c = {r, rows};
+	const struct jaccard_sets s = {
+		.least = r->o.recipe.threshold, .memory = r->common.memory / 4, .tmp = r->common.tmp, .pool = r->common.pool,
+		.set = candidate_set, .linked = candidates_linked, .link = link_candidates, .arg = &c,
+	};
+	return jaccard_link(&s, n, &r->pairs, err);
 }
 
 static enum status meet(void *arg, const uint64_t record[2], uint64_t *earlier, struct error *err)
@@ -231,7 +261,7 @@ static void stats(const void *self, void (*tell)(void *arg, const char *key, int
 	if (s.runs)
 		tell(arg, "runs", s.runs);
 	if (r->o.verify)
-		tell(arg, "pairs_judged", (int64_t)s.pairs);
+		tell(arg, "pairs_judged", (int64_t)r->pairs);
 }
 
 /* --- the index ------------------------------------------------------------------------------- */
@@ -294,7 +324,7 @@ static enum status open_parts(struct rows *r, struct error *err)
 	};
 	struct clusters_options o = {
 		.memory = r->common.memory, .tmp = r->common.tmp, .pool = r->common.pool, .keep = keeps[r->common.keep],
-		.judge = r->o.verify ? similar : NULL, .meet = r->o.index ? meet : NULL, .arg = r,
+		.judge = r->o.verify ? verify : NULL, .meet = r->o.index ? meet : NULL, .arg = r,
 	};
 	if (r->common.keep == KEEP_BEST)
 		TRY(parse_preference(r, err));

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define COUNTS_MAX (1u << 22)
+#define RECORD 3                     /* words: a member, the next rarer one of its set, the set */
 #define FAILED (1u << 14)            /* places for pairs that are known not to be similar */
 
 struct join {
@@ -100,7 +101,7 @@ static void count_members(struct join *j, const uint32_t *sets, uint32_t n)
 	}
 }
 
-/* The rarer members of a set, each with its number. */
+/* The rarer members of a set. */
 static enum status put_rarer(struct join *j, uint32_t i, struct sorter *to, struct error *err)
 {
 	size_t n;
@@ -116,56 +117,30 @@ static enum status put_rarer(struct join *j, uint32_t i, struct sorter *to, stru
 	sorter_sort(j->ranked, n, 2);
 	size_t rarer = n ? n - (size_t)ceil(j->s->least * (double)n - 1e-9) + 1 : 0;
 	for (size_t k = 0; k < rarer && k < n; k++) {
-		const uint64_t record[2] = {j->ranked[2 * k + 1], i};
+		const uint64_t record[RECORD] = {j->ranked[2 * k + 1], k + 1 < n ? j->ranked[2 * k + 3] : 0, i};
 		TRY(sorter_add(to, record, err));
 	}
 	return OK;
 }
 
-struct group {                       /* sets with a rarer member in common, as they come */
+struct group {                       /* sets with a rarer member in common, as they come: the last of them */
 	uint64_t member;
-	uint32_t held[JACCARD_ALL], n, last;
-	bool apart;                  /* none of those held is linked with another */
+	uint32_t sets[JACCARD_NEAR], n;
 };
-
-/* A place among those held whose set is linked with one before it; -1: there is none. */
-static int spare_place(const struct jaccard_sets *s, struct group *g)
-{
-	for (int k = 1; k < JACCARD_ALL && !g->apart; k++)
-		for (int i = 0; i < k; i++)
-			if (s->linked(s->arg, g->held[i], g->held[k]))
-				return k;
-	g->apart = true;
-	return -1;
-}
-
-static void meet(struct join *j, struct group *g, uint32_t set)
-{
-	const struct jaccard_sets *s = j->s;
-	bool linked = false;
-	for (uint32_t i = 0; i < g->n; i++) {
-		compare(s, j->failed, g->held[i], set, j->judged);
-		linked |= s->linked(s->arg, g->held[i], set);
-	}
-	compare(s, j->failed, g->last, set, j->judged);
-	int place = g->n < JACCARD_ALL ? (int)g->n++ : linked ? -1 : spare_place(s, g);
-	if (place >= 0)
-		g->held[place] = set;
-	g->last = set;
-}
 
 static enum status compare_rarer(struct join *j, struct sorter *rarer, struct error *err)
 {
 	struct group g = {.n = 0};
-	uint64_t record[2];
+	uint64_t record[RECORD];
 	enum status st;
 	TRY(sorter_finish(rarer, err));
 	while ((st = sorter_next(rarer, record, err)) == OK) {
-		uint32_t set = (uint32_t)record[1];
-		if (g.n && record[0] == g.member)
-			meet(j, &g, set);
-		else
-			g = (struct group){.member = record[0], .held = {set}, .n = 1, .last = set};
+		uint32_t set = (uint32_t)record[2];
+		if (g.n == 0 || record[0] != g.member)
+			g = (struct group){.member = record[0]};
+		for (uint32_t i = 0; i < g.n && i < JACCARD_NEAR; i++)
+			compare(j->s, j->failed, g.sets[i], set, j->judged);
+		g.sets[g.n++ % JACCARD_NEAR] = set;
 	}
 	return st == END ? OK : st;
 }
@@ -173,7 +148,7 @@ static enum status compare_rarer(struct join *j, struct sorter *rarer, struct er
 static enum status link_many(const struct jaccard_sets *s, const uint32_t *sets, uint32_t n, uint64_t *judged, struct error *err)
 {
 	struct join j = {.s = s, .judged = judged, .failed = mem_array(FAILED, sizeof(uint64_t))};
-	struct sorter *rarer = sorter_open(2, s->memory, s->tmp, s->pool);
+	struct sorter *rarer = sorter_open(RECORD, s->memory, s->tmp, s->pool);
 	enum status st = OK;
 	count_members(&j, sets, n);
 	for (uint32_t i = 0; i < n && st == OK; i++)
@@ -191,12 +166,12 @@ enum status jaccard_link(const struct jaccard_sets *s, uint32_t n, uint64_t *jud
 {
 	uint32_t *sets = NULL;
 	enum status st = OK;
-	if (n <= JACCARD_ALL) {
+	if (n <= JACCARD_NEAR) {
 		compare_all(s, NULL, n, NULL, judged);
 		return OK;
 	}
 	n = link_equal(s, n, &sets);
-	if (n <= JACCARD_ALL)
+	if (n <= JACCARD_NEAR)
 		compare_all(s, sets, n, NULL, judged);
 	else
 		st = link_many(s, sets, n, judged, err);

@@ -150,6 +150,17 @@ uint64_t clusters_rank(const struct clusters *c, uint32_t row)
 	return c->rank ? c->rank[row] : 0;
 }
 
+void clusters_seen(struct clusters *c, uint32_t row, uint64_t earlier)
+{
+	if (earlier < c->earlier[row])
+		c->earlier[row] = earlier;
+}
+
+bool clusters_is_seen(const struct clusters *c, uint32_t row)
+{
+	return c->earlier[row] != CLUSTERS_NEW;
+}
+
 bool clusters_together(struct clusters *c, uint32_t a, uint32_t b)
 {
 	return find(c, a) == find(c, b);
@@ -198,7 +209,7 @@ static void share_earlier(struct clusters *c)
 /* After its last row. */
 static enum status end_bucket(struct clusters *c, struct bucket *b, struct error *err)
 {
-	return c->o.judge && b->n_rows > 1 ? c->o.judge(c->o.arg, b->rows, b->n_rows, err) : OK;
+	return c->o.judge && b->n_rows > (c->o.meet ? 0 : 1) ? c->o.judge(c->o.arg, b->rows, b->n_rows, err) : OK;
 }
 
 /* The next record in order: of the bucket, or the first of another. */
@@ -208,18 +219,18 @@ static enum status take(struct clusters *c, struct bucket *b, const uint64_t rec
 	if (b->n == 0 || record[0] != b->key || more != b->more) {
 		TRY(end_bucket(c, b, err));
 		*b = (struct bucket){.key = record[0], .more = more, .first = row, .earlier = CLUSTERS_NEW, .rows = b->rows, .cap = b->cap};
-		if (c->o.meet)
-			TRY(c->o.meet(c->o.arg, record, &b->earlier, err));
 	} else {
 		meet(c, b, row);
 	}
+	if (c->o.meet)
+		TRY(c->o.meet(c->o.arg, record, b->n == 0, &b->earlier, err));
 	b->n++;
 	if (c->o.judge && !(more & 1)) {
 		MEM_PUSH_ROOM(b->rows, b->n_rows, b->cap);
 		b->rows[b->n_rows++] = row;
 	}
-	if (b->earlier < CLUSTERS_NEW && b->earlier < c->earlier[row])
-		c->earlier[row] = b->earlier;
+	if (b->earlier < CLUSTERS_NEW)
+		clusters_seen(c, row, b->earlier);
 	return OK;
 }
 

@@ -22,9 +22,10 @@ struct clusters_options {
 	enum clusters_keep keep;     /* the first row; the row of the least rank, the first of those; none where there are several */
 	/* Told the n rows, two or more, that share a key of no equal text, in order: calls clusters_join for those that go together. NULL: all do. */
 	enum status (*judge)(void *arg, const uint32_t *rows, uint32_t n, struct error *err);
-	/* Told each key in rising order, as a record of two words with the first row that has it in the low half of the second; says
-	 * which row of an earlier run has it too, or CLUSTERS_NEW. Such a row's whole cluster is dropped. NULL: there is none. */
-	enum status (*meet)(void *arg, const uint64_t record[2], uint64_t *earlier, struct error *err);
+	/* Told each key in rising order, as a record of two words with a row that has it in the low half of the second, and the same for other rows
+	 * that have it; at the first says which row of an earlier run has it too, or CLUSTERS_NEW. Such a row's whole cluster is
+	 * dropped. With a judge that is told each row of such a key, also one that is alone. NULL: there are no earlier runs. */
+	enum status (*meet)(void *arg, const uint64_t record[2], bool first, uint64_t *earlier, struct error *err);
 	void *arg;
 };
 
@@ -39,6 +40,9 @@ enum status clusters_row(struct clusters *c, uint64_t rank, struct error *err);
 enum status clusters_key(struct clusters *c, const uint64_t key[2], bool equal, struct error *err);
 /* After the last row: joins two, as a pair that shares a key; equal as there. */
 void clusters_join(struct clusters *c, uint32_t a, uint32_t b, bool equal);
+/* The same of a row and one of an earlier run. */
+void clusters_seen(struct clusters *c, uint32_t row, uint64_t earlier);
+bool clusters_is_seen(const struct clusters *c, uint32_t row);
 /* Whether two rows are in one cluster so far. */
 bool clusters_together(struct clusters *c, uint32_t a, uint32_t b);
 /* After the last row: tells each key in order, as meet above but for every row that has it, and ends the use of c but for its rows. */

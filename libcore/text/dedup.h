@@ -78,9 +78,6 @@ enum status dedup_against_open(struct dedup_method *m, const struct dedup_common
 /* Reads a test set on the pool, before the first row; entry is filled for the provenance. */
 enum status dedup_against_load(struct dedup_method *m, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err);
 
-/* --- rows as the stages before have decided: one pass ---------------------------------------------- */
-enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, bool exact_only, struct error *err);
-
 /* --- whole rows: equal texts, MinHash, or both ---------------------------------------------------- */
 struct dedup_rows {
 	bool exact, minhash;
@@ -88,15 +85,20 @@ struct dedup_rows {
 	bool verify;                 /* a candidate pair of MinHash counts if its true Jaccard is at least recipe.threshold */
 	const char *prefer;          /* KEEP_BEST: a value or condition over the columns of schema, "-" before it for the least */
 	const struct schema *schema;
-	struct dedup_index *index;   /* rows of earlier runs, which stay; today's are added by dedup_rows_commit. NULL: none. Not with verify */
+	const char *index;           /* directory of the keys of earlier runs, whose rows stay: dedup_index.h. NULL: none */
+	bool signs;                  /* dedup_rows_sign will be called */
 };
-/* What is compared and how, in words, as an index has to know it: in the place of what out holds. */
-void dedup_rows_identity(const struct dedup_common *common, const struct dedup_rows *o, struct buf *out);
-/* In the place of decide: writes keys and ranks of the rows for the stages of dedup_stage.h. */
-enum status dedup_rows_sign(struct dedup_method *m, const struct dedup_stage *stage, struct error *err);
-/* Adds the rows to the index, after they have been judged. */
-enum status dedup_rows_commit(struct dedup_method *m, struct error *err);
 enum status dedup_rows_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_rows *o, struct error *err);
+/* Adds the rows to the index, after they have been judged, puts all runs together if compact is set, and tells what it holds then. */
+enum status dedup_rows_commit(struct dedup_method *m, bool compact, void (*tell)(void *arg, const char *key, int64_t n), void *arg,
+			      struct error *err);
+/* What a stage has to know besides its directory and part. */
+void dedup_rows_stage(struct dedup_stage *s, const struct dedup_common *common, const struct dedup_rows *o);
+/* In the place of decide: writes what the stages of dedup_stage.h need of the rows. */
+enum status dedup_rows_sign(struct dedup_method *m, const struct dedup_stage *stage, struct error *err);
+
+/* --- rows as the stages before have decided: one pass ---------------------------------------------- */
+enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, const struct dedup_rows *o, struct error *err);
 
 /* --- paragraphs or lines that come more than once in the corpus ------------------------------------ */
 /* Of documents. A line ends with a line feed, a paragraph with a line feed and blank lines; what only is white space is never

@@ -345,12 +345,16 @@ EOF
 	status 2 quern dedup --overlap 6 --within --against test.jsonl corpus.jsonl
 }
 
-@test "dedup: what a pair shares is verified, and a band alone is not enough" {
+alike() {
 	cat >alike.jsonl <<'EOF'
 {"id":"1","text":"one two three four five six seven eight nine ten eleven twelve"}
 {"id":"2","text":"one two three four five six seven eight nine ten and then thirteen"}
 {"id":"3","text":"One two three four five six seven eight nine ten eleven, twelve!"}
 EOF
+}
+
+@test "dedup: what a pair shares is verified, and a band alone is not enough" {
+	alike
 	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 alike.jsonl | ids)" = "1" ]
 	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --threshold 0.6 --verify alike.jsonl | ids)" = "1 2" ]
 	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --threshold 0.5 --verify alike.jsonl | ids)" = "1" ]
@@ -444,7 +448,7 @@ days() {
 		rm hurt/$f
 		[ $f = manifest ] || status 3 quern dedup --index hurt day.ac
 	done
-	status 2 quern dedup --index index --verify --minhash day.ac
+	status 2 quern dedup --index index --verify --exact --minhash day.ac
 	status 2 quern dedup --index index --line day.ac
 	status 2 quern dedup --compact day.ac
 }
@@ -453,12 +457,19 @@ days() {
 	many >many.jsonl
 	split -l 1700 many.jsonl shard.          # 1700, 1700, 1700, 900
 	local make="make -s -f $HERE/../../pipelines/dedup/Makefile -j4"
-	for o in "" "--exact --ignore case --keep none" "--minhash --keep longest" "--minhash --prefer 'len(text)'"; do
+	for o in "" "--exact --ignore case --keep none" "--minhash --keep longest" "--minhash --verify --threshold 0.6" "--minhash --prefer 'len(text)'"; do
 		rm -rf work out
 		$make SHARDS="$(echo shard.*)" WORK=work OUT=out FLAGS="$o"
 		eval quern dedup -q --format jsonl "$o" many.jsonl >want
 		quern mix -q --format jsonl out/1.arrows out/2.arrows out/3.arrows out/4.arrows | cmp - want
 	done
+	# who repeats whom, in four files
+	for k in 1 2 3 4; do
+		set -- shard.*
+		quern dedup -q --minhash --prefer 'len(text)' --stage filter --part $k/4 --work work --format jsonl --clusters c.$k ${!k} >/dev/null
+	done
+	quern dedup -q --minhash --prefer 'len(text)' --format jsonl --clusters c many.jsonl >/dev/null
+	cat c.1 c.2 c.3 c.4 | cmp - <(sed 's/,"similarity":[0-9.]*//' c)
 	# a stage may be done again, and says what is wrong with its files
 	cp out/2.arrows before
 	quern dedup -q --minhash --prefer 'len(text)' --stage filter --part 2/4 --work work shard.ab -o out/2.arrows
@@ -480,7 +491,7 @@ days() {
 	status 1 quern dedup --minhash --prefer 'len(text)' --work work --stage group --part 1/4
 	status 2 quern dedup --stage sign --part 5/4 --work work shard.aa
 	status 2 quern dedup --stage sign --work work shard.aa
-	status 2 quern dedup --stage sign --part 1/4 --work work --verify --minhash shard.aa
+	status 2 quern dedup --stage sign --part 1/4 --work work --line shard.aa
 	status 2 quern dedup --part 1/4 shard.aa
 }
 
@@ -509,6 +520,102 @@ EOF
 	PATH=$T/bin:$PATH FLAGS="-q --keep longest" "$HERE/../../pipelines/dedup/slurm" out work shard.*
 	quern dedup -q --format jsonl --keep longest many.jsonl >want
 	quern mix -q --format jsonl out/1.arrows out/2.arrows out/3.arrows out/4.arrows | cmp - want
+}
+
+@test "dedup: --verify with --index: earlier rows count if they are similar, and all of them are compared" {
+	alike
+	for n in 1 2 3; do sed -n ${n}p alike.jsonl >alike.$n; done
+	local o="--minhash --bands 100 --rows 1 --threshold 0.6 --verify --index index"
+	quern dedup -q --format jsonl $o alike.2 alike.1 | cmp - <(cat alike.2 alike.1)
+	[ -z "$(quern dedup -q --format jsonl $o --clusters c alike.3)" ]      # 1 is not the first of its bands
+	[ "$(cat c)" = '{"id":"3","duplicate_of":"1","reason":"seen_before","similarity":1.0}' ]
+	status 2 quern dedup --minhash --bands 100 --rows 1 --threshold 0.6 --index index alike.3
+	status 2 quern dedup --minhash --bands 100 --rows 1 --threshold 0.7 --verify --index index alike.3
+	cp -r index hurt
+	printf 'xxxxxxxxx' | dd of=hurt/sets-1 bs=1 seek=0 conv=notrunc status=none
+	status 3 quern dedup ${o/index index/index hurt} alike.3
+	says 'the index is damaged'
+	quern dedup -q $o --compact alike.3 >/dev/null
+	[ "$(ls index | wc -l)" -eq 5 ]
+	many | tee many.jsonl | split -l 1500 - day.
+	rm -rf index
+	days index --minhash --verify --threshold 0.6 >got
+	quern dedup -q --format jsonl --minhash --verify --threshold 0.6 many.jsonl >whole
+	[ "$(comm -23 <(sort whole) <(sort got) | wc -l)" -eq 0 ]
+	[ "$(wc -l <got)" -lt $(($(wc -l <whole) + 100)) ]
+	[ "$(days index --minhash --verify --threshold 0.6 | wc -l)" -eq 0 ]
+	rm -rf index
+	days index --minhash --verify --threshold 0.6 --compact --memory 300k | cmp - got
+}
+
+@test "dedup: --index: killed at any moment it is as before or whole, and then the output is, too" {
+	many | split -l 1500 - day.
+	quern dedup -q --index before day.aa >/dev/null
+	quern dedup -q --format jsonl --index index.whole <(cat day.aa) >/dev/null
+	quern dedup -q --format jsonl --index index.whole day.ab >want
+	for delay in 0.001 0.005 0.01 0.015 0.02 0.025 0.03 0.035 0.04 0.05 0.06 0.08; do
+		rm -rf index out
+		cp -r before index
+		"$BIN/dedup" -q -j1 --compact --format jsonl --index index -o out day.ab 3>&- &
+		local pid=$!
+		sleep $delay
+		kill -9 $pid 2>/dev/null || true
+		wait $pid 2>/dev/null || true
+		# what is not in the output is not in the index
+		if ! cmp -s index/manifest before/manifest; then cmp out want; fi
+		[ ! -e out ] || cmp out want
+		quern dedup -q --format jsonl --index index day.ab >again
+		cmp -s again want || [ ! -s again ]
+		[ -s again ] || cmp out want
+		[ -z "$(quern dedup -q --format jsonl --index index day.aa day.ab)" ]
+	done
+}
+
+@test "dedup: stages that are killed are done again, and the rows are the same" {
+	many >many.jsonl
+	split -n l/4 many.jsonl shard.
+	local o="--minhash --verify --threshold 0.6 --keep longest --work work"
+	quern dedup -q --format jsonl ${o% --work work} many.jsonl >want
+	stage() {            # stage NAME K OPERAND...: killed a few times, then done
+		local name=$1 k=$2 delay pid
+		shift 2
+		for delay in 0.002 0.01 0.03; do
+			"$BIN/dedup" -q -j1 $o --stage $name --part $k/4 "$@" >/dev/null 3>&- &
+			pid=$!
+			sleep $delay
+			kill -9 $pid 2>/dev/null || true
+			wait $pid 2>/dev/null || true
+		done
+		quern dedup -q $o --stage $name --part $k/4 "$@"
+	}
+	mkdir work
+	set -- shard.*
+	for k in 1 2 3 4; do stage sign $k ${!k}; done
+	for k in 1 2 3 4; do stage group $k; done
+	stage cluster 1
+	for k in 1 2 3 4; do stage filter $k ${!k} -o out.$k; done
+	quern mix -q --format jsonl out.1 out.2 out.3 out.4 | cmp - want
+	# killed ones leave no more than unfinished files of other names
+	[ "$(ls work | grep -c -v '\.')" -eq 21 ]
+}
+
+@test "dedup: texts made to be slow with take no time to speak of" {
+	local make=$HERE/../bench/adversarial k o n
+	for k in same:40000 empty:40000 word:40000 chain:10000 template:10000 period:5000; do
+		"$make" -v kind=${k%:*} -v n=${k#*:} >slow.jsonl
+		for o in "--exact" "--exact --minhash" "--minhash --verify" "--line" "--paragraph" "--substring 100" "--overlap 13 --against slow.jsonl" "--index index.${k%:*}"; do
+			timeout 10 "$BIN/dedup" -q --format jsonl $o slow.jsonl >"$k.$(echo $o | tr -d ' ')"
+		done
+		n=$(wc -l <"$k.--minhash--verify")
+		case $k in
+		same* | word* | period*) [ "$n" -eq 1 ] ;;
+		empty*) [ "$n" -eq 40000 ] ;;
+		chain*) [ "$n" -lt 20 ] ;;
+		template*) [ "$n" -eq 10000 ] ;;
+		esac
+	done
+	[ "$(wc -l <"empty:40000.--exact")" -eq 1 ]
+	[ "$(wc -l <"same:40000.--line")" -eq 1 ]
 }
 
 @test "dedup: planted pairs are found as often as 1-(1-s^rows)^bands says, and none below the threshold when verified" {

@@ -33,7 +33,7 @@ struct clusters *clusters_open(const struct clusters_options *o)
 {
 	struct clusters *c = mem_zalloc(sizeof(*c));
 	c->o = *o;
-	c->keys = sorter_open(WORDS, o->memory / 2, o->tmp, o->pool);
+	c->keys = sorter_open(WORDS, o->memory / 4, o->tmp, o->pool);
 	return c;
 }
 
@@ -61,7 +61,7 @@ enum status clusters_row(struct clusters *c, uint64_t rank, struct error *err)
 	if (c->rows == CLUSTERS_ROWS_MAX)
 		return error_set(err, ERR_UNSUPPORTED, "more than %u rows to compare", CLUSTERS_ROWS_MAX);
 	if (c->rows == c->cap) {
-		size_t most = c->o.memory / 2 / row_bytes(c), cap = c->cap ? (size_t)c->cap + c->cap / 2 : ROWS_MIN;
+		size_t most = c->o.memory / 4 * 3 / row_bytes(c), cap = c->cap ? (size_t)c->cap + c->cap / 2 : ROWS_MIN;
 		most = most < ROWS_MIN ? ROWS_MIN : most < CLUSTERS_ROWS_MAX ? most : CLUSTERS_ROWS_MAX;
 		if (c->rows == most)
 			return error_set(err, ERR_MEMORY, "--memory: %zu bytes do for %zu rows, and there are more", c->o.memory, most);

@@ -10,6 +10,7 @@
 #include "text/clusters.h"
 #include "text/jaccard.h"
 #include "text/rowkeys.h"
+#include "text/singles.h"
 
 #include <math.h>
 
@@ -21,6 +22,7 @@ struct rows {
 	struct expr *prefer;
 	bool prefer_is_test, prefer_least;
 	struct clusters *clusters;
+	struct singles *singles;     /* in its place where rows have one key each */
 	struct dedup_index *index;   /* NULL: none */
 	struct dedup_index_rows earlier;     /* of it, with the key at hand */
 	struct spool *ids, *sets;    /* by row; NULL where not needed */
@@ -143,6 +145,10 @@ static enum status add(void *self, const struct batch *b, const void *facts, str
 	for (int64_t i = 0; i < b->rows; i++) {
 		uint64_t rank = 0;
 		TRY(row_rank(r, b, f, i, &rank, err));
+		if (r->singles) {
+			TRY(singles_row(r->singles, f->keys + 2 * i, rank, err));
+			continue;
+		}
 		TRY(clusters_row(r->clusters, rank, err));
 		for (int k = 0; k < r->n_keys; k++) {
 			const uint64_t *key = f->keys + 2 * (i * r->n_keys + k);
@@ -246,45 +252,61 @@ static enum status decide(void *self, struct error *err)
 		TRY(spool_finish(r->ids, err));
 	if (r->sets)
 		TRY(spool_finish(r->sets, err));
-	TRY(clusters_decide(r->clusters, err));
+	TRY(r->singles ? singles_decide(r->singles, err) : clusters_decide(r->clusters, err));
 	return r->index ? dedup_index_finish(r->index, err) : OK;
 }
 
 /* --- second pass ----------------------------------------------------------------------------- */
 
+/* Whether the next row goes, in favour of which, and whether because of the same text. */
+static enum status next_verdict(struct rows *r, struct singles_verdict *v, bool *exact, struct error *err)
+{
+	uint32_t row = r->judged++;
+	*exact = true;
+	if (r->singles)
+		return singles_next(r->singles, v, err);
+	*v = (struct singles_verdict){clusters_drops(r->clusters, row), clusters_kept(r->clusters, row), clusters_earlier(r->clusters, row)};
+	*exact = !r->o.minhash || clusters_repeats(r->clusters, row);
+	return OK;
+}
+
 static enum status judge(void *self, const struct batch *b, void *facts, int64_t row, struct verdict *v, struct error *err)
 {
 	struct rows *r = self;
-	uint32_t number = r->judged++;
+	uint32_t number = r->judged;
+	struct singles_verdict said;
+	bool exact;
 	(void)b;
 	(void)facts;
 	(void)row;
-	(void)err;
 	*v = (struct verdict){.similarity = NAN};
-	if (!clusters_drops(r->clusters, number))
+	TRY(next_verdict(r, &said, &exact, err));
+	if (!said.drops)
 		return OK;
-	uint64_t earlier = clusters_earlier(r->clusters, number);
-	if (earlier != CLUSTERS_NEW) {
+	if (said.earlier != CLUSTERS_NEW) {
 		v->reason = "seen_before";
-		v->original = dedup_index_id(r->index, earlier, &v->original_bytes);
-		v->similarity = r->o.verify ? similarity_to_earlier(r, number, earlier) : NAN;
+		v->original = dedup_index_id(r->index, said.earlier, &v->original_bytes);
+		v->similarity = r->o.verify ? similarity_to_earlier(r, number, said.earlier) : NAN;
 		return OK;
 	}
-	uint32_t kept = clusters_kept(r->clusters, number);
-	bool exact = !r->o.minhash || clusters_repeats(r->clusters, number);
 	v->reason = exact ? "exact_duplicate" : "near_duplicate";
-	v->similarity = !r->o.minhash ? 1 : r->sets ? similarity(r, number, kept) : NAN;
+	v->similarity = !r->o.minhash ? 1 : r->sets ? similarity(r, number, said.kept) : NAN;
 	if (exact && r->o.minhash && v->similarity == 0)
 		v->similarity = NAN;         /* too short for shingles */
 	if (r->ids)
-		v->original = spool_get(r->ids, kept, &v->original_bytes);
+		v->original = spool_get(r->ids, said.kept, &v->original_bytes);
 	return OK;
+}
+
+static struct clusters_stats stats_of(const struct rows *r)
+{
+	return r->singles ? singles_stats(r->singles) : clusters_stats(r->clusters);
 }
 
 static void stats(const void *self, void (*tell)(void *arg, const char *key, int64_t n), void *arg)
 {
 	const struct rows *r = self;
-	struct clusters_stats s = clusters_stats(r->clusters);
+	struct clusters_stats s = stats_of(r);
 	tell(arg, "clusters", s.clusters);
 	tell(arg, "index_bytes", (int64_t)s.bytes);
 	if (s.runs)
@@ -316,7 +338,7 @@ enum status dedup_rows_commit(struct dedup_method *m, bool compact, void (*tell)
 			      struct error *err)
 {
 	struct rows *r = m->self;
-	TRY(dedup_index_commit(r->index, r->ids, r->sets, clusters_stats(r->clusters).rows, err));
+	TRY(dedup_index_commit(r->index, r->ids, r->sets, stats_of(r).rows, err));
 	if (compact)
 		TRY(dedup_index_compact(r->index, err));
 	tell(arg, "index_rows", (int64_t)dedup_index_rows(r->index));
@@ -362,6 +384,7 @@ static void close_rows(void *self)
 	rowkeys_close(r->keys);
 	expr_free(r->prefer);
 	clusters_close(r->clusters);
+	singles_close(r->singles);
 	dedup_index_close(r->index);
 	mem_free(r->earlier.rows);
 	spool_close(r->ids);
@@ -409,7 +432,10 @@ static enum status open_parts(struct rows *r, struct error *err)
 	if (r->o.index)
 		TRY(open_index(r, err));
 	r->n_keys = rowkeys_count(r->keys);
-	r->clusters = clusters_open(&o);
+	if (r->n_keys == 1 && r->o.exact && !r->o.signs)
+		r->singles = singles_open(&o);
+	else
+		r->clusters = clusters_open(&o);
 	return OK;
 }
 

@@ -599,6 +599,19 @@ EOF
 	[ "$(ls work | grep -c -v '\.')" -eq 21 ]
 }
 
+@test "dedup: at a tenth of the memory that is needed the same rows stay" {
+	awk 'BEGIN { for (i = 0; i < 60000; i++) printf "{\"id\":\"%d\",\"text\":\"line %d of text\\nand\\nmore of it, the %d-th\"}\n", i, i * 7 % 40000, i * 11 % 50000 }' >in.jsonl
+	local o needed
+	for o in "--exact" "--exact --keep longest" "--exact --keep none" "--exact --index index" "--minhash" "--minhash --keep longest" "--index index" "--line" "--paragraph" "--substring 12"; do
+		rm -rf index
+		quern dedup -q -j1 --format jsonl $o --stats s.json in.jsonl >want
+		needed=$(grep -o '"index_bytes": [0-9]*' s.json | grep -o '[0-9]*$' || echo 4000000)
+		rm -rf index
+		quern dedup -q -j1 --format jsonl $o --memory $((needed / 10)) --tmp . in.jsonl | cmp - want
+		[ "$(wc -l <want)" -gt 0 ]
+	done
+}
+
 @test "dedup: texts made to be slow with take no time to speak of" {
 	local make=$HERE/../bench/adversarial k o n
 	for k in same:40000 empty:40000 word:40000 chain:10000 template:10000 period:5000; do

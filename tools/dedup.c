@@ -40,7 +40,7 @@ static struct opt options[] = {
 	OPT_INT(0, "min-bytes", &opts.min_bytes, "N", 0, 1e9, "leave paragraphs and lines alone that are shorter"),
 	OPT_DOUBLE(0, "max-share", &opts.max_share, "S", 0, 1, "drop a document of which more than this share of bytes would be cut"),
 	OPT_GROUP("MinHash"),
-	OPT_STRING(0, "preset", &opts.preset, "NAME", "quern, datatrove-0.10 or fineweb-v1: how text becomes shingles, and all of the below"),
+	OPT_STRING(0, "preset", &opts.preset, "NAME", "quern, datatrove-0.10 or fineweb-v1: how text becomes shingles, and all of the below; with --line what c4, cc_net or dolma ignore and keep"),
 	OPT_INT(0, "ngram", &opts.ngram, "N", 1, 1000, "words in a shingle"),
 	OPT_FLAG(0, "chars", &opts.chars, "shingles are of characters, not words"),
 	OPT_DOUBLE(0, "threshold", &opts.threshold, "S", 0.01, 1,
@@ -122,6 +122,8 @@ static enum status check_together(struct error *err)
 	const int methods = opts.exact + opts.minhash + opts.paragraph + opts.line + (opts.substring > 0) + against;
 	const struct { bool wrong; const char *why; } rules[] = {
 		{cuts && methods > 1, "--paragraph, --line and --substring go alone: run dedup once more for what else is to be compared"},
+		{given("preset") && cuts && !opts.line, "--preset goes with --minhash or with --line"},
+		{given("preset") && opts.line && (given("ignore") || given("keep")), "--preset says what --line ignores and keeps"},
 		{cuts && opts.prefer, "--prefer chooses among rows, not among parts of them"},
 		{opts.overlap && !against, "--overlap goes with --against"},
 		{opts.within && !against, "--within goes with --against"},
@@ -184,7 +186,7 @@ static enum status check_options(struct dedup_rows *rows, struct error *err)
 	if (!opts.exact && !opts.minhash && !opts.overlap && !cuts_text())
 		opts.exact = opts.minhash = true;
 	*rows = (struct dedup_rows){.exact = opts.exact, .minhash = opts.minhash, .verify = opts.verify, .prefer = opts.prefer, .index = opts.index};
-	return set_recipe(&rows->recipe, err);
+	return cuts_text() ? OK : set_recipe(&rows->recipe, err);
 }
 
 /* --- inputs and methods ----------------------------------------------------------------------------- */
@@ -218,10 +220,12 @@ static enum status open_against(const struct dedup_rows *rows, struct error *err
 
 static enum status open_method(struct dedup_rows *rows, struct error *err)
 {
-	const struct dedup_parts parts = {opts.line, (size_t)opts.min_bytes, opts.max_share};
+	struct dedup_parts parts = {.lines = opts.line, .bytes_min = (size_t)opts.min_bytes, .share_max = opts.max_share};
 	const struct dedup_substring substring = {opts.substring, tool_kind(&tool) == KIND_TOKENS, opts.max_share};
 	if (opts.substring)
 		return dedup_substring_open(&passes.method, &common, &substring, err);
+	if (given("preset") && cuts_text())
+		TRY(error_prefix(err, dedup_parts_preset(opts.preset, &parts, &common, err), "--preset"));
 	if (cuts_text())
 		return dedup_parts_open(&passes.method, &common, &parts, err);
 	rows->schema = tool_schema(&tool);

@@ -105,9 +105,13 @@ enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *
  * compared. A part that repeats is cut with its end; KEEP_FIRST leaves the first in the corpus, KEEP_NONE none of those that come twice. */
 struct dedup_parts {
 	bool lines;                  /* else paragraphs */
+	bool blanks;                 /* lines are what line feeds part, and those that are blank are compared, too */
 	size_t bytes_min;            /* shorter parts are left alone */
 	double share_max;            /* a document of which a larger share of bytes repeats is dropped */
 };
+/* What another program does with lines: c4 (lower case, without white space at the ends; the first stays), cc_net (that, digits as 0, without some
+ * punctuation and controls; none stays; blank lines too) or dolma (as they are; the first stays). ERR_USAGE names what there is. */
+enum status dedup_parts_preset(const char *name, struct dedup_parts *o, struct dedup_common *common, struct error *err);
 enum status dedup_parts_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_parts *o, struct error *err);
 
 /* --- spans of bytes or tokens that repeat anywhere in the corpus --------------------------------------- */

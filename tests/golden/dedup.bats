@@ -219,6 +219,44 @@ EOF
 	hostile parts.arrows dedup --line
 }
 
+@test "dedup: --line --preset cuts what cc_net, C4 and dolma would" {
+	cat >lines.jsonl <<'EOF'
+{"id":"1","text":"  Home Page \nA first line, of 12 words.\n\nCall 555-1234 now!\nContact"}
+{"id":"2","text":"home page\nAnother line\nCall 999-0000 now!\n"}
+{"id":"3","text":"Contact\nContact\nIt’s “quoted” here\nHome page…"}
+{"id":"4","text":"Its quoted here\nOnly  here\nonly here\n12 3\n00 0 "}
+{"id":"5","text":"CONTACT"}
+{"id":"6","text":"tail\u0007 end\ntail end\nlast of all"}
+EOF
+	# what normalize_for_dedup of cc_net makes equal goes, blank lines and all copies too
+	quern dedup -q --format jsonl --line --preset cc_net lines.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"A first line, of 12 words."}
+{"id":"2","text":"Another line"}
+{"id":"4","text":"Only  here\nonly here"}
+{"id":"6","text":"last of all"}
+EOF
+	quern dedup -q --format jsonl --line --preset c4 lines.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"  Home Page \nA first line, of 12 words.\n\nCall 555-1234 now!\nContact"}
+{"id":"2","text":"Another line\nCall 999-0000 now!\n"}
+{"id":"3","text":"It’s “quoted” here\nHome page…"}
+{"id":"4","text":"Its quoted here\nOnly  here\nonly here\n12 3\n00 0 "}
+{"id":"6","text":"tail\u0007 end\ntail end\nlast of all"}
+EOF
+	quern dedup -q --format jsonl --line --preset dolma lines.jsonl | cmp - <(quern dedup -q --format jsonl --line lines.jsonl)
+	same_bytes_for_any_j lines.jsonl dedup --line --preset cc_net
+	quern dedup -q --format jsonl --line --preset cc_net lines.jsonl >got
+	quern dedup -q --format jsonl --line --preset cc_net got | cmp - got
+	status 2 quern dedup --line --preset quern lines.jsonl
+	says 'none of c4, cc_net, dolma'
+	status 2 quern dedup --line --preset c4 --keep none lines.jsonl
+	status 2 quern dedup --paragraph --preset c4 lines.jsonl
+	status 2 quern dedup --substring 9 --preset c4 lines.jsonl
+	quern dedup -q --format arrow --line lines.jsonl -o lines.arrows
+	hostile lines.arrows dedup --line --preset cc_net
+}
+
 @test "dedup: lines over a corpus as a table of them says, for any memory and number of threads" {
 	awk 'BEGIN { srand(5); for (d = 0; d < 3000; d++) for (i = 0; i < 8; i++) print d "\t" i "\tline " int(rand() * rand() * 9000) }' >lines.tsv
 	documents() { awk -F'\t' '{ t[$1] = ($1 in t) ? t[$1] "\\n" $3 : $3; if (!($1 in at)) { at[$1]; id[n++] = $1 } } END { for (i = 0; i < n; i++) printf "{\"id\":\"%s\",\"text\":\"%s\"}\n", id[i], t[id[i]] }' "$1"; }

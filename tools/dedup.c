@@ -27,7 +27,8 @@ static struct opt options[] = {
 	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text: shingles in common, found by MinHash"),
 	OPT_FLAG(0, "paragraph", &opts.paragraph, "cut paragraphs of documents that come more than once in all of them"),
 	OPT_FLAG(0, "line", &opts.line, "the same of lines"),
-	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9, "the same of all spans of N bytes and more, or of N tokens where rows are tokens (100 and 50 are usual)"),
+	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9,
+		"the same of all spans of N bytes and more, or of N tokens where rows are tokens (100 and 50 are usual)"),
 	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt|last",
 		   "what is compared: text is a document's text, or all user and assistant turns; prompt the user turns; last the last of "
 		   "them; auto is text, but prompt where one side is problems"),
@@ -40,7 +41,9 @@ static struct opt options[] = {
 	OPT_INT(0, "min-bytes", &opts.min_bytes, "N", 0, 1e9, "leave paragraphs and lines alone that are shorter"),
 	OPT_DOUBLE(0, "max-share", &opts.max_share, "S", 0, 1, "drop a document of which more than this share of bytes would be cut"),
 	OPT_GROUP("MinHash"),
-	OPT_STRING(0, "preset", &opts.preset, "NAME", "quern, datatrove-0.10 or fineweb-v1: how text becomes shingles, and all of the below; with --line what c4, cc_net or dolma ignore and keep"),
+	OPT_STRING(0, "preset", &opts.preset, "NAME",
+		   "quern, datatrove-0.10 or fineweb-v1: how text becomes shingles, and all of the below; "
+		   "with --line what c4, cc_net or dolma ignore and keep"),
 	OPT_INT(0, "ngram", &opts.ngram, "N", 1, 1000, "words in a shingle"),
 	OPT_FLAG(0, "chars", &opts.chars, "shingles are of characters, not words"),
 	OPT_DOUBLE(0, "threshold", &opts.threshold, "S", 0.01, 1,

@@ -26,8 +26,8 @@ struct dedup_index_rows {            /* {0} is valid; mem_free(rows) */
 	uint64_t *rows;
 	uint32_t n, cap;
 };
-/* Today's keys in rising order, each once: rows of earlier runs that have it, in order, in the place of those in found; without sets only the first of
- * each run. ERR_UNSUPPORTED for 2^32 of them. */
+/* Today's keys in rising order, each once: rows of earlier runs that have it, in order, in the place of those in found; without sets
+ * only the first of each run. ERR_UNSUPPORTED for 2^32 of them. */
 enum status dedup_index_find(struct dedup_index *x, const uint64_t record[2], struct dedup_index_rows *found, struct error *err);
 /* Notes a key of today, in order: with sets each row that has it, else the first. */
 enum status dedup_index_add(struct dedup_index *x, const uint64_t record[2], struct error *err);

@@ -20,7 +20,8 @@ struct facts {
 };
 
 /* A row's symbols. */
-static enum status symbols_of(const struct substring *x, const struct batch *b, int64_t row, const void **symbols, int64_t *n, struct error *err)
+static enum status symbols_of(const struct substring *x, const struct batch *b, int64_t row, const void **symbols, int64_t *n,
+			      struct error *err)
 {
 	size_t bytes;
 	if (x->o.tokens) {
@@ -174,7 +175,9 @@ enum status dedup_substring_open(struct dedup_method *m, const struct dedup_comm
 	x->o = *o;
 	x->repeats = repeats_open(&r);
 	x->scratch = mem_array((size_t)pool_threads(common->pool), sizeof(*x->scratch));
-	*m = (struct dedup_method){.self = x, .facts = read_facts, .free_facts = free_facts, .add = add, .begin_review = begin_review, .review = review,
-				   .decide = decide, .judge = judge, .stats = stats, .close = close_substring, .cuts = true};
+	*m = (struct dedup_method){
+		.self = x, .facts = read_facts, .free_facts = free_facts, .add = add, .begin_review = begin_review, .review = review,
+		.decide = decide, .judge = judge, .stats = stats, .close = close_substring, .cuts = true,
+	};
 	return OK;
 }

@@ -197,7 +197,8 @@ __attribute__((constructor)) static void make_tables(void)
 		for (unsigned c = 0; c < 128; c++) {
 			enum class class = ascii_class(c, (enum minhash_manner)manner, &ascii[manner].as[c]);
 			ascii[manner].class[c] = (unsigned char)class;
-			ascii[manner].block[c] = class == LETTER ? (unsigned char)ascii[manner].as[c] : class == SPACE ? ' ' : class == DIGIT ? AS_DIGIT : AS_GONE;
+			const unsigned char as[] = {[LETTER] = (unsigned char)ascii[manner].as[c], [SPACE] = ' ', [DIGIT] = AS_DIGIT, [GONE] = AS_GONE};
+			ascii[manner].block[c] = as[class];
 		}
 	minhash_words_in_blocks(true);
 }
@@ -222,14 +223,16 @@ static size_t simplify_one(struct words *w, enum minhash_manner manner, const ch
 }
 
 #ifdef __x86_64__
+#define BLOCKS __attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi2")))
+
 /* Notes words that start at the bits of `starts`, of `from` bytes of the source and `at` bytes of the text. Eight at a time, since a branch
  * for each word would be taken wrongly once a block. */
-__attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi2"))) static void add_starts(struct minhash_scratch *x, uint64_t starts,
-												 uint64_t sources, size_t at, size_t from)
+BLOCKS static void add_starts(struct minhash_scratch *x, uint64_t starts, uint64_t sources, size_t at, size_t from)
 {
 	_Alignas(64) static const uint8_t steps[BLOCK] = {
-		0,  1,  2,  3,	4,  5,	6,  7,	8,  9,	10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+		0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+	};
 	const __m512i step = _mm512_load_si512(steps);
 	_Alignas(64) uint8_t there[BLOCK], here[BLOCK];
 	size_t n = (size_t)__builtin_popcountll(starts);
@@ -247,8 +250,7 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi2"))) static v
 
 /* Plain characters from i on, up to one of several bytes or a digit that matters; returns where that is. Of each block those that are gone
  * are squeezed out, then all that is no letter but for one before each word, which is a space in the table. */
-__attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi2"))) static size_t simplify_blocks(struct words *w, const unsigned char *table,
-													const char *s, size_t n, size_t i)
+BLOCKS static size_t simplify_blocks(struct words *w, const unsigned char *table, const char *s, size_t n, size_t i)
 {
 	const __m512i low = _mm512_loadu_si512(table), high = _mm512_loadu_si512(table + BLOCK);
 	while (i < n) {

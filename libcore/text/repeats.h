@@ -1,17 +1,20 @@
 /* repeats.h - exact repeated spans: which windows of `least` symbols come more than once in a corpus of any size, in bounded memory.
  *
- * Symbols are bytes or 32-bit numbers of tokens. A window lies in one document. It repeats if an equal window starts at an earlier place of
- * the corpus; or, with every set, at any other place. What is to be cut are the symbols of all windows that repeat.
+ * Symbols are bytes or 32-bit numbers of tokens. A window lies in one document. It repeats if an equal window starts at an earlier
+ * place of the corpus; or, with every set, at any other place. What is to be cut are the symbols of all windows that repeat.
  *
- * The corpus is read three times. First each window has an anchor: of the runs of least / 2 symbols in it the one with the least
- * hash (winnowing: Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document fingerprinting", 2003). Neighbours share
- * theirs, so there is one for least / 4 symbols or so, and equal windows have equal ones: where an anchor comes once in the corpus
- * its windows are done with. Second, those that are left are told by two polynomials modulo 2^61 - 1 at secret points (Karp and
- * Rabin 1987): two windows that differ are taken for equal with a probability below (least / 2^61)^2, whoever wrote them. Third, the
- * places that repeat are met in the order of the corpus.
+ * The corpus is read three times. First each window has an anchor: of the runs of two thirds of its symbols the one with the least
+ * hash (winnowing: Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for document fingerprinting", 2003). Neighbours
+ * share theirs, so there is one for about least / 6 symbols, and equal windows have equal ones: where an anchor comes once in the
+ * corpus its windows are done with. The piece of text that the windows of an anchor cover has a 128-bit hash: of pieces that
+ * are equal all but the first repeat, and only what is left of anchors with pieces that differ is looked at closer. That is the
+ * second reading: such windows are told by two polynomials modulo 2^61 - 1 at secret points (Karp and Rabin, "Efficient
+ * randomized pattern-matching algorithms", 1987), so that two that differ are taken for equal with a probability below
+ * (least / 2^61)^2, whoever wrote them. In the third, the places that repeat are met in the order of the corpus.
  *
- * Anchors (16 bytes), windows that are left (24) and places (8) are put in order by sorter.h, which keeps to the memory allowed; time is linear in
- * the corpus, whatever it holds. A suffix array does the same in six to eight times the time, with the corpus and eight bytes for each of its own in memory. */
+ * Anchors (32 bytes), windows that are looked at (24) and places (8) are put in order by sorter.h, which keeps to the memory allowed;
+ * time is linear in the corpus, whatever it holds. A suffix array says the same, in four to thirteen times the time and with
+ * nine bytes of memory for each of the corpus (measured with our own SA-IS, which this replaces). */
 #ifndef QUERN_TEXT_REPEATS_H
 #define QUERN_TEXT_REPEATS_H
 

@@ -193,7 +193,8 @@ static void bands_are_datasketchs(void **state)
 /* Plain text in blocks and character by character: all places where a block may end, and what it may meet. */
 static void blocks_simplify_as_characters_do(void **state)
 {
-	static const char *const pieces[] = {"a", "word", " ", "  \t", "x.y", "'", "12,5", "7", "\xc3\x89", "\xe5\xad\x97", "--", "Zz", "\n", "\xcc\x81", "9a", ",", "longer"};
+	static const char *const pieces[] = {"a", "word", " ", "  \t", "x.y", "'", "12,5", "7",
+					      "\xc3\x89", "\xe5\xad\x97", "--", "Zz", "\n", "\xcc\x81", "9a", ",", "longer"};
 	struct rng r = rng_open(5, 5);
 	struct minhash_scratch x = {0}, y = {0};
 	struct buf text = {0};

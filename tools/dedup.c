@@ -140,7 +140,8 @@ static enum status check_together(struct error *err)
 		 "--stage is for --exact and --minhash, without --against, --index and --check"},
 		{opts.compact && !opts.index, "--compact goes with --index"},
 		{opts.check && (tool.out_path || tool.rejects_path), "--check writes no rows, so -o and --rejects have no use"},
-		{opts.verify && !opts.minhash, "--verify goes with --minhash"},
+		{opts.verify && !opts.minhash && methods > against, "--verify goes with --minhash"},
+		{opts.verify && against && !opts.within, "--verify is for duplicates among the rows: with --against it needs --within"},
 		{opts.prefer && opts.keep != KEEP_FIRST, "--prefer and --keep exclude each other"},
 	};
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
@@ -307,7 +308,7 @@ static enum status run_stage(struct dedup_rows *rows, struct error *err)
 		return dedup_stage_cluster(&s, tell, &tool, err);
 	TRY(open_inputs(err));
 	if (opts.stage == STAGE_FILTER) {
-		TRY(dedup_filter_open(&passes.tests, &s, rows, err));
+		TRY(dedup_filter_open(&passes.tests, &s, rows, &passes.number, err));
 		TRY(open_outputs(err));
 		TRY(dedup_pass_first(&passes, err));
 		return commit(err);

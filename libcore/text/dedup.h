@@ -98,7 +98,9 @@ void dedup_rows_stage(struct dedup_stage *s, const struct dedup_common *common, 
 enum status dedup_rows_sign(struct dedup_method *m, const struct dedup_stage *stage, struct error *err);
 
 /* --- rows as the stages before have decided: one pass ---------------------------------------------- */
-enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, const struct dedup_rows *o, struct error *err);
+/* *first is the number of the part's first row among those of all parts. */
+enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, const struct dedup_rows *o, int64_t *first,
+			      struct error *err);
 
 /* --- paragraphs or lines that come more than once in the corpus ------------------------------------ */
 /* Of documents. A line ends with a line feed, a paragraph with a line feed and blank lines; what only is white space is never

@@ -35,10 +35,11 @@ static void close_filter(void *self)
 	mem_free(f);
 }
 
-enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, const struct dedup_rows *o, struct error *err)
+enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, const struct dedup_rows *o, int64_t *first,
+			      struct error *err)
 {
 	struct dedup_verdicts *v;
-	TRY(dedup_verdicts_open(&v, s, err));
+	TRY(dedup_verdicts_open(&v, s, first, err));
 	struct filter *f = mem_zalloc(sizeof(*f));
 	*f = (struct filter){v, o->minhash};
 	*m = (struct dedup_method){.self = f, .judge = judge, .end = end, .close = close_filter};

@@ -130,6 +130,8 @@ static enum status add_ids(struct rows *r, const struct batch *b, struct error *
 	enum status st = OK;
 	for (int64_t i = 0; i < b->rows && st == OK; i++) {
 		compare_id(b, i, r->judged++, &id);
+		if (r->o.signs && !batch_column(b, "id"))
+			buf_clear(&id);      /* its number among the rows of all parts is not known yet */
 		st = spool_add(r->ids, id.data, id.len, err);
 	}
 	buf_release(&id);

@@ -293,6 +293,7 @@ struct dedup_verdicts {
 	struct stage_things ids, sets;
 	uint32_t at, end;
 	int part;
+	char number[16];             /* of a row without id */
 };
 
 static enum status open_verdicts(struct dedup_verdicts *v, const struct dedup_stage *s, const uint32_t *base, struct error *err)
@@ -310,13 +311,14 @@ static enum status open_verdicts(struct dedup_verdicts *v, const struct dedup_st
 	return OK;
 }
 
-enum status dedup_verdicts_open(struct dedup_verdicts **out, const struct dedup_stage *s, struct error *err)
+enum status dedup_verdicts_open(struct dedup_verdicts **out, const struct dedup_stage *s, int64_t *first, struct error *err)
 {
 	uint32_t *base = mem_array((size_t)s->parts + 1, sizeof(*base));
 	struct dedup_verdicts *v = mem_zalloc(sizeof(*v));
 	enum status st = count_rows(s, base, err);
 	if (st == OK)
 		st = open_verdicts(v, s, base, err);
+	*first = v->at;
 	mem_free(base);
 	if (st == OK)
 		*out = v;
@@ -340,6 +342,10 @@ enum status dedup_verdicts_next(struct dedup_verdicts *v, struct dedup_stage_ver
 	*out = (struct dedup_stage_verdict){.what = (int)(said >> 32), .similarity = NAN};
 	if (out->what != STAGE_KEPT && v->ids.parts)
 		out->original = stage_thing(&v->ids, kept, &out->original_bytes);
+	if (out->original && out->original_bytes == 0) {
+		out->original = v->number;
+		out->original_bytes = (size_t)snprintf(v->number, sizeof(v->number), "%llu", (unsigned long long)kept);
+	}
 	if (out->what != STAGE_KEPT && v->sets.parts)
 		out->similarity = similarity(v, row, kept);
 	return OK;

@@ -40,13 +40,13 @@ enum status dedup_stage_cluster(const struct dedup_stage *s, void (*tell)(void *
 enum { STAGE_KEPT, STAGE_EXACT, STAGE_NEAR };
 struct dedup_stage_verdict {
 	int what;                    /* as above */
-	const void *original;        /* id of the row that it repeats, or NULL; valid until close */
+	const void *original;        /* id of the row that it repeats, or its number, or NULL; valid until the next */
 	size_t original_bytes;
 	double similarity;           /* or NaN */
 };
 struct dedup_verdicts;
-/* Those of the part's rows. */
-enum status dedup_verdicts_open(struct dedup_verdicts **v, const struct dedup_stage *s, struct error *err);
+/* Those of the part's rows, the first of which has the number *first among those of all parts. */
+enum status dedup_verdicts_open(struct dedup_verdicts **v, const struct dedup_stage *s, int64_t *first, struct error *err);
 /* Of the next row; ERR_DATA if the part had fewer when it was signed. */
 enum status dedup_verdicts_next(struct dedup_verdicts *v, struct dedup_stage_verdict *verdict, struct error *err);
 /* ERR_DATA if it had more. */

@@ -134,6 +134,8 @@ EOF
 	status 2 quern dedup --bands 100 --rows 60 docs.jsonl
 	status 2 quern dedup --within docs.jsonl
 	status 2 quern dedup --exact --verify docs.jsonl
+	status 2 quern dedup --verify --minhash --against docs.jsonl docs.jsonl
+	quern dedup -q --verify docs.jsonl >/dev/null
 	status 1 quern dedup --against no-such-file docs.jsonl
 	status 3 quern dedup --against /dev/null docs.jsonl
 	status 1 quern dedup --against docs.jsonl --memory 1k docs.jsonl
@@ -508,6 +510,18 @@ days() {
 	done
 	quern dedup -q --minhash --prefer 'len(text)' --format jsonl --clusters c many.jsonl >/dev/null
 	cat c.1 c.2 c.3 c.4 | cmp - <(sed 's/,"similarity":[0-9.]*//' c)
+	# where rows have no ids they are told by their numbers among all
+	for k in 1 2 3 4; do
+		set -- shard.*
+		sed 's/"id":"[0-9]*",//' ${!k} >bare.$k
+		quern dedup -q --exact --stage sign --part $k/4 --work bare bare.$k
+	done
+	for k in 1 2 3 4; do quern dedup -q --exact --stage group --part $k/4 --work bare; done
+	quern dedup -q --exact --stage cluster --part 1/4 --work bare
+	quern dedup -q --exact --stage filter --part 4/4 --work bare --format jsonl --clusters c bare.4 >/dev/null
+	quern dedup -q --exact --format jsonl --clusters whole bare.1 bare.2 bare.3 bare.4 >/dev/null
+	grep -q '"id":"5[0-9]*","duplicate_of"' c
+	cmp c <(tail -n $(wc -l <c) whole)
 	# a stage may be done again, and says what is wrong with its files
 	cp out/2.arrows before
 	quern dedup -q --minhash --prefer 'len(text)' --stage filter --part 2/4 --work work shard.ab -o out/2.arrows

@@ -101,6 +101,39 @@ static void every_kernel_gives_the_same_numbers(void **state)
 	assert_true(minhash_force_kernel(NULL));
 }
 
+/* What is M or a little more before it is reduced, where all kernels are at their wits' end. */
+static void values_at_the_modulus_are_reduced(void **state)
+{
+	static const char *const names[] = {"plain", "avx2", "avx512"};
+	const uint64_t modulus = (1ull << 61) - 1, wanted[] = {modulus, modulus | 1ull << 63, UINT64_MAX, modulus - 1, 3, 7ull << 61};
+	static struct minhash m;
+	(void)state;
+	minhash_init(&m, 16, 1);
+	for (int i = 0; i < 3; i++) {
+		if (!minhash_force_kernel(names[i]))
+			continue;
+		for (int k = 0; k < 16; k++) {
+			if (m.a[k] % 2 == 0)
+				continue;
+			uint64_t inverse = m.a[k], shingles[6], sig[16];
+			for (int step = 0; step < 6; step++)
+				inverse *= 2 - m.a[k] * inverse;
+			for (int v = 0; v < 6; v++)
+				shingles[v] = (wanted[v] - m.b[k]) * inverse;
+			for (size_t n = 1; n <= 6; n++) {
+				uint64_t least = UINT64_MAX;
+				for (size_t v = 0; v < n; v++)
+					least = wanted[v] % modulus < least ? wanted[v] % modulus : least;
+				minhash_sign(&m, shingles, n, sig);
+				assert_true(sig[k] == least);
+				minhash_sign(&m, shingles + n - 1, 1, sig);
+				assert_true(sig[k] == wanted[n - 1] % modulus);
+			}
+		}
+	}
+	minhash_force_kernel(NULL);
+}
+
 static void simplifies(enum minhash_manner manner, const char *in, const char *want)
 {
 	struct minhash_scratch x = {0};
@@ -319,7 +352,8 @@ int main(void)
 		cmocka_unit_test(signatures_are_datatroves),
 		cmocka_unit_test(every_kernel_gives_the_same_numbers), cmocka_unit_test(texts_are_simplified),
 		cmocka_unit_test(simplified_texts_have_room), cmocka_unit_test(short_texts_are_one_shingle_or_none),
-		cmocka_unit_test(characters_are_shingles_too), cmocka_unit_test(bands_are_datasketchs), cmocka_unit_test(sha1_is_sha1), cmocka_unit_test(sha1_of_pieces_is_that_of_each), cmocka_unit_test(blocks_simplify_as_characters_do),
+		cmocka_unit_test(characters_are_shingles_too), cmocka_unit_test(bands_are_datasketchs), cmocka_unit_test(sha1_is_sha1), cmocka_unit_test(values_at_the_modulus_are_reduced),
+		 cmocka_unit_test(sha1_of_pieces_is_that_of_each), cmocka_unit_test(blocks_simplify_as_characters_do),
 		cmocka_unit_test(chains_are_one_cluster), cmocka_unit_test(rows_need_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

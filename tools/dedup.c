@@ -39,7 +39,7 @@ static struct opt options[] = {
 		   "the one with the largest value of a column (the least with - before it) or for which a condition holds, the first of those"),
 	OPT_GROUP("Parts of documents"),
 	OPT_INT(0, "min-bytes", &opts.min_bytes, "N", 0, 1e9, "leave paragraphs and lines alone that are shorter"),
-	OPT_DOUBLE(0, "max-share", &opts.max_share, "S", 0, 1, "drop a document of which more than this share of bytes would be cut"),
+	OPT_DOUBLE(0, "max-share", &opts.max_share, "S", 0, 1, "drop a row of which more than this share would be cut"),
 	OPT_GROUP("MinHash"),
 	OPT_STRING(0, "preset", &opts.preset, "NAME",
 		   "quern, datatrove-0.10 or fineweb-v1: how text becomes shingles, and all of the below; "

@@ -74,7 +74,7 @@ static bool has_long_word(const char *s, size_t n)
 	bool found = false;
 	if (n <= WORD_CHARS_MAX)
 		return false;
-	text_words(s, n, &words);
+	text_words(s, n, 0, INT64_MAX, &words);
 	for (int64_t i = 0; i < words.n && !found; i++)
 		found = words.v[i].len > WORD_CHARS_MAX && text_length(s + words.v[i].from, words.v[i].len) > WORD_CHARS_MAX;
 	spans_release(&words);

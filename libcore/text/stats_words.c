@@ -10,7 +10,7 @@ const struct spans *split_words(struct text_stats *t, enum splitter how)
 	struct word_stats *w = &t->words[how];
 	if (!w->split) {
 		w->words.n = 0;
-		words_split(how, t->s, t->n, &w->words);
+		words_split(how, t->s, t->n, 0, INT64_MAX, &w->words);
 		w->split = true;
 	}
 	return &w->words;

@@ -159,9 +159,9 @@ static inline size_t space_at(const char *s, size_t n)
 	return text_is_space(text_decode(s, n, &len)) ? (size_t)len : 0;
 }
 
-void text_words(const char *s, size_t n, struct spans *words)
+size_t text_words(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
 {
-	for (size_t i = 0; i < n;) {
+	while (i < n && words->n < most) {
 		size_t len = space_at(s + i, n - i), start = i;
 		if (len) {
 			i += len;
@@ -171,6 +171,7 @@ void text_words(const char *s, size_t n, struct spans *words)
 			i++;
 		SPANS_PUSH(words, start, i - start);
 	}
+	return i;
 }
 
 #ifdef __SSE2__

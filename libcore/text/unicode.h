@@ -41,8 +41,9 @@ void spans_release(struct spans *sp);
 		else                                                                                   \
 			(sp)->v[(sp)->n++] = (struct span){(uint32_t)(start), (uint32_t)(bytes)};      \
 	} while (0)
-/* Appends the words of s as str.split() gives them. Texts end at 4 GiB: callers refuse longer ones. */
-void text_words(const char *s, size_t n, struct spans *words);
+/* Appends the words of s from a place on as str.split() gives them, until there are `most` of them or up to 63 more. Returns where to
+ * go on, n at the end. Texts end at 4 GiB: callers refuse longer ones. */
+size_t text_words(const char *s, size_t n, size_t from, int64_t most, struct spans *words);
 /* How many they are, but no more than enough. */
 int64_t text_count_words(const char *s, size_t n, int64_t enough);
 /* Appends lines as str.split("\n") gives them (an empty text is one empty line). */

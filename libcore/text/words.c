@@ -3,6 +3,7 @@
 
 #include "text/punctuation.h"
 #include "text/word_break.h"
+#include "text/words_ascii.h"
 
 #include <pthread.h>
 
@@ -198,10 +199,13 @@ size_t words_segment(const char *s, size_t n, size_t at)
 	return segment_slow(s, n, at);
 }
 
-static void split_unicode(const char *s, size_t n, struct spans *words)
+static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	for (size_t i = 0; i < n;) {
+	while (i < n && words->n < most) {
+		i = words_ascii(s, n, i, most, words);
+		if (i == n || words->n >= most)
+			break;
 		unsigned k = ascii[p[i]];
 		bool next_high = i + 1 < n && p[i + 1] >= 0x80;
 		size_t end = k & A_WORD ? segment_ascii(s, n, i) : i;
@@ -217,15 +221,13 @@ static void split_unicode(const char *s, size_t n, struct spans *words)
 			SPANS_PUSH(words, i, end - i);
 		i = end + (end + 1 < n && p[end] == ' ' && p[end + 1] < 0x80);       /* mostly a space follows, and it is no word */
 	}
+	return i;
 }
 
-void words_split(enum splitter how, const char *s, size_t n, struct spans *words)
+size_t words_split(enum splitter how, const char *s, size_t n, size_t from, int64_t most, struct spans *words)
 {
 	pthread_once(&once, fill_ascii);
-	if (how == WORDS_UNICODE)
-		split_unicode(s, n, words);
-	else
-		text_words(s, n, words);
+	return how == WORDS_UNICODE ? split_unicode(s, n, from, most, words) : text_words(s, n, from, most, words);
 }
 
 /* --- sentences -------------------------------------------------------------------------------- */

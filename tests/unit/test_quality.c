@@ -188,7 +188,7 @@ static void words_of(enum splitter how, const char *text, const char *want)
 {
 	struct spans w = {0};
 	struct buf b = {0};
-	words_split(how, text, strlen(text), &w);
+	words_split(how, text, strlen(text), 0, INT64_MAX, &w);
 	for (int64_t i = 0; i < w.n; i++)
 		buf_printf(&b, "%s%.*s", i ? "|" : "", (int)w.v[i].len, text + w.v[i].from);
 	assert_string_equal(b.data ? b.data : "", want);
@@ -232,7 +232,7 @@ static void words_are_pythons(void **state)
 	static const char in[] = "\xe3\x80\x80 one\x1ctwo\xc2\xa0three\xe2\x80\x8b four\n";
 	struct spans w = {0};
 	(void)state;
-	text_words(in, sizeof(in) - 1, &w);
+	text_words(in, sizeof(in) - 1, 0, INT64_MAX, &w);
 	assert_int_equal(w.n, 4);     /* U+200B is no white space */
 	assert_int_equal(w.v[2].len, 8);
 	spans_release(&w);
@@ -263,7 +263,7 @@ static void words_are_counted_as_they_are_split(void **state)
 		for (uint64_t n = rng_below(&r, 40); n > 0; n--)
 			buf_str(&text, parts[rng_below(&r, sizeof(parts) / sizeof(*parts))]);
 		buf_reserve(&text, 1);
-		text_words(text.data, text.len, &words);
+		text_words(text.data, text.len, 0, INT64_MAX, &words);
 		int64_t enough = (int64_t)rng_below(&r, 30);
 		assert_int_equal(text_count_words(text.data, text.len, enough), words.n < enough ? words.n : enough);
 		spans_release(&words);

@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #define FEW_MARKS 16         /* are sorted by insertion */
+#define PART_BYTES 4096      /* normalized at once, if they may end there */
 #define DECOMPOSED_MAX 32    /* code points that one becomes; U+FDFA has 18 */
 
 static int combining_class(utf8proc_int32_t c)
@@ -68,18 +69,37 @@ static void normalize_part(const char *s, size_t n, enum text_form form, struct 
 	mem_free(c);
 }
 
+/* Whether nothing before the character may join or sort with it, in any form. */
+static bool starts_anew(uint32_t c)
+{
+	const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+	bool second = p->comb_index != UINT16_MAX && (p->comb_index & 0x8000), korean = (c >= 0x1100 && c < 0x1200) || (c >= 0xa960 && c < 0xd800);
+	return !p->combining_class && p->decomp_seqindex == UINT16_MAX && !second && !korean;
+}
+
+/* The end of a row of characters that are not ASCII; a long one is cut where a part may end. */
+static size_t part_end(const char *s, size_t n, size_t i)
+{
+	size_t start = i;
+	int len;
+	for (; i < n && (unsigned char)s[i] >= 0x80; i += (size_t)len) {
+		uint32_t c = text_decode(s + i, n - i, &len);
+		if (i - start >= PART_BYTES && starts_anew(c))
+			break;
+	}
+	return i;
+}
+
 void text_normalize(const char *s, size_t n, enum text_form form, struct buf *out)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	for (size_t i = 0, to; i < n; i = to) {
-		for (to = i; to < n && p[to] < 0x80; to++)
-			;
+		to = text_ascii_end(s, n, i);
 		to -= to > i && to < n;              /* marks may follow the last of them */
 		buf_add(out, s + i, to - i);
 		if ((i = to) == n)
 			break;
-		for (to += p[to] < 0x80; to < n && p[to] >= 0x80; to++)
-			;
+		to = part_end(s, n, to + (p[to] < 0x80));
 		normalize_part(s + i, to - i, form, out);
 	}
 }

@@ -49,16 +49,25 @@ void text_append_char(struct buf *out, uint32_t c)
 	buf_add(out, s, (size_t)n);
 }
 
+size_t text_ascii_end(const char *s, size_t n, size_t i)
+{
+#ifdef __SSE2__
+	for (; i + 16 <= n; i += 16) {
+		unsigned high = (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i)));
+		if (high)
+			return i + (size_t)__builtin_ctz(high);
+	}
+#endif
+	while (i < n && (unsigned char)s[i] < 0x80)
+		i++;
+	return i;
+}
+
 size_t text_valid_prefix(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	size_t i = 0;
-	while (i < n) {
-		uint64_t eight;
-		if (i + 8 <= n && (memcpy(&eight, p + i, 8), (eight & 0x8080808080808080u) == 0)) {
-			i += 8;
-			continue;
-		}
+	while ((i = text_ascii_end(s, n, i)) < n) {
 		int len = valid_char(p + i, n - i);
 		if (len == 0)
 			break;

@@ -16,6 +16,7 @@ size_t text_valid_prefix(const char *s, size_t n);
 /* Appends s with each invalid byte as U+FFFD; returns how many. */
 int64_t text_append_valid(struct buf *out, const char *s, size_t n);
 int64_t text_length(const char *s, size_t n);        /* code points */
+size_t text_ascii_end(const char *s, size_t n, size_t i); /* the first place from i on that is not ASCII, or n */
 
 bool text_is_space(uint32_t c);
 bool text_is_alpha(uint32_t c);                      /* general category L*, as Python's str.isalpha */

@@ -5,15 +5,38 @@
 #include "text/punctuation.h"
 #include "text/stop_words.h"
 
-const struct spans *split_words(struct text_stats *t, enum splitter how)
+/* --- pieces --------------------------------------------------------------------------------------- */
+
+/* The words of a piece that starts at a byte; where the next starts, t->n if there is none. */
+static size_t split_piece(struct text_stats *t, enum splitter how, size_t at)
 {
 	struct word_stats *w = &t->words[how];
-	if (!w->split) {
-		w->words.n = 0;
-		words_split(how, t->s, t->n, 0, INT64_MAX, &w->words);
-		w->split = true;
-	}
-	return &w->words;
+	w->words.n = 0;
+	w->hashed = false;
+	size_t end = words_split(how, t->s, t->n, at, t->piece_words + AHEAD, &w->words);
+	bool last = end == t->n && w->words.n <= t->piece_words;
+	w->own = last ? w->words.n : t->piece_words < w->words.n ? t->piece_words : w->words.n;
+	size_t next = w->own < w->words.n ? w->words.v[w->own].from : t->n;
+	w->words.n = w->words.n < w->own + AHEAD ? w->words.n : w->own + AHEAD;
+	return next;
+}
+
+int64_t split_words(struct text_stats *t, enum splitter how)
+{
+	struct word_stats *w = &t->words[how];
+	if (w->split)
+		return w->n;
+	w->split = true;
+	w->n = w->n_pieces = 0;
+	size_t at = 0;
+	do {
+		MEM_PUSH_ROOM(w->pieces, w->n_pieces, w->pieces_cap);
+		w->pieces[w->n_pieces] = (struct word_piece){(uint32_t)at, (uint32_t)w->n};
+		at = split_piece(t, how, at);
+		w->loaded = w->n_pieces++;
+		w->n += w->own;
+	} while (at < t->n);
+	return w->n;
 }
 
 /* --- letters, punctuation, stop words ------------------------------------------------------------- */
@@ -132,21 +155,15 @@ static void words_room(struct word_stats *w)
 	w->chars_to = mem_grow(w->chars_to, w->hash_cap, sizeof(*w->chars_to));
 }
 
-void look_at_words(struct text_stats *t, enum splitter how)
+/* Hashes the words [from, to) of the piece, of which the first has `sum` characters before it, and adds up what they are. Returns sum. */
+static uint32_t look_at_some(const struct text_stats *t, struct word_stats *w, int64_t from, int64_t to, uint32_t sum, struct look *l)
 {
-	struct word_stats *w = &t->words[how];
-	const struct spans *words = split_words(t, how);
 	int64_t non_symbol = 0, symbol_chars = 0, v1_non_symbol = 0, v1_chars = 0, alpha = 0, stops = 0;
-	uint32_t sum = 0;
 	unsigned seen = 0;
-	if (w->looked)
-		return;
-	w->looked = true;
-	words_room(w);
-	const struct span *v = words->v;
+	const struct span *v = w->words.v;
 	uint64_t *hash = w->hash;
 	uint32_t *chars_to = w->chars_to;
-	for (int64_t i = 0; i < words->n; i++) {
+	for (int64_t i = from; i < to; i++) {
 		const char *s = t->s + v[i].from;
 		uint32_t n = v[i].len, chars = n;
 		uint64_t a, b;
@@ -167,37 +184,79 @@ void look_at_words(struct text_stats *t, enum splitter how)
 		stops += stop;
 		seen |= (unsigned)stop << slot;
 	}
-	w->chars_to[words->n] = sum;
-	w->alpha = (double)alpha;
-	w->non_symbol = (double)non_symbol;
-	w->non_symbol_chars = (double)symbol_chars;
-	w->v1_non_symbol = (double)v1_non_symbol;
-	w->v1_non_symbol_chars = (double)v1_chars;
-	w->stop_occurrences = (double)stops;
-	w->stop_seen = seen;
+	*l = (struct look){l->chars, l->non_symbol + non_symbol, l->non_symbol_chars + symbol_chars, l->alpha + alpha, l->v1_non_symbol + v1_non_symbol,
+			   l->v1_non_symbol_chars + v1_chars, l->stop_occurrences + stops, l->stop_seen | seen};
+	return sum;
+}
+
+/* Looks at the piece that is loaded. */
+static void look_at_piece(const struct text_stats *t, struct word_stats *w, struct look *l)
+{
+	struct look ahead = {0};
+	words_room(w);
+	uint32_t sum = look_at_some(t, w, 0, w->own, 0, l);
+	l->chars += sum;
+	w->hash[w->words.n] = 0;
+	w->chars_to[w->words.n] = look_at_some(t, w, w->own, w->words.n, sum, &ahead);
+	w->hashed = true;
+}
+
+void load_words(struct text_stats *t, enum splitter how, int64_t piece, bool hashed)
+{
+	struct word_stats *w = &t->words[how];
+	struct look unused = {0};
+	split_words(t, how);
+	if (w->loaded != piece) {
+		split_piece(t, how, w->pieces[piece].at);
+		w->loaded = piece;
+	}
+	if (!hashed || w->hashed)
+		return;
+	if (w->n_pieces == 1)
+		look_at_words(t, how);       /* once and for all */
+	else
+		look_at_piece(t, w, &unused);
+}
+
+const struct look *look_at_words(struct text_stats *t, enum splitter how)
+{
+	struct word_stats *w = &t->words[how];
+	split_words(t, how);
+	if (w->looked)
+		return &w->look;
+	w->looked = true;
+	w->look = (struct look){0};
+	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
+		load_words(t, how, piece, false);
+		look_at_piece(t, w, &w->look);
+	}
+	return &w->look;
 }
 
 /* --- stop words of many languages ------------------------------------------------------------------ */
 
 double stop_word_share(struct text_stats *t, enum splitter how)
 {
-	const struct spans *words = split_words(t, how);
+	const struct word_stats *w = &t->words[how];
 	int64_t count[STOP_LANGUAGES] = {0}, best = 0;
 	struct buf lower = {0};
-	if (words->n == 0)
+	if (split_words(t, how) == 0)
 		return (double)NAN;
-	for (int64_t i = 0; i < words->n; i++) {
-		const char *s = t->s + words->v[i].from;
-		size_t n = words->v[i].len;
-		if (n > STOP_WORD_BYTES)
-			continue;
-		buf_clear(&lower);
-		text_lower(s, n, &lower);
-		for (uint32_t languages = stop_words_of(lower.data, lower.len); languages; languages &= languages - 1)
-			count[__builtin_ctz(languages)]++;
+	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
+		load_words(t, how, piece, false);
+		for (int64_t i = 0; i < w->own; i++) {
+			const char *s = t->s + w->words.v[i].from;
+			size_t n = w->words.v[i].len;
+			if (n > STOP_WORD_BYTES)
+				continue;
+			buf_clear(&lower);
+			text_lower(s, n, &lower);
+			for (uint32_t languages = stop_words_of(lower.data, lower.len); languages; languages &= languages - 1)
+				count[__builtin_ctz(languages)]++;
+		}
 	}
 	buf_release(&lower);
 	for (int k = 0; k < STOP_LANGUAGES; k++)
 		best = count[k] > best ? count[k] : best;
-	return (double)best / (double)words->n;
+	return (double)best / (double)w->n;
 }

@@ -7,6 +7,7 @@
 #include "text/repair.h"
 #include "text/stats_priv.h"
 #include "text/stop_words.h"
+#include "text/words_ascii.h"
 
 static struct text_stats *stats;
 
@@ -290,9 +291,89 @@ static void phrases_are_found_in_any_case(void **state)
 	}
 }
 
+/* Words and what stands between them, of a few kinds in each text, so that much of it repeats. */
+static void random_text(struct rng *r, struct buf *text)
+{
+	static const char *const parts[] = {
+		"a", "the", "mill", "river", "Don\xe2\x80\x99t", "can't", "3.5", "1,000", "x:y", "a.b", "_", ".", "...", "\xe2\x80\xa6", "- ", "#", " ", " ", " ",
+		"\n", "\n\n", "\r\n", "\t", "\x1c", "\xc2\xa0", "\xe3\x80\x80", "\xc3\xa9", "e\xcc\x81", "\xe7\xa3\xa8", "\xf0\x9f\x9a\x80", "\xe2\x80\xa8", "'", ":", ";", "{",
+		"a long line of prose that comes again and again, as notices do.", "[1]", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+	};
+	const uint64_t all = sizeof(parts) / sizeof(*parts);
+	uint64_t kinds = 1 + rng_below(r, 12), kind[12], n = rng_below(r, 3) ? rng_below(r, 60) : rng_below(r, 1200);
+	for (uint64_t k = 0; k < kinds; k++)
+		kind[k] = rng_below(r, all);
+	buf_clear(text);
+	for (uint64_t i = 0; i < n; i++)
+		buf_str(text, parts[rng_below(r, 40) ? kind[rng_below(r, kinds)] : rng_below(r, all)]);
+	buf_reserve(text, 1);
+}
+
+static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
+{
+	static const char *const isas[] = {"avx512", "avx2"};
+	struct rng r = rng_open(6, 2);
+	struct buf text = {0};
+	struct spans want = {0}, got = {0};
+	(void)state;
+	for (int round = 0; round < 2000; round++) {
+		random_text(&r, &text);
+		want.n = 0;
+		words_ascii_force("plain");
+		assert_int_equal(words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &want), text.len);
+		for (size_t k = 0; k < sizeof(isas) / sizeof(*isas); k++) {
+			got.n = 0;
+			if (!words_ascii_force(isas[k]))
+				continue;
+			words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &got);
+			assert_int_equal(got.n, want.n);
+			assert_memory_equal(got.v, want.v, (size_t)want.n * sizeof(*want.v));
+		}
+	}
+	words_ascii_force(NULL);
+	spans_release(&want);
+	spans_release(&got);
+	buf_release(&text);
+}
+
+/* Every statistic, with pieces and tables of the usual size and with such as a text of a few words overflows. */
+static void long_texts_are_measured_as_short_ones(void **state)
+{
+	struct rng r = rng_open(7, 2);
+	struct buf text = {0};
+	struct text_stats *pieces = text_stats_open();
+	struct quality c4;
+	(void)state;
+	assert_int_equal(quality_preset(&c4, "none", NULL), OK);
+	assert_int_equal(quality_set(&c4, "c4_fineweb_lines", NULL), OK);
+	for (int round = 0; round < 1000; round++) {
+		random_text(&r, &text);
+		pieces->piece_words = 8 + (int64_t)rng_below(&r, 30);
+		pieces->lines_kept = (int64_t)rng_below(&r, 4);
+		text_stats_set(stats, text.data, text.len);
+		text_stats_set(pieces, text.data, text.len);
+		for (int k = -1; k < N_STATS; k++)
+			for (int how = 0; how < N_SPLITTERS; how++) {
+				if (k < 0) {         /* half of the texts are rewritten first, with words split or not */
+					if (round % 2 == how)
+						text_stats_get(pieces, STAT_WORDS, (enum splitter)how);
+					if (round % 4 == how && (quality_judge(&c4, stats, NULL, NULL).rule >= 0 || quality_judge(&c4, pieces, NULL, NULL).rule >= 0))
+						fail();
+					continue;
+				}
+				double want = text_stats_get(stats, (enum stat)k, (enum splitter)how), got = text_stats_get(pieces, (enum stat)k, (enum splitter)how);
+				if (!(want == got || (want != want && got != got)))
+					fail_msg("%s, round %d: %.17g of one piece, %.17g of several", stat_name((enum stat)k), round, want, got);
+			}
+	}
+	text_stats_close(pieces);
+	buf_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(long_texts_are_measured_as_short_ones),
 		cmocka_unit_test(words_are_counted_as_they_are_split),
 		cmocka_unit_test(phrases_are_found_in_any_case),
 		cmocka_unit_test(gopher_rules_hold_at_their_thresholds), cmocka_unit_test(repetition_counts_second_copies),

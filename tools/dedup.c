@@ -252,7 +252,7 @@ static enum status end_first(void *arg, void *item, struct error *err)
 /* Reads the inputs through; of tests of one pass the output is written then. */
 static enum status first_pass(struct error *err)
 {
-	struct pipeline pl = {read_first, work_first, end_first, free_item, NULL, 0};
+	struct pipeline pl = {read_first, work_first, end_first, free_item, NULL, 0, NULL};
 	enum status st = pool_pipeline(tool.pool, &pl, err);
 	if (st != OK && st != END)
 		return st;

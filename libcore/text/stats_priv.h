@@ -85,7 +85,7 @@ struct copies {
 
 struct text_stats {
 	const char *s;
-	size_t n;
+	size_t n, most;              /* most: of all texts since buffers were released */
 	int64_t piece_words, lines_kept; /* PIECE_WORDS, LINES_KEPT; less in tests */
 	bool have[N_SPLITTERS][N_STATS];
 	double value[N_SPLITTERS][N_STATS];

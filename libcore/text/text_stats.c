@@ -116,6 +116,7 @@ static void start(struct text_stats *t, const char *s, size_t n)
 {
 	t->s = s;
 	t->n = n;
+	t->most = n > t->most ? n : t->most;
 	t->scanned = t->have_lines = t->have_ends = t->list.made = false;
 	memset(t->have, 0, sizeof(t->have));
 	for (int i = 0; i < N_SPLITTERS; i++) {
@@ -127,7 +128,7 @@ static void start(struct text_stats *t, const char *s, size_t n)
 
 void text_stats_set(struct text_stats *t, const char *s, size_t n)
 {
-	if (t->n > TEXT_STATS_LARGE) {
+	if (t->most > TEXT_STATS_LARGE) {
 		struct text_stats empty = {.piece_words = t->piece_words, .lines_kept = t->lines_kept};
 		release(t);
 		*t = empty;

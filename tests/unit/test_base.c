@@ -188,7 +188,7 @@ static void a_pipeline_writes_in_order_and_reports_the_first_failure(void **stat
 		struct pool *p = pool_open(threads);
 		struct error err;
 		struct counter c = {.fail_read = -1, .fail_work = -1};
-		struct pipeline pl = {count_read, count_work, count_write, count_free, &c, 0};
+		struct pipeline pl = {count_read, count_work, count_write, count_free, &c, 0, NULL};
 		assert_int_equal(pool_pipeline(p, &pl, &err), OK);
 		assert_int_equal(c.last, 1000);
 		c = (struct counter){.fail_read = 500, .fail_work = -1};

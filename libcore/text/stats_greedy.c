@@ -53,14 +53,15 @@ static int64_t pick_repeated(struct text_stats *t, int64_t n)
 	int64_t kept = 0;
 	cells_start(t, n);
 	uint8_t *cell = t->cell;
-	const uint64_t *key = t->key;
+	uint32_t *at = t->at;
+	const uint64_t *key = t->key, mask = t->cell_mask;
 	for (int64_t i = 0; i < n; i++) {
-		uint8_t *c = &cell[cell_of(t, key[i])];
+		uint8_t *c = &cell[cell_of(mask, key[i])];
 		*c = (uint8_t)(*c + (*c < 2));
 	}
 	for (int64_t i = 0; i < n; i++) {
-		t->at[kept] = (uint32_t)i;
-		kept += cell[cell_of(t, key[i])] > 1;
+		at[kept] = (uint32_t)i;
+		kept += cell[cell_of(mask, key[i])] > 1;
 	}
 	return kept;
 }
@@ -73,23 +74,31 @@ static void find_candidates(struct text_stats *t, struct word_stats *w)
 	if (runs < 1)
 		return;
 	places_room(t, words + 1);
-	for (int64_t i = 0; i < runs; i++) {
-		t->count[i] = w->stream_at[i + 5] - w->stream_at[i] < WINDOW;
-		t->key[i] = window_key(w->stream.data + w->stream_at[i]);
-	}
+	const uint32_t *stream_at = w->stream_at;
+	const char *stream = w->stream.data;
+	uint8_t *repeats = t->count; /* 1: too short for a window; 2: the window comes again */
+	uint64_t *key = t->key;
+	for (int64_t i = 0; i < runs; i++)
+		key[i] = window_key(stream + stream_at[i]);
+	for (int64_t i = 0; i < runs; i++)
+		repeats[i] = stream_at[i + 5] - stream_at[i] < WINDOW;
 	int64_t picked = pick_repeated(t, runs);
 	seen_start(&t->seen, picked < 1 ? 1 : picked);
+	struct seen seen = t->seen;  /* a copy of its own stays in registers */
 	for (int64_t k = 0; k < picked; k++) {
-		uint32_t i = t->at[k], e = seen_entry(&t->seen, t->key[i]);
-		if (t->seen.count[e]++)
-			t->count[i] = t->count[t->seen.first[e]] = 2;
+		uint32_t i = t->at[k], e = seen_entry(&seen, key[i]);
+		if (seen.count[e]++)
+			repeats[i] = repeats[seen.first[e]] = 2;
 		else
-			t->seen.first[e] = i;
+			seen.first[e] = i;
 	}
+	uint32_t *candidates = w->candidates;
+	int64_t n = 0;
 	for (int64_t i = 0; i < runs; i++) {
-		w->candidates[w->n_candidates] = (uint32_t)i | (t->count[i] > 1 ? REPEATED : 0);
-		w->n_candidates += t->count[i] > 0;
+		candidates[n] = (uint32_t)i | (repeats[i] > 1 ? REPEATED : 0);
+		n += repeats[i] > 0;
 	}
+	w->n_candidates = n;
 }
 
 static double scan_candidates(struct text_stats *t, struct word_stats *w, int n)

@@ -167,10 +167,11 @@ static inline bool key_set_add(struct key_set *s, uint64_t key)
 	return false;
 }
 
-/* Small counters that keys share: who shares with none that came more than once did not either. */
-static inline uint64_t cell_of(const struct text_stats *t, uint64_t key)
+/* Small counters that keys share: who shares with none that came more than once did not either. Loops over them hold pointers and mask of their
+ * own, as stores of bytes may be to anything. */
+static inline uint64_t cell_of(uint64_t mask, uint64_t key)
 {
-	return (key ^ key >> 32) & t->cell_mask;
+	return (key ^ key >> 32) & mask;
 }
 /* All zero, for so many keys. */
 void cells_start(struct text_stats *t, int64_t keys);

@@ -18,13 +18,15 @@ static void find_places(struct text_stats *t, enum splitter how, int64_t piece, 
 	t->n_at = runs < w->own ? (runs > 0 ? runs : 0) : w->own;
 	places_room(t, t->n_at);
 	uint64_t *key = t->key;
+	uint32_t *at = t->at;
 	const uint64_t *hash = w->hash;
-	for (int64_t i = 0; i < t->n_at; i++) {
-		t->at[i] = (uint32_t)i;
+	const int64_t n_at = t->n_at;
+	for (int64_t i = 0; i < n_at; i++) {
+		at[i] = (uint32_t)i;
 		key[i] = stats_mix(hash[i], hash[i + 1]);
 	}
 	for (int k = 2; k < n; k++)
-		for (int64_t i = 0; i < t->n_at; i++)
+		for (int64_t i = 0; i < n_at; i++)
 			key[i] = stats_mix(key[i], hash[i + k]);
 }
 
@@ -37,8 +39,10 @@ static unsigned fill_cells(struct text_stats *t, enum splitter how, int n)
 	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
 		find_places(t, how, piece, n);
 		uint8_t *cell = t->cell;
-		for (int64_t k = 0; k < t->n_at; k++) {
-			uint8_t *c = &cell[cell_of(t, t->key[k])];
+		const uint64_t *key = t->key, mask = t->cell_mask;
+		const int64_t n_at = t->n_at;
+		for (int64_t k = 0; k < n_at; k++) {
+			uint8_t *c = &cell[cell_of(mask, key[k])];
 			unsigned count = *c + (*c < CELL_MOST);
 			*c = (uint8_t)count;
 			most = count > most ? count : most;
@@ -58,15 +62,20 @@ static bool enter_runs(struct text_stats *t, enum splitter how, int n, unsigned 
 	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
 		int64_t picked = 0;
 		find_places(t, how, piece, n);
-		const uint64_t *key = t->key;
+		const uint64_t *key = t->key, mask = t->cell_mask;
+		const uint8_t *cell = t->cell;
 		const uint32_t first = w->pieces[piece].first;
-		for (int64_t k = 0; k < t->n_at; k++) {
-			t->count[k] = t->cell[cell_of(t, key[k])];
-			t->pick[picked] = (uint32_t)k;
-			picked += t->count[k] >= least;
+		const int64_t n_at = t->n_at;
+		uint32_t *pick = t->pick;
+		uint8_t *count = t->count;
+		for (int64_t k = 0; k < n_at; k++) {
+			unsigned c = cell[cell_of(mask, key[k])];
+			count[k] = (uint8_t)c;
+			pick[picked] = (uint32_t)k;
+			picked += c >= least;
 		}
 		for (int64_t p = 0; p < picked; p++) {
-			uint32_t k = t->pick[p], i = t->at[k];
+			uint32_t k = pick[p], i = t->at[k];
 			if (parts > 1 && key[k] % parts != part)
 				continue;
 			uint32_t e = seen_entry(&t->seen, key[k]);
@@ -114,14 +123,20 @@ static void count_runs(struct text_stats *t, enum splitter how, int n, unsigned 
 static void narrow(struct text_stats *t, struct word_stats *w, int n)
 {
 	int64_t kept = 0;
-	uint32_t last = (uint32_t)(w->n - n);        /* no longer run starts there or behind */
-	for (int64_t k = 0; k + 1 < t->n_at; k++) {
-		uint32_t i = t->at[k];
-		bool stays = (t->count[k] > 1) & (t->count[k + 1] > 1) & (t->at[k + 1] == i + 1) & (i < last);
-		t->at[kept] = i;
-		t->key[kept] = stats_mix(t->key[k], w->hash[i + (uint32_t)n]);
+	const uint32_t last = (uint32_t)(w->n - n);  /* no longer run starts there or behind */
+	uint32_t *at = t->at;
+	uint64_t *key = t->key;
+	const uint8_t *count = t->count;
+	const int64_t n_at = t->n_at;
+	for (int64_t k = 0; k + 1 < n_at; k++) {
+		uint32_t i = at[k];
+		bool stays = (count[k] > 1) & (count[k + 1] > 1) & (at[k + 1] == i + 1) & (i < last);
+		at[kept] = i;
+		key[kept] = key[k];
 		kept += stays;
 	}
+	for (int64_t k = 0; k < kept; k++)
+		key[k] = stats_mix(key[k], w->hash[at[k] + (uint32_t)n]);
 	t->n_at = kept;
 }
 

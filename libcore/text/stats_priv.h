@@ -33,7 +33,7 @@ struct word_stats {
 	/* look_at_words */
 	struct look {
 		int64_t chars, non_symbol, non_symbol_chars, alpha, v1_non_symbol, v1_non_symbol_chars, stop_occurrences;
-		unsigned stop_seen;  /* bit per English stop word */
+		uint64_t stop_seen;  /* bit per English stop word */
 	} look;
 	/* chain_ngrams, by n */
 	struct ngram {
@@ -190,6 +190,12 @@ void scan_text(struct text_stats *t);
 int64_t split_words(struct text_stats *t, enum splitter how);
 /* Brings a piece of the words, and with hashed its hashes. */
 void load_words(struct text_stats *t, enum splitter how, int64_t piece, bool hashed);
+/* Hashes the words [from, to), of which the first has `sum` characters before it, and adds up what they are. Returns the characters up to
+ * `to`. */
+uint32_t look_at_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
+		      uint32_t *chars_to, struct look *l);
+/* Chooses its code by name, for tests: "avx512", "plain"; NULL the best. False if the machine cannot. */
+bool look_force(const char *isa);
 /* One look at each word: letters, punctuation, stop words. */
 const struct look *look_at_words(struct text_stats *t, enum splitter how);
 double stop_word_share(struct text_stats *t, enum splitter how);

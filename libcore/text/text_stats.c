@@ -297,7 +297,7 @@ static double word_number(struct text_stats *t, enum stat which, enum splitter h
 	case STAT_NON_SYMBOL_WORDS: return (double)l->non_symbol;
 	case STAT_MEAN_WORD_CHARS: return share((double)l->non_symbol_chars, (double)l->non_symbol);
 	case STAT_ALPHA_WORD_SHARE: return share((double)l->alpha, words);
-	case STAT_STOP_WORDS: return __builtin_popcount(l->stop_seen);
+	case STAT_STOP_WORDS: return __builtin_popcountll(l->stop_seen);
 	case STAT_V1_NON_SYMBOL_WORDS: return (double)l->v1_non_symbol;
 	case STAT_V1_MEAN_WORD_CHARS: return share((double)l->v1_non_symbol_chars, (double)l->v1_non_symbol);
 	default: return (double)l->stop_occurrences; /* STAT_V1_STOP_WORDS */

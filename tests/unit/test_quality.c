@@ -336,6 +336,35 @@ static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
 	buf_release(&text);
 }
 
+/* Hashes, lengths and sums of the same words. */
+static void words_are_looked_at_alike(void **state)
+{
+	struct rng r = rng_open(8, 2);
+	struct buf text = {0};
+	struct spans words = {0};
+	(void)state;
+	for (int round = 0; round < 2000 && look_force("avx512"); round++) {
+		uint64_t hash[2][4096];
+		uint32_t chars_to[2][4096];
+		struct look l[2] = {{0}};
+		random_text(&r, &text);
+		struct text_stats t = {.s = text.data, .n = text.len};
+		words.n = 0;
+		words_split(round % 2 ? WORDS_SPACE : WORDS_UNICODE, text.data, text.len, 0, 4000, &words);
+		for (int k = 0; k < 2; k++) {
+			look_force(k ? "plain" : "avx512");
+			uint32_t half = look_at_some(&t, &words, 0, words.n / 2, 0, hash[k], chars_to[k], &l[k]);
+			chars_to[k][words.n] = look_at_some(&t, &words, words.n / 2, words.n, half, hash[k], chars_to[k], &l[k]);
+		}
+		assert_memory_equal(hash[0], hash[1], (size_t)words.n * sizeof(hash[0][0]));
+		assert_memory_equal(chars_to[0], chars_to[1], ((size_t)words.n + 1) * sizeof(chars_to[0][0]));
+		assert_memory_equal(&l[0], &l[1], sizeof(l[0]));
+	}
+	look_force(NULL);
+	spans_release(&words);
+	buf_release(&text);
+}
+
 /* Every statistic, with pieces and tables of the usual size and with such as a text of a few words overflows. */
 static void long_texts_are_measured_as_short_ones(void **state)
 {
@@ -373,7 +402,8 @@ static void long_texts_are_measured_as_short_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(long_texts_are_measured_as_short_ones),
+		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike),
+		cmocka_unit_test(long_texts_are_measured_as_short_ones),
 		cmocka_unit_test(words_are_counted_as_they_are_split),
 		cmocka_unit_test(phrases_are_found_in_any_case),
 		cmocka_unit_test(gopher_rules_hold_at_their_thresholds), cmocka_unit_test(repetition_counts_second_copies),

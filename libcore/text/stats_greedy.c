@@ -7,7 +7,10 @@
 #include "text/stats_priv.h"
 
 #define WINDOW 12            /* five words are seldom shorter, and few other runs share so much */
+#define LONG_WINDOW 28       /* eight words are seldom shorter */
 #define REPEATED 0x80000000u   /* texts end at 1 GiB, so words are fewer */
+#define REPEATED_LONG 0x40000000u
+#define SLACK 32             /* bytes that may be read behind the stream */
 
 /* The bytes of the words of the piece that is loaded, in one. */
 static void stream_words(struct text_stats *t, struct word_stats *w)
@@ -20,7 +23,7 @@ static void stream_words(struct text_stats *t, struct word_stats *w)
 		w->candidates = mem_grow(w->candidates, w->stream_cap, sizeof(*w->candidates));
 	}
 	buf_clear(&w->stream);
-	buf_reserve(&w->stream, bytes + 32);
+	buf_reserve(&w->stream, bytes + SLACK);
 	char *to = w->stream.data;
 	uint32_t at = 0;
 	for (int64_t i = 0; i < words->n; i++) {
@@ -34,15 +37,39 @@ static void stream_words(struct text_stats *t, struct word_stats *w)
 	}
 	w->stream_at[words->n] = at;
 	w->stream.len = at;
-	memset(to + at, 0, WINDOW);
+	memset(to + at, 0, SLACK);
 }
 
-static uint64_t window_key(const char *s)
+static inline uint64_t eight_bytes(const char *s)
 {
-	uint64_t a, b;
-	memcpy(&a, s, 8);
-	memcpy(&b, s + WINDOW - 8, 8);
-	return stats_mix(a, b);
+	uint64_t v;
+	memcpy(&v, s, 8);
+	return v;
+}
+
+static inline uint64_t window_key(const char *s)
+{
+	return stats_mix(eight_bytes(s), eight_bytes(s + WINDOW - 8));
+}
+
+static inline uint64_t long_window_key(const char *s)
+{
+	return stats_mix(stats_mix(eight_bytes(s), eight_bytes(s + 8)) ^ eight_bytes(s + 16), eight_bytes(s + LONG_WINDOW - 8));
+}
+
+/* Of a run in the stream: 16 bytes at a time, the last ones with those before them. */
+static inline uint64_t run_key(const char *s, size_t n)
+{
+	uint64_t key = n * 0xff51afd7ed558ccdu;              /* no length looks like text */
+	if (n < 16) {
+		uint64_t a = eight_bytes(s), b = eight_bytes(s + 8);
+		if (n <= 8)
+			return stats_mix(n ? a << (64 - 8 * n) : 0, key);
+		return stats_mix(a ^ key, b << (128 - 8 * n));
+	}
+	for (; n > 16; s += 16, n -= 16)
+		key = stats_mix(eight_bytes(s) ^ key, eight_bytes(s + 8));
+	return stats_mix(eight_bytes(s + n - 16) ^ key, eight_bytes(s + n - 8));
 }
 
 /* --- a text of one piece ------------------------------------------------------------------------------- */
@@ -51,7 +78,7 @@ static uint64_t window_key(const char *s)
 static int64_t pick_repeated(struct text_stats *t, int64_t n)
 {
 	int64_t kept = 0;
-	cells_start(t, n);
+	cells_start(t, n * 2);
 	uint8_t *cell = t->cell;
 	uint32_t *at = t->at;
 	const uint64_t *key = t->key, mask = t->cell_mask;
@@ -64,6 +91,25 @@ static int64_t pick_repeated(struct text_stats *t, int64_t n)
 		kept += cell[cell_of(mask, key[i])] > 1;
 	}
 	return kept;
+}
+
+/* Flags the candidates whose LONG_WINDOW comes again, too. */
+static void flag_long(struct text_stats *t, struct word_stats *w)
+{
+	seen_start(&t->seen, w->n_candidates < 1 ? 1 : w->n_candidates);
+	struct seen seen = t->seen;
+	for (int64_t k = 0; k < w->n_candidates; k++) {
+		if (!(w->candidates[k] & REPEATED))
+			continue;
+		uint32_t at = w->stream_at[w->candidates[k] & ~REPEATED], e = seen_entry(&seen, long_window_key(w->stream.data + at));
+		if (seen.count[e]++ == 0)
+			seen.first[e] = (uint32_t)k;
+		else
+			w->candidates[k] |= REPEATED_LONG;
+	}
+	for (uint32_t e = 0; e < seen.n; e++)
+		if (seen.count[e] > 1)
+			w->candidates[seen.first[e]] |= REPEATED_LONG;
 }
 
 /* Words where a run that came before, or comes again, may start, in order; REPEATED: of WINDOW bytes or more. */
@@ -99,6 +145,7 @@ static void find_candidates(struct text_stats *t, struct word_stats *w)
 		n += repeats[i] > 0;
 	}
 	w->n_candidates = n;
+	flag_long(t, w);
 }
 
 static double scan_candidates(struct text_stats *t, struct word_stats *w, int n)
@@ -107,13 +154,12 @@ static double scan_candidates(struct text_stats *t, struct word_stats *w, int n)
 	uint32_t next = 0;           /* the scan goes on here after a hit */
 	key_set_start(&t->set, w->n_candidates);
 	for (int64_t k = 0; k < w->n_candidates; k++) {
-		uint32_t i = w->candidates[k] & ~REPEATED;
+		uint32_t i = w->candidates[k] & ~(REPEATED | REPEATED_LONG);
 		if (i < next || i + (uint32_t)n > w->words.n)
 			continue;
 		uint32_t from = w->stream_at[i], to = w->stream_at[i + (uint32_t)n];
-		if (to - from >= WINDOW && !(w->candidates[k] & REPEATED))
-			continue;
-		if (key_set_add(&t->set, hash64(w->stream.data + from, to - from))) {
+		uint32_t must = to - from >= LONG_WINDOW ? REPEATED_LONG : to - from >= WINDOW ? REPEATED : 0;
+		if ((w->candidates[k] & must) == must && key_set_add(&t->set, run_key(w->stream.data + from, to - from))) {
 			chars += w->chars_to[i + (uint32_t)n] - w->chars_to[i];
 			next = i + (uint32_t)n;
 		}
@@ -170,7 +216,7 @@ static double greedy_pass(struct text_stats *t, enum splitter how, int n, struct
 			if (first + i < next)
 				continue;
 			uint32_t from = w->stream_at[i], to = w->stream_at[i + n];
-			uint64_t key = hash64(w->stream.data + from, to - from);
+			uint64_t key = run_key(w->stream.data + from, to - from);
 			if (pass == COUNT) {
 				counter_add(&c[0], key);
 			} else if (counter_get(&c[0], key) < 2) {

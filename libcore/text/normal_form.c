@@ -1,43 +1,13 @@
 /* normal_form.c - see normal_form.h. */
 #include "text/normal_form.h"
 
+#include "base/marks.h"
 #include "text/unicode.h"
 
 #include <utf8proc.h>
 
-#define FEW_MARKS 16         /* are sorted by insertion */
 #define PART_BYTES 4096      /* normalized at once, if they may end there */
 #define DECOMPOSED_MAX 32    /* code points that one becomes; U+FDFA has 18 */
-
-static int combining_class(utf8proc_int32_t c)
-{
-	return utf8proc_get_property(c)->combining_class & 0xff;
-}
-
-/* Puts a row of marks in canonical order: by class, those of one class as they stand. */
-static void sort_marks(utf8proc_int32_t *c, size_t n)
-{
-	if (n <= FEW_MARKS) {
-		for (size_t i = 1; i < n; i++) {
-			utf8proc_int32_t mark = c[i];
-			size_t k = i;
-			for (; k > 0 && combining_class(c[k - 1]) > combining_class(mark); k--)
-				c[k] = c[k - 1];
-			c[k] = mark;
-		}
-		return;
-	}
-	size_t start[257] = {0};
-	utf8proc_int32_t *copy = mem_array(n, sizeof(*copy));
-	memcpy(copy, c, n * sizeof(*c));
-	for (size_t i = 0; i < n; i++)
-		start[combining_class(copy[i]) + 1]++;
-	for (int k = 0; k < 256; k++)
-		start[k + 1] += start[k];
-	for (size_t i = 0; i < n; i++)
-		c[start[combining_class(copy[i])]++] = copy[i];
-	mem_free(copy);
-}
 
 /* A stretch that neither composes with what stands around it nor is sorted with it. */
 static void normalize_part(const char *s, size_t n, enum text_form form, struct buf *out)
@@ -57,11 +27,7 @@ static void normalize_part(const char *s, size_t n, enum text_form form, struct 
 			c[len] = (utf8proc_int32_t)v, made = 1;
 		len += (size_t)made;
 	}
-	for (size_t i = 0, to; i < len; i = to + (to == i)) {
-		for (to = i; to < len && combining_class(c[to]); to++)
-			;
-		sort_marks(c + i, to - i);
-	}
+	marks_order(c, len);
 	if (form == TEXT_NFC || form == TEXT_NFKC)
 		len = (size_t)utf8proc_normalize_utf32(c, (utf8proc_ssize_t)len, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 	for (size_t i = 0; i < len; i++)

@@ -177,13 +177,14 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 {"id":"fine","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"And?"},{"role":"assistant","content":"It stands."}]}
 EOF
 	printf '# canned\n(?i)\\bas an ai\\b\n' >canned
-	quern clean -q --format jsonl --refusals canned --rule chat_same_answer --rule chat_repetitive --rule chat_language_change --rejects bad c.jsonl >out
+	quern clean -q --format jsonl --refusals canned --rule chat_same_answer --rejects bad c.jsonl >out
 	[ "$(ids <out)" = fine ]
 	for want in '"refusal".*chat_refusal' '"same".*chat_same_answer' '"loop".*chat_repetitive' '"change".*chat_language_change'; do
 		grep -q "$want" bad || { echo "not there: $want"; cat bad; return 1; }
 	done
-	[ "$(quern clean -q --format jsonl c.jsonl | ids)" = "refusal same loop change fine" ]
-	[ "$(quern clean -q --format jsonl --rule chat_min_answer=5 c.jsonl | ids)" = "refusal loop change fine" ]
+	[ "$(quern clean -q --format jsonl c.jsonl | ids)" = "refusal same fine" ]
+	[ "$(quern clean -q --format jsonl --without chat_repetitive --without chat_language_change c.jsonl | ids)" = "refusal same loop change fine" ]
+	[ "$(quern clean -q --format jsonl --rule chat_min_answer=5 c.jsonl | ids)" = "refusal fine" ]
 	status 2 quern clean --rule chat_refusal c.jsonl
 	says '--refusals FILE'
 	printf '(\n' >canned

@@ -89,11 +89,21 @@ static enum status choose_rules(struct job *j, struct error *err)
 	return OK;
 }
 
+/* Without --preset the input tells which is meant: rules that suit one of them will do so far. */
+static enum status choose_rules_early(struct job *j, struct error *err)
+{
+	enum status st = choose_rules(j, err);
+	if (st == OK || opts.preset)
+		return st;
+	j->chat = true;
+	return choose_rules(j, NULL) == OK ? OK : st;
+}
+
 /* Mistakes that need no input to be seen. */
 static enum status check_options(struct job *j, struct error *err)
 {
 	struct cleaner *c = &j->cleaner;
-	TRY(choose_rules(j, err));
+	TRY(choose_rules_early(j, err));
 	if (opts.lang)
 		TRY(lang_filter_open(&c->lang, opts.lang, opts.lid_model, err));
 	else if (opts.lid_model)

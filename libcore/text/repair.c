@@ -72,13 +72,13 @@ static bool append_nfc(const char *s, size_t n, struct buf *out)
 			i += 2;
 			continue;
 		}
-		uint32_t c = text_decode(s + i, n - i, &len);
+		uint32_t c = text_decode_valid(s + i, &len);
 		if (!is_unstable(c)) {
 			last = i;
 			i += (size_t)len;
 			continue;
 		}
-		while (i < n && is_unstable(text_decode(s + i, n - i, &len)))
+		while (i < n && is_unstable(text_decode_valid(s + i, &len)))
 			i += (size_t)len;
 		if (!found)
 			buf_reserve(out, n);

@@ -1,7 +1,7 @@
 /* stats_look.c - one look at each word: its hash, its length, letters, punctuation, English stop words; see stats_priv.h. */
 #include "text/stats_priv.h"
 
-#include "text/punctuation.h"
+#include "text/char_class.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -12,8 +12,8 @@ enum { C_ALPHA = 1, C_TEXT = 2, C_V1_TEXT = 4, C_HIGH = 8 };
 /* C_TEXT: not in PUNCTUATION or TERMINAL_PUNCTUATION; C_V1_TEXT: not in PUNCTUATION. */
 static uint8_t class_of(uint32_t c)
 {
-	bool mark = punctuation_has(c);
-	return (uint8_t)((text_is_alpha(c) ? C_ALPHA : 0) | (mark || punctuation_is_terminal(c) ? 0 : C_TEXT) | (mark ? 0 : C_V1_TEXT));
+	unsigned k = char_class(c);
+	return (uint8_t)((k & CHAR_ALPHA ? C_ALPHA : 0) | (k & (CHAR_PUNCTUATION | CHAR_TERMINAL) ? 0 : C_TEXT) | (k & CHAR_PUNCTUATION ? 0 : C_V1_TEXT));
 }
 
 static uint8_t classes[256];
@@ -70,7 +70,7 @@ static unsigned look_at(const char *s, size_t n, uint32_t *chars)
 	*chars = 0;
 	for (size_t i = 0; i < n; ++*chars) {
 		int len;
-		uint32_t c = text_decode(s + i, n - i, &len);
+		uint32_t c = text_decode_valid(s + i, &len);
 		all |= c < 0x80 ? classes[c] : class_of(c);
 		i += (size_t)len;
 	}

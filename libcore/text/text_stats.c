@@ -1,6 +1,8 @@
 /* text_stats.c - the names of the statistics and the way to each; see text_stats.h. */
 #include "text/stats_priv.h"
 
+#include "text/char_class.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -251,11 +253,9 @@ static double letter_share(const struct text_stats *t)
 			continue;
 		}
 		int len;
-		uint32_t c = text_decode(t->s + i, t->n - i, &len);
-		if (!text_is_space(c)) {
-			all++;
-			letters += text_is_alpha(c);
-		}
+		unsigned k = char_class(text_decode_valid(t->s + i, &len));
+		all += !(k & CHAR_SPACE);
+		letters += (k & (CHAR_SPACE | CHAR_ALPHA)) == CHAR_ALPHA;
 		i += (size_t)len;
 	}
 	return share((double)letters, (double)all);

@@ -9,6 +9,25 @@
 
 /* Decodes one character of valid UTF-8 at s (n > 0 bytes left); *len its bytes. Bad bytes give U+FFFD and length 1. */
 uint32_t text_decode(const char *s, size_t n, int *len);
+/* The same without a look whether it is valid: for loops over every character. */
+static inline uint32_t text_decode_valid(const char *s, int *len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	if (p[0] < 0x80) {
+		*len = 1;
+		return p[0];
+	}
+	if (p[0] < 0xe0) {
+		*len = 2;
+		return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	}
+	if (p[0] < 0xf0) {
+		*len = 3;
+		return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	}
+	*len = 4;
+	return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
+}
 void text_append_char(struct buf *out, uint32_t c);
 
 /* Bytes of the longest valid prefix (no surrogates, no overlong forms, at most U+10FFFF). */

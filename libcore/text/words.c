@@ -232,13 +232,15 @@ static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, str
 {
 	const unsigned char *p = (const unsigned char *)s;
 	while (i < n && words->n < most) {
-		i = words_ascii(s, n, i, most, words);
+		if (i + 1 < n && !((p[i] | p[i + 1]) & 0x80))
+			i = words_ascii(s, n, i, most, words);
 		if (i == n || words->n >= most)
 			break;
+		int len;
 		unsigned k = ascii[p[i]];
-		bool next_high = i + 1 < n && p[i + 1] >= 0x80;
+		bool extended = !(k & (A_HIGH | A_WORD)) && i + 1 < n && p[i + 1] >= 0x80 && is_extend(class_of(text_decode_valid(s + i + 1, &len)));
 		size_t end = k & A_WORD ? segment_ascii(s, n, i) : i;
-		if (end == i && !(k & (A_HIGH | A_WORD)) && !next_high) {  /* a mark, or white space, by itself */
+		if (end == i && !(k & (A_HIGH | A_WORD)) && !extended) {  /* a mark, or white space, by itself */
 			if (!(k & A_SPACE))
 				SPANS_PUSH(words, i, 1);
 			i++;

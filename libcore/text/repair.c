@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* --- normal form C, only around characters that may change ---------------------------------------- */
 
 static uint8_t unstable[65536 / 8];
@@ -42,8 +46,6 @@ static bool is_unstable(uint32_t c)
 {
 	return c >= 0x300 && (c < 65536 ? unstable[c / 8] >> c % 8 & 1 : may_change(c));
 }
-
-#define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
 
 /* Whether all bytes are below the limit, which is at least 0x80. */
 static bool is_plain(const char *s, size_t n, unsigned limit)
@@ -140,23 +142,24 @@ __attribute__((constructor)) static void fill_copied(void)
 		copied[c] = (c >= 0x20 && c != 0x7f && c != 0xc2 && c != 0xe2 && c != 0xef) || c == '\t';
 }
 
-/* The first byte from i on that is not copied; eight at a time while they are printable ASCII. */
+/* The first byte from i on that is not copied; sixteen at a time. */
 static size_t skip_copied(const char *s, size_t n, size_t i)
 {
-	for (;;) {
-		uint64_t v;
-		for (; i + 8 <= n; i += 8) {
-			memcpy(&v, s + i, 8);
-			/* Bytes from 0x20 to 0x7e gain the highest bit by 0x60 and not by 1. */
-			if ((v & EIGHT(0x80)) || ((v + EIGHT(0x60)) & ~(v + EIGHT(1)) & EIGHT(0x80)) != EIGHT(0x80))
-				break;
-		}
-		size_t stop = i + 8 < n ? i + 8 : n;
-		while (i < stop && copied[(unsigned char)s[i]])
-			i++;
-		if (i < stop || i == n)
-			return i;
+#ifdef __SSE2__
+	const __m128i control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), c2 = _mm_set1_epi8((char)0xc2),
+		      e2 = _mm_set1_epi8((char)0xe2), ef = _mm_set1_epi8((char)0xef);
+	for (; i + 16 <= n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+		__m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+		__m128i lead = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, c2), _mm_cmpeq_epi8(v, e2)), _mm_cmpeq_epi8(v, ef));
+		unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, lead), _mm_cmpeq_epi8(v, del)));
+		if (stop)
+			return i + (size_t)__builtin_ctz(stop);
 	}
+#endif
+	while (i < n && copied[(unsigned char)s[i]])
+		i++;
+	return i;
 }
 
 /* Whether a word broken by a hyphen goes on at s: then the hyphen at the end of out and the line feed go. */

@@ -64,7 +64,6 @@ static void keep_line(struct text_stats *t, size_t from, size_t len)
 	if (t->list.v.n > t->list.cap) {
 		t->list.cap = t->list.cap * 2 + 64;
 		t->list.hash = mem_grow(t->list.hash, (size_t)t->list.cap, sizeof(*t->list.hash));
-		t->list.copy = mem_grow(t->list.copy, (size_t)t->list.cap, sizeof(*t->list.copy));
 	}
 	t->list.hash[i] = hash64(t->s + from, len);
 }
@@ -76,7 +75,6 @@ static void make_list(struct text_stats *t)
 	if (t->list.made)
 		return;
 	t->list.made = true;
-	t->list.marked = false;
 	t->list.v.n = 0;
 	for (const char *nl; t->list.v.n < t->lines_kept && (nl = memchr(t->s + start, '\n', t->n - start)); start = (size_t)(nl - t->s) + 1)
 		keep_line(t, start, (size_t)(nl - t->s) - start);

@@ -72,7 +72,7 @@ enum lines { LINES_FEED, LINES_SOLID, LINES_RUNS, LINES_PYTHON, LINES_PARAGRAPHS
 struct line_walk {
 	enum lines kind;
 	size_t from, len;            /* of the line that walk_line has found */
-	uint64_t hash;               /* of its bytes; line_key makes it sure */
+	uint64_t hash;               /* of its bytes, if hashed */
 	bool hashed;
 	size_t at, to;
 	int64_t k;
@@ -94,13 +94,12 @@ struct text_stats {
 	struct word_stats words[N_SPLITTERS];
 	bool have_lines, have_ends;
 	struct lines_of {
-		double lines, blank, ends, short_ones, copy_chars, v1_ends, v1_short, bullets, cut;
+		double lines, blank, ends, short_ones, v1_ends, v1_short, bullets, cut;
 	} lines;
 	struct {
-		bool made, kept, marked;     /* kept: the text has no more lines than these */
+		bool made, kept;             /* kept: the text has no more lines than these */
 		struct spans v;              /* LINES_FEED */
 		uint64_t *hash;
-		bool *copy;                  /* the line came before */
 		int64_t cap;
 	} list;
 	struct seen seen;

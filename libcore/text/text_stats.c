@@ -93,7 +93,6 @@ static void release(struct text_stats *t)
 	}
 	spans_release(&t->list.v);
 	mem_free(t->list.hash);
-	mem_free(t->list.copy);
 	spans_release(&t->c4.lines);
 	buf_release(&t->rewritten);
 	buf_release(&t->spare);

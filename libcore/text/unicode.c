@@ -224,14 +224,6 @@ int64_t text_count_words(const char *s, size_t n, int64_t enough)
 	return count < enough ? count : enough;
 }
 
-void text_lines(const char *s, size_t n, struct spans *lines)
-{
-	size_t start = 0;
-	for (const char *nl; start <= n && (nl = memchr(s + start, '\n', n - start)); start = (size_t)(nl - s) + 1)
-		spans_add(lines, start, (size_t)(nl - s) - start);
-	spans_add(lines, start, n - start);
-}
-
 struct span text_strip(const char *s, size_t n)
 {
 	size_t from = 0, len;

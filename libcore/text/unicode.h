@@ -66,8 +66,6 @@ void spans_release(struct spans *sp);
 size_t text_words(const char *s, size_t n, size_t from, int64_t most, struct spans *words);
 /* How many they are, but no more than enough. */
 int64_t text_count_words(const char *s, size_t n, int64_t enough);
-/* Appends lines as str.split("\n") gives them (an empty text is one empty line). */
-void text_lines(const char *s, size_t n, struct spans *lines);
 /* s[0..n) without white space at its ends. */
 struct span text_strip(const char *s, size_t n);
 

@@ -238,7 +238,11 @@ static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, str
 			break;
 		int len;
 		unsigned k = ascii[p[i]];
-		bool extended = !(k & (A_HIGH | A_WORD)) && i + 1 < n && p[i + 1] >= 0x80 && is_extend(class_of(text_decode_valid(s + i + 1, &len)));
+		bool extended = !(k & (A_HIGH | A_WORD)) && i + 1 < n && p[i + 1] >= 0x80;
+		if (extended) {
+			enum word_break next = class_of(text_decode_valid(s + i + 1, &len));
+			extended = is_extend(next) || (next == WB_SPACE && (k & A_SPACE));
+		}
 		size_t end = k & A_WORD ? segment_ascii(s, n, i) : i;
 		if (end == i && !(k & (A_HIGH | A_WORD)) && !extended) {  /* a mark, or white space, by itself */
 			if (!(k & A_SPACE))

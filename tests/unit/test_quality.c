@@ -209,6 +209,7 @@ static void words_are_unicodes(void **state)
 	words_of(WORDS_UNICODE, "Größe naïve", "Größe|naïve");
 	words_of(WORDS_UNICODE, "🇩🇪🇫🇷 👨‍👩‍👧", "🇩🇪|🇫🇷|👨‍👩‍👧");
 	words_of(WORDS_UNICODE, "don’t a’", "don’t|a|’");
+	words_of(WORDS_UNICODE, "a \xe3\x80\x80\xcc\x80 b", "a| \xe3\x80\x80\xcc\x80|b");  /* a mark makes a word of spaces */
 	words_of(WORDS_SPACE, "The (\"brown\") fox, can't", "The|(\"brown\")|fox,|can't");
 }
 
@@ -336,6 +337,41 @@ static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
 	buf_release(&text);
 }
 
+/* Characters of every class of UAX 29, one behind the other as no text has them: the fast ways give what the rules give. */
+static void words_are_the_segments_that_are_not_space(void **state)
+{
+	static const uint32_t firsts[] = {' ', '\n', '\r', '.', '\'', ':', ',', '"', '_', 'a', 'B', '7', '#', 0xe9, 0xad, 0xa0, 0x85, 0x2019, 0x200d, 0x200b, 0x300, 0x435, 0x5d0,
+					  0x660, 0x93e, 0xe34, 0x1100, 0x2028, 0x203f, 0x3000, 0x30ab, 0x3042, 0x4e00, 0xac00, 0xa9, 0x2764, 0x1f1e6, 0x1f680, 0x1f3fb, 0xe0001};
+	struct rng r = rng_open(9, 2);
+	struct buf text = {0};
+	struct spans want = {0}, got = {0};
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		buf_clear(&text);
+		want.n = got.n = 0;
+		bool spaced = false;         /* of spaces that a mark follows, words have the last alone */
+		for (uint64_t n = rng_below(&r, 100); n > 0; n--) {
+			uint32_t c = firsts[rng_below(&r, sizeof(firsts) / sizeof(*firsts))];
+			bool extends = c == 0xad || c == 0x200d || c == 0x200b || c == 0x300 || c == 0x93e || c == 0xe34 || c == 0x1f3fb || c == 0xe0001;
+			if (!(extends && spaced))
+				text_append_char(&text, c);
+			spaced = c == ' ' || c == 0x3000 || (extends && spaced);
+		}
+		buf_reserve(&text, 1);
+		for (size_t at = 0, end; at < text.len; at = end) {
+			end = words_segment(text.data, text.len, at);
+			if (text_strip(text.data + at, end - at).len)
+				spans_add(&want, at, end - at);
+		}
+		words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &got);
+		assert_int_equal(got.n, want.n);
+		assert_memory_equal(got.v ? got.v : (void *)"", want.v ? want.v : (void *)"", (size_t)want.n * sizeof(*want.v));
+	}
+	spans_release(&want);
+	spans_release(&got);
+	buf_release(&text);
+}
+
 /* Hashes, lengths and sums of the same words. */
 static void words_are_looked_at_alike(void **state)
 {
@@ -402,7 +438,7 @@ static void long_texts_are_measured_as_short_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike),
+		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike), cmocka_unit_test(words_are_the_segments_that_are_not_space),
 		cmocka_unit_test(long_texts_are_measured_as_short_ones),
 		cmocka_unit_test(words_are_counted_as_they_are_split),
 		cmocka_unit_test(phrases_are_found_in_any_case),

@@ -105,7 +105,7 @@ static inline void load_word(const char *s, size_t n, size_t room, uint64_t *a, 
 }
 
 /* Whether eight bytes, zeros left out, are all ASCII letters. */
-static inline bool all_letters(uint64_t v)
+static inline unsigned all_letters(uint64_t v)
 {
 	const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
 	uint64_t low = v | ones * 0x20, some = (v & ~high) + ones * 0x7f;            /* 0x80 where a byte is not zero */
@@ -128,7 +128,7 @@ static uint32_t look_plain(const struct text_stats *t, const struct spans *words
 		chars_to[i] = sum;
 		/* Nearly all words are letters, or one mark: no branch tells these two apart. */
 		unsigned all = n == 1 ? classes[(unsigned char)*s] : C_ALPHA | C_TEXT | C_V1_TEXT, slot = stop_slot(a);
-		if (!((n <= 16) & all_letters(a) & all_letters(b)) & (n > 1))
+		if (n > 1 && !((n <= 16) & all_letters(a) & all_letters(b)))
 			all = look_at(s, n, &chars);
 		bool stop = (stop_words[slot] == a) & (stop_bytes[slot] == n);
 		sum += chars;

@@ -48,7 +48,7 @@ static inline void make_room(struct spans *words)
 #define IS_256(v, c) _mm256_cmpeq_epi8(v, _mm256_set1_epi8(c))
 #define BITS_256(v) ((uint64_t)(uint32_t)_mm256_movemask_epi8(v))
 
-__attribute__((target("avx2,bmi,bmi2,lzcnt"))) static void classify_avx2(const char *s, struct classes *c)
+__attribute__((target("avx2,bmi,bmi2"))) static void classify_avx2(const char *s, struct classes *c)
 {
 	*c = (struct classes){0};
 	for (int half = 0; half < 64; half += 32) {
@@ -64,7 +64,7 @@ __attribute__((target("avx2,bmi,bmi2,lzcnt"))) static void classify_avx2(const c
 	}
 }
 
-__attribute__((target("avx2,bmi,bmi2,lzcnt"))) static size_t split_avx2(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
+__attribute__((target("avx2,bmi,bmi2"))) static size_t split_avx2(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
 {
 	while (n - i >= 64 && words->n < most) {
 		struct classes c;
@@ -84,7 +84,7 @@ __attribute__((target("avx2,bmi,bmi2,lzcnt"))) static size_t split_avx2(const ch
 	return i;
 }
 
-#define T512 "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi,bmi2,lzcnt,popcnt"
+#define T512 "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi,bmi2,popcnt"
 #define IN_RANGE_512(v, lo, hi) _mm512_cmple_epu8_mask(_mm512_sub_epi8(v, _mm512_set1_epi8(lo)), _mm512_set1_epi8((hi) - (lo)))
 #define IS_512(v, c) _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(c))
 
@@ -135,8 +135,8 @@ bool words_ascii_force(const char *isa)
 	struct { const char *name; words_ascii_fn *fn; bool there; } all[] = {
 #ifdef __x86_64__
 		{"avx512", split_avx512, __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") &&
-		 __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt")},
-		{"avx2", split_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt")},
+		 __builtin_cpu_supports("bmi2")},
+		{"avx2", split_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")},
 #endif
 		{"plain", split_plain, true},
 	};

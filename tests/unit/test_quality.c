@@ -2,12 +2,15 @@
 #include "unit.h"
 
 #include "base/rng.h"
+#include "text/char_class.h"
 #include "text/lang.h"
 #include "text/quality.h"
 #include "text/repair.h"
 #include "text/stats_priv.h"
 #include "text/stop_words.h"
 #include "text/words_ascii.h"
+
+#include <utf8proc.h>
 
 static struct text_stats *stats;
 
@@ -337,6 +340,21 @@ static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
 	buf_release(&text);
 }
 
+static void classes_of_characters_are_those_of_their_tables(void **state)
+{
+	(void)state;
+	for (uint32_t c = 0; c < 0x30000; c++) {
+		if (c >= 0xd800 && c < 0xe000)
+			continue;
+		unsigned k = char_class(c);
+		char s[4];
+		int len, n = (int)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)s);
+		if (k != char_class_of(c) || !(k & CHAR_SPACE) != !text_is_space(c) || !(k & CHAR_ALPHA) != !text_is_alpha(c) || text_decode_valid(s, &len) != c ||
+		    len != n)
+			fail_msg("U+%04X", c);
+	}
+}
+
 /* Characters of every class of UAX 29, one behind the other as no text has them: the fast ways give what the rules give. */
 static void words_are_the_segments_that_are_not_space(void **state)
 {
@@ -438,7 +456,7 @@ static void long_texts_are_measured_as_short_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike), cmocka_unit_test(words_are_the_segments_that_are_not_space),
+		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike), cmocka_unit_test(classes_of_characters_are_those_of_their_tables), cmocka_unit_test(words_are_the_segments_that_are_not_space),
 		cmocka_unit_test(long_texts_are_measured_as_short_ones),
 		cmocka_unit_test(words_are_counted_as_they_are_split),
 		cmocka_unit_test(phrases_are_found_in_any_case),

@@ -10,6 +10,7 @@
 #include "text/unicode.h"
 
 #define OPEN_MAX 512
+#define LIST_DEPTH_MAX 15
 
 /* --- what elements do ------------------------------------------------------------------------ */
 
@@ -26,7 +27,7 @@ enum {
 #define SET_OFF (PART | IS_PARAGRAPH)
 static const uint8_t traits[TAG_N] = {
 	[TAG_OTHER] = NOT_OPENED, [TAG_BODY] = NOT_OPENED, [TAG_HTML] = NOT_OPENED, [TAG_HEAD] = NOT_OPENED, [TAG_META] = NOT_OPENED,
-	[TAG_BR] = NOT_OPENED, [TAG_HR] = NOT_OPENED | IS_BLOCK | IS_PARAGRAPH | ENDS_P,
+	[TAG_BR] = NOT_OPENED, [TAG_IMG] = NOT_OPENED, [TAG_HR] = NOT_OPENED | IS_BLOCK | IS_PARAGRAPH | ENDS_P,
 	[TAG_P] = IS_BLOCK | IS_PARAGRAPH | ENDS_P, [TAG_PRE] = SET_OFF, [TAG_LISTING] = SET_OFF, [TAG_XMP] = SET_OFF,
 	[TAG_H1] = SET_OFF, [TAG_H2] = SET_OFF, [TAG_H3] = SET_OFF, [TAG_H4] = SET_OFF, [TAG_H5] = SET_OFF, [TAG_H6] = SET_OFF,
 	[TAG_BLOCKQUOTE] = SET_OFF, [TAG_UL] = SET_OFF, [TAG_OL] = SET_OFF, [TAG_DL] = SET_OFF, [TAG_DIR] = SET_OFF, [TAG_MENU] = SET_OFF,
@@ -65,6 +66,11 @@ struct walk {
 	unsigned unspaced;           /* characters of such scripts so far */
 	uint32_t groups;
 	enum html_tag raw;           /* the text element just opened */
+	struct {
+		bool space;
+		uint32_t text;               /* bytes and words before the formula that is open */
+		uint32_t words, link_words;
+	} before_math;
 };
 
 static struct open *top(struct walk *w) { return &w->stack[w->depth - 1]; }
@@ -104,6 +110,8 @@ static void end_block(struct walk *w)
 		w->now.node = (uint32_t)e->node;
 		w->now.group = e->group;
 		w->now.starts_paragraph = w->paragraph;
+		int lists = w->open[TAG_UL] + w->open[TAG_OL] + w->open[TAG_DL] + w->open[TAG_MENU] + w->open[TAG_DIR];
+		w->now.depth = lists < LIST_DEPTH_MAX ? (unsigned)lists : LIST_DEPTH_MAX;
 		w->now.sentence = ends_sentence(b->text.data + w->now.from, b->text.data + end);
 		w->now.in_p = w->open[TAG_P] > 0 || w->open[TAG_BLOCKQUOTE] > 0;
 		w->paragraph = false;
@@ -261,8 +269,14 @@ static void pop(struct walk *w)
 		b->nodes[e.node].to = (uint32_t)b->n;
 		if (is_cell((enum html_tag)e.tag))
 			end_cell(b, &b->nodes[e.node], e.kind);
-		if (b->nodes[e.node].from == (uint32_t)b->n && e.node == b->n_nodes - 1)
+		if (b->nodes[e.node].from == (uint32_t)b->n && e.node == b->n_nodes - 1) {
 			b->n_nodes--;
+			b->nodes[b->nodes[e.node].parent].picture |= b->nodes[e.node].picture;
+		}
+	}
+	if (e.tag == TAG_ANNOTATION && !e.hidden && w->hidden == 0) {
+		w->space = false;
+		add_letters(w, "$", 1);
 	}
 	w->links -= e.link;
 	w->hidden -= e.hidden;
@@ -341,8 +355,9 @@ static uint8_t kind_inside(const struct walk *w, enum html_tag tag, uint8_t oute
 	return outer;
 }
 
-/* aside: a part of a line that names itself junk (a footnote's mark, a permalink): left out without ending the line. */
-static void push(struct walk *w, const struct html_token *t, bool block, enum html_role role, bool aside)
+/* aside: a part of a line that names itself junk (a footnote's mark, a permalink): left out without ending the line. shown: whatever
+ * the tag. */
+static void push(struct walk *w, const struct html_token *t, bool block, enum html_role role, bool aside, bool shown)
 {
 	struct open e = *top(w);
 	e.tag = (uint8_t)t->tag;
@@ -351,7 +366,7 @@ static void push(struct walk *w, const struct html_token *t, bool block, enum ht
 		e.group = ++w->groups;
 	e.block = block;
 	e.link = t->tag == TAG_A && html_has(t, ATTR_HREF);
-	e.hidden = aside || html_is_hidden(t);
+	e.hidden = aside || (!shown && html_is_hidden(t));
 	e.owns_node = w->hidden == 0 && !e.hidden && (traits[t->tag] & IS_CONTAINER || role != ROLE_NONE);
 	if (e.owns_node)
 		e.node = open_node(w, t->tag, role);
@@ -378,10 +393,35 @@ static bool begins_item(const struct walk *w, enum html_tag tag)
 	return tag == TAG_P && (in->kind == BLOCK_ITEM || in->kind == BLOCK_CELL) && w->b->nodes[in->node].from == (uint32_t)w->b->n;
 }
 
+/* A formula in TeX takes the place of what it says in MathML, which stands before it, between dollar signs. */
+static bool replace_math(struct walk *w, const struct html_token *t)
+{
+	bool replaces = html_is_tex(t) && w->hidden == 0 && w->open[TAG_MATH] > 0 && w->before_math.text >= w->now.from && w->depth < OPEN_MAX;
+	if (!replaces)
+		return false;
+	w->b->text.len = w->before_math.text;
+	w->now.words = w->before_math.words;
+	w->now.link_words = w->before_math.link_words;
+	w->space = w->before_math.space;
+	add_letters(w, "$", 1);
+	return true;
+}
+
 static void open_tag(struct walk *w, const struct html_token *t)
 {
 	unsigned trait = traits[t->tag];
 	w->raw = t->tag;
+	if (t->tag == TAG_IMG) {
+		w->b->nodes[top(w)->node].picture = true;
+		w->now.pictured = w->b->text.len == w->now.from;
+	}
+	if (t->tag == TAG_MATH) {
+		w->before_math.text = (uint32_t)w->b->text.len;
+		w->before_math.space = w->space;
+		w->before_math.words = w->now.words;
+		w->before_math.link_words = w->now.link_words;
+	}
+	bool tex = replace_math(w, t);
 	if (t->tag == TAG_META || t->tag == TAG_HTML)
 		html_read_meta(t, w->b);
 	if (t->tag == TAG_BR)
@@ -400,7 +440,7 @@ static void open_tag(struct walk *w, const struct html_token *t)
 	if (trait & NOT_OPENED)
 		return;
 	if (w->depth < OPEN_MAX)
-		push(w, t, block, role, aside);
+		push(w, t, block, role, aside, tex);
 	else
 		w->beyond[t->tag]++;
 }
@@ -443,6 +483,10 @@ static void text_token(struct walk *w, struct html_slice text)
 	} else if (w->hidden == 0) {
 		/* The standard's newline right after <pre> is no part of it. */
 		if (w->raw == TAG_PRE && text.n > 0 && text.s[0] == '\n') {
+			text.s++;
+			text.n--;
+		}
+		while (w->raw == TAG_ANNOTATION && text.n > 0 && html_space(*text.s)) {
 			text.s++;
 			text.n--;
 		}

@@ -68,7 +68,7 @@ static double do_repair(void)
 static double do_words(void)
 {
 	struct spans w = {0};
-	text_words(text.data, text.len, &w);
+	text_words(text.data, text.len, 0, INT64_MAX, &w);
 	spans_release(&w);
 	return (double)text.len;
 }
@@ -76,7 +76,7 @@ static double do_words(void)
 static double do_unicode_words(void)
 {
 	struct spans w = {0};
-	words_split(WORDS_UNICODE, text.data, text.len, &w);
+	words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &w);
 	spans_release(&w);
 	return (double)text.len;
 }

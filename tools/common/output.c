@@ -173,6 +173,12 @@ static enum status filter_write(void *arg, void *item, struct error *err)
 	return it->out && it->out->rows ? tool_write(r->tool, it->out, err) : OK;
 }
 
+static size_t filter_bytes(void *arg, void *item)
+{
+	(void)arg;
+	return batch_bytes(((struct filter_item *)item)->in);
+}
+
 static void filter_free(void *arg, void *item)
 {
 	struct filter_item *it = item;
@@ -186,6 +192,6 @@ static void filter_free(void *arg, void *item)
 enum status tool_filter(struct tool *t, const struct filter *f, struct error *err)
 {
 	struct filter_run r = {t, f};
-	struct pipeline pl = {filter_read, filter_work, filter_write, filter_free, &r, 0};
+	struct pipeline pl = {filter_read, filter_work, filter_write, filter_free, &r, 0, filter_bytes};
 	return pool_pipeline(t->pool, &pl, err);
 }

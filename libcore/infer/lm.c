@@ -57,3 +57,19 @@ void lm_close(struct lm *lm)
 	model_release(&lm->model);
 	lm->tokenizer = NULL;
 }
+
+enum status lm_encode(const struct lm *lm, const char *s, size_t n, struct ids *out, struct error *err)
+{
+	const struct ids *before, *after;
+	int64_t at = out->n;
+
+	tokenizer_around(lm->tokenizer, &before, &after);
+	for (int64_t i = 0; i < before->n; i++)
+		ids_push(out, before->v[i]);
+	TRY(tokenizer_encode(lm->tokenizer, lm->scratch, s, n, true, out, err));
+	if (before->n && out->n > at + before->n && out->v[at + before->n] == before->v[0]) {
+		memmove(out->v + at, out->v + at + before->n, (size_t)(out->n - at - before->n) * sizeof(int32_t));
+		out->n -= before->n;
+	}
+	return OK;
+}

@@ -185,6 +185,11 @@ void model_cache_close(struct model_cache *c);
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
+/* The same, but of every token fed: logp[i] receives log p(targets[i] | what is before it and token i), and greedy[i] whether no token
+ * is more probable there (of equals the lowest id). Where targets[i] is negative nothing is computed or written. */
+enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
+				 struct error *err);
 /* Copies the first n cached tokens of one slot to another (several samples share a prompt). */
 void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n);
 

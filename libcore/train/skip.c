@@ -15,7 +15,8 @@ static void join(struct skip *s)
 {
 	int n = 0;
 
-	qsort(s->ranges, (size_t)s->n, sizeof(*s->ranges), by_first);
+	if (s->n)
+		qsort(s->ranges, (size_t)s->n, sizeof(*s->ranges), by_first);
 	for (int i = 1; i < s->n; i++) {
 		if (s->ranges[i].first > s->ranges[n].last + 1)
 			s->ranges[++n] = s->ranges[i];

@@ -232,8 +232,8 @@ static void bench_model(void)
 	BYTES("embed_dw", 3 * nc, 1, false, k->embed_dw(pool, w, y, ids, N, C, V));
 	BYTES("rmsnorm", 2 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, w, 0, NULL, N, C, 1e-5f));
 	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, 0, scratch, N, C));
-	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, D, 1));
 	bench_families(x, y, z, gu, w, logp, scratch);
+	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, D, 1));
 	BYTES("swiglu", 3 * nf, LAYERS, true, k->swiglu(pool, x, gu, N, F));
 	BYTES("swiglu_dgu", 5 * nf, LAYERS, false, k->swiglu_dgu(pool, gu, x, gu, N, F));
 	k->release(x), x = some(N * F);

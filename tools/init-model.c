@@ -8,18 +8,20 @@
 #include <stdio.h>
 
 static struct {
-	int preset;
+	int preset, family;
 	const char *tokenizer;
 	int64_t vocab, hidden, layers, heads, kv_heads, head_dim, ffn, positions;
 	double rope_theta, init_range;
 	bool tied;
 } opts = { .tied = true };
 
-enum { O_PRESET, O_TOKENIZER, O_SHAPE, O_VOCAB, O_HIDDEN, O_LAYERS, O_HEADS, O_KV_HEADS, O_HEAD_DIM, O_FFN, O_POSITIONS,
+enum { O_PRESET, O_FAMILY, O_TOKENIZER, O_SHAPE, O_VOCAB, O_HIDDEN, O_LAYERS, O_HEADS, O_KV_HEADS, O_HEAD_DIM, O_FFN, O_POSITIONS,
        O_TIED, O_THETA, O_RANGE };
 static struct opt options[] = {
 	[O_PRESET] = OPT_CHOICE(0, "preset", &opts.preset, "none|tiny|small|medium|large",
 				"start from this shape instead of a config.json"),
+	[O_FAMILY] = OPT_CHOICE(0, "family", &opts.family, "llama|mistral|qwen2|qwen3|phi3|gemma2|gemma3|gpt2",
+				"architecture of a preset"),
 	[O_TOKENIZER] = OPT_STRING('t', "tokenizer", &opts.tokenizer, "DIR",
 				   "take vocabulary size and special tokens from here, and copy it"),
 	[O_SHAPE] = OPT_GROUP("Shape (0 is as the preset or the configuration has it)"),
@@ -42,7 +44,7 @@ static struct tool tool = {
 	.operands = "[CONFIG] -o DIR", .options = options, .max_operands = 1, .needs_output = true,
 };
 
-/* Llama-type shapes; the sizes in words are without embeddings. */
+/* The sizes in words are of a Llama without embeddings. */
 static const struct {
 	int layers, hidden, heads, kv_heads, ffn, positions;
 } presets[] = {
@@ -53,18 +55,24 @@ static const struct {
 	{ 24, 1024, 16, 8, 2816, 2048 },     /* 280 M */
 };
 
-static void from_preset(struct model_config *c)
+/* A preset's sizes with a family's features. What has no gate is wider; where layers have a window, it is half the length. */
+static enum status from_preset(struct model_config *c, struct error *err)
 {
+	static const char *const types[] = { "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text", "gpt2" };
 	int i = opts.preset;
 
-	*c = (struct model_config){ .n_layers = presets[i].layers, .hidden = presets[i].hidden, .heads = presets[i].heads,
-				    .kv_heads = presets[i].kv_heads, .head_dim = presets[i].hidden / presets[i].heads,
-				    .ffn = presets[i].ffn, .positions = presets[i].positions,
-				    .trained_positions = presets[i].positions, .rope_theta = 10000,
-				    .norm_eps = 1e-5f, .init_range = 0.02f, .tied = true, .bos_id = -1, .eos_id = -1,
-				    .pad_id = -1 };
-	snprintf(c->architecture, sizeof(c->architecture), "LlamaForCausalLM");
-	snprintf(c->model_type, sizeof(c->model_type), "llama");
+	TRY(model_config_family(c, types[opts.family], err));
+	c->n_layers = presets[i].layers;
+	c->hidden = presets[i].hidden;
+	c->heads = presets[i].heads;
+	c->kv_heads = c->learned_positions ? c->heads : presets[i].kv_heads;
+	c->head_dim = c->hidden / c->heads;
+	c->ffn = c->act == ACT_GELU ? 4 * c->hidden : presets[i].ffn;
+	c->trained_positions = presets[i].positions;
+	c->window = c->window ? presets[i].positions / 2 : 0;
+	c->norm_eps = c->norm_eps < 1e-5f ? 1e-5f : c->norm_eps;
+	c->tied = true;
+	return OK;
 }
 
 static void set(int *field, int64_t v)
@@ -88,6 +96,8 @@ static void override(struct model_config *c)
 		c->head_dim = (int)opts.head_dim;
 	else if (opts.hidden || opts.heads)
 		c->head_dim = c->hidden / c->heads;
+	if (opts.preset && c->query_scale > 0)
+		c->query_scale = c->head_dim;
 	if (options[O_TIED].given)
 		c->tied = opts.tied;
 	if (opts.rope_theta > 0)
@@ -132,7 +142,14 @@ static enum status check(const struct model_config *c, struct error *err)
 		st = model_config_parse(j, &again, &cause);
 	json_parser_close(p);
 	buf_release(&b);
-	return st == OK ? OK : error_set(err, ERR_USAGE, "no such model: %s", cause.text);
+	if (st != OK)
+		return error_set(err, ERR_USAGE, "no such model: %s", cause.text);
+	if (again.kv_heads != c->kv_heads || again.head_dim != c->head_dim)
+		return error_set(err, ERR_USAGE, "the configuration of a %s says nothing of its %s", c->model_type,
+				 again.kv_heads != c->kv_heads ? "key-value heads" : "head's width");
+	if (c->learned_positions && opts.rope_theta > 0)
+		return error_set(err, ERR_USAGE, "a %s has no rotary positions for --rope-theta", c->model_type);
+	return OK;
 }
 
 static enum status write_model(const struct model_config *c, const struct tokenizer *t, struct error *err)
@@ -163,16 +180,20 @@ static enum status run(struct error *err)
 	if ((opts.preset != 0) == (tool.files.n != 0))
 		return error_set(err, ERR_USAGE, "either --preset or a config.json is needed");
 	if (opts.preset) {
-		from_preset(&c);
+		TRY(from_preset(&c, err));
 	} else {
 		TRY(tool_add_input(&tool, tool.files.items[0], err));
 		TRY(model_config_read(tool.files.items[0], &c, err));
+		if (options[O_FAMILY].given)
+			st = error_set(err, ERR_USAGE, "--family is of a preset; a config.json has its own");
 	}
 	override(&c);
-	if (opts.tokenizer) {
-		TRY(tool_add_input(&tool, opts.tokenizer, err));
-		TRY(tokenizer_load(&t, opts.tokenizer, err));
-		st = from_tokenizer(&c, t, err);
+	if (opts.tokenizer && st == OK) {
+		st = tool_add_input(&tool, opts.tokenizer, err);
+		if (st == OK)
+			st = tokenizer_load(&t, opts.tokenizer, err);
+		if (st == OK)
+			st = from_tokenizer(&c, t, err);
 	}
 	if (st == OK)
 		st = check(&c, err);
@@ -180,6 +201,7 @@ static enum status run(struct error *err)
 		st = write_model(&c, t, err);
 	if (t)
 		tokenizer_close(t);
+	model_config_release(&c);
 	return st;
 }
 

@@ -146,11 +146,13 @@ INLINE float row_mean(const float *x, int64_t c)
 /* x - mean, with zeros in the lanes behind the end. */
 INLINE vf centred(const float *x, float mean, int64_t c, int64_t j)
 {
-	vf v = v_load_at(x, c, j) - v_set1(mean);
+	float end[VL] = {0};
 
-	for (int i = v_lanes(c, j); i < VL; i++)
-		v[i] = 0;
-	return v;
+	if (c - j >= VL)
+		return v_load(x + j) - v_set1(mean);
+	for (int64_t i = j; i < c; i++)
+		end[i - j] = x[i] - mean;
+	return v_load(end);
 }
 
 static void layer_task(void *arg, int64_t i, int worker)

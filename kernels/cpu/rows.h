@@ -200,7 +200,25 @@ static void cpu_add_rows(struct pool *pool, float *y, const float *table, const 
 	pool_run(pool, pieces_of(n, rows_per_piece(c)), add_task, &t);
 }
 
-#define BIAS_COLUMNS 64         /* of one task */
+#define BIAS_VECTORS 8          /* of one task: as many sums side by side */
+#define BIAS_COLUMNS (BIAS_VECTORS * VL)
+
+/* Whole vectors: row after row, the sums in registers. */
+static void bias_db_block(float *db, const float *dy, int64_t n, int64_t ld)
+{
+	vf sum[BIAS_VECTORS];
+
+#pragma GCC unroll 8
+	for (int k = 0; k < BIAS_VECTORS; k++)
+		sum[k] = v_load(db + k * VL);
+	for (int64_t r = 0; r < n; r++, dy += ld)
+#pragma GCC unroll 8
+		for (int k = 0; k < BIAS_VECTORS; k++)
+			sum[k] += v_load(dy + k * VL);
+#pragma GCC unroll 8
+	for (int k = 0; k < BIAS_VECTORS; k++)
+		v_store(db + k * VL, sum[k]);
+}
 
 static void bias_db_task(void *arg, int64_t i, int worker)
 {
@@ -208,6 +226,10 @@ static void bias_db_task(void *arg, int64_t i, int worker)
 	int64_t c0 = i * BIAS_COLUMNS, cn = t->c - c0 < BIAS_COLUMNS ? t->c - c0 : BIAS_COLUMNS;
 
 	(void)worker;
+	if (cn == BIAS_COLUMNS) {
+		bias_db_block(t->y + c0, t->x + c0, t->n, t->c);
+		return;
+	}
 	for (V_EACH(j, cn)) {
 		vf sum = v_load_at(t->y + c0, cn, j);
 

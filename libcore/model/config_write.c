@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 enum status model_config_read(const char *path, struct model_config *c, struct error *err)
@@ -217,7 +218,9 @@ static void print_members(const struct model_config *c, bool rope_parameters, co
 		json_kv_bool(&w, "mlp_bias", c->mlp_bias);
 	if (f->gpt2)
 		json_kv_bool(&w, "scale_attn_weights", c->query_scale != 1);
-	if (f->query_scale > 0)
+	if (f->query_scale > 0 && c->query_scale == floor(c->query_scale))
+		json_kv_int(&w, "query_pre_attn_scalar", (int64_t)c->query_scale);   /* strict readers want no 256.0 */
+	else if (f->query_scale > 0)
 		json_kv_double(&w, "query_pre_attn_scalar", c->query_scale);
 	if (f->caps) {
 		float_or_null(&w, "attn_logit_softcapping", c->attention_cap);

@@ -272,10 +272,54 @@ static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
 	mem_free(row);
 }
 
+static bool is_ours(const struct model *m, const char *name)
+{
+	for (int i = 0; i < m->n_tensors; i++)
+		if (!strcmp(m->tensors[i].name, name))
+			return true;
+	for (int i = 0; i < m->n_stored; i++)
+		if (!strcmp(m->stored[i].tensor.name, name))
+			return true;
+	return false;
+}
+
+/* What transformers leaves aside, too: angles and masks that follow from the configuration, a copy of tied embeddings, and the head of a
+ * language model that becomes a reward model. */
+static bool is_needless(const struct model *m, const char *name)
+{
+	static const char *const ends[] = { "rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias" };
+	const char *head = family_of(&m->cfg)->names->parts[PART_HEAD];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (ends_in(name, ends[i]))
+			return true;
+	return (m->cfg.tied || m->cfg.labels) && !strncmp(name, head, strlen(head)) && !strcmp(name + strlen(head), ".weight");
+}
+
+/* A tensor that the configuration has no place for would change what the model computes, or belongs to another one. */
+static enum status refuse_strangers(const struct model *m, const struct source *s, struct error *err)
+{
+	const char *base = family_of(&m->cfg)->names->base;
+
+	for (int i = 0; i < s->n; i++) {
+		const char *name = s->tensors[i].name;
+		char *whole = mem_printf("%s%s", base, name);   /* as a file of the bare decoder has it */
+		bool ours = is_ours(m, name) || is_ours(m, whole) || is_needless(m, name);
+
+		mem_free(whole);
+		if (!ours)
+			return error_set(err, ERR_UNSUPPORTED, "%s: tensor '%s' has no place in a %s of this configuration", s->base_dir,
+					 name, m->cfg.architecture);
+	}
+	return OK;
+}
+
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
 {
 	bool fresh = !s->has_adapter || !how->apart;
 
+	if (!s->has_adapter)
+		TRY(refuse_strangers(m, s, err));
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
 

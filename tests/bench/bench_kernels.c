@@ -197,6 +197,21 @@ static void bench_optimizers(float *p, float *m, float *v, const float *g, const
 	k->release(max);
 }
 
+/* What other families have instead, or besides. */
+static void bench_families(float *x, float *y, float *z, float *gu, float *w, float *logp, float *scratch)
+{
+	double nc = (double)N * C, nf = (double)N * F;
+
+	BYTES("layernorm", 2 * nc, 0, true, k->layernorm(pool, y, logp, x, w, w, N, C, 1e-5f));
+	BYTES("layernorm_dx", 4 * nc, 0, false, k->layernorm_dx(pool, y, w, w, z, x, logp, w, scratch, N, C));
+	BYTES("qk_norm", 2.0 * N * (H + HKV) * D, 0, true, k->qk_norm(pool, y, x, w, w, 0, N, H, HKV, D, 1e-5f));
+	BYTES("add_bias", 2 * nc, 0, true, k->add_bias(pool, y, x, w, N, C));
+	BYTES("bias_db", 2 * nf, 0, false, k->bias_db(pool, w, gu, N, 2 * F));
+	BYTES("gelu", 2 * nf, 0, true, k->gelu(pool, x, gu, (int64_t)N * F));
+	BYTES("gelu_dx", 3 * nf, 0, false, k->gelu_dx(pool, x, gu, gu, (int64_t)N * F));
+	BYTES("geglu", 3 * nf, 0, true, k->geglu(pool, x, gu, N, F));
+}
+
 static void bench_model(void)
 {
 	float *x = some(N * F), *y = some(N * QKV), *z = some(N * QKV), *gu = some(N * 2 * F), *w = some((int64_t)V * C);
@@ -217,6 +232,7 @@ static void bench_model(void)
 	BYTES("embed_dw", 3 * nc, 1, false, k->embed_dw(pool, w, y, ids, N, C, V));
 	BYTES("rmsnorm", 2 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, w, 0, NULL, N, C, 1e-5f));
 	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, 0, scratch, N, C));
+	bench_families(x, y, z, gu, w, logp, scratch);
 	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, D, 1));
 	BYTES("swiglu", 3 * nf, LAYERS, true, k->swiglu(pool, x, gu, N, F));
 	BYTES("swiglu_dgu", 5 * nf, LAYERS, false, k->swiglu_dgu(pool, gu, x, gu, N, F));

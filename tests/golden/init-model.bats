@@ -51,3 +51,42 @@ load helper
 	status 1 quern init-model --preset tiny --vocab-size 9 -o /dev/full/m
 	[ ! -e m/model.safetensors ]
 }
+
+@test "each family has presets; they are trained, and write what they read" {
+	echo '{"id":"a","text":"A pipe is a pipe is a pipe"}' >docs.jsonl
+	quern tokenize-bpe -q -t "$DATA/generate/tokenizer" docs.jsonl -o tokens.arrows
+	quern pack -q -L 16 tokens.arrows -o packed.arrows
+	for family in llama mistral qwen2 qwen3 phi3 gemma2 gemma3 gpt2; do
+		quern init-model -q --preset tiny --family $family --layers 2 --hidden 32 --heads 2 --positions 64 --ffn 40 \
+			-t "$DATA/generate/tokenizer" -o $family
+		quern sft-train -q -m $family packed.arrows --epochs 2 -o $family-1
+		cmp $family/config.json $family-1/config.json
+		! cmp -s $family/model.safetensors $family-1/model.safetensors || return 1
+		quern generate -q -m $family-1 --greedy --max-new-tokens 5 --format jsonl docs.jsonl >$family.out
+		[ "$(wc -l <$family.out)" -eq 1 ]
+	done
+	grep -q '"architectures": \[' gpt2/config.json
+	grep -q 'GPT2LMHeadModel' gpt2/config.json
+	grep -aq '"transformer.h.1.attn.c_attn.weight":{"dtype":"F32","shape":\[32,96\]' gpt2/model.safetensors
+	grep -aq '"model.layers.1.self_attn.qkv_proj.weight":{"dtype":"F32","shape":\[96,32\]' phi3/model.safetensors
+	grep -q '"sliding_attention"' gemma3/config.json
+}
+
+@test "what a family's config.json cannot say is refused" {
+	status 2 quern init-model --preset tiny --family gpt2 --kv-heads 3 --vocab-size 300 -o m
+	says "key-value heads"
+	status 2 quern init-model --preset tiny --family gpt2 --rope-theta 5 --vocab-size 300 -o m
+	says "no rotary positions"
+	status 2 quern init-model --family gpt2 "$DATA/model/tiny" -o m
+	says "a config.json has its own"
+	status 2 quern init-model --preset tiny --family bloom --vocab-size 300 -o m
+}
+
+@test "members of config.json that nobody here computes with are kept" {
+	sed 's/"mlp_bias": false,/"mlp_bias": false, "mine": {"a": [1, 2.5]}, "eos_token_id": [2, 5],/' "$DATA/model/tiny/config.json" |
+		grep -v '"eos_token_id": 2,' >own.json
+	quern init-model -q own.json --layers 1 -o m
+	tr -d ' \n' <m/config.json | grep -qF '"mine":{"a":[1,2.5]}'
+	tr -d ' \n' <m/config.json | grep -qF '"eos_token_id":[2,5]'
+	grep -q '"num_hidden_layers": 1' m/config.json
+}

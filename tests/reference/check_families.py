@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import torch
+import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -64,6 +65,8 @@ def main():
     logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as work:
         for name, m in models.items():
+            if "rope_parameters" in m["config"] and transformers.__version__.startswith("4."):
+                continue                             # a spelling that release 4 does not read
             check_model(build, name, m["config"], work)
 
 

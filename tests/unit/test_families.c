@@ -375,6 +375,66 @@ static void directories_of_transformers_load_and_come_back(void **state)
 	}
 }
 
+/* Biases in the file that config.json does not know are no biases of zero. */
+static void tensors_without_a_place_are_refused(void **state)
+{
+	char dir[] = "/tmp/quern-families-XXXXXX", *path;
+	struct buf b = { 0 };
+	struct model m;
+
+	(void)state;
+	assert_string_equal(name_of(0), "llama3");
+	open_model(&m, 0);
+	assert_true(m.cfg.qkv_bias);
+	assert_non_null(mkdtemp(dir));
+	OK_OR_FAIL(model_save(&m, dir, &err));
+	m.cfg.qkv_bias = m.cfg.out_bias = false;
+	model_config_print(&m.cfg, "float32", &b);
+	path = path_join(dir, "config.json");
+	OK_OR_FAIL(file_write_all(path, b.data, b.len, &err));
+	model_release(&m);
+	assert_int_equal(model_load(&m, dir, kernels_cpu(), pool, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "self_attn.k_proj.bias"));
+	remove_directory(dir);
+	mem_free(path);
+	buf_release(&b);
+}
+
+/* What a text says beyond what is computed comes back; what changed is changed, in the spelling of the text. */
+static void members_of_others_are_kept(void **state)
+{
+	static const char text[] =
+		"{\"model_type\":\"llama\",\"hidden_size\":8,\"num_hidden_layers\":1,\"num_attention_heads\":2,\"vocab_size\":9,"
+		"\"intermediate_size\":8,\"eos_token_id\":[2,3],\"mine\":{\"a\":[1,2.50,null]},\"dtype\":\"bfloat16\","
+		"\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2,\"rope_theta\":100}}";
+	struct json_parser *p = json_parser_open();
+	const struct json *j;
+	struct model_config c;
+	struct buf b = { 0 };
+
+	(void)state;
+	OK_OR_FAIL(json_parse(p, text, strlen(text), &j, &err));
+	OK_OR_FAIL(model_config_parse(j, &c, &err));
+	assert_int_equal(c.positions, 4096);
+	c.text = mem_strdup(text);
+	c.vocab = 11;
+	c.rope_theta = 50;
+	model_config_print(&c, "float32", &b);
+	OK_OR_FAIL(json_parse(p, b.data, b.len, &j, &err));
+	assert_int_equal(json_get_int(j, "vocab_size", 0), 11);
+	assert_int_equal(json_get(j, "eos_token_id")->len, 2);
+	assert_int_equal(json_get(json_get(j, "mine"), "a")->len, 3);
+	assert_string_equal(json_get_str(j, "dtype", ""), "float32");
+	assert_null(json_get(j, "torch_dtype"));
+	assert_null(json_get(j, "rope_theta"));
+	assert_null(json_get(j, "rope_scaling"));
+	assert_true(json_get_num(json_get(j, "rope_parameters"), "rope_theta", 0) == 50);
+	assert_true(json_get_num(json_get(j, "rope_parameters"), "factor", 0) == 2);
+	model_config_release(&c);
+	json_parser_close(p);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +444,8 @@ int main(void)
 		cmocka_unit_test(scoring_equals_training),
 		cmocka_unit_test(twenty_steps_of_adamw_equal_torch),
 		cmocka_unit_test(directories_of_transformers_load_and_come_back),
+		cmocka_unit_test(tensors_without_a_place_are_refused),
+		cmocka_unit_test(members_of_others_are_kept),
 	};
 	int failed;
 

@@ -34,7 +34,7 @@ ROOMS_init-model := model token kernels
 ROOMS_sft-train := train infer model token kernels
 ROOMS_dpo-train := train infer model token kernels
 ROOMS_generate := infer model token kernels
-ROOMS_score := judge infer model token kernels
+ROOMS_score := judge text infer model token kernels
 ROOMS_rejection-sample := judge
 ROOMS_eval := judge infer model token kernels
 

@@ -9,7 +9,8 @@
 #include "judge/metric_rows.h"
 #include "judge/perplexity.h"
 #include "judge/report.h"
-#include "judge/rewards.h"
+#include "judge/answer.h"
+#include "judge/reward_rules.h"
 #include "judge/stats.h"
 
 #include <math.h>
@@ -89,7 +90,6 @@ static struct buf settings;                  /* the report's generation_kwargs *
 
 static struct {
 	struct stats correct, format, tokens;
-	struct reward_set format_rule;
 	int64_t rows, no_gold, no_answer;
 	struct schema schema;                /* of --samples */
 	struct completion_columns columns;
@@ -105,8 +105,7 @@ static struct judged measure(const struct batch *b, int64_t row, const char *tex
 {
 	size_t gold_n;
 	const char *gold = array_text(batch_column(b, opts.answer), row, &gold_n);
-	struct reward_input in = { .text = text, .n = n };
-	struct judged j = { reward_value(&em.format_rule, 0, &in), answer_judge(gold, gold_n, text, n) };
+	struct judged j = { reward_format_loose(text, n), answer_judge(gold, gold_n, text, n) };
 	em.rows++;
 	em.no_gold += j.verdict == VERDICT_NO_GOLD;
 	em.no_answer += j.verdict == VERDICT_NO_ANSWER;
@@ -133,7 +132,7 @@ static void append_verdict(struct builder *out, int at, const struct judged *j)
 
 static enum status open_samples(struct error *err)
 {
-	static const char *const specs[] = { "score: float32?", "reward_accuracy: float32?", "reward_format: float32?",
+	static const char *const specs[] = { "score: float32?", "reward_accuracy: float32?", "reward_format_loose: float32?",
 					     "verdict: utf8?" };
 	for (int i = 0; i < 4; i++)
 		schema_add_spec(&em.schema, specs[i]);
@@ -240,7 +239,6 @@ static enum status exact_match(struct lm *lm, struct error *err)
 	int answer = schema_find(tool_schema(&tool), opts.answer);
 	if (answer < 0 || !field_is_text(&tool_schema(&tool)->fields[answer]))
 		return error_set(err, ERR_DATA, "there is no text column '%s' with the right answers", opts.answer);
-	TRY(reward_parse(&em.format_rule, "format", err));
 	TRY(lm ? answer_problems(lm, err) : read_completions(err));
 	report_exact_match();
 	if (lm)

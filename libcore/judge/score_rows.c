@@ -1,0 +1,263 @@
+#include "judge/score_rows.h"
+
+#include "infer/complete.h"
+#include "judge/answer.h"
+#include "judge/code.h"
+#include "judge/exec.h"
+
+#include <math.h>
+#include <string.h>
+
+enum status score_rows_check(const struct score_rows *s, const struct schema *schema, struct error *err)
+{
+	int answer = schema_find(schema, s->answer);
+	TRY(completion_check(schema, err));
+	if (reward_set_needs_answer(&s->set) && (answer < 0 || !field_is_text(&schema->fields[answer])))
+		return error_set(err, ERR_DATA, "the rewards need the right answers, and there is no text column '%s'", s->answer);
+	return OK;
+}
+
+void score_rows_release(struct score_rows *s)
+{
+	for (int i = 0; s->programs && i < s->set.n_programs; i++)
+		exec_close(s->programs[i]);
+	for (int i = 0; s->scratch && i < pool_threads(s->pool); i++)
+		reward_scratch_close(s->scratch[i]);
+	mem_free(s->programs);
+	mem_free(s->scratch);
+	code_close(s->code);
+	score_model_close(s->model);
+	reward_set_release(&s->set);
+}
+
+/* --- a batch ---------------------------------------------------------------------------------------------- */
+
+static double *unknown(int64_t n)
+{
+	double *v = mem_array((size_t)n + 1, sizeof(*v));
+	for (int64_t i = 0; i < n; i++)
+		v[i] = NAN;
+	return v;
+}
+
+static struct scored *scored_open(struct batch *b, const struct reward_set *set)
+{
+	struct scored *s = mem_zalloc(sizeof(*s));
+	size_t rows = (size_t)b->rows + 1;
+	s->batch = batch_retain(b);
+	s->values = unknown(b->rows * set->n);
+	s->programs = unknown(b->rows * set->n_programs);
+	s->logprob = unknown(b->rows);
+	s->code = unknown(b->rows);
+	s->correct = unknown(b->rows);
+	s->verdict = mem_array(rows, sizeof(*s->verdict));
+	s->code_verdict = mem_array(rows, sizeof(*s->code_verdict));
+	s->reject = mem_array(rows, sizeof(*s->reject));
+	s->left = b->rows;
+	return s;
+}
+
+void scored_close(struct scored *s)
+{
+	batch_release(s->batch);
+	mem_free(s->values);
+	mem_free(s->programs);
+	mem_free(s->logprob);
+	mem_free(s->code);
+	mem_free(s->correct);
+	mem_free(s->verdict);
+	mem_free(s->code_verdict);
+	mem_free(s->reject);
+	mem_free(s);
+}
+
+struct task {
+	struct score_rows *s;
+	struct scored *out;
+	bool verdicts;
+};
+
+static void judge_row(const struct task *t, int64_t row, struct reward_scratch *scratch)
+{
+	struct scored *out = t->out;
+	const struct reward_set *set = &t->s->set;
+	const struct batch *b = out->batch;
+	const struct array *answer = batch_column(b, t->s->answer);
+	struct reward_input in = { .tokens = completion_length(b, row), .correct = NAN };
+	if (t->s->code)
+		out->code_verdict[row] = code_judge(t->s->code, b, row, &out->code[row]);
+	in.text = array_text(batch_column(b, "completion"), row, &in.n);
+	if (answer && field_is_text(answer->field))
+		in.answer = array_text(answer, row, &in.answer_n);
+	if (t->verdicts) {
+		enum verdict v = answer_judge(in.answer, in.answer_n, in.text, in.n);
+		out->verdict[row] = verdict_name(v);
+		in.correct = v == VERDICT_NO_GOLD ? NAN : v == VERDICT_CORRECT;
+	}
+	out->correct[row] = in.correct;
+	in.logprob = out->logprob[row];
+	in.code = out->code[row];
+	in.programs = out->programs + row * set->n_programs;
+	for (int i = 0; i < set->n; i++)
+		if (reward_value(set, i, &in, scratch, &out->values[row * set->n + i]) != OK)
+			out->reject[row] = "regex_limit";
+}
+
+#define PIECE 16                             /* rows of one task */
+
+static void judge_piece(void *arg, int64_t i, int worker)
+{
+	const struct task *t = arg;
+	for (int64_t row = i * PIECE; row < (i + 1) * PIECE && row < t->out->batch->rows; row++)
+		if (!t->out->reject[row])
+			judge_row(t, row, t->s->scratch[worker]);
+}
+
+static void row_line(void *arg, int64_t row, struct buf *out)
+{
+	struct json_writer w = json_writer_open(out, 0);
+	batch_json(arg, row, &w);
+}
+
+static enum status judge(struct score_rows *s, struct scored *out, struct error *err)
+{
+	struct batch *b = out->batch;
+	struct task t = { s, out, reward_set_needs_verdict(&s->set) };
+	if (s->model)
+		TRY(score_model_completions(s->model, b, out->logprob, out->reject, err));
+	for (int i = 0; i < s->set.n_programs; i++)
+		TRY(exec_run(s->programs[i], b->rows, row_line, b, out->programs + i, s->set.n_programs, out->reject, err));
+	pool_run(s->pool, (b->rows + PIECE - 1) / PIECE, judge_piece, &t);
+	return OK;
+}
+
+enum status score_rows_judge(struct score_rows *s, struct batch *b, struct scored **out, struct error *err)
+{
+	if (!s->scratch) {
+		s->scratch = mem_array((size_t)pool_threads(s->pool), sizeof(*s->scratch));
+		for (int i = 0; i < pool_threads(s->pool); i++)
+			s->scratch[i] = reward_scratch_open();
+	}
+	struct scored *made = scored_open(b, &s->set);
+	enum status st = judge(s, made, err);
+	if (st != OK) {
+		scored_close(made);
+		return st;
+	}
+	*out = made;
+	return OK;
+}
+
+/* --- prompts ---------------------------------------------------------------------------------------------- */
+
+struct place {
+	struct scored *in;
+	int64_t row;
+};
+
+struct score_groups {
+	const struct reward_set *set;
+	int len;                             /* place of the reward len in the set, -1 without */
+	score_emit *emit;
+	void *arg;
+	struct place *rows;                  /* of the prompt at hand */
+	int64_t n, cap;
+	int64_t *lengths;                    /* [SCORE_GROUP_MAX] each, of its rows that are not rejected */
+	double *correct, *values;
+};
+
+struct score_groups *score_groups_open(const struct reward_set *set, score_emit *emit, void *arg)
+{
+	struct score_groups *g = mem_zalloc(sizeof(*g));
+	*g = (struct score_groups){ .set = set, .len = -1, .emit = emit, .arg = arg };
+	for (int i = 0; i < set->n; i++)
+		if (set->items[i].kind == REWARD_LEN)
+			g->len = i;
+	g->lengths = mem_array(SCORE_GROUP_MAX, sizeof(*g->lengths));
+	g->correct = mem_array(SCORE_GROUP_MAX, sizeof(*g->correct));
+	g->values = mem_array(SCORE_GROUP_MAX, sizeof(*g->values));
+	return g;
+}
+
+static void give_up(struct place *p)
+{
+	if (--p->in->left == 0)
+		scored_close(p->in);
+}
+
+void score_groups_close(struct score_groups *g)
+{
+	if (!g)
+		return;
+	for (int64_t i = 0; i < g->n; i++)
+		give_up(&g->rows[i]);
+	mem_free(g->rows);
+	mem_free(g->lengths);
+	mem_free(g->correct);
+	mem_free(g->values);
+	mem_free(g);
+}
+
+static void fill_len(struct score_groups *g)
+{
+	int64_t m = 0;
+	for (int64_t i = 0; i < g->n; i++) {
+		const struct place *p = &g->rows[i];
+		size_t n;
+		if (p->in->reject[p->row])
+			continue;
+		const char *text = array_text(batch_column(p->in->batch, "completion"), p->row, &n);
+		g->lengths[m] = reward_characters(text, n);
+		g->correct[m++] = p->in->correct[p->row];
+	}
+	reward_len(g->lengths, g->correct, m, g->values);
+	m = 0;
+	for (int64_t i = 0; i < g->n; i++) {
+		const struct place *p = &g->rows[i];
+		if (!p->in->reject[p->row])
+			p->in->values[p->row * g->set->n + g->len] = g->values[m++];
+	}
+}
+
+static enum status end_group(struct score_groups *g, struct error *err)
+{
+	enum status st = OK;
+	if (g->len >= 0)
+		fill_len(g);
+	for (int64_t i = 0; i < g->n; i++) {
+		if (st == OK)
+			st = g->emit(g->arg, g->rows[i].in, g->rows[i].row, err);
+		give_up(&g->rows[i]);
+	}
+	g->n = 0;
+	return st;
+}
+
+static bool same_prompt(const struct place *a, const struct scored *s, int64_t row)
+{
+	size_t x, y;
+	const char *p = array_text(batch_column(a->in->batch, "id"), a->row, &x), *q = array_text(batch_column(s->batch, "id"), row, &y);
+	return x == y && memcmp(p, q, x) == 0;
+}
+
+enum status score_groups_add(struct score_groups *g, struct scored *s, struct error *err)
+{
+	enum status st = OK;
+	int64_t rows = s->batch->rows;
+	if (rows == 0)
+		scored_close(s);
+	for (int64_t row = 0; row < rows; row++) {
+		if (st == OK && g->n && (g->len < 0 || !same_prompt(&g->rows[0], s, row)))
+			st = end_group(g, err);
+		if (st == OK && g->n == SCORE_GROUP_MAX)
+			st = error_set(err, ERR_DATA, "more than %d rows in a row have the same id", SCORE_GROUP_MAX);
+		MEM_PUSH_ROOM(g->rows, g->n, g->cap);
+		g->rows[g->n++] = (struct place){ s, row }; /* after an error, too: who closes g gives it up */
+	}
+	return st;
+}
+
+enum status score_groups_finish(struct score_groups *g, struct error *err)
+{
+	return end_group(g, err);
+}

@@ -128,7 +128,7 @@ static enum status judge(struct score_rows *s, struct scored *out, struct error 
 	for (int i = 0; i < s->set.n_programs; i++)
 		TRY(exec_run(s->programs[i], b->rows, row_line, b, out->programs + i, s->set.n_programs, out->reject, err));
 	pool_run(s->pool, (b->rows + PIECE - 1) / PIECE, judge_piece, &t);
-	return OK;
+	return s->code ? code_status(s->code, err) : OK;
 }
 
 enum status score_rows_judge(struct score_rows *s, struct batch *b, struct scored **out, struct error *err)

@@ -35,7 +35,7 @@ ROOMS_sft-train := train infer model token kernels
 ROOMS_dpo-train := train infer model token kernels
 ROOMS_generate := infer model token kernels
 ROOMS_score := judge text infer model token kernels
-ROOMS_rejection-sample := judge
+ROOMS_rejection-sample := judge token
 ROOMS_eval := judge infer model token kernels
 
 room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))

@@ -172,7 +172,9 @@ enum status reward_set_finish(struct reward_set *set, struct error *err)
 		return error_set(err, ERR_USAGE, "--length-min is larger than --length-max");
 	if (o->contains && !*o->contains)
 		return error_set(err, ERR_USAGE, "--contains: the empty text is everywhere");
-	return o->regex ? error_prefix(err, patterns_open(&set->regex, o->regex, err), "--regex") : OK;
+	if (o->regex && patterns_open(&set->regex, o->regex, err) != OK)
+		return error_prefix(err, ERR_USAGE, "--regex");
+	return OK;
 }
 
 void reward_set_release(struct reward_set *set)

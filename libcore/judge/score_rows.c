@@ -4,6 +4,7 @@
 #include "judge/answer.h"
 #include "judge/code.h"
 #include "judge/exec.h"
+#include "judge/prompt_groups.h"
 
 #include <math.h>
 #include <string.h>
@@ -162,7 +163,7 @@ struct score_groups {
 	void *arg;
 	struct place *rows;                  /* of the prompt at hand */
 	int64_t n, cap;
-	int64_t *lengths;                    /* [SCORE_GROUP_MAX] each, of its rows that are not rejected */
+	int64_t *lengths;                    /* [PROMPT_ROWS_MAX] each, of its rows that are not rejected */
 	double *correct, *values;
 };
 
@@ -173,9 +174,9 @@ struct score_groups *score_groups_open(const struct reward_set *set, score_emit 
 	for (int i = 0; i < set->n; i++)
 		if (set->items[i].kind == REWARD_LEN)
 			g->len = i;
-	g->lengths = mem_array(SCORE_GROUP_MAX, sizeof(*g->lengths));
-	g->correct = mem_array(SCORE_GROUP_MAX, sizeof(*g->correct));
-	g->values = mem_array(SCORE_GROUP_MAX, sizeof(*g->values));
+	g->lengths = mem_array(PROMPT_ROWS_MAX, sizeof(*g->lengths));
+	g->correct = mem_array(PROMPT_ROWS_MAX, sizeof(*g->correct));
+	g->values = mem_array(PROMPT_ROWS_MAX, sizeof(*g->values));
 	return g;
 }
 
@@ -235,9 +236,8 @@ static enum status end_group(struct score_groups *g, struct error *err)
 
 static bool same_prompt(const struct place *a, const struct scored *s, int64_t row)
 {
-	size_t x, y;
-	const char *p = array_text(batch_column(a->in->batch, "id"), a->row, &x), *q = array_text(batch_column(s->batch, "id"), row, &y);
-	return x == y && memcmp(p, q, x) == 0;
+	struct prompt_row x = { a->in->batch, a->row }, y = { s->batch, row };
+	return prompt_same(&x, &y);
 }
 
 enum status score_groups_add(struct score_groups *g, struct scored *s, struct error *err)
@@ -249,8 +249,8 @@ enum status score_groups_add(struct score_groups *g, struct scored *s, struct er
 	for (int64_t row = 0; row < rows; row++) {
 		if (st == OK && g->n && (g->len < 0 || !same_prompt(&g->rows[0], s, row)))
 			st = end_group(g, err);
-		if (st == OK && g->n == SCORE_GROUP_MAX)
-			st = error_set(err, ERR_DATA, "more than %d rows in a row have the same id", SCORE_GROUP_MAX);
+		if (st == OK && g->n == PROMPT_ROWS_MAX)
+			st = error_set(err, ERR_DATA, "more than %d rows in a row have the same id", PROMPT_ROWS_MAX);
 		MEM_PUSH_ROOM(g->rows, g->n, g->cap);
 		g->rows[g->n++] = (struct place){ s, row }; /* after an error, too: who closes g gives it up */
 	}

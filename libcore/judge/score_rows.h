@@ -36,12 +36,11 @@ struct scored {                              /* a batch with, for each row: */
 enum status score_rows_judge(struct score_rows *s, struct batch *b, struct scored **out, struct error *err);
 void scored_close(struct scored *s);
 
-#define SCORE_GROUP_MAX 4096                 /* completions of one prompt */
 struct score_groups;
 /* emit gets the rows in order. */
 typedef enum status score_emit(void *arg, const struct scored *s, int64_t row, struct error *err);
 struct score_groups *score_groups_open(const struct reward_set *set, score_emit *emit, void *arg);
-/* Takes over s. ERR_DATA if a prompt has more than SCORE_GROUP_MAX completions and the reward len is asked for. */
+/* Takes over s. ERR_DATA if a prompt has more than PROMPT_ROWS_MAX completions and the reward len is asked for. */
 enum status score_groups_add(struct score_groups *g, struct scored *s, struct error *err);
 enum status score_groups_finish(struct score_groups *g, struct error *err);
 void score_groups_close(struct score_groups *g);                            /* NULL allowed */

@@ -1,7 +1,6 @@
 #include "judge/reward_rules.h"
 
 #include "base/hash.h"
-#include "base/sorter.h"
 #include "judge/chars.h"
 
 #include <math.h>
@@ -33,7 +32,7 @@ int64_t reward_characters(const char *p, size_t n)
 	for (; i + 8 <= n; i += 8) {         /* a byte 10xxxxxx continues a character */
 		uint64_t x;
 		memcpy(&x, p + i, 8);
-		tails += __builtin_popcountll(x & ~(x << 1) & 0x8080808080808080u);
+		tails += (int64_t)(((x & ~(x << 1) & 0x8080808080808080u) >> 7) * 0x0101010101010101u >> 56);
 	}
 	for (; i < n; i++)
 		tails += ((unsigned char)p[i] & 0xc0) == 0x80;
@@ -212,6 +211,7 @@ void word_scratch_release(struct word_scratch *w)
 {
 	buf_release(&w->lower);
 	mem_free(w->hashes);
+	mem_free(w->set);
 }
 
 static bool is_cased(utf8proc_int32_t c)
@@ -255,6 +255,19 @@ static bool sigma_is_final(const char *start, const char *sigma, const char *p, 
 	return before;
 }
 
+/* Eight bytes at once, if all of them are ASCII. */
+static bool lower_ascii(const char *p, char *out)
+{
+	uint64_t x, ones = 0x0101010101010101u;
+	memcpy(&x, p, 8);
+	if (x & ones << 7)
+		return false;
+	uint64_t from_a = x + (0x80 - 'A') * ones, beyond_z = x + (0x7f - 'Z') * ones; /* bit 7 of each byte says so */
+	x |= ((from_a ^ beyond_z) & ones << 7) >> 2;
+	memcpy(out, &x, 8);
+	return true;
+}
+
 /* Python's str.lower: the simple mapping but for two letters. No letter grows by more than half. */
 static void lower(struct buf *to, const char *p, size_t n)
 {
@@ -263,11 +276,14 @@ static void lower(struct buf *to, const char *p, size_t n)
 	buf_reserve(to, n + n / 2 + 8);
 	char *out = to->data;
 	while (p < end) {
-		if ((unsigned char)*p < 0x80) {
+		while (end - p >= 8 && lower_ascii(p, out))
+			p += 8, out += 8;
+		if (p < end && (unsigned char)*p < 0x80) {
 			*out++ = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
 			p++;
-			continue;
 		}
+		if (p == end || (unsigned char)*p < 0x80)
+			continue;
 		utf8proc_int32_t c;
 		const char *from = p;
 		p += chars_next(p, end, &c);
@@ -300,13 +316,19 @@ static bool is_word_alone(utf8proc_int32_t c)
 
 static void split(struct word_scratch *w, const char *p, size_t n, enum word_language language)
 {
+	static const bool breaks[256] = { [9] = true, [10] = true, [11] = true, [12] = true, [13] = true, [0x1c] = true, [0x1d] = true,
+					  [0x1e] = true, [0x1f] = true, [' '] = true, [0x80 ... 0xff] = true };
 	const char *end = p + n, *word = p;
 	w->n = 0;
-	while (p < end) {
-		utf8proc_int32_t c = (unsigned char)*p;
-		size_t len = c < 0x80 ? 1 : chars_next(p, end, &c);
+	for (;;) {
+		while (p < end && !breaks[(unsigned char)*p])
+			p++;
+		if (p == end)
+			break;
+		utf8proc_int32_t c;
+		size_t len = chars_next(p, end, &c);
 		bool alone = language == WORDS_ZH && is_word_alone(c);
-		if (alone || (c > 0x20 && c < 0x80 ? false : chars_is_space(c))) {
+		if (alone || chars_is_space(c)) {
 			push_word(w, word, p);
 			if (alone)
 				push_word(w, p, p + len);
@@ -315,6 +337,29 @@ static void split(struct word_scratch *w, const char *p, size_t n, enum word_lan
 		p += len;
 	}
 	push_word(w, word, end);
+}
+
+/* How many different values there are. */
+static size_t distinct(struct word_scratch *w, const uint64_t *v, size_t n)
+{
+	size_t slots = 16, found = 0;
+	while (slots < 2 * n)
+		slots *= 2;
+	if (slots > w->cap_set) {
+		mem_free(w->set);
+		w->set = mem_array(slots, sizeof(*w->set));
+		w->cap_set = slots;
+	}
+	memset(w->set, 0, slots * sizeof(*w->set));
+	for (size_t i = 0; i < n; i++) {
+		uint64_t x = v[i] ? v[i] : 1; /* 0 is an empty slot */
+		size_t at = x & (slots - 1);
+		while (w->set[at] && w->set[at] != x)
+			at = (at + 1) & (slots - 1);
+		found += w->set[at] == 0;
+		w->set[at] = x;
+	}
+	return found;
 }
 
 double reward_repetition_penalty(const char *p, size_t n, int64_t n_grams, double max_penalty, enum word_language language,
@@ -328,11 +373,9 @@ double reward_repetition_penalty(const char *p, size_t n, int64_t n_grams, doubl
 	split(w, p, n, language);
 	if ((int64_t)w->n < n_grams || w->n == 0)
 		return 0;
-	size_t grams = w->n - (size_t)n_grams + 1, distinct = 0;
+	size_t grams = w->n - (size_t)n_grams + 1;
 	for (size_t i = 0; i < grams && n_grams > 1; i++) /* in place: gram i needs words i and after */
 		w->hashes[i] = hash64(w->hashes + i, (size_t)n_grams * sizeof(*w->hashes));
-	sorter_sort(w->hashes, grams, 1);
-	for (size_t i = 0; i < grams; i++)
-		distinct += i == 0 || w->hashes[i] != w->hashes[i - 1];
-	return distinct == grams ? 0 : (1.0 - (double)distinct / (double)grams) * max_penalty;
+	size_t different = distinct(w, w->hashes, grams);
+	return different == grams ? 0 : (1.0 - (double)different / (double)grams) * max_penalty;
 }

@@ -36,8 +36,8 @@ double reward_cosine(const struct cosine_options *o, bool correct, int64_t chara
 enum word_language { WORDS_EN, WORDS_ZH };
 struct word_scratch {                        /* {0} is empty; one for each thread */
 	struct buf lower;
-	uint64_t *hashes;
-	size_t n, cap;
+	uint64_t *hashes, *set;
+	size_t n, cap, cap_set;
 };
 void word_scratch_release(struct word_scratch *w);
 /* (1 - distinct/all) * max_penalty of the n-grams of words; 0 where there are fewer than n_grams words. */

@@ -211,18 +211,24 @@ void reward_scratch_close(struct reward_scratch *x)
 
 static void trim(const char **p, size_t *n)
 {
-	const char *end = *p + *n, *last = *p;
+	const char *start = *p, *end = *p + *n;
 	utf8proc_int32_t c;
-	size_t len;
-	while (*p < end && (len = chars_next(*p, end, &c), chars_is_space(c)))
-		*p += len;
-	last = *p;
-	for (const char *q = *p; q < end; q += len) {
-		len = chars_next(q, end, &c);
+	for (size_t len; start < end; start += len) {
+		len = chars_next(start, end, &c);
 		if (!chars_is_space(c))
-			last = q + len;
+			break;
 	}
-	*n = (size_t)(last - *p);
+	while (end > start) {
+		const char *last = end - 1;
+		while (last > start && ((unsigned char)*last & 0xc0) == 0x80)
+			last--;
+		chars_next(last, end, &c);
+		if (!chars_is_space(c))
+			break;
+		end = last;
+	}
+	*p = start;
+	*n = (size_t)(end - start);
 }
 
 /* The answer without white space around it; false if nothing is left. */

@@ -107,7 +107,7 @@ static void the_best_meets_random_others(void **state)
 {
 	(void)state;
 	struct candidate c[20];
-	char texts[20][4];
+	char texts[20][16];
 	bool seen[20] = { false }, differs = false;
 	struct pair *p, *again;
 	for (int i = 0; i < 20; i++) {

@@ -105,7 +105,7 @@ static struct sandbox_result sandboxed(const struct sandbox *s, const char *comm
 static void expect(const struct sandbox *s, const char *command, const char *input, enum sandbox_end end, int code, const char *out)
 {
 	struct sandbox_result r = sandboxed(s, command, input);
-	if (r.end != end || (code >= 0 && r.code != code) || (out && (r.out.len != strlen(out) || memcmp(r.out.data, out, r.out.len))))
+	if (r.end != end || (code >= 0 && r.code != code) || (out && (r.out.len != strlen(out) || (r.out.len && memcmp(r.out.data, out, r.out.len)))))
 		fail_msg("%s: end %d, code %d, output '%.*s'", command, (int)r.end, r.code, (int)r.out.len, r.out.data ? r.out.data : "");
 	buf_release(&r.out);
 }

@@ -117,7 +117,7 @@ samples() { grep -o '"sample":[0-9]*' | cut -d: -f2 | xargs; }
 }
 
 @test "rows of a prompt that stand apart are gathered, in bounded memory" {
-	many 9000 3 >together.jsonl
+	many 60000 3 >together.jsonl
 	{ awk 'NR % 3 == 1' together.jsonl; awk 'NR % 3 == 2' together.jsonl; awk 'NR % 3 == 0' together.jsonl; } >apart.jsonl
 	quern rejection-sample -q --pairs --format jsonl together.jsonl | sort >want
 	quern rejection-sample -q --pairs --group --format jsonl apart.jsonl >gathered

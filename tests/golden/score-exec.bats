@@ -18,6 +18,9 @@ prepare() {
 	own_scores out
 	quern score -q --exec-jobs 5 --exec "sed -u '$ECHO'" --format jsonl m.jsonl | cmp - out
 	grep -q '"reward_exec":0.0' out
+	quern score -q -o one.arrows --exec "sed -u '$ECHO'" m.jsonl
+	quern score -q -o two.arrows --exec-jobs 3 -j2 --exec "sed -u '$ECHO'" m.jsonl
+	cmp one.arrows two.arrows
 }
 
 @test "programs have names and weights beside the rules" {

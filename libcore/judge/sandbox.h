@@ -49,7 +49,7 @@ struct sandbox_result {
 	struct buf out;                      /* standard output up to the limit; kept from run to run, buf_release */
 };
 
-/* OK if this machine can run sandboxes; else ERR_IO, with what it refuses and what to do. */
+/* OK if this machine can run sandboxes; else ERR_IO, with what it refuses and what to do, or ERR_UNSUPPORTED for its processor. */
 enum status sandbox_check(const struct sandbox *s, struct error *err);
 /* ERR_IO where no sandbox can be set up; whatever the program does is OK. */
 enum status sandbox_run(const struct sandbox *s, const struct sandbox_job *job, struct sandbox_result *r, struct error *err);

@@ -6,7 +6,7 @@
 
 #define SANDBOX_FILTER_MAX 256
 
-/* Writes the program for this machine to out[SANDBOX_FILTER_MAX] and returns its length. */
+/* Writes the program for this machine to out[SANDBOX_FILTER_MAX] and returns its length; 0 for a processor that it does not know. */
 int sandbox_filter(struct sock_filter *out);
 
 #endif

@@ -92,6 +92,27 @@ prepare() {
 	! pgrep -f 'sleep 271[.]8' || return 1
 }
 
+@test "a machine without namespaces is told of, and nothing is run" {
+	pairs a "$(block cat)" x x >a.jsonl
+	unshare -Ur true || skip "unshare makes no namespace here"
+	cat >without <<-'END'
+	echo 0 >/proc/sys/user/max_user_namespaces || exit 9
+	ulimit -n 200
+	exec "$@"
+	END
+	status 1 unshare -Ur sh without "$BIN/score" --code --code-run 'exec sh "$CODE"' a.jsonl -o out.arrows
+	says "gives no sandbox to run code in: .*namespaces"
+	says "hint: unprivileged user namespaces"
+	[ ! -e out.arrows ]
+	unshare -Ur sh without "$BIN/score" -q -r format a.jsonl -o out.arrows
+}
+
+@test "our own limits stay" {
+	pairs a "$(block 'ulimit -n; ulimit -t')" '' '100\n5' >a.jsonl
+	(ulimit -n 100; umask 0777; run_code a.jsonl) | verdicts >got
+	[ "$(cat got)" = "a passed" ]
+}
+
 @test "hostile inputs" {
 	pairs a "$(block cat)" x x >good.jsonl
 	quern score -q -r format good.jsonl -o good

@@ -39,7 +39,7 @@ struct process {
 struct exec {
 	const char *name, *command;
 	int jobs;
-	int64_t timeout_ms;
+	int64_t timeout_ms, late_ms;
 	struct process *p;
 	bool late;                           /* answers come at the end of the input */
 	/* of the run at hand */
@@ -78,6 +78,7 @@ struct exec *exec_open(const char *name, const char *command, int jobs, double t
 {
 	struct exec *e = mem_zalloc(sizeof(*e));
 	*e = (struct exec){ .name = name, .command = command, .jobs = jobs, .timeout_ms = (int64_t)(timeout_s * 1000) };
+	e->late_ms = e->timeout_ms / 2 < EXEC_LATE_MS ? e->timeout_ms / 2 : EXEC_LATE_MS;
 	e->p = mem_array((size_t)jobs, sizeof(*e->p));
 	return e;
 }
@@ -355,10 +356,10 @@ static enum status drain(struct exec *e, struct process *p, struct error *err)
 /* --- the loop --------------------------------------------------------------------------------------------- */
 
 /* It has read all it was given, got no more, and has said nothing for a while: it waits for the end of its input. */
-static bool seems_late(const struct process *p, int64_t now)
+static bool seems_late(const struct exec *e, const struct process *p, int64_t now)
 {
 	int unread = 0;
-	return p->in >= 0 && p->sent == p->pending.len && now - p->moved_ms >= EXEC_LATE_MS && ioctl(p->in, FIONREAD, &unread) == 0 &&
+	return p->in >= 0 && p->sent == p->pending.len && now - p->moved_ms >= e->late_ms && ioctl(p->in, FIONREAD, &unread) == 0 &&
 	       unread == 0;
 }
 
@@ -371,12 +372,12 @@ static int64_t watch(struct exec *e, struct process *p)
 		blame(e, p, "exec_timeout");
 		return 0;
 	}
-	if (seems_late(p, now)) {
+	if (seems_late(e, p, now)) {
 		e->late = true;
 		close_in(p);
 		p->last = true;
 	}
-	return p->in >= 0 && left > EXEC_LATE_MS / 4 ? EXEC_LATE_MS / 4 : left;
+	return p->in >= 0 && left > e->late_ms / 4 ? e->late_ms / 4 + 1 : left;
 }
 
 static enum status serve(struct exec *e, struct pollfd *fds, int64_t wait, struct error *err)

@@ -6,7 +6,7 @@
  *
  * A process is given up to EXEC_AHEAD rows ahead of its answers and is never waited for with a pipe full: both directions are served by
  * poll. A program that answers only at the end of its input (as one whose output is buffered does) is found out when it has read all it was
- * given and says nothing for EXEC_LATE_MS; its input is closed then, and from there on each process is given its whole share of a batch
+ * given and says nothing for EXEC_LATE_MS (or half of the timeout, if that is less); its input is closed then, and from there on each process is given its whole share of a batch
  * and the end of the input behind it, and a new one is started for the next.
  *
  * What goes wrong is laid to one row, which gets a reason instead of a score, and the program is started anew for the rest:

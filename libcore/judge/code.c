@@ -1,5 +1,6 @@
 #include "judge/code.h"
 
+#include "base/file.h"
 #include "judge/chars.h"
 
 #include <math.h>
@@ -18,6 +19,11 @@ struct code {
 
 enum status code_open(struct code **c, const struct code_options *o, struct error *err)
 {
+	for (int i = 0; i < o->sandbox.n_mounts; i++) {
+		const char *dir = o->sandbox.mounts[i];
+		if (dir[0] != '/' || strspn(dir, "/.") == strlen(dir) || !path_is_dir(dir))
+			return error_set(err, ERR_USAGE, "--code-mount: '%s' is not the full path of a directory", dir);
+	}
 	TRY(sandbox_check(&o->sandbox, err));
 	*c = mem_zalloc(sizeof(**c));
 	(*c)->o = *o;

@@ -25,7 +25,7 @@ struct code_options {
 };
 
 struct code;
-/* o's texts must stay valid. ERR_IO with a hint where the machine gives no sandbox. */
+/* o's texts must stay valid. ERR_USAGE for a mount that is no directory; ERR_IO with a hint where the machine gives no sandbox. */
 enum status code_open(struct code **c, const struct code_options *o, struct error *err);
 void code_close(struct code *c);                                            /* NULL allowed */
 /* *share: of the tests that were passed; NAN without tests. Returns what to say of it: "passed", or of the first test that was not

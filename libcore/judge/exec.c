@@ -264,7 +264,8 @@ static void malformed(struct exec *e, struct process *p)
 	e->reasons[p->given.v[p->given.first++]] = "exec_malformed";
 	while (rows_left(&p->given))
 		rows_push(&e->again, p->given.v[p->given.first++]);
-	stop(p, 0);
+	if (p->pid)
+		stop(p, 0);
 }
 
 static enum status take_answer(struct exec *e, struct process *p, struct error *err)
@@ -298,12 +299,10 @@ static enum status take_answers(struct exec *e, struct process *p, const char *s
 
 static enum status ended(struct exec *e, struct process *p, struct error *err)
 {
-	if (p->line_n)                       /* the last line needs no newline */
-		TRY(take_answer(e, p, err));
-	if (!p->pid)
-		return OK;
 	bool answered = p->answered;
 	int status = stop(p, 500);
+	if (p->line_n && WIFEXITED(status) && WEXITSTATUS(status) == 0) /* the last line needs no newline, unless it may be cut */
+		TRY(take_answer(e, p, err));
 	if (!answered && rows_left(&p->given) && WIFEXITED(status) && (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127))
 		return error_set(err, ERR_USAGE, "--exec %s: the shell cannot run '%s' (exit status %d)", e->name, e->command, WEXITSTATUS(status));
 	blame(e, p, "exec_died");

@@ -107,6 +107,17 @@ prepare() {
 	unshare -Ur sh without "$BIN/score" -q -r format a.jsonl -o out.arrows
 }
 
+@test "more directories can be shown" {
+	mkdir lib
+	chmod 755 "$T" lib
+	echo 'answer=7' >lib/values
+	pairs a "$(block ". $T/lib/values; echo \$answer; echo x >$T/lib/new || true")" '' '7' >a.jsonl
+	[ "$(run_code --code-mount "$T/lib" a.jsonl | verdicts)" = "a passed" ]
+	[ "$(run_code a.jsonl | verdicts)" = "a error" ]
+	[ ! -e lib/new ]
+	for bad in lib / /.. "$T/lib/values" "$T/nonesuch"; do status 2 quern score --code --code-mount "$bad" a.jsonl; done
+}
+
 @test "our own limits stay" {
 	pairs a "$(block 'ulimit -n; ulimit -t')" '' '100\n5' >a.jsonl
 	(ulimit -n 100; umask 0777; run_code a.jsonl) | verdicts >got

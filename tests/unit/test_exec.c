@@ -82,6 +82,7 @@ static void failures_are_laid_to_their_rows(void **state)
 		{ "while read -r x; do [ $x -ne 77 ] || kill -9 $$; echo $x; done", "exec_died" },
 		{ "while read -r x; do [ $x -ne 77 ] || sleep 100; echo $x; done", "exec_timeout" },
 		{ "while read -r x; do [ $x -ne 77 ] || x=what; echo $x; done", "exec_malformed" },
+		{ "while read -r x; do [ $x -ne 77 ] || { printf 1; exit 1; }; echo $x; done", "exec_died" }, /* 1 may be cut from 12 */
 		{ "awk '$1 == 77 { exit } { s = s $1 \"\\n\" } END { if ($1 != 77) printf \"%s\", s }'", "exec_died" }, /* answers at the end */
 	};
 	for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {

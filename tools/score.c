@@ -5,7 +5,6 @@
  * the two numbers that dpo-train needs of its frozen reference, so that it holds one model instead of two. */
 #include "common/tool.h"
 #include "judge/code.h"
-#include "judge/exec.h"
 #include "judge/score_rows.h"
 #include "judge/stats.h"
 
@@ -18,6 +17,7 @@ static struct {
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
 	bool code;
+	int exec_format;
 	struct code_options run;
 	struct reward_options r;
 } opts = { .answer = "answer", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
@@ -47,9 +47,10 @@ static struct opt options[] = {
 	OPT_INT(0, "length-max", &opts.length_max, "N", 0, 1e12, "characters that it allows at most"),
 	OPT_STRING(0, "code-language", &opts.r.code_language, "NAME", "of the fenced code: for code_format, and for code where the row does not say"),
 	OPT_GROUP("Programs as rewards"),
-	OPT_LIST(0, "exec", &opts.programs, "[NAME=]COMMAND", "a shell command that reads rows as JSON Lines and writes a score for each: reward NAME (exec)"),
+	OPT_LIST(0, "exec", &opts.programs, "[NAME=]COMMAND", "a shell command that reads rows and writes a score for each: reward NAME (exec)"),
 	{ .type = OPT_TYPE_INT, .name = "exec-jobs", .value = &opts.exec_jobs, .arg = "N", .min = 1, .max = 1024, .no_provenance = true,
 	  .help = "processes of each such command at once" },
+	OPT_CHOICE(0, "exec-format", &opts.exec_format, "jsonl|arrow", "how it gets the rows"),
 	OPT_DOUBLE(0, "exec-timeout", &opts.exec_timeout, "SECONDS", 0.01, 1e6, "how long it may take to the next answer"),
 	OPT_GROUP("Code in completions"),
 	OPT_FLAG(0, "code", &opts.code, "run the completions' code against their tests, each in a sandbox: rewards code, binary_code"),
@@ -128,7 +129,8 @@ static enum status open_scorers(struct error *err)
 	TRY(score_rows_check(&sc, tool_schema(&tool), err));
 	sc.programs = mem_array((size_t)sc.set.n_programs + 1, sizeof(*sc.programs));
 	for (int i = 0; i < sc.set.n_programs; i++)
-		sc.programs[i] = exec_open(sc.set.programs[i].name, sc.set.programs[i].command, (int)opts.exec_jobs, opts.exec_timeout);
+		sc.programs[i] = exec_open(sc.set.programs[i].name, sc.set.programs[i].command,
+					   opts.exec_format ? &score_rows_arrow : &score_rows_jsonl, (int)opts.exec_jobs, opts.exec_timeout);
 	if (opts.code) {
 		opts.run.language = opts.r.code_language;
 		opts.run.sandbox.mounts = opts.mounts.items;

@@ -38,6 +38,7 @@ struct process {
 
 struct exec {
 	const char *name, *command;
+	const struct exec_format *format;
 	int jobs;
 	int64_t timeout_ms, late_ms;
 	struct process *p;
@@ -45,7 +46,6 @@ struct exec {
 	/* of the run at hand */
 	int64_t next, n;                     /* rows not dealt yet */
 	struct rows again, alone;            /* to be dealt anew; the same, one at a time */
-	exec_line *text;
 	void *arg;
 	double *scores;
 	int64_t stride;
@@ -74,10 +74,10 @@ static int64_t rows_left(const struct rows *r)
 
 /* --- processes -------------------------------------------------------------------------------------------- */
 
-struct exec *exec_open(const char *name, const char *command, int jobs, double timeout_s)
+struct exec *exec_open(const char *name, const char *command, const struct exec_format *format, int jobs, double timeout_s)
 {
 	struct exec *e = mem_zalloc(sizeof(*e));
-	*e = (struct exec){ .name = name, .command = command, .jobs = jobs, .timeout_ms = (int64_t)(timeout_s * 1000) };
+	*e = (struct exec){ .name = name, .command = command, .format = format, .jobs = jobs, .timeout_ms = (int64_t)(timeout_s * 1000) };
 	e->late_ms = e->timeout_ms / 2 < EXEC_LATE_MS ? e->timeout_ms / 2 : EXEC_LATE_MS;
 	e->p = mem_array((size_t)jobs, sizeof(*e->p));
 	return e;
@@ -133,6 +133,8 @@ static enum status start(struct exec *e, struct process *p, struct error *err)
 	buf_clear(&p->pending);
 	p->answered = p->alone = p->last = false;
 	p->moved_ms = now_ms();
+	if (e->format->begin)
+		e->format->begin(e->arg, &p->pending);
 	return OK;
 }
 
@@ -193,38 +195,48 @@ static int64_t take_row(struct exec *e)
 	return e->next < e->n ? e->next++ : -1;
 }
 
-static void give(struct exec *e, struct process *p, int64_t row)
+/* Nothing comes behind what is pending now: the input is closed once that is sent. */
+static void give_end(struct exec *e, struct process *p)
 {
+	if (p->last)
+		return;
+	p->last = true;
+	if (e->format->end)
+		e->format->end(e->arg, &p->pending);
+}
+
+/* Whether the process may have one more row, and which; -1 is none. */
+static int64_t row_for(struct exec *e, struct process *p)
+{
+	int64_t given = rows_left(&p->given), ahead = e->late ? (e->n + e->jobs - 1) / e->jobs : EXEC_AHEAD;
+	if (p->last || (p->alone && given))
+		return -1;
+	p->alone = rows_left(&e->alone) && given == 0;
+	if (p->alone)
+		return e->alone.v[e->alone.first++];
+	return rows_left(&e->alone) || given >= ahead ? -1 : take_row(e); /* those to be tried alone come first */
+}
+
+static enum status deal_to(struct exec *e, struct process *p, struct error *err)
+{
+	int64_t first, row = row_for(e, p);
+	if (row < 0)
+		return OK;
+	bool alone = p->alone;
+	if (!p->pid)
+		TRY(start(e, p, err));
+	p->alone = alone;
 	if (p->sent == p->pending.len) {
 		buf_clear(&p->pending);
 		p->sent = 0;
 	}
 	if (rows_left(&p->given) == 0)
 		p->moved_ms = now_ms();
-	e->text(e->arg, row, &p->pending);
-	buf_char(&p->pending, '\n');
-	rows_push(&p->given, row);
-}
-
-static enum status deal_to(struct exec *e, struct process *p, struct error *err)
-{
-	int64_t ahead = e->late ? (e->n + e->jobs - 1) / e->jobs : EXEC_AHEAD;
-	while (!p->last && !(p->alone && rows_left(&p->given))) {
-		int64_t row;
-		p->alone = rows_left(&e->alone) && rows_left(&p->given) == 0;
-		if (!p->alone && (rows_left(&e->alone) || rows_left(&p->given) >= ahead))
-			break;                /* those to be tried alone come first */
-		row = p->alone ? e->alone.v[e->alone.first++] : take_row(e);
-		if (row < 0)
-			break;
-		if (!p->pid) {
-			bool alone = p->alone;
-			TRY(start(e, p, err));
-			p->alone = alone;
-		}
-		give(e, p, row);
-	}
-	p->last |= e->late && p->pid && rows_left(&p->given);
+	for (first = rows_left(&p->given); row >= 0; row = row_for(e, p))
+		rows_push(&p->given, row);
+	e->format->rows(e->arg, p->given.v + p->given.first + first, rows_left(&p->given) - first, &p->pending);
+	if (e->late)
+		give_end(e, p);
 	return OK;
 }
 
@@ -339,6 +351,8 @@ static void send_rows(struct process *p)
 /* No more rows for this process: reads to the end of what it says, for as long as an answer may take. */
 static enum status drain(struct exec *e, struct process *p, struct error *err)
 {
+	give_end(e, p);
+	send_rows(p);
 	close_in(p);
 	for (int64_t end = now_ms() + e->timeout_ms, left; p->pid && (left = end - now_ms()) > 0;) {
 		struct pollfd fd = { p->out, POLLIN, 0 };
@@ -373,8 +387,7 @@ static int64_t watch(struct exec *e, struct process *p)
 	}
 	if (seems_late(e, p, now)) {
 		e->late = true;
-		close_in(p);
-		p->last = true;
+		give_end(e, p);
 	}
 	return p->in >= 0 && left > e->late_ms / 4 ? e->late_ms / 4 + 1 : left;
 }
@@ -447,12 +460,11 @@ static void release_sigpipe(const sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-enum status exec_run(struct exec *e, int64_t n, exec_line *line, void *arg, double *scores, int64_t stride, const char **reasons, struct error *err)
+enum status exec_run(struct exec *e, int64_t n, void *arg, double *scores, int64_t stride, const char **reasons, struct error *err)
 {
 	sigset_t before;
 	e->next = 0;
 	e->n = n;
-	e->text = line;
 	e->arg = arg;
 	e->scores = scores;
 	e->stride = stride;

@@ -3,8 +3,8 @@
 #include "infer/complete.h"
 #include "judge/answer.h"
 #include "judge/code.h"
-#include "judge/exec.h"
 #include "judge/prompt_groups.h"
+#include "stream/arrow_bytes.h"
 
 #include <math.h>
 #include <string.h>
@@ -114,11 +114,40 @@ static void judge_piece(void *arg, int64_t i, int worker)
 			judge_row(t, row, t->s->scratch[worker]);
 }
 
-static void row_line(void *arg, int64_t row, struct buf *out)
+/* --- rows for programs ------------------------------------------------------------------------------------ */
+
+static void rows_as_jsonl(void *arg, const int64_t *rows, int64_t n, struct buf *out)
 {
-	struct json_writer w = json_writer_open(out, 0);
-	batch_json(arg, row, &w);
+	for (int64_t i = 0; i < n; i++) {
+		struct json_writer w = json_writer_open(out, 0);
+		batch_json(arg, rows[i], &w);
+		buf_char(out, '\n');
+	}
 }
+
+static void begin_arrow(void *arg, struct buf *out)
+{
+	const struct batch *b = arg;
+	arrow_bytes_begin(b->schema, out);
+}
+
+static void rows_as_arrow(void *arg, const int64_t *rows, int64_t n, struct buf *out)
+{
+	struct batch *taken = batch_take(arg, rows, n);
+	arrow_bytes_batch(taken, out, NULL);          /* plain bodies of batches that we hold: nothing to fail */
+	batch_release(taken);
+}
+
+static void end_arrow(void *arg, struct buf *out)
+{
+	(void)arg;
+	arrow_bytes_end(out);
+}
+
+const struct exec_format score_rows_jsonl = { NULL, rows_as_jsonl, NULL };
+const struct exec_format score_rows_arrow = { begin_arrow, rows_as_arrow, end_arrow };
+
+/* --- all of it -------------------------------------------------------------------------------------------- */
 
 static enum status judge(struct score_rows *s, struct scored *out, struct error *err)
 {
@@ -127,7 +156,7 @@ static enum status judge(struct score_rows *s, struct scored *out, struct error 
 	if (s->model)
 		TRY(score_model_completions(s->model, b, out->logprob, out->reject, err));
 	for (int i = 0; i < s->set.n_programs; i++)
-		TRY(exec_run(s->programs[i], b->rows, row_line, b, out->programs + i, s->set.n_programs, out->reject, err));
+		TRY(exec_run(s->programs[i], b->rows, b, out->programs + i, s->set.n_programs, out->reject, err));
 	pool_run(s->pool, (b->rows + PIECE - 1) / PIECE, judge_piece, &t);
 	return s->code ? code_status(s->code, err) : OK;
 }

@@ -7,6 +7,7 @@
 #ifndef QUERN_JUDGE_SCORE_ROWS_H
 #define QUERN_JUDGE_SCORE_ROWS_H
 
+#include "judge/exec.h"
 #include "judge/rewards.h"
 #include "judge/score_model.h"
 
@@ -19,6 +20,8 @@ struct score_rows {                          /* the caller fills it; what is not
 	struct code *code;                   /* rewards code, binary_code */
 	struct reward_scratch **scratch;     /* [threads], made and released here */
 };
+/* How programs get the rows: a line of JSON each, or an Arrow stream with a record batch for every few. */
+extern const struct exec_format score_rows_jsonl, score_rows_arrow;
 /* ERR_DATA if the rewards need an answer and the rows have no such column of text. */
 enum status score_rows_check(const struct score_rows *s, const struct schema *schema, struct error *err);
 void score_rows_release(struct score_rows *s);                              /* closes what is in it */

@@ -45,6 +45,22 @@ prepare() {
 	[ "$(grep -c '"score":1.0' out)" -eq 20 ]
 }
 
+@test "rows come as an Arrow stream, too" {
+	# a reader of ours, which checks every message and the end, gives them back as JSON Lines
+	quern score -q --exec-format arrow --exec "'$BIN/view' -q --format jsonl - | sed '$ECHO'" --format jsonl m.jsonl >out
+	[ "$(wc -l <out)" -eq 3000 ]
+	own_scores out
+	quern score -q --exec-format arrow --exec-jobs 3 --exec "'$BIN/view' -q --format jsonl - | sed '$ECHO'" --format jsonl m.jsonl | cmp - out
+	# every column is there, with its type
+	printf '{"id":"a","prompt":[{"role":"user","content":"q"}],"sample":3,"completion":"5","completion_ids":[1,2],"answer":null,"x":{"y":[1.5]}}\n' >t.jsonl
+	quern score -q --exec-format arrow --exec "'$BIN/view' -q --schema - >schema; echo 5" --format jsonl t.jsonl | grep -q '"score":5.0'
+	grep -q 'completion_ids' schema
+	grep -q 'sample.*int32' schema
+	quern score -q -r format t.jsonl -o t.arrows
+	quern score -q --exec-format arrow --exec "'$BIN/view' -q --format jsonl - >rows; echo 1" t.arrows -o /dev/null
+	grep -q '"x":{"y":\[1.5\]}' rows
+}
+
 @test "a row at which the program dies is rejected, and the rest is scored" {
 	quern score --exec 'while read -r l; do case $l in *\"completion\":\"7*) exit 3;; esac; echo 1; done' --rejects r.jsonl --format jsonl m.jsonl >out 2>err
 	grep -q '2889 out, 111 rejected (exec_died 111)' err

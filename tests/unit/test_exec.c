@@ -13,21 +13,38 @@
 static double scores[2 * ROWS];
 static const char *reasons[ROWS];
 
-static void number_line(void *arg, int64_t i, struct buf *out)
+static void number_lines(void *arg, const int64_t *rows, int64_t n, struct buf *out)
 {
 	(void)arg;
-	buf_printf(out, "%lld", (long long)i);
+	assert_true(n > 0);
+	for (int64_t i = 0; i < n; i++)
+		buf_printf(out, "%lld\n", (long long)rows[i]);
 }
+
+static void say_begin(void *arg, struct buf *out)
+{
+	(void)arg;
+	buf_str(out, "begin\n");
+}
+
+static void say_end(void *arg, struct buf *out)
+{
+	(void)arg;
+	buf_str(out, "end\n");
+}
+
+static const struct exec_format plain = { NULL, number_lines, NULL }, framed = { say_begin, number_lines, say_end };
+static const struct exec_format *format = &plain;
 
 /* Scores n rows; returns how many have a reason. */
 static int run(const char *command, int jobs, double timeout, int64_t n, enum status want)
 {
-	struct exec *e = exec_open("test", command, jobs, timeout);
+	struct exec *e = exec_open("test", command, format, jobs, timeout);
 	struct error err = { "" };
 	int failed = 0;
 	for (int i = 0; i < 2 * ROWS; i++)
 		scores[i] = -1;
-	enum status st = exec_run(e, n, number_line, NULL, scores, 2, reasons, &err);
+	enum status st = exec_run(e, n, NULL, scores, 2, reasons, &err);
 	if (st == OK)
 		st = exec_finish(e, &err);
 	if (st != want)
@@ -57,6 +74,25 @@ static void scores_come_back_in_order(void **state)
 			for (int i = 0; i < ROWS; i++)
 				assert_true(scores[2 * i] == i);
 		}
+}
+
+/* A program that wants a beginning and an end of each process's rows, whether it answers at once or at the end. */
+static void every_process_gets_a_beginning_and_an_end(void **state)
+{
+	(void)state;
+	static const char *const commands[] = {
+		"read -r x; [ $x = begin ] || exit 1; while read -r x; do [ $x != end ] || exit 0; echo $x; done; kill -9 $$",
+		"awk 'NR == 1 && $1 != \"begin\" { exit } { s = s last; last = $1 \"\\n\" } END { if (last == \"end\\n\") printf \"%s\", substr(s, 7) }'",
+	};
+	format = &framed;
+	for (size_t c = 0; c < 2; c++)
+		for (int jobs = 1; jobs < 4; jobs++) {
+			forget();
+			assert_int_equal(run(commands[c], jobs, 20, ROWS, OK), 0);
+			for (int i = 0; i < ROWS; i++)
+				assert_true(scores[2 * i] == i);
+		}
+	format = &plain;
 }
 
 static void rows_that_are_rejected_already_are_left_out(void **state)
@@ -131,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scores_come_back_in_order), cmocka_unit_test(rows_that_are_rejected_already_are_left_out),
+		cmocka_unit_test(every_process_gets_a_beginning_and_an_end),
 		cmocka_unit_test(failures_are_laid_to_their_rows), cmocka_unit_test(null_is_no_score),
 		cmocka_unit_test(what_cannot_be_trusted_is_an_error), cmocka_unit_test(a_program_that_reads_nothing_is_no_signal),
 	};

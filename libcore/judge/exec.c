@@ -43,6 +43,7 @@ struct exec {
 	int64_t timeout_ms, late_ms;
 	struct process *p;
 	bool late;                           /* answers come at the end of the input */
+	int failures;                        /* processes that came to nothing; -1 once a score was given */
 	/* of the run at hand */
 	int64_t next, n;                     /* rows not dealt yet */
 	struct rows again, alone;            /* to be dealt anew; the same, one at a time */
@@ -258,10 +259,20 @@ static bool parse_answer(char *s, size_t n, double *v)
 	return end == s + n && fabs(*v) <= FLT_MAX;
 }
 
+/* A program of which nothing ever came is not asked for every row. */
+static enum status count_failure(struct exec *e, const char *reason, struct error *err)
+{
+	if (e->failures < 0 || ++e->failures < EXEC_FAILURES)
+		return OK;
+	return error_set(err, ERR_USAGE, "--exec %s: '%s' was started %d times and gave no score (%s)", e->name, e->command, e->failures, reason);
+}
+
 /* The process is at an end with rows that it did not answer: one is at fault, of more each must be tried alone. */
-static void blame(struct exec *e, struct process *p, const char *reason)
+static enum status blame(struct exec *e, struct process *p, const char *reason, struct error *err)
 {
 	bool one = rows_left(&p->given) == 1;
+	if (rows_left(&p->given))
+		TRY(count_failure(e, reason, err));
 	while (rows_left(&p->given)) {
 		int64_t row = p->given.v[p->given.first++];
 		if (one)
@@ -269,15 +280,18 @@ static void blame(struct exec *e, struct process *p, const char *reason)
 		else
 			rows_push(&e->alone, row);
 	}
+	return OK;
 }
 
-static void malformed(struct exec *e, struct process *p)
+static enum status malformed(struct exec *e, struct process *p, struct error *err)
 {
+	TRY(count_failure(e, "exec_malformed", err));
 	e->reasons[p->given.v[p->given.first++]] = "exec_malformed";
 	while (rows_left(&p->given))
 		rows_push(&e->again, p->given.v[p->given.first++]);
 	if (p->pid)
 		stop(p, 0);
+	return OK;
 }
 
 static enum status take_answer(struct exec *e, struct process *p, struct error *err)
@@ -285,13 +299,12 @@ static enum status take_answer(struct exec *e, struct process *p, struct error *
 	double v;
 	if (rows_left(&p->given) == 0)
 		return error_set(err, ERR_DATA, "--exec %s: the program wrote a line more than it was given rows", e->name);
-	if (!parse_answer(p->line, p->line_n, &v)) {
-		malformed(e, p);
-		return OK;
-	}
+	if (!parse_answer(p->line, p->line_n, &v))
+		return malformed(e, p, err);
 	e->scores[p->given.v[p->given.first++] * e->stride] = v;
 	p->line_n = 0;
 	p->answered = true;
+	e->failures = -1;
 	p->moved_ms = now_ms();
 	return OK;
 }
@@ -304,7 +317,7 @@ static enum status take_answers(struct exec *e, struct process *p, const char *s
 		else if (p->line_n + 1 < sizeof(p->line))
 			p->line[p->line_n++] = s[i];
 		else if (rows_left(&p->given))
-			malformed(e, p);
+			TRY(malformed(e, p, err));
 	}
 	return OK;
 }
@@ -317,8 +330,7 @@ static enum status ended(struct exec *e, struct process *p, struct error *err)
 		TRY(take_answer(e, p, err));
 	if (!answered && rows_left(&p->given) && WIFEXITED(status) && (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127))
 		return error_set(err, ERR_USAGE, "--exec %s: the shell cannot run '%s' (exit status %d)", e->name, e->command, WEXITSTATUS(status));
-	blame(e, p, "exec_died");
-	return OK;
+	return blame(e, p, "exec_died", err);
 }
 
 static enum status receive(struct exec *e, struct process *p, struct error *err)
@@ -376,20 +388,22 @@ static bool seems_late(const struct exec *e, const struct process *p, int64_t no
 	       unread == 0;
 }
 
-/* What is to be done at this time for a process that owes answers; the milliseconds until it must be looked at again. */
-static int64_t watch(struct exec *e, struct process *p)
+/* What is to be done at this time for a process that owes answers; *wait becomes at most the milliseconds until it must be looked at again. */
+static enum status watch(struct exec *e, struct process *p, int64_t *wait, struct error *err)
 {
 	int64_t now = now_ms(), left = p->moved_ms + e->timeout_ms - now;
 	if (left <= 0) {
+		*wait = 0;
 		stop(p, 0);
-		blame(e, p, "exec_timeout");
-		return 0;
+		return blame(e, p, "exec_timeout", err);
 	}
 	if (seems_late(e, p, now)) {
 		e->late = true;
 		give_end(e, p);
 	}
-	return p->in >= 0 && left > e->late_ms / 4 ? e->late_ms / 4 + 1 : left;
+	left = p->in >= 0 && left > e->late_ms / 4 ? e->late_ms / 4 + 1 : left;
+	*wait = left < *wait ? left : *wait;
+	return OK;
 }
 
 static enum status serve(struct exec *e, struct pollfd *fds, int64_t wait, struct error *err)
@@ -425,11 +439,10 @@ static enum status run(struct exec *e, struct error *err)
 				st = drain(e, p, err);
 			if (st == OK)
 				st = deal_to(e, p, err);
-			if (!p->pid || !rows_left(&p->given))
+			if (st != OK || !p->pid || !rows_left(&p->given))
 				continue;
-			int64_t ms = watch(e, p);
+			st = watch(e, p, &wait, err);
 			busy = true;
-			wait = ms < wait ? ms : wait;
 		}
 		if (busy && st == OK)
 			st = serve(e, fds, wait, err);

@@ -13,7 +13,8 @@
  *   exec_died        it ended, or closed its output, before it answered the row
  *   exec_timeout     no answer for the time allowed, since the row was sent or the last answer came
  *   exec_malformed   the answer is no finite number and not null
- * After the first two it is not known which of the rows that it had was at fault: each of them is tried again alone. */
+ * After the first two it is not known which of the rows that it had was at fault: each of them is tried again alone. A program that never
+ * gave any score and failed EXEC_FAILURES times is an error, lest it be started for every row. */
 #ifndef QUERN_JUDGE_EXEC_H
 #define QUERN_JUDGE_EXEC_H
 
@@ -24,6 +25,7 @@
 
 #define EXEC_AHEAD 64
 #define EXEC_LATE_MS 1000
+#define EXEC_FAILURES 16
 #define EXEC_ANSWER_BYTES 4096               /* longest line of an answer */
 
 /* How rows are written to a process. */
@@ -40,7 +42,7 @@ struct exec *exec_open(const char *name, const char *command, const struct exec_
 void exec_close(struct exec *e);
 
 /* Scores rows [0, n): scores[i * stride] (NAN for null), or reasons[i] where that failed; rows that have a reason already are left out. arg
- * is for the format's functions. ERR_USAGE if the shell does not find the command or may not run it, ERR_IO if no process can be started. */
+ * is for the format's functions. ERR_USAGE if the shell does not find the command or may not run it, or nothing ever comes of it; ERR_IO if no process can be started. */
 enum status exec_run(struct exec *e, int64_t n, void *arg, double *scores, int64_t stride, const char **reasons, struct error *err);
 /* After the last row: ends the input of the processes and reads what they still say. ERR_DATA if that is more answers than they had
  * rows: then some answer may have been taken for another's. */

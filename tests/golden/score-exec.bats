@@ -65,10 +65,21 @@ prepare() {
 	quern score --exec 'while read -r l; do case $l in *\"completion\":\"7*) exit 3;; esac; echo 1; done' --rejects r.jsonl --format jsonl m.jsonl >out 2>err
 	grep -q '2889 out, 111 rejected (exec_died 111)' err
 	[ "$(grep -c '"completion":"7' out)" -eq 0 ]
-	quern score --exec 'cat >/dev/null' h.jsonl -o none.arrows 2>err
-	grep -q 'exec_died 20' err
-	quern score --exec 'kill -9 $$' h.jsonl -o none.arrows 2>err
-	grep -q 'exec_died 20' err
+	head -3 h.jsonl >few.jsonl
+	quern score --exec 'cat >/dev/null' few.jsonl -o none.arrows 2>err
+	grep -q 'exec_died 3' err
+	quern score --exec 'kill -9 $$' few.jsonl -o none.arrows 2>err
+	grep -q 'exec_died 3' err
+}
+
+@test "a program of which nothing ever comes ends the run" {
+	status 2 quern score --exec 'echo started >>log; exit 1' m.jsonl -o none.arrows
+	says "started 16 times and gave no score .exec_died"
+	[ "$(wc -l <log)" -eq 16 ]
+	status 2 quern score --exec 'echo "loading"; cat' m.jsonl -o none.arrows
+	says "gave no score .exec_malformed"
+	status 2 quern score --exec-timeout 0.1 --exec-jobs 4 --exec 'sleep 100' m.jsonl -o none.arrows
+	says "gave no score .exec_timeout"
 }
 
 @test "a row at which it hangs is rejected, with all that the program started" {

@@ -145,6 +145,8 @@ static void what_cannot_be_trusted_is_an_error(void **state)
 	forget();
 	run("/nonesuch/program", 1, 20, 3, ERR_USAGE);
 	forget();
+	run("exit 3", 1, 20, ROWS, ERR_USAGE);
+	forget();
 	run("sed p", 1, 20, 3, ERR_DATA);
 	forget();
 	run("cat; echo 1", 3, 20, 3, ERR_DATA);

@@ -8,6 +8,7 @@
 #include "infer/logprob.h"
 #include "judge/rewards.h"
 #include "judge/stats.h"
+#include "judge/verify.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,14 +16,16 @@
 
 static struct {
 	struct opt_list rewards;
-	const char *logprob, *ref, *answer;
+	const char *logprob, *ref, *answer, *profile, *audit;
 	int64_t cosine_length, overlong_max, overlong_cache;
-} opts = { .answer = "answer", .cosine_length = 1000, .overlong_max = 16384, .overlong_cache = 4096 };
+} opts = { .answer = "answer", .profile = "quern", .cosine_length = 1000, .overlong_max = 16384, .overlong_cache = 4096 };
 
 static struct opt options[] = {
 	OPT_GROUP("Completions"),
 	OPT_LIST('r', "reward", &opts.rewards, "NAME[=W],...", "rewards, each with its weight in the score, which is 1 unless given"),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "column of the right answer"),
+	OPT_STRING(0, "profile", &opts.profile, "NAME", "whose rules say which answer is right"),
+	OPT_STRING(0, "audit", &opts.audit, "A,B", "instead of rewards: the rows on which these two profiles disagree"),
 	OPT_INT(0, "cosine-length", &opts.cosine_length, "N", 1, 1e9, "characters at which the cosine reward has halved"),
 	OPT_INT(0, "overlong-max", &opts.overlong_max, "N", 1, 1e9, "tokens at which soft_overlong reaches -1"),
 	OPT_INT(0, "overlong-cache", &opts.overlong_cache, "N", 1, 1e9, "tokens before that over which it falls"),
@@ -71,6 +74,8 @@ static struct {
 	struct schema schema;
 	int n_passed;
 	bool judged;                         /* a reward asks for the verdict */
+	enum verify_profile profile[2];      /* two for --audit */
+	struct verifier **verifiers;         /* one per thread */
 	struct lm lm;
 	struct scorer *scorer;               /* NULL without --logprob */
 	struct prompts prompts;
@@ -78,10 +83,22 @@ static struct {
 	struct batch *batch;
 	double *values;                      /* [rows, set.n] */
 	double *logprobs;                    /* [rows], NAN = unknown */
-	enum verdict *verdicts;              /* [rows] */
+	struct judgement *verdicts;          /* [rows], with --audit [rows, 2] */
 	const char **reject;                 /* [rows] */
 	struct stats means[REWARD_KINDS], score;
 } sc;
+
+/* The column of right answers, and a verifier for each thread. */
+static enum status plan_judging(struct error *err)
+{
+	int answer = schema_find(tool_schema(&tool), opts.answer);
+	if (answer < 0 || !field_is_text(&tool_schema(&tool)->fields[answer]))
+		return error_set(err, ERR_DATA, "the rewards need the right answers, and there is no text column '%s'", opts.answer);
+	sc.verifiers = mem_array((size_t)pool_threads(tool.pool), sizeof(*sc.verifiers));
+	for (int i = 0; i < pool_threads(tool.pool); i++)
+		sc.verifiers[i] = verifier_new();
+	return OK;
+}
 
 static enum status plan_rewards(struct error *err)
 {
@@ -98,10 +115,8 @@ static enum status plan_rewards(struct error *err)
 		TRY(reward_parse(&sc.set, "logprob=0", err));
 	for (int i = 0; i < sc.set.n; i++)
 		sc.judged |= reward_needs_gold(sc.set.items[i].kind);
-	int answer = schema_find(tool_schema(&tool), opts.answer);
-	if (sc.judged && (answer < 0 || !field_is_text(&tool_schema(&tool)->fields[answer])))
-		return error_set(err, ERR_DATA, "the rewards need the right answers, and there is no text column '%s'", opts.answer);
-	return OK;
+	TRY(verify_profile_find(opts.profile, strlen(opts.profile), &sc.profile[0], err));
+	return sc.judged ? plan_judging(err) : OK;
 }
 
 static void plan_schema(void)
@@ -123,17 +138,25 @@ static void plan_schema(void)
 	schema_add_spec(&sc.schema, "verdict: utf8?");
 }
 
-static void judge_row(int64_t row)
+static struct judgement judge_answer(int64_t row, enum verify_profile profile, int worker)
+{
+	struct verify_input in = { .profile = profile };
+	in.gold = array_text(batch_column(sc.batch, opts.answer), row, &in.gold_n);
+	in.prediction = array_text(batch_column(sc.batch, "completion"), row, &in.prediction_n);
+	return verify(sc.verifiers[worker], &in);
+}
+
+static void judge_row(int64_t row, int worker)
 {
 	const struct batch *b = sc.batch;
-	struct reward_input in = { .tokens = completion_length(b, row), .verdict = VERDICT_NO_GOLD, .logprob = sc.logprobs[row] };
+	struct reward_input in = { .tokens = completion_length(b, row), .verdict = VERDICT_UNDECIDED, .logprob = sc.logprobs[row] };
 	in.text = array_text(batch_column(b, "completion"), row, &in.n);
 	if (sc.judged) {
-		size_t n;
-		const char *gold = array_text(batch_column(b, opts.answer), row, &n);
-		in.verdict = answer_judge(gold, n, in.text, in.n);
+		sc.verdicts[row] = judge_answer(row, sc.profile[0], worker);
+		in.verdict = sc.verdicts[row].verdict;
+		if (verify_no_gold(sc.verdicts[row]))
+			sc.reject[row] = reason_name(sc.verdicts[row].reason);
 	}
-	sc.verdicts[row] = in.verdict;
 	for (int i = 0; i < sc.set.n; i++)
 		sc.values[row * sc.set.n + i] = reward_value(&sc.set, i, &in);
 }
@@ -142,9 +165,17 @@ static void judge_row(int64_t row)
 
 static void judge_piece(void *arg, int64_t i, int worker)
 {
-	(void)arg, (void)worker;
+	(void)arg;
 	for (int64_t row = i * PIECE; row < (i + 1) * PIECE && row < sc.batch->rows; row++)
-		judge_row(row);
+		judge_row(row, worker);
+}
+
+/* "equal:number", "different:no_answer" */
+static void append_verdict(struct column *c, struct judgement j)
+{
+	char text[64];
+	snprintf(text, sizeof(text), "%s:%s", verdict_name(j.verdict), reason_name(j.reason));
+	column_str(c, text);
 }
 
 /* The completion's tokens: those that were sampled if the model's tokenizer reads the same text from them, else
@@ -222,7 +253,7 @@ static void append_scores(struct builder *out, struct batch *b, int64_t row)
 	}
 	struct column *verdict = builder_column(out, sc.n_passed + 1 + sc.set.n);
 	if (sc.judged)
-		column_str(verdict, verdict_name(sc.verdicts[row]));
+		append_verdict(verdict, sc.verdicts[row]);
 	else
 		column_null(verdict);
 	if (!isnan(score))
@@ -285,6 +316,65 @@ static enum status score_completions(struct error *err)
 	for (int i = 0; i < sc.set.n; i++)
 		tool_stat_double(&tool, reward_name(sc.set.items[i].kind), sc.means[i].n ? sc.means[i].mean : NAN);
 	tool_stat_double(&tool, "score", sc.score.n ? sc.score.mean : NAN);
+	return OK;
+}
+
+/* --- audit ----------------------------------------------------------------------------------------------- */
+
+static struct {
+	int64_t rows, disagree;
+} au;
+
+static void audit_piece(void *arg, int64_t i, int worker)
+{
+	(void)arg;
+	for (int64_t row = i * PIECE; row < (i + 1) * PIECE && row < sc.batch->rows; row++)
+		for (int k = 0; k < 2; k++)
+			sc.verdicts[2 * row + k] = judge_answer(row, sc.profile[k], worker);
+}
+
+static enum status audit_batch(struct batch *b, struct error *err)
+{
+	enum status st = OK;
+	sc.batch = b;
+	sc.verdicts = mem_array(2 * (size_t)b->rows + 1, sizeof(*sc.verdicts));
+	pool_run(tool.pool, (b->rows + PIECE - 1) / PIECE, audit_piece, NULL);
+	for (int64_t row = 0; row < b->rows && st == OK; row++) {
+		const struct judgement *j = &sc.verdicts[2 * row];
+		au.rows++;
+		if (j[0].verdict == j[1].verdict)
+			continue;
+		au.disagree++;
+		struct builder *out = writer_builder(tool.out);
+		copy_passed(out, &sc.schema, sc.n_passed, b, row);
+		append_verdict(builder_column(out, sc.n_passed), j[0]);
+		append_verdict(builder_column(out, sc.n_passed + 1), j[1]);
+		st = writer_row(tool.out, err);
+	}
+	mem_free(sc.verdicts);
+	return st;
+}
+
+static enum status audit(struct error *err)
+{
+	static const char *const ours[] = { "verdict_a", "verdict_b" };
+	size_t n = strcspn(opts.audit, ",");
+	if (opts.rewards.n || opts.logprob)
+		return error_set(err, ERR_USAGE, "--audit compares two profiles; -r and --logprob are for scores");
+	if (opts.audit[n] != ',')
+		return error_set(err, ERR_USAGE, "--audit wants two profiles, as in quern,math-verify");
+	TRY(verify_profile_find(opts.audit, n, &sc.profile[0], err));
+	TRY(verify_profile_find(opts.audit + n + 1, strlen(opts.audit + n + 1), &sc.profile[1], err));
+	TRY(completion_check(tool_schema(&tool), err));
+	TRY(plan_judging(err));
+	passed_schema(&sc.schema, ours, 2);
+	sc.n_passed = sc.schema.n_fields;
+	schema_add_spec(&sc.schema, "verdict_a: utf8");
+	schema_add_spec(&sc.schema, "verdict_b: utf8");
+	TRY(tool_open_output(&tool, &sc.schema, tool_kind(&tool), err));
+	TRY(each_batch(audit_batch, err));
+	tool_stat_int(&tool, "judged", au.rows);
+	tool_stat_int(&tool, "disagree", au.disagree);
 	return OK;
 }
 
@@ -361,8 +451,8 @@ static enum status ref_batch(struct batch *b, struct error *err)
 static enum status score_preferences(struct error *err)
 {
 	static const char *const ours[] = { "ref_chosen_logp", "ref_rejected_logp" };
-	if (opts.rewards.n || opts.logprob)
-		return error_set(err, ERR_USAGE, "-r and --logprob are for completions; these are preferences");
+	if (opts.rewards.n || opts.logprob || opts.audit)
+		return error_set(err, ERR_USAGE, "-r, --logprob and --audit are for completions; these are preferences");
 	passed_schema(&sc.schema, ours, 2);
 	sc.n_passed = sc.schema.n_fields;
 	schema_add_spec(&sc.schema, "ref_chosen_logp: float32");
@@ -377,10 +467,13 @@ static enum status score_preferences(struct error *err)
 static enum status run(struct error *err)
 {
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES }, preferences[] = { KIND_PREFERENCES };
-	if (!opts.ref && !opts.rewards.n)
+	if (!opts.ref && !opts.rewards.n && !opts.audit)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (preferences want --ref)");
 	TRY(tool_open_inputs(&tool, opts.ref ? preferences : completions, opts.ref ? 1 : 2, err));
-	enum status st = opts.ref ? score_preferences(err) : score_completions(err);
+	enum status st = opts.ref ? score_preferences(err) : opts.audit ? audit(err) : score_completions(err);
+	for (int i = 0; sc.verifiers && i < pool_threads(tool.pool); i++)
+		verifier_free(sc.verifiers[i]);
+	mem_free(sc.verifiers);
 	prompts_close(&sc.prompts);
 	scorer_close(sc.scorer);
 	lm_close(&sc.lm);

@@ -170,9 +170,9 @@ static double reasoning_steps_rule(const char *p, size_t n)
 
 static double cosine_rule(const struct reward_options *o, const struct reward_input *in)
 {
-	if (in->verdict == VERDICT_NO_GOLD)
+	if (in->verdict == VERDICT_UNDECIDED)
 		return NAN;
-	bool correct = in->verdict == VERDICT_CORRECT;
+	bool correct = in->verdict == VERDICT_EQUAL;
 	double low = correct ? 0.5 : -0.5, high = correct ? 1.0 : -1.0;
 	double x = (double)characters(in->text, in->n) / (double)o->cosine_length;
 	return low + 0.5 * (high - low) * (1.0 + cos(x * 3.14159265358979323846));
@@ -246,7 +246,7 @@ static double soft_overlong_rule(const struct reward_options *o, int64_t tokens)
 double reward_value(const struct reward_set *set, int i, const struct reward_input *in)
 {
 	switch (set->items[i].kind) {
-	case REWARD_ACCURACY: return in->verdict == VERDICT_NO_GOLD ? NAN : in->verdict == VERDICT_CORRECT;
+	case REWARD_ACCURACY: return in->verdict == VERDICT_UNDECIDED ? NAN : in->verdict == VERDICT_EQUAL;
 	case REWARD_FORMAT: return format_rule(in->text, in->n);
 	case REWARD_TAG_COUNT: return tag_count_rule(in->text, in->n);
 	case REWARD_REASONING_STEPS: return reasoning_steps_rule(in->text, in->n);

@@ -2,13 +2,13 @@
  *
  * The rules are those of open-r1's rewards.py, in the form its documentation describes:
  *
- *   accuracy            1 correct, 0 wrong or no answer, NAN without a gold answer (answer.h is the rule)
+ *   accuracy            1 equal to the gold answer, 0 different or no answer, NAN undecided (verify.h is the rule)
  *   format              1 if the whole is <think>…</think>, white space, <answer>…</answer> (one newline may follow), else 0
  *   tag_count           1/4 for each of "<think>\n", "\n</think>\n", "\n<answer>\n", "\n</answer>" that occurs exactly once
  *   reasoning_steps     min(1, n/3), n occurrences of "Step N:", "\n-", "\n*", "First,", "Second,", "Next,", "Finally,", and
  *                       "N." at the very start
  *   cosine              from 1 (correct) or -1 (wrong) at length 0 to 0.5 or -0.5 at --cosine-length characters; past
- *                       that the cosine turns again, as the original does. NAN without a gold answer
+ *                       that the cosine turns again, as the original does. NAN where accuracy is
  *   repetition_penalty  -(1 - distinct/all) of the lower-cased word 3-grams, 0 for fewer than three words
  *   soft_overlong       0 up to max - cache tokens, falling linearly to -1 at max (Yu et al. 2025, DAPO)
  *   logprob             a value the caller brings: the sum over the completion's tokens under --logprob DIR */
@@ -16,7 +16,7 @@
 #define QUERN_JUDGE_REWARDS_H
 
 #include "base/error.h"
-#include "judge/answer.h"
+#include "judge/verdict.h"
 
 #include <stdint.h>
 
@@ -46,7 +46,7 @@ struct reward_input {
 	const char *text;                    /* the completion */
 	size_t n;
 	int64_t tokens;                      /* of the completion; -1 unknown: soft_overlong gives NAN */
-	enum verdict verdict;                /* from answer_judge, or VERDICT_NO_GOLD */
+	enum verdict verdict;                /* from verify */
 	double logprob;                      /* NAN = unknown */
 };
 

@@ -130,7 +130,7 @@ static const struct { const char *name; void (*fn)(acb_t, const acb_t, slong); b
 	{ "sin", acb_sin, true }, { "cos", acb_cos, true }, { "tan", acb_tan, true }, { "cot", acb_cot, true }, { "sec", acb_sec, true },
 	{ "csc", acb_csc, true }, { "arcsin", acb_asin, false }, { "arccos", acb_acos, false }, { "arctan", acb_atan, false },
 	{ "arccot", call_arccot, false }, { "sinh", acb_sinh, false }, { "cosh", acb_cosh, false }, { "tanh", acb_tanh, false },
-	{ "exp", acb_exp, false }, { "ln", acb_log, false }, { "log", acb_log, false }, { "lg", call_log10, false },
+	{ "exp", acb_exp, false }, { "ln", acb_log, false }, { "log", call_log10, false }, { "lg", call_log10, false },
 	{ "abs", call_abs, false }, { "re", call_re, false }, { "im", call_im, false }, { "arg", call_arg, false },
 	{ "floor", call_floor, false }, { "ceil", call_ceil, false },
 };

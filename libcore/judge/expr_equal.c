@@ -158,9 +158,37 @@ static bool rounds(struct equal *q, const struct expr *g, const struct expr *p)
 	return ball_within(g, p, g_dec ? g_places : p_places, &q->work) == BALL_EQUAL;
 }
 
+/* +1 and -1 for the infinities, 0 for all else. */
+static int infinite(const struct expr *e)
+{
+	if (e->kind == EXPR_NEG)
+		return -infinite(e->kids[0]);
+	return e->kind == EXPR_SYMBOL && expr_is(e, "infty");
+}
+
+/* Is all of it made of what has a value? */
+static bool is_value(const struct expr *e)
+{
+	switch (e->kind) {
+	case EXPR_NUMBER: return true;
+	case EXPR_SYMBOL: return !expr_is(e, "emptyset") && !expr_is(e, "infty");
+	case EXPR_ADD: case EXPR_MUL: case EXPR_NEG: case EXPR_DIV: case EXPR_POW: case EXPR_ROOT: case EXPR_CALL: case EXPR_FACTORIAL:
+	case EXPR_PERCENT: case EXPR_DEGREE: case EXPR_UNIT:
+		for (int i = 0; i < e->n; i++)
+			if (!is_value(e->kids[i]))
+				return false;
+		return true;
+	default: return false;
+	}
+}
+
 static struct judgement compare_values(struct equal *q, const struct expr *g, const struct expr *p)
 {
 	struct fraction a, b;
+	if (!is_value(g) || !is_value(p)) {
+		bool one = is_value(g) || is_value(p), infinities = infinite(g) || infinite(p);
+		return infinities && infinite(g) == infinite(p) ? yes(REASON_EXACT) : one || infinities ? no(REASON_SHAPE) : open_(REASON_DOMAIN);
+	}
 	if (form_fraction(g, &a) && form_fraction(p, &b)) {
 		if (a.num == b.num && a.den == b.den)
 			return yes(REASON_NUMBER);
@@ -184,27 +212,6 @@ static struct judgement compare_values(struct equal *q, const struct expr *g, co
 
 /* --- units, percent, bases ------------------------------------------------------------------------------- */
 
-static struct expr *number_of(struct arena *arena, const char *digits, int n, struct expr *base)
-{
-	struct fraction b;
-	struct expr *e;
-	if (!form_fraction(base, &b) || b.den != 1 || b.num < 2 || b.num > 36 || n > 40)
-		return NULL;
-	e = expr_new(arena, EXPR_ADD, n + 1);               /* sum of digit * base^k */
-	e->kids[n] = expr_integer(arena, 0);
-	for (int i = 0; i < n; i++) {
-		if (digits[i] < '0' || digits[i] >= '0' + b.num || digits[i] > '9')
-			return NULL;
-		struct expr *pow = expr_new(arena, EXPR_POW, 2), *term = expr_new(arena, EXPR_MUL, 2);
-		pow->kids[0] = base;
-		pow->kids[1] = expr_integer(arena, n - 1 - i);
-		term->kids[0] = expr_integer(arena, digits[i] - '0');
-		term->kids[1] = pow;
-		e->kids[i] = term;
-	}
-	return e;
-}
-
 static struct expr *plain_digits(struct arena *arena, const struct expr *base)
 {
 	struct expr *e = expr_new(arena, EXPR_NUMBER, 0);
@@ -215,21 +222,17 @@ static struct expr *plain_digits(struct arena *arena, const struct expr *base)
 	return e;
 }
 
-/* 4210_5 by value; where one side names no base, also by its digits. */
+/* 4210_5 by its digits, and by its base where both sides name one: 36 is no answer to what 36 is in base 9. */
 static struct judgement compare_bases(struct equal *q, struct expr *g, struct expr *p)
 {
 	bool both = g->kind == EXPR_BASE && p->kind == EXPR_BASE;
-	struct expr *a = g->kind == EXPR_BASE ? number_of(q->arena, g->text, g->text_n, g->kids[0]) : g;
-	struct expr *b = p->kind == EXPR_BASE ? number_of(q->arena, p->text, p->text_n, p->kids[0]) : p;
-	if (both && text_equal(g->text, (size_t)g->text_n, p->text, (size_t)p->text_n))
-		return compare(q, g->kids[0], p->kids[0]);
-	if (a && b && is_yes(compare_values(q, a, b)))
-		return yes(REASON_NUMBER);
-	if (both)
+	struct expr *a = g->kind == EXPR_BASE ? plain_digits(q->arena, g) : g;
+	struct expr *b = p->kind == EXPR_BASE ? plain_digits(q->arena, p) : p;
+	if (a->kind != EXPR_NUMBER || b->kind != EXPR_NUMBER)
+		return no(REASON_SHAPE);
+	if (a->places || b->places || a->text_n != b->text_n || memcmp(a->text, b->text, (size_t)a->text_n))
 		return no(REASON_NUMBER);
-	a = g->kind == EXPR_BASE ? plain_digits(q->arena, g) : g;
-	b = p->kind == EXPR_BASE ? plain_digits(q->arena, p) : p;
-	return is_yes(compare_values(q, a, b)) ? yes(REASON_CONVENTION) : no(REASON_NUMBER);
+	return both ? compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
 }
 
 static struct expr *radians(struct arena *arena, struct expr *degrees)
@@ -314,24 +317,39 @@ static struct expr *with_sign(struct equal *q, struct expr *e, int sign)
 	return c;
 }
 
-/* The items of a list or set, each \pm as two; a single value is a list of one. Returns how many, -1 for too many. */
-static int items_of(struct equal *q, struct expr *e, struct expr **out)
+struct items {
+	int n;
+	bool overflow;
+	struct expr *item[ITEMS];
+};
+
+static void add_item(struct equal *q, struct items *to, struct expr *e)
 {
-	int n = 0;
+	for (int i = 0; i < to->n; i++, q->work--)
+		if (expr_same(to->item[i], e))
+			return;                                    /* said twice */
+	if (to->n == ITEMS)
+		to->overflow = true;
+	else
+		to->item[to->n++] = e;
+}
+
+/* The items of a list or set, of lists in it too, each \pm as two; a single value is a list of one. */
+static void items_of(struct equal *q, struct expr *e, struct items *to)
+{
 	bool many = e->kind == EXPR_LIST || e->kind == EXPR_SET;
 	for (int i = 0; i < (many ? e->n : 1); i++) {
 		struct expr *k = many ? e->kids[i] : e;
 		bool tuple = k->kind == EXPR_TUPLE || k->kind == EXPR_MATRIX;
-		if (n + 2 > ITEMS)
-			return -1;
-		if (has_pm(k) && !tuple) {
-			out[n++] = with_sign(q, k, 1);
-			out[n++] = with_sign(q, k, -1);
+		if (many && k->kind == EXPR_LIST) {
+			items_of(q, k, to);
+		} else if (has_pm(k) && !tuple) {
+			add_item(q, to, with_sign(q, k, 1));
+			add_item(q, to, with_sign(q, k, -1));
 		} else {
-			out[n++] = k;
+			add_item(q, to, k);
 		}
 	}
-	return n;
 }
 
 static struct judgement compare_ordered(struct equal *q, struct expr **g, struct expr **p, int n)
@@ -352,7 +370,7 @@ static struct judgement compare_unordered(struct equal *q, struct expr **g, int 
 {
 	bool used[ITEMS] = { false };
 	struct judgement doubt = yes(REASON_STRUCTURE);
-	if (g_n < 0 || p_n < 0)
+	if (g_n > ITEMS || p_n > ITEMS)
 		return open_(REASON_WORK);
 	if (g_n != p_n)
 		return no(REASON_COUNT);
@@ -381,9 +399,14 @@ static struct judgement compare_unordered(struct equal *q, struct expr **g, int 
 
 static struct judgement compare_lists(struct equal *q, struct expr *g, struct expr *p)
 {
-	struct expr *a[ITEMS + 2], *b[ITEMS + 2];
-	int n = items_of(q, g, a), m = items_of(q, p, b);
-	return compare_unordered(q, a, n, b, m);
+	struct items *a = arena_alloc(q->arena, sizeof(*a)), *b = arena_alloc(q->arena, sizeof(*b));
+	a->n = b->n = 0;
+	a->overflow = b->overflow = false;
+	items_of(q, g, a);
+	items_of(q, p, b);
+	if (a->overflow || b->overflow)
+		return open_(REASON_WORK);
+	return compare_unordered(q, a->item, a->n, b->item, b->n);
 }
 
 static bool is_vector(const struct expr *e) { return e->kind == EXPR_MATRIX && (e->places == 1 || e->places == e->n); }
@@ -399,6 +422,71 @@ static struct judgement compare_tuples(struct equal *q, struct expr *g, struct e
 	if (!is_yes(j) && q->rules->loose_pairs && (g->kind != EXPR_TUPLE || p->kind != EXPR_TUPLE))
 		return compare_unordered(q, g->kids, g->n, p->kids, p->n);
 	return is_yes(j) && g->kind != p->kind ? yes(REASON_CONVENTION) : j;
+}
+
+static struct expr *plus(struct arena *arena, struct expr *a, struct expr *b, enum expr_kind kind)
+{
+	struct expr *e = expr_new(arena, kind, 2);
+	e->kids[0] = a;
+	e->kids[1] = b;
+	return e;
+}
+
+/* a + b or a b, where one may be a scalar; NULL where shapes do not fit. */
+static struct expr *combine(struct equal *q, struct expr *a, struct expr *b, enum expr_kind kind)
+{
+	bool x = a->kind == EXPR_MATRIX, y = b->kind == EXPR_MATRIX;
+	int inner = a->places, rows = x && inner ? a->n / inner : 0, columns = b->places;
+	if ((kind == EXPR_ADD && (!x || !y || a->n != b->n || a->places != b->places)) || (!x && !y))
+		return NULL;
+	if (kind == EXPR_ADD || !x || !y) {
+		struct expr *shape = x ? a : b, *e = expr_new(q->arena, EXPR_MATRIX, shape->n);
+		e->places = shape->places;
+		for (int i = 0; i < e->n; i++)
+			e->kids[i] = plus(q->arena, x ? a->kids[i] : a, y ? b->kids[i] : b, kind);
+		return e;
+	}
+	if (b->n != inner * columns || rows * columns > 64 || inner > 16)
+		return NULL;
+	struct expr *e = expr_new(q->arena, EXPR_MATRIX, rows * columns);
+	e->places = columns;
+	for (int i = 0; i < rows * columns; i++) {
+		struct expr *sum = expr_new(q->arena, EXPR_ADD, inner);
+		for (int k = 0; k < inner; k++)
+			sum->kids[k] = plus(q->arena, a->kids[i / columns * inner + k], b->kids[k * columns + i % columns], EXPR_MUL);
+		e->kids[i] = inner > 1 ? sum : sum->kids[0];
+	}
+	return e;
+}
+
+/* Sums, products and multiples of matrices as one matrix; e itself where there is nothing to do. */
+static struct expr *folded(struct equal *q, struct expr *e)
+{
+	struct expr *minus = expr_integer(q->arena, -1), *sum;
+	if ((q->work -= 4) < 0 || (e->kind != EXPR_ADD && e->kind != EXPR_MUL && e->kind != EXPR_NEG && e->kind != EXPR_DIV))
+		return e;
+	struct expr *a = folded(q, e->kids[0]);
+	if (e->kind == EXPR_NEG)
+		sum = a->kind == EXPR_MATRIX ? combine(q, minus, a, EXPR_MUL) : NULL;
+	else if (e->kind == EXPR_DIV)
+		sum = a->kind == EXPR_MATRIX ? combine(q, plus(q->arena, expr_integer(q->arena, 1), e->kids[1], EXPR_DIV), a, EXPR_MUL) : NULL;
+	else
+		for (int i = 1; (sum = a) && i < e->n; i++) {
+			struct expr *b = folded(q, e->kids[i]);
+			bool matrix = a->kind == EXPR_MATRIX || b->kind == EXPR_MATRIX;
+			a = matrix ? combine(q, a, b, e->kind) : e->kind == EXPR_MUL ? plus(q->arena, a, b, EXPR_MUL) : NULL;
+		}
+	return sum && sum->kind == EXPR_MATRIX ? sum : e;
+}
+
+static bool has_matrix(const struct expr *e)
+{
+	if (e->kind == EXPR_MATRIX)
+		return true;
+	for (int i = 0; i < e->n; i++)
+		if (e->kids[i] && has_matrix(e->kids[i]))
+			return true;
+	return false;
 }
 
 static struct judgement compare_matrices(struct equal *q, struct expr *g, struct expr *p)
@@ -598,11 +686,13 @@ static bool is_interval_set(const struct expr *e) { return e->kind == EXPR_UNION
 static struct judgement compare_collections(struct equal *q, struct expr *g, struct expr *p)
 {
 	if (is_interval_set(g) || is_interval_set(p)) {
+		if (!set_like(g) || !set_like(p))
+			return no(REASON_SHAPE);
 		struct judgement j = set_compare(q->arena, g, p, &q->work);
 		if (j.verdict != VERDICT_UNDECIDED || g->kind != p->kind)
 			return j;
 		return g->kind == EXPR_MINUS_SET ? compare_ordered(q, g->kids, p->kids, g->n) :
-			compare_unordered(q, g->kids, g->n < ITEMS ? g->n : -1, p->kids, p->n < ITEMS ? p->n : -1);
+			compare_unordered(q, g->kids, g->n, p->kids, p->n);
 	}
 	if (g->kind == EXPR_TUPLE && g->n == 2 && p->kind == EXPR_RELATION)
 		return compare(q, g, set_of_relation(q->arena, p));
@@ -641,6 +731,13 @@ static struct judgement compare_inner(struct equal *q, struct expr *g, struct ex
 		return compare_units(q, g, p);
 	if (g->kind == EXPR_BASE || p->kind == EXPR_BASE)
 		return compare_bases(q, g, p);
+	if ((is_scalar(g) && has_matrix(g)) || (is_scalar(p) && has_matrix(p))) {
+		struct expr *x = folded(q, g), *y = folded(q, p);
+		return x != g || y != p ? compare(q, x, y) : open_(REASON_DOMAIN);
+	}
+	if (g->kind == EXPR_CALL && p->kind == EXPR_CALL && g->n == p->n && g->n > 0 && expr_is(g, "sum") && expr_is(p, "sum") &&
+	    is_yes(compare_ordered(q, g->kids, p->kids, g->n)))
+		return yes(REASON_STRUCTURE);
 	if (is_scalar(g) && is_scalar(p)) {
 		bool percent = g->kind == EXPR_PERCENT || p->kind == EXPR_PERCENT;
 		bool words = g->kind == EXPR_SYMBOL && p->kind == EXPR_SYMBOL;

@@ -29,7 +29,7 @@ static const struct command commands[] = {
 	{ "alpha", TOK_NAME, 0, 0 }, { "angle", TOK_END, 0, 0 }, { "approx", TOK_OP, '~', 0 }, { "arccos", TOK_FUNCTION, 0, 0 },
 	{ "arccot", TOK_FUNCTION, 0, 0 }, { "arcsin", TOK_FUNCTION, 0, 0 }, { "arctan", TOK_FUNCTION, 0, 0 },
 	{ "arg", TOK_FUNCTION, 0, 0 }, { "ast", TOK_OP, '*', 0 },
-	{ "backslash", TOK_SETOP, '\\', 0 }, { "bar", TOK_OVERLINE, 0, 0 }, { "begin", TOK_BEGIN, 0, 0 }, { "beta", TOK_NAME, 0, 0 },
+	{ "backslash", TOK_SETOP, '\\', 0 }, { "bar", TOK_OVERLINE, 'b', 0 }, { "begin", TOK_BEGIN, 0, 0 }, { "beta", TOK_NAME, 0, 0 },
 	{ "bf", TOK_END, 0, 0 }, { "big", TOK_END, 0, 0 }, { "bigcup", TOK_SETOP, 'u', 0 }, { "bigg", TOK_END, 0, 0 }, { "bigl", TOK_END, 0, 0 },
 	{ "bigr", TOK_END, 0, 0 }, { "binom", TOK_BINOM, 0, 0 },
 	{ "cap", TOK_SETOP, 'n', 0 }, { "cdot", TOK_OP, '*', 0 }, { "cfrac", TOK_FRAC, 0, 0 }, { "chi", TOK_NAME, 0, 0 },
@@ -42,13 +42,13 @@ static const struct command commands[] = {
 	{ "frac", TOK_FRAC, 0, 0 },
 	{ "gamma", TOK_NAME, 0, 0 }, { "gcd", TOK_FUNCTION, 0, 0 }, { "ge", TOK_OP, 'g', 0 }, { "geq", TOK_OP, 'g', 0 },
 	{ "geqslant", TOK_OP, 'g', 0 }, { "gt", TOK_OP, '>', 0 },
-	{ "hat", TOK_OVERLINE, 0, 0 },
+	{ "hat", TOK_OVERLINE, 'h', 0 },
 	{ "imath", TOK_NAME, 0, "i" }, { "in", TOK_OP, 'e', 0 }, { "infty", TOK_NAME, 0, 0 }, { "it", TOK_END, 0, 0 },
 	{ "kappa", TOK_NAME, 0, 0 },
 	{ "lambda", TOK_NAME, 0, 0 }, { "langle", TOK_OPEN, '<', 0 }, { "lbrace", TOK_OPEN, '{', 0 }, { "lbrack", TOK_OPEN, '[', 0 },
 	{ "lceil", TOK_OPEN, 'c', 0 }, { "lcm", TOK_FUNCTION, 0, 0 }, { "le", TOK_OP, 'l', 0 }, { "left", TOK_END, 0, 0 },
 	{ "leq", TOK_OP, 'l', 0 }, { "leqslant", TOK_OP, 'l', 0 }, { "lfloor", TOK_OPEN, 'f', 0 }, { "lg", TOK_FUNCTION, 0, "lg" },
-	{ "lim", TOK_FUNCTION, 0, 0 }, { "limits", TOK_END, 0, 0 }, { "ln", TOK_FUNCTION, 0, 0 }, { "log", TOK_FUNCTION, 0, 0 },
+	{ "limits", TOK_END, 0, 0 }, { "ln", TOK_FUNCTION, 0, 0 }, { "log", TOK_FUNCTION, 0, 0 },
 	{ "lt", TOK_OP, '<', 0 }, { "lvert", TOK_OPEN, '|', 0 },
 	{ "max", TOK_FUNCTION, 0, 0 }, { "middle", TOK_END, 0, 0 }, { "min", TOK_FUNCTION, 0, 0 }, { "mp", TOK_OP, 'm', 0 },
 	{ "mu", TOK_NAME, 0, 0 },
@@ -63,12 +63,13 @@ static const struct command commands[] = {
 	{ "scriptstyle", TOK_END, 0, 0 }, { "sec", TOK_FUNCTION, 0, 0 }, { "setminus", TOK_SETOP, '\\', 0 },
 	{ "sigma", TOK_NAME, 0, 0 }, { "sim", TOK_OP, '~', 0 }, { "sin", TOK_FUNCTION, 0, 0 }, { "sinh", TOK_FUNCTION, 0, 0 },
 	{ "sqrt", TOK_SQRT, 0, 0 },
+	{ "sum", TOK_SUM, 0, 0 },
 	{ "tan", TOK_FUNCTION, 0, 0 }, { "tanh", TOK_FUNCTION, 0, 0 }, { "tau", TOK_NAME, 0, 0 }, { "tbinom", TOK_BINOM, 0, 0 },
-	{ "textstyle", TOK_END, 0, 0 }, { "tfrac", TOK_FRAC, 0, 0 }, { "theta", TOK_NAME, 0, 0 }, { "tilde", TOK_OVERLINE, 0, 0 },
+	{ "textstyle", TOK_END, 0, 0 }, { "tfrac", TOK_FRAC, 0, 0 }, { "theta", TOK_NAME, 0, 0 }, { "tilde", TOK_OVERLINE, 't', 0 },
 	{ "times", TOK_OP, '*', 0 }, { "triangle", TOK_END, 0, 0 },
 	{ "varepsilon", TOK_NAME, 0, "epsilon" }, { "varnothing", TOK_NAME, 0, "emptyset" }, { "varphi", TOK_NAME, 0, "phi" },
 	{ "vec", TOK_OVERLINE, 0, 0 }, { "vert", TOK_BAR, 0, 0 },
-	{ "widehat", TOK_OVERLINE, 0, 0 },
+	{ "widehat", TOK_OVERLINE, 'h', 0 },
 	{ "xi", TOK_NAME, 0, 0 }, { "zeta", TOK_NAME, 0, 0 },
 };
 
@@ -407,11 +408,15 @@ static void lex_name(struct lexer *l, const char *p, size_t n)
 		push(l, TOK_NAME, 0, arena_strndup(l->arena, p, (size_t)(l->p - p)), (size_t)(l->p - p));
 		return;
 	}
+	if (same(p, n, "pmod") || same(p, n, "bmod") || same(p, n, "mod")) {
+		push(l, TOK_WORD, 0, "mod", 3)->to = l->p;
+		return;
+	}
 	if (same(p, n, "ldots") || same(p, n, "dots") || same(p, n, "cdots") || same(p, n, "dotsc")) {
 		push(l, TOK_NAME, 0, "dots", 4)->to = l->p;
 		return;
 	}
-	if (same(p, n, "sum") || same(p, n, "prod") || same(p, n, "int") || n > 24) {
+	if (same(p, n, "prod") || same(p, n, "int") || same(p, n, "lim") || n > 24) {
 		l->failed = true;
 		return;
 	}

@@ -7,13 +7,13 @@
 #include <stdbool.h>
 
 enum token_kind {
-	TOK_END, TOK_NUMBER, TOK_NAME, TOK_WORD, TOK_TEXT, TOK_FUNCTION, TOK_FRAC, TOK_SQRT, TOK_BINOM,
+	TOK_END, TOK_NUMBER, TOK_NAME, TOK_WORD, TOK_TEXT, TOK_FUNCTION, TOK_FRAC, TOK_SQRT, TOK_BINOM, TOK_SUM,
 	TOK_OP,              /* c: + - * / ^ _ ! % ' o (degrees) p (+-) m (-+) : and the relations of expr.h */
 	TOK_OPEN, TOK_CLOSE, /* c: ( [ { (set) < (angle) b (TeX group) f (floor) c (ceil) | ; and their closings */
 	TOK_BAR,             /* | */
 	TOK_COMMA,           /* , ; and or */
 	TOK_SETOP,           /* c: u n \ */
-	TOK_OVERLINE,        /* \overline and friends */
+	TOK_OVERLINE,        /* c: r (\overline) b (\bar) h (\hat) t (\tilde), 0 for arrows, which say nothing */
 	TOK_BEGIN, TOK_ENDENV, /* text = the environment */
 	TOK_ROW, TOK_CELL,
 };

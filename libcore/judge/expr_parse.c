@@ -20,6 +20,7 @@ struct parser {
 
 static struct expr *parse_items(struct parser *p);
 static struct expr *parse_sum(struct parser *p);
+static struct expr *parse_term(struct parser *p);
 static struct expr *parse_factor(struct parser *p);
 static struct expr *parse_primary(struct parser *p);
 
@@ -169,7 +170,8 @@ static bool at_item_end(const struct parser *p)
 static bool starts_factor(const struct parser *p)
 {
 	switch (p->t->kind) {
-	case TOK_NUMBER: case TOK_NAME: case TOK_FUNCTION: case TOK_FRAC: case TOK_SQRT: case TOK_BINOM: case TOK_OVERLINE: case TOK_BEGIN:
+	case TOK_NUMBER: case TOK_NAME: case TOK_FUNCTION: case TOK_FRAC: case TOK_SQRT: case TOK_BINOM: case TOK_SUM: case TOK_OVERLINE:
+	case TOK_BEGIN:
 		return true;
 	case TOK_OPEN: return true;
 	case TOK_BAR: return p->bars == 0;
@@ -230,10 +232,12 @@ static struct expr *exponent(struct parser *p)
 	return argument(p, true);
 }
 
+#define SUBSCRIPT 64                 /* bytes of a longest */
+
 /* The tokens of a subscript as a name without spaces and braces: {n-1} gives n-1. */
 static struct expr *subscript(struct parser *p, const char *base, int base_n)
 {
-	char *name = arena_alloc(p->arena, EXPR_BYTES + 64);
+	char *name = arena_alloc(p->arena, SUBSCRIPT + 64 + (size_t)base_n);
 	int n = base_n;
 	memcpy(name, base, (size_t)base_n);
 	name[n++] = '_';
@@ -244,7 +248,7 @@ static struct expr *subscript(struct parser *p, const char *base, int base_n)
 			return fail(p);
 		depth += at_open(p, "b") - at_close(p, "b");
 		if (!(t->kind == TOK_OPEN && t->c == 'b') && !(t->kind == TOK_CLOSE && t->c == 'b')) {
-			if (n + t->n >= EXPR_BYTES)
+			if (n + t->n >= base_n + SUBSCRIPT)
 				return fail(p);
 			memcpy(name + n, t->p, (size_t)t->n);
 			n += t->n;
@@ -372,6 +376,58 @@ static struct expr *parse_binom(struct parser *p)
 	struct expr *e = binary(p, EXPR_CALL, a, argument(p, false));
 	e->text = "binom";
 	e->text_n = 5;
+	return e;
+}
+
+/* e with every symbol of this name put to value. */
+static struct expr *substituted(struct parser *p, struct expr *e, const struct expr *name, struct expr *value)
+{
+	if (!e || (e->kind == EXPR_SYMBOL && expr_same(e, name)))
+		return e ? value : NULL;
+	if (e->n == 0)
+		return e;
+	struct expr *c = node(p, e->kind, e->n);
+	struct expr **kids = c->kids;
+	*c = *e;
+	c->kids = kids;
+	for (int i = 0; i < e->n && !p->failed; i++)
+		kids[i] = substituted(p, e->kids[i], name, value);
+	return c;
+}
+
+#define TERMS 64                     /* of a sum that is written out */
+
+/* \sum_{k=a}^{b} term: written out when a and b are small integers, else a call of body, index, bounds. */
+static struct expr *parse_sigma(struct parser *p)
+{
+	struct expr *from = NULL, *to = NULL;
+	p->t++;
+	for (int i = 0; i < 2; i++) {
+		if (!at_op(p, "_^"))
+			return fail(p);
+		bool below = p->t++->c == '_';
+		*(below ? &from : &to) = argument(p, true);
+	}
+	if (!from || !to || from->kind != EXPR_RELATION || from->text_n != 1 || from->text[0] != '=' || from->kids[0]->kind != EXPR_SYMBOL)
+		return fail(p);
+	struct expr *body = parse_term(p), *a = from->kids[1];
+	bool small = a->kind == EXPR_NUMBER && to->kind == EXPR_NUMBER && a->small && to->small && !a->places && !to->places &&
+		     to->value >= a->value && to->value - a->value < TERMS;
+	if (p->failed || !small) {
+		struct expr *e = node(p, EXPR_CALL, 4);
+		e->text = "sum";
+		e->text_n = 3;
+		e->kids[0] = body;
+		e->kids[1] = from->kids[0];
+		e->kids[2] = a;
+		e->kids[3] = to;
+		return e;
+	}
+	int n = (int)(to->value - a->value) + 1;
+	struct expr *e = node(p, EXPR_ADD, n + 1);
+	for (int i = 0; i < n; i++)
+		e->kids[i] = substituted(p, body, from->kids[0], expr_integer(p->arena, a->value + i));
+	e->kids[n] = expr_integer(p->arena, 0);
 	return e;
 }
 
@@ -514,6 +570,37 @@ static struct expr *parse_name(struct parser *p)
 	return named(p, EXPR_SYMBOL, t->p, (size_t)t->n);
 }
 
+/* \bar{x} is another name than x; \vec{x} and \overline{AB} are not. */
+static struct expr *parse_overline(struct parser *p)
+{
+	char c = p->t++->c;
+	struct expr *e = argument(p, true);
+	if (!c || e->kind != EXPR_SYMBOL)
+		return e;
+	char *name = arena_alloc(p->arena, (size_t)e->text_n + 2);
+	name[0] = c == 'r' ? 'b' : c;
+	name[1] = '~';
+	memcpy(name + 2, e->text, (size_t)e->text_n);
+	if (!at_op(p, "_"))
+		return named(p, EXPR_SYMBOL, name, (size_t)e->text_n + 2);
+	p->t++;
+	return subscript(p, name, e->text_n + 2);
+}
+
+/* \frac{d}{dx}: no fraction. */
+static bool is_derivative(const struct expr *a, const struct expr *b)
+{
+	const struct expr *d = b->kind == EXPR_MUL ? b->kids[0] : b;
+	return a->kind == EXPR_SYMBOL && expr_is(a, "d") && d->kind == EXPR_SYMBOL && expr_is(d, "d") && b->kind == EXPR_MUL;
+}
+
+static struct expr *parse_fraction(struct parser *p)
+{
+	p->t++;
+	struct expr *a = argument(p, false), *b = argument(p, true);
+	return is_derivative(a, b) ? fail(p) : binary(p, EXPR_DIV, a, b);
+}
+
 static struct expr *parse_primary(struct parser *p)
 {
 	if (p->failed || ++p->depth > EXPR_DEPTH)
@@ -523,17 +610,14 @@ static struct expr *parse_primary(struct parser *p)
 	case TOK_NUMBER: e = parse_number(p); break;
 	case TOK_NAME: e = parse_name(p); break;
 	case TOK_FUNCTION: e = parse_function(p); break;
-	case TOK_FRAC:
-		p->t++;
-		e = argument(p, false);
-		e = binary(p, EXPR_DIV, e, argument(p, true));
-		break;
+	case TOK_FRAC: e = parse_fraction(p); break;
 	case TOK_SQRT: e = parse_root(p); break;
 	case TOK_BINOM: e = parse_binom(p); break;
+	case TOK_SUM: e = parse_sigma(p); break;
 	case TOK_OPEN: e = parse_bracket(p); break;
 	case TOK_BAR: e = parse_bars(p); break;
 	case TOK_BEGIN: e = parse_matrix(p); break;
-	case TOK_OVERLINE: p->t++; e = argument(p, true); break;
+	case TOK_OVERLINE: e = parse_overline(p); break;
 	case TOK_WORD: case TOK_TEXT: e = parse_words(p); break;
 	default: e = fail(p);
 	}

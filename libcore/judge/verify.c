@@ -308,8 +308,13 @@ static struct expr *read_marked(struct verifier *v, struct span s, const struct 
 {
 	struct found_list *f = &v->formulas;
 	struct expr *e = read_inside(v, s);
-	if (e && !(e->kind == EXPR_TEXT && gold && gold->kind != EXPR_TEXT))
+	if (!e || e->kind != EXPR_TEXT || (gold && gold->kind == EXPR_TEXT))
 		return e;
+	const char *is = find_last(s, " is ");                     /* "the number of points is 19" */
+	struct span tail = is ? trim((struct span){ is + 4, (size_t)(s.p + s.n - is - 4) }) : (struct span){ NULL, 0 };
+	struct expr *said = tail.n ? read_inside(v, tail) : NULL;
+	if (said && said->kind != EXPR_TEXT)
+		return said;
 	find_formulas(s, f);
 	if (f->n == 1)
 		return read_found(v, found_back(f, 0));
@@ -353,6 +358,9 @@ static struct expr *last_of(struct verifier *v, struct span text, const struct e
 		struct span line = last_line(text);
 		return line.n && line.n <= EXPR_BYTES ? read_marked(v, line, gold) : NULL;
 	}
+	struct expr *all = gold && is_number(gold) && text.n < 64 ? read_expr(v, text) : NULL;
+	if (all && is_number(all))
+		return all;
 	find_formulas(text, &v->formulas);
 	const struct found *f = found_back(&v->formulas, 0);
 	bool any = count_numbers(text, &number) > 0;
@@ -440,7 +448,10 @@ static struct judgement pattern_judge(struct verifier *v, const struct search *s
 {
 	struct candidates c = { v, s, gold, true };
 	struct expr *g = by_patterns(&c);
-	if (!g || (find_last(gold, "$") == NULL && find_last(gold, "\\boxed") == NULL && find_last(gold, "answer") == NULL)) {
+	struct found number;
+	bool bare = find_last(gold, "$") == NULL && find_last(gold, "\\boxed") == NULL && find_last(gold, "answer") == NULL;
+	bool numeral = bare && number_at(gold, gold.p, gold.p, &number) && number.end == gold.p + gold.n;
+	if (!g || (bare && !numeral)) {
 		struct expr *whole = read_expr(v, gold);           /* an answer without dollars, as data sets keep it */
 		g = whole && whole->kind != EXPR_TEXT ? whole : g ? g : whole;
 	}

@@ -57,6 +57,18 @@ static void eval_number(const struct ball *b, const struct expr *e, acb_t out)
 	fmpz_clear(v);
 }
 
+/* |x| < 2^bits: what is larger would cost exponentials and sines as many digits as it has. */
+static bool below(const acb_t x, slong power)
+{
+	mag_t m;
+	mag_init(m);
+	acb_get_mag(m, x);
+	bool is = mag_cmp_2exp_si(m, power) < 0;
+	mag_clear(m);
+	return is;
+}
+#define ARGUMENT_BITS 48
+
 /* An integer value, known exactly. */
 static bool exact_integer(const acb_t x, fmpz_t out)
 {
@@ -71,7 +83,11 @@ static void eval_power(struct ball *b, const struct expr *e, acb_t out)
 	fmpz_init(k);
 	eval(b, e->kids[0], out);
 	eval(b, e->kids[1], x);
-	if (e->kind == EXPR_ROOT) {
+	*b->work -= 40 + b->prec / 2;
+	b->failed |= !below(x, ARGUMENT_BITS) || !below(out, (slong)1 << 40);
+	if (b->failed) {
+		acb_indeterminate(out);
+	} else if (e->kind == EXPR_ROOT) {
 		bool odd = exact_integer(x, k) && fmpz_sgn(k) > 0 && fmpz_is_odd(k);
 		if (odd && acb_is_real(out) && arb_is_negative(acb_realref(out))) {
 			acb_neg(out, out);                           /* the real root of a negative number */
@@ -126,13 +142,13 @@ static void call_ceil(acb_t r, const acb_t x, slong p)
 }
 static void call_arccot(acb_t r, const acb_t x, slong p) { acb_inv(r, x, p); acb_atan(r, r, p); }
 
-static const struct { const char *name; void (*fn)(acb_t, const acb_t, slong); bool angle; } functions[] = {
-	{ "sin", acb_sin, true }, { "cos", acb_cos, true }, { "tan", acb_tan, true }, { "cot", acb_cot, true }, { "sec", acb_sec, true },
-	{ "csc", acb_csc, true }, { "arcsin", acb_asin, false }, { "arccos", acb_acos, false }, { "arctan", acb_atan, false },
-	{ "arccot", call_arccot, false }, { "sinh", acb_sinh, false }, { "cosh", acb_cosh, false }, { "tanh", acb_tanh, false },
-	{ "exp", acb_exp, false }, { "ln", acb_log, false }, { "log", call_log10, false }, { "lg", call_log10, false },
-	{ "abs", call_abs, false }, { "re", call_re, false }, { "im", call_im, false }, { "arg", call_arg, false },
-	{ "floor", call_floor, false }, { "ceil", call_ceil, false },
+static const struct { const char *name; void (*fn)(acb_t, const acb_t, slong); bool angle, large; } functions[] = {
+	{ "sin", acb_sin, true, false }, { "cos", acb_cos, true, false }, { "tan", acb_tan, true, false }, { "cot", acb_cot, true, false }, { "sec", acb_sec, true, false },
+	{ "csc", acb_csc, true, false }, { "arcsin", acb_asin, false, false }, { "arccos", acb_acos, false, false }, { "arctan", acb_atan, false, false },
+	{ "arccot", call_arccot, false, false }, { "sinh", acb_sinh, false, false }, { "cosh", acb_cosh, false, false }, { "tanh", acb_tanh, false, false },
+	{ "exp", acb_exp, false, false }, { "ln", acb_log, false, true }, { "log", call_log10, false, true }, { "lg", call_log10, false, true },
+	{ "abs", call_abs, false, true }, { "re", call_re, false, true }, { "im", call_im, false, true }, { "arg", call_arg, false, true },
+	{ "floor", call_floor, false, false }, { "ceil", call_ceil, false, false },
 };
 
 /* 30^\circ inside a sine is pi/6; everywhere else the sign is a unit. */
@@ -203,7 +219,10 @@ static void eval_call(struct ball *b, const struct expr *e, acb_t out)
 				eval_angle(b, e->kids[0], out);
 			else
 				eval(b, e->kids[0], out);
-			functions[i].fn(out, out, b->prec);
+			b->failed |= !below(out, functions[i].large ? (slong)1 << 40 : ARGUMENT_BITS);
+			*b->work -= 100 + b->prec;
+			if (!b->failed)
+				functions[i].fn(out, out, b->prec);
 			return;
 		}
 	b->failed = true;
@@ -222,7 +241,7 @@ static void eval_factorial(struct ball *b, const struct expr *e, acb_t out)
 	} else if (mag_cmp_2exp_si(arb_radref(acb_realref(out)), 0) < 0 && arf_cmpabs_2exp_si(arb_midref(acb_realref(out)), 14) < 0) {
 		acb_add(out, out, one, b->prec);
 		acb_hypgeom_gamma(out, out, b->prec);
-		*b->work -= 1000;
+		*b->work -= 2000 + 30 * b->prec;
 	} else {
 		b->failed = true;
 	}
@@ -246,7 +265,7 @@ static void eval_symbol(struct ball *b, const struct expr *e, acb_t out)
 
 static void eval(struct ball *b, const struct expr *e, acb_t out)
 {
-	*b->work -= 1 + b->prec / 64;
+	*b->work -= 10 + b->prec / 16;
 	if (b->failed || *b->work < 0) {
 		b->failed = true;
 		return;

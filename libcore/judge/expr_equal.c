@@ -194,6 +194,7 @@ static struct judgement compare_values(struct equal *q, const struct expr *g, co
 			return yes(REASON_NUMBER);
 		return rounds(q, g, p) ? yes(REASON_DECIMAL) : no(REASON_NUMBER);
 	}
+	q->work -= 500;
 	enum form_answer f = form_compare(g, p, &q->work);
 	if (f == FORM_EQUAL)
 		return yes(REASON_EXACT);
@@ -432,11 +433,25 @@ static struct expr *plus(struct arena *arena, struct expr *a, struct expr *b, en
 	return e;
 }
 
-/* a + b or a b, where one may be a scalar; NULL where shapes do not fit. */
+/* Nodes below e as a tree (products share their factors), no more than limit. */
+static int64_t tree_size(const struct expr *e, int64_t limit)
+{
+	int64_t n = 1;
+	for (int i = 0; i < e->n && n < limit; i++)
+		n += e->kids[i] ? tree_size(e->kids[i], limit - n) : 0;
+	return n;
+}
+#define FOLDED_NODES 8192
+
+/* a + b or a b, where one may be a scalar; NULL where shapes do not fit, or what comes out is too large. */
 static struct expr *combine(struct equal *q, struct expr *a, struct expr *b, enum expr_kind kind)
 {
 	bool x = a->kind == EXPR_MATRIX, y = b->kind == EXPR_MATRIX;
 	int inner = a->places, rows = x && inner ? a->n / inner : 0, columns = b->places;
+	int64_t size = tree_size(a, FOLDED_NODES) * (x && y ? columns : y ? b->n : 1) + tree_size(b, FOLDED_NODES) * (x && y ? rows : x ? a->n : 1);
+	if (size > FOLDED_NODES)
+		return NULL;
+	q->work -= size;
 	if ((kind == EXPR_ADD && (!x || !y || a->n != b->n || a->places != b->places)) || (!x && !y))
 		return NULL;
 	if (kind == EXPR_ADD || !x || !y) {
@@ -580,6 +595,7 @@ static struct judgement compare_steps(struct equal *q, struct expr *g, char g_op
 			return right;
 	}
 	int sign = 0;
+	q->work -= 500;
 	struct expr *a = difference(q->arena, g, g2), *b = difference(q->arena, p, p2);
 	enum form_answer f = form_proportional(a, b, &sign, &q->work);
 	bool directed = g_op == '>' || g_op == 'g';

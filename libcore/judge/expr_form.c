@@ -298,7 +298,7 @@ static void multiply(struct form *f, fmpz_mpoly_t out, const fmpz_mpoly_t a, con
 {
 	int64_t terms = (int64_t)fmpz_mpoly_length(a, f->ctx) * fmpz_mpoly_length(b, f->ctx);
 	int64_t size = bits(f, a) + bits(f, b);
-	int64_t cost = terms * (1 + size / 256);
+	int64_t cost = 20 + terms * (4 + size / 64);
 	if (f->failed || *f->work < cost || terms > TERMS_MAX * 4 || size > BITS_MAX) {
 		f->failed = true;
 		return;

@@ -139,7 +139,9 @@ static int digit_run(const char *p, const char *end)
 /* What parts thousands at p: "," "{,}" ",\!" "\," " " - its length, 0 for none. */
 static int separator(const struct lexer *l, const char *p)
 {
-	static const char *const always[] = { "{,}", ",\\!", ",\\,", "{,\\!}", "\\," };
+	static const char *const always[] = { "{,}", "{, }", ",\\!", ",\\,", "{,\\!}", "\\," };
+	if (l->end - p > 2 && p[0] == ' ' && p[1] == '{' && p[2] == ',')
+		return 1 + separator(l, p + 1);
 	struct lexer at = { .p = p, .end = l->end };
 	for (size_t i = 0; i < sizeof(always) / sizeof(*always); i++)
 		if (starts(&at, always[i])) {

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define WORK 100000                  /* operations of one comparison */
+#define WORK 1000000                 /* operations of one comparison */
 #define TRIES 16                     /* candidates that are read before the rest is given up */
 
 struct verifier {

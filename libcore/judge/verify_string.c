@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STRING_BYTES 32768           /* of an answer */
+
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static struct span whole(const struct buf *b) { return (struct span){ b->data ? b->data : "", b->len }; }
 static bool same(struct span a, struct span b) { return a.n == b.n && memcmp(a.p, b.p, a.n) == 0; }
@@ -276,6 +278,8 @@ struct judgement hendrycks_judge(struct span gold, struct span prediction)
 		gold = box;
 	if (!p.p)
 		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
+	if (p.n > STRING_BYTES || gold.n > STRING_BYTES)
+		return judge_as(VERDICT_UNDECIDED, REASON_WORK);
 	buf_add(&a, gold.p, gold.n);
 	buf_add(&b, p.p, p.n);
 	bool ok = strip_string(&a) && strip_string(&b);
@@ -297,6 +301,8 @@ struct span minerva_answer(struct span s)
 	p += sizeof(head) - 1;
 	const char *line = memchr(p, '\n', (size_t)(end - p));
 	line = line ? line : end;
+	if (line - p > STRING_BYTES)
+		line = p + STRING_BYTES;
 	for (const char *q = p + 1; q <= line; q++) {              /* (.*?). I hope: one character stands between */
 		if (q == end || ((size_t)(end - q) >= sizeof(tail) - 1 && memcmp(q, tail, sizeof(tail) - 1) == 0))
 			return trim((struct span){ p, (size_t)(q - 1 - p) });
@@ -504,9 +510,12 @@ static void drop_units(struct buf *b)
 		"degree", "cm", "centimeter", "meter", "mile", "second", "minute", "hour", "day", "week", "month", "year", "foot", "feet",
 		"inch", "yard",
 	};
-	for (size_t u = 0; u < sizeof(units) / sizeof(*units); u++)
-		for (const char *p; (p = find(b, 0, units[u])); ) {
-			size_t from = (size_t)(p - b->data), at = from + strlen(units[u]);
+	for (size_t u = 0; u < sizeof(units) / sizeof(*units); u++) {
+		struct buf out = { 0 };
+		size_t done = 0;
+		for (const char *p = find(b, 0, units[u]); p; p = find(b, done, units[u])) {
+			size_t at = (size_t)(p - b->data) + strlen(units[u]);
+			buf_add(&out, b->data + done, (size_t)(p - b->data) - done);
 			if (b->len - at >= 2 && memcmp(b->data + at, "es", 2) == 0)
 				at += 2;
 			at += at < b->len && b->data[at] == 's';
@@ -516,25 +525,28 @@ static void drop_units(struct buf *b)
 			if (power > at && power < b->len && is_digit(b->data[power]))
 				for (at = power; at < b->len && is_digit(b->data[at]); at++)
 					;
-			memmove(b->data + from, b->data + at, b->len - at);
-			b->len -= at - from;
+			done = at;
 		}
+		buf_add(&out, b->data + done, b->len - done);
+		buf_release(b);
+		*b = out;
+	}
 }
 
+/* \^ *\\circ */
 static void drop_degrees(struct buf *b)
 {
-	for (const char *p = find(b, 0, "^"); p; ) {
-		size_t at = (size_t)(p - b->data), k = at + 1;
-		while (k < b->len && b->data[k] == ' ')
+	size_t m = 0;
+	for (size_t i = 0; i < b->len; i++) {
+		size_t k = i + 1;
+		while (b->data[i] == '^' && k < b->len && b->data[k] == ' ')
 			k++;
-		if (b->len - k >= 5 && memcmp(b->data + k, "\\circ", 5) == 0) {
-			memmove(b->data + at, b->data + k + 5, b->len - k - 5);
-			b->len -= k + 5 - at;
-			p = find(b, at, "^");
-		} else {
-			p = find(b, at + 1, "^");
-		}
+		if (b->data[i] == '^' && b->len - k >= 5 && memcmp(b->data + k, "\\circ", 5) == 0)
+			i = k + 4;
+		else
+			b->data[m++] = b->data[i];
 	}
+	b->len = m;
 }
 
 /* "- *" to "-", "([0-9]) +([0-9])" to "\1+\2", then no spaces and braces, lower case. */
@@ -653,6 +665,9 @@ bool prm800k_judge(struct span gold, struct span prediction, struct prm_pairs *p
 	struct buf a = { 0 }, b = { 0 };
 	*out = judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
 	if (!prediction.p)
+		return true;
+	*out = judge_as(VERDICT_UNDECIDED, REASON_WORK);
+	if (prediction.n > STRING_BYTES || gold.n > STRING_BYTES)
 		return true;
 	gold = trim(gold);
 	prediction = trim(prediction);

@@ -1,4 +1,4 @@
-/* verify_string.h - graders that compare strings, for verify.c: the exact steps of their originals. */
+/* verify_string.h - graders that compare strings, for verify.c: the exact steps of their originals, on answers up to 32 KiB. */
 #ifndef QUERN_JUDGE_VERIFY_STRING_H
 #define QUERN_JUDGE_VERIFY_STRING_H
 

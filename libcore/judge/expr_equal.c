@@ -528,10 +528,10 @@ static bool is_assignment(const struct expr *e) { return is_equation(e) && is_he
 static struct expr *last_side(const struct expr *e)
 {
 	int k = e->text_n;
-	for (int i = e->text_n; i > 1; i--)
+	for (int i = e->text_n; i > 0; i--)
 		if (e->text[i - 1] == '~')
 			k = i - 1;
-	return e->kids[k];
+	return e->kids[k == 0 && is_head(e->kids[0]) ? 1 : k];
 }
 
 static struct expr *difference(struct arena *arena, struct expr *a, struct expr *b)
@@ -565,6 +565,12 @@ static bool contradicts(struct equal *q, const struct expr *e)
 			return true;
 	}
 	return false;
+}
+
+/* An equation of values, 2 + 2 = 4: proven, or said to be about equal. */
+static bool holds(struct equal *q, const struct expr *e)
+{
+	return e->text_n > 1 || e->text[0] == '~' || is_yes(compare(q, e->kids[0], e->kids[1]));
 }
 
 static char turned(char op) { return op == '<' ? '>' : op == 'l' ? 'g' : op; }
@@ -663,7 +669,7 @@ static struct judgement relation_predicted(struct equal *q, struct expr *g, stru
 	if (is_equation(p)) {
 		if (contradicts(q, p))
 			return no(is_assignment(p) ? REASON_HEDGED : REASON_SHAPE);
-		if (!is_assignment(p) && p->text_n == 1 && !is_yes(compare(q, p->kids[0], p->kids[1])))
+		if (!is_assignment(p) && !holds(q, p))
 			return no(REASON_SHAPE);
 		return compare(q, g, last_side(p));
 	}
@@ -675,7 +681,7 @@ static struct judgement relation_predicted(struct equal *q, struct expr *g, stru
 
 static struct judgement relation_in_gold(struct equal *q, struct expr *g, struct expr *p)
 {
-	if (is_assignment(g))
+	if (is_assignment(g) || (is_equation(g) && holds(q, g) && !contradicts(q, g)))
 		return compare(q, last_side(g), p);
 	struct expr *set = set_of_relation(q->arena, g);
 	if (!set || (!set_like(p) && g->text[0] != 'e'))

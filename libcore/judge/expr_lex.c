@@ -203,6 +203,7 @@ static void lex_number(struct lexer *l)
 	int e = exponent(p, l->end);
 	memcpy(out + n, p, (size_t)e);
 	n += (size_t)e;
+	out[n] = 0;                                      /* the exponent is read by atoi */
 	p += e;
 	struct token *t = push(l, TOK_NUMBER, 0, out, n);
 	l->p = p;

@@ -732,10 +732,9 @@ static struct expr *parse_unit(struct parser *p, struct expr *value)
 	if (!at_item_end(p))
 		return fail(p);
 	struct expr *u = unary(p, EXPR_UNIT, value);
-	u->text = first->p;
-	u->text_n = first == last ? first->n : (int)(last->to > first->from ? last->to - first->from : first->n);
-	if (first != last)
-		u->text = first->from;
+	const char *from = first->kind == TOK_TEXT ? first->p : first->from;       /* a text's own begin lies inside its braces */
+	u->text = first == last ? first->p : from;
+	u->text_n = first == last ? first->n : (int)(last->to - from);
 	return u;
 }
 

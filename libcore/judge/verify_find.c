@@ -162,6 +162,8 @@ static const char *skip_percent(const char *p, const char *end, bool *percent)
 	const char *q = p;
 	while (q < end && is_space(*q))
 		q++;
+	if (q >= end || !strchr("\\%pP", *q))
+		return p;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (starts(q, end, words[i])) {
 			*percent = true;
@@ -275,13 +277,20 @@ static size_t number(const char *p, const char *end)
 static size_t currency(const char *p, const char *end)
 {
 	static const char *const signs[] = { "$", "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5", "\xe2\x82\xb9", "\xe2\x82\xa9", "\xe0\xb8\xbf" };
+	if (p >= end || (*p != '$' && (unsigned char)*p < 0x80))
+		return 0;
 	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
 		if (starts(p, end, signs[i]))
 			return strlen(signs[i]);
 	return 0;
 }
 
-static bool is_operator(char c) { return c && strchr("+-*/^()", c) != NULL; }
+static bool is_operator(char c) { return (c >= '(' && c <= '+') || c == '-' || c == '/' || c == '^'; }
+
+static bool is_times(const char *p, const char *end)
+{
+	return (unsigned char)*p == 0xc3 && (starts(p, end, "\xc3\x97") || starts(p, end, "\xc3\xb7"));
+}
 
 /* (3 + 4)/2: digits, operators and spaces, at least one operator within, an end of word behind. From a start before *dry there is none:
  * a later start in a stretch that held none finds none either. */
@@ -296,8 +305,7 @@ static size_t expression(const char *p, const char *end, const char **dry)
 	q += q < end && *q == '-';
 	if (q >= end || !is_digit(*q))
 		return 0;
-	for (; q < end && (is_digit(*q) || *q == '.' || is_space(*q) || is_operator(*q) ||
-			   starts(q, end, "\xc3\x97") || starts(q, end, "\xc3\xb7")) && q - p < 400; q++) {
+	for (; q < end && (is_digit(*q) || *q == '.' || is_space(*q) || is_operator(*q) || is_times(q, end)) && q - p < 400; q++) {
 		bool wide = (unsigned char)*q >= 0x80;
 		operator |= wide || (is_operator(*q) && q > p);
 		q += wide;

@@ -13,14 +13,14 @@
 
 static struct {
 	struct opt_list rewards, programs, mounts;
-	const char *logprob, *ref, *answer;
+	const char *logprob, *ref, *answer, *profile, *audit;
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
 	bool code;
 	int exec_format;
 	struct code_options run;
 	struct reward_options r;
-} opts = { .answer = "answer", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
+} opts = { .answer = "answer", .profile = "quern", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
 	   .run = { "exec python3 \"$CODE\"", "python",
 		    { .wall_s = 5, .cpu_s = 5, .memory_bytes = 512 << 20, .disk_bytes = 64 << 20, .output_bytes = 1 << 20, .processes = 64,
 		      .files = 256 } } };
@@ -29,6 +29,8 @@ static struct opt options[] = {
 	OPT_GROUP("Completions"),
 	OPT_LIST('r', "reward", &opts.rewards, "NAME[=W],...", "rewards, each with its weight in the score, which is 1 unless given"),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "column of the right answer"),
+	OPT_STRING(0, "profile", &opts.profile, "NAME", "whose rules say which answer is right"),
+	OPT_STRING(0, "audit", &opts.audit, "A,B", "instead of rewards: the rows on which these two profiles disagree"),
 	OPT_STRING(0, "logprob", &opts.logprob, "DIR", "add reward_logprob, the completion's log-probability under this model"),
 	OPT_GROUP("Rules"),
 	OPT_DOUBLE(0, "cosine-min-value-wrong", &opts.r.cosine.min_value_wrong, "X", 0, 0, "cosine of a wrong answer of no length"),
@@ -97,6 +99,7 @@ static void copy_passed(struct builder *to, const struct batch *b, int64_t row)
 /* --- completions --------------------------------------------------------------------------------------- */
 
 static struct stats *means, score_mean;      /* of each reward */
+static bool judged;                          /* a reward asks for the verdict */
 
 static enum status plan_rewards(struct error *err)
 {
@@ -119,7 +122,8 @@ static enum status plan_rewards(struct error *err)
 		return error_set(err, ERR_USAGE, "reward logprob needs --logprob DIR");
 	if (opts.logprob && !reward_set_has(set, REWARD_LOGPROB))
 		TRY(reward_set_add(set, "logprob=0", err));
-	return OK;
+	judged = reward_set_needs_verdict(set);
+	return verify_profile_find(opts.profile, strlen(opts.profile), &sc.profile, err);
 }
 
 static enum status open_scorers(struct error *err)
@@ -170,12 +174,12 @@ static void append_number(struct column *c, double v, struct stats *mean)
 	}
 }
 
-static void append_word(struct column *c, const char *word)
+static void append_judgement(struct column *c, struct judgement j)
 {
-	if (word)
-		column_str(c, word);
-	else
-		column_null(c);
+	struct buf text = { 0 };
+	judgement_print(j, &text);
+	column_text(c, text.data, text.len);
+	buf_release(&text);
 }
 
 static enum status emit(void *arg, const struct scored *s, int64_t row, struct error *err)
@@ -190,9 +194,12 @@ static enum status emit(void *arg, const struct scored *s, int64_t row, struct e
 	append_number(builder_column(out, at++), reward_score(&sc.set, values), &score_mean);
 	for (int i = 0; i < sc.set.n; i++)
 		append_number(builder_column(out, at++), values[i], &means[i]);
-	append_word(builder_column(out, at++), s->verdict[row]);
+	if (judged)
+		append_judgement(builder_column(out, at++), s->verdict[row]);
+	else
+		column_null(builder_column(out, at++));
 	if (opts.code)
-		append_word(builder_column(out, at++), s->code_verdict[row]);
+		column_str(builder_column(out, at++), s->code_verdict[row]);
 	return writer_row(tool.out, err);
 }
 
@@ -231,6 +238,59 @@ static enum status score_completions(struct error *err)
 	return st;
 }
 
+/* --- audit ----------------------------------------------------------------------------------------------- */
+
+static int64_t disagreements;
+
+static enum status audit_batch(struct batch *b, const enum verify_profile profiles[2], struct error *err)
+{
+	struct judgement *said = mem_array(2 * (size_t)b->rows + 1, sizeof(*said));
+	enum status st = OK;
+	score_rows_audit(&sc, b, profiles, said);
+	for (int64_t row = 0; row < b->rows && st == OK; row++) {
+		struct builder *out = writer_builder(tool.out);
+		if (said[2 * row].verdict == said[2 * row + 1].verdict)
+			continue;
+		disagreements++;
+		copy_passed(out, b, row);
+		append_judgement(builder_column(out, n_passed), said[2 * row]);
+		append_judgement(builder_column(out, n_passed + 1), said[2 * row + 1]);
+		st = writer_row(tool.out, err);
+	}
+	mem_free(said);
+	return st;
+}
+
+static enum status audit(struct error *err)
+{
+	enum verify_profile profiles[2];
+	struct schema ours = { 0 };
+	struct batch *b;
+	enum status st;
+	size_t n = strcspn(opts.audit, ",");
+	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob)
+		return error_set(err, ERR_USAGE, "--audit compares two profiles; -r, --exec, --code and --logprob are for scores");
+	if (opts.audit[n] != ',')
+		return error_set(err, ERR_USAGE, "--audit wants two profiles, as in quern,math-verify");
+	TRY(verify_profile_find(opts.audit, n, &profiles[0], err));
+	TRY(verify_profile_find(opts.audit + n + 1, strlen(opts.audit + n + 1), &profiles[1], err));
+	TRY(reward_set_add(&sc.set, "accuracy", err)); /* what it asks of the rows */
+	TRY(open_scorers(err));
+	schema_add_spec(&ours, "verdict_a: utf8");
+	schema_add_spec(&ours, "verdict_b: utf8");
+	pass_schema(&ours);
+	schema_release(&ours);
+	TRY(tool_open_output(&tool, &schema, tool_kind(&tool), err));
+	while ((st = tool_next(&tool, &b, err)) == OK) {
+		st = audit_batch(b, profiles, err);
+		batch_release(b);
+		TRY(st);
+	}
+	tool_stat_int(&tool, "judged", tool.prov.rows_in);
+	tool_stat_int(&tool, "disagree", disagreements);
+	return st == END ? tool_commit(&tool, err) : st;
+}
+
 /* --- preferences ------------------------------------------------------------------------------------------- */
 
 static enum status ref_batch(struct batch *b, struct error *err)
@@ -259,8 +319,8 @@ static enum status score_preferences(struct error *err)
 	struct schema ours = { 0 };
 	struct batch *b;
 	enum status st;
-	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob)
-		return error_set(err, ERR_USAGE, "-r, --exec, --code and --logprob are for completions; these are preferences");
+	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob || opts.audit)
+		return error_set(err, ERR_USAGE, "-r, --exec, --code, --logprob and --audit are for completions; these are preferences");
 	schema_add_spec(&ours, "ref_chosen_logp: float32");
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
@@ -279,10 +339,10 @@ static enum status score_preferences(struct error *err)
 static enum status run(struct error *err)
 {
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES }, preferences[] = { KIND_PREFERENCES };
-	if (!opts.ref && !opts.rewards.n && !opts.programs.n && !opts.code)
+	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (preferences want --ref)");
 	TRY(tool_open_inputs(&tool, opts.ref ? preferences : completions, opts.ref ? 1 : 2, err));
-	enum status st = opts.ref ? score_preferences(err) : score_completions(err);
+	enum status st = opts.ref ? score_preferences(err) : opts.audit ? audit(err) : score_completions(err);
 	score_rows_release(&sc);
 	schema_release(&schema);
 	mem_free(means);

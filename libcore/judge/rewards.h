@@ -1,7 +1,7 @@
 /* rewards.h - which rewards a run asks for, with which parameters and weights; and what each says of a completion: one number, or NAN
  * where it has nothing to say. The rules are reward_rules.h; on top of them:
  *
- *   accuracy            1 where the caller's verdict is right, 0 where it is wrong, NAN without a gold answer
+ *   accuracy            1 where the caller's verdict is right, 0 where it is wrong, NAN where it is not decided
  *   exact_match         1 if the completion is the answer, byte for byte but for white space at either end; NAN without an answer
  *   contains            1 if --contains TEXT, or else the answer, occurs in the completion; NAN without either
  *   regex               1 if --regex matches somewhere (PCRE2)

@@ -1,7 +1,6 @@
 #include "judge/score_rows.h"
 
 #include "infer/complete.h"
-#include "judge/answer.h"
 #include "judge/code.h"
 #include "judge/prompt_groups.h"
 #include "stream/arrow_bytes.h"
@@ -24,8 +23,11 @@ void score_rows_release(struct score_rows *s)
 		exec_close(s->programs[i]);
 	for (int i = 0; s->scratch && i < pool_threads(s->pool); i++)
 		reward_scratch_close(s->scratch[i]);
+	for (int i = 0; s->verifiers && i < pool_threads(s->pool); i++)
+		verifier_free(s->verifiers[i]);
 	mem_free(s->programs);
 	mem_free(s->scratch);
+	mem_free(s->verifiers);
 	code_close(s->code);
 	score_model_close(s->model);
 	reward_set_release(&s->set);
@@ -78,7 +80,15 @@ struct task {
 	bool verdicts;
 };
 
-static void judge_row(const struct task *t, int64_t row, struct reward_scratch *scratch)
+static struct judgement verdict_of(const struct score_rows *s, const struct batch *b, int64_t row, enum verify_profile profile, int worker)
+{
+	struct verify_input in = { .profile = profile };
+	in.gold = array_text(batch_column(b, s->answer), row, &in.gold_n);
+	in.prediction = array_text(batch_column(b, "completion"), row, &in.prediction_n);
+	return verify(s->verifiers[worker], &in);
+}
+
+static void judge_row(const struct task *t, int64_t row, int worker)
 {
 	struct scored *out = t->out;
 	const struct reward_set *set = &t->s->set;
@@ -91,16 +101,18 @@ static void judge_row(const struct task *t, int64_t row, struct reward_scratch *
 	if (answer && field_is_text(answer->field))
 		in.answer = array_text(answer, row, &in.answer_n);
 	if (t->verdicts) {
-		enum verdict v = answer_judge(in.answer, in.answer_n, in.text, in.n);
-		out->verdict[row] = verdict_name(v);
-		in.correct = v == VERDICT_NO_GOLD ? NAN : v == VERDICT_CORRECT;
+		struct judgement j = verdict_of(t->s, b, row, t->s->profile, worker);
+		out->verdict[row] = j;
+		in.correct = j.verdict == VERDICT_UNDECIDED ? NAN : j.verdict == VERDICT_EQUAL;
+		if (verify_no_gold(j))
+			out->reject[row] = reason_name(j.reason);
 	}
 	out->correct[row] = in.correct;
 	in.logprob = out->logprob[row];
 	in.code = out->code[row];
 	in.programs = out->programs + row * set->n_programs;
 	for (int i = 0; i < set->n; i++)
-		if (reward_value(set, i, &in, scratch, &out->values[row * set->n + i]) != OK)
+		if (reward_value(set, i, &in, t->s->scratch[worker], &out->values[row * set->n + i]) != OK)
 			out->reject[row] = "regex_limit";
 }
 
@@ -111,7 +123,7 @@ static void judge_piece(void *arg, int64_t i, int worker)
 	const struct task *t = arg;
 	for (int64_t row = i * PIECE; row < (i + 1) * PIECE && row < t->out->batch->rows; row++)
 		if (!t->out->reject[row])
-			judge_row(t, row, t->s->scratch[worker]);
+			judge_row(t, row, worker);
 }
 
 /* --- rows for programs ------------------------------------------------------------------------------------ */
@@ -161,13 +173,22 @@ static enum status judge(struct score_rows *s, struct scored *out, struct error 
 	return s->code ? code_status(s->code, err) : OK;
 }
 
+static void make_scratch(struct score_rows *s)
+{
+	int n = pool_threads(s->pool);
+	if (s->scratch)
+		return;
+	s->scratch = mem_array((size_t)n, sizeof(*s->scratch));
+	s->verifiers = mem_array((size_t)n, sizeof(*s->verifiers));
+	for (int i = 0; i < n; i++) {
+		s->scratch[i] = reward_scratch_open();
+		s->verifiers[i] = verifier_new();
+	}
+}
+
 enum status score_rows_judge(struct score_rows *s, struct batch *b, struct scored **out, struct error *err)
 {
-	if (!s->scratch) {
-		s->scratch = mem_array((size_t)pool_threads(s->pool), sizeof(*s->scratch));
-		for (int i = 0; i < pool_threads(s->pool); i++)
-			s->scratch[i] = reward_scratch_open();
-	}
+	make_scratch(s);
 	struct scored *made = scored_open(b, &s->set);
 	enum status st = judge(s, made, err);
 	if (st != OK) {
@@ -176,6 +197,35 @@ enum status score_rows_judge(struct score_rows *s, struct batch *b, struct score
 	}
 	*out = made;
 	return OK;
+}
+
+/* --- audit ------------------------------------------------------------------------------------------------ */
+
+struct audit {
+	struct score_rows *s;
+	struct batch *b;
+	const enum verify_profile *profiles;
+	struct judgement *out;
+};
+
+static void audit_piece(void *arg, int64_t i, int worker)
+{
+	const struct audit *a = arg;
+	for (int64_t row = i * PIECE; row < (i + 1) * PIECE && row < a->b->rows; row++)
+		for (int k = 0; k < 2; k++)
+			a->out[2 * row + k] = verdict_of(a->s, a->b, row, a->profiles[k], worker);
+}
+
+void score_rows_audit(struct score_rows *s, struct batch *b, const enum verify_profile profiles[2], struct judgement *out)
+{
+	struct audit a = { s, b, profiles, out };
+	make_scratch(s);
+	pool_run(s->pool, (b->rows + PIECE - 1) / PIECE, audit_piece, &a);
+}
+
+void judgement_print(struct judgement j, struct buf *out)
+{
+	buf_printf(out, "%s:%s", verdict_name(j.verdict), reason_name(j.reason));
 }
 
 /* --- prompts ---------------------------------------------------------------------------------------------- */

@@ -10,15 +10,18 @@
 #include "judge/exec.h"
 #include "judge/rewards.h"
 #include "judge/score_model.h"
+#include "judge/verify.h"
 
 struct score_rows {                          /* the caller fills it; what is not asked for is NULL */
 	struct reward_set set;
 	const char *answer;                  /* column of the right answers */
+	enum verify_profile profile;         /* whose rules say what is right */
 	struct pool *pool;
 	struct score_model *model;           /* reward logprob */
 	struct exec **programs;              /* [set.n_programs] */
 	struct code *code;                   /* rewards code, binary_code */
-	struct reward_scratch **scratch;     /* [threads], made and released here */
+	struct reward_scratch **scratch;     /* [threads]; these two are made and released here */
+	struct verifier **verifiers;
 };
 /* How programs get the rows: a line of JSON each, or an Arrow stream with a record batch for every few. */
 extern const struct exec_format score_rows_jsonl, score_rows_arrow;
@@ -31,13 +34,18 @@ struct scored {                              /* a batch with, for each row: */
 	double *values;                      /* [rows, set.n] */
 	double *programs;                    /* [rows, set.n_programs] */
 	double *logprob, *code, *correct;    /* NAN = unknown, or not asked for */
-	const char **verdict, **code_verdict; /* NULL where nobody asked */
+	struct judgement *verdict;           /* where a reward asks for it */
+	const char **code_verdict;           /* NULL where nobody asked */
 	const char **reject;                 /* why the row is dropped, or NULL */
 	int64_t left;                        /* rows not given out yet */
 };
 /* Retains the batch. */
 enum status score_rows_judge(struct score_rows *s, struct batch *b, struct scored **out, struct error *err);
 void scored_close(struct scored *s);
+/* Instead of rewards: out[2 row], out[2 row + 1] are what two profiles say. */
+void score_rows_audit(struct score_rows *s, struct batch *b, const enum verify_profile profiles[2], struct judgement *out);
+/* "equal:number", "different:no_answer". */
+void judgement_print(struct judgement j, struct buf *out);
 
 struct score_groups;
 /* emit gets the rows in order. */

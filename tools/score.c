@@ -21,7 +21,7 @@ static struct {
 	struct code_options run;
 	struct reward_options r;
 } opts = { .answer = "answer", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
-	   .run = { "exec python3 \"$CODE\"", "python",
+	   .run = { NULL, "python",
 		    { .wall_s = 5, .cpu_s = 5, .memory_bytes = 512 << 20, .disk_bytes = 64 << 20, .output_bytes = 1 << 20, .processes = 64,
 		      .files = 256 } } };
 
@@ -54,7 +54,7 @@ static struct opt options[] = {
 	OPT_DOUBLE(0, "exec-timeout", &opts.exec_timeout, "SECONDS", 0.01, 1e6, "how long it may take to the next answer"),
 	OPT_GROUP("Code in completions"),
 	OPT_FLAG(0, "code", &opts.code, "run the completions' code against their tests, each in a sandbox: rewards code, binary_code"),
-	OPT_STRING(0, "code-run", &opts.run.command, "COMMAND", "shell command that runs the file $CODE"),
+	OPT_STRING(0, "code-run", &opts.run.command, "COMMAND", "shell command that runs the file $CODE, in place of the usual one for Python, C, C++ or shell"),
 	OPT_DOUBLE(0, "code-timeout", &opts.run.sandbox.wall_s, "SECONDS", 0.01, 1e6, "time that a test may take"),
 	OPT_INT(0, "code-cpu", &opts.run.sandbox.cpu_s, "SECONDS", 1, 1e6, "CPU time of a process in it"),
 	OPT_INT(0, "code-memory", &opts.run.sandbox.memory_bytes, "BYTES", 1 << 20, 1e15, "address space of a process"),

@@ -3,6 +3,7 @@
  * Completions (or scores) in, scores out: one column per reward, their weighted sum, and the verdict on the answer. The rewards are
  * libcore/judge/rewards.h; programs of the user are exec.h, and the completions' own programs code.h. Preferences with --ref come out with
  * the two numbers that dpo-train needs of its frozen reference, so that it holds one model instead of two. */
+#include "common/model.h"
 #include "common/tool.h"
 #include "judge/code.h"
 #include "judge/score_rows.h"
@@ -139,7 +140,7 @@ static enum status open_scorers(struct error *err)
 	}
 	if (!opts.logprob)
 		return OK;
-	TRY(tool_add_input(&tool, opts.logprob, err));
+	TRY(tool_add_model(&tool, opts.logprob, NULL, err));
 	return score_model_open(&sc.model, opts.logprob, tool_schema(&tool), tool_kind(&tool), tool.pool, err);
 }
 
@@ -265,7 +266,7 @@ static enum status score_preferences(struct error *err)
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
 	schema_release(&ours);
-	TRY(tool_add_input(&tool, opts.ref, err));
+	TRY(tool_add_model(&tool, opts.ref, NULL, err));
 	TRY(score_model_open(&sc.model, opts.ref, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	TRY(tool_open_output(&tool, &schema, KIND_PREFERENCES, err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {

@@ -354,7 +354,8 @@ static void report(void)
 	tool_stat_table(&tool, "pass_rates", b.data);
 	buf_clear(&b);
 	pass_rates_words(&g.rates, &b);
-	tool_say(&tool, "%s", b.data);
+	if (g.rates.at[0].n)
+		tool_say(&tool, "%s", b.data);
 	buf_release(&b);
 	if (g.prompts > 1 && g.alone == g.prompts && !opts.group)
 		tool_warn(&tool, "every prompt has one completion: if those of a prompt do not stand together, --group gathers them");

@@ -3,6 +3,7 @@
  * Completions (or scores) in, scores out: one column per reward, their weighted sum, and the verdict on the answer. The rewards are
  * libcore/judge/rewards.h; programs of the user are exec.h, and the completions' own programs code.h. Preferences with --ref come out with
  * the two numbers that dpo-train needs of its frozen reference, so that it holds one model instead of two. */
+#include "common/model.h"
 #include "common/tool.h"
 #include "judge/code.h"
 #include "judge/score_rows.h"
@@ -21,7 +22,7 @@ static struct {
 	struct code_options run;
 	struct reward_options r;
 } opts = { .answer = "answer", .profile = "quern", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
-	   .run = { "exec python3 \"$CODE\"", "python",
+	   .run = { NULL, "python",
 		    { .wall_s = 5, .cpu_s = 5, .memory_bytes = 512 << 20, .disk_bytes = 64 << 20, .output_bytes = 1 << 20, .processes = 64,
 		      .files = 256 } } };
 
@@ -56,7 +57,7 @@ static struct opt options[] = {
 	OPT_DOUBLE(0, "exec-timeout", &opts.exec_timeout, "SECONDS", 0.01, 1e6, "how long it may take to the next answer"),
 	OPT_GROUP("Code in completions"),
 	OPT_FLAG(0, "code", &opts.code, "run the completions' code against their tests, each in a sandbox: rewards code, binary_code"),
-	OPT_STRING(0, "code-run", &opts.run.command, "COMMAND", "shell command that runs the file $CODE"),
+	OPT_STRING(0, "code-run", &opts.run.command, "COMMAND", "shell command that runs the file $CODE, in place of the usual one for Python, C, C++ or shell"),
 	OPT_DOUBLE(0, "code-timeout", &opts.run.sandbox.wall_s, "SECONDS", 0.01, 1e6, "time that a test may take"),
 	OPT_INT(0, "code-cpu", &opts.run.sandbox.cpu_s, "SECONDS", 1, 1e6, "CPU time of a process in it"),
 	OPT_INT(0, "code-memory", &opts.run.sandbox.memory_bytes, "BYTES", 1 << 20, 1e15, "address space of a process"),
@@ -143,7 +144,7 @@ static enum status open_scorers(struct error *err)
 	}
 	if (!opts.logprob)
 		return OK;
-	TRY(tool_add_input(&tool, opts.logprob, err));
+	TRY(tool_add_model(&tool, opts.logprob, NULL, err));
 	return score_model_open(&sc.model, opts.logprob, tool_schema(&tool), tool_kind(&tool), tool.pool, err);
 }
 
@@ -325,7 +326,7 @@ static enum status score_preferences(struct error *err)
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
 	schema_release(&ours);
-	TRY(tool_add_input(&tool, opts.ref, err));
+	TRY(tool_add_model(&tool, opts.ref, NULL, err));
 	TRY(score_model_open(&sc.model, opts.ref, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	TRY(tool_open_output(&tool, &schema, KIND_PREFERENCES, err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {

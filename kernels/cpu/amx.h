@@ -26,7 +26,7 @@ static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t 
 		if (x->k_major) {
 			float panel[PACK_DEPTH / 2 * 16] __attribute__((aligned(64)));
 
-			pack_panel(panel, 16, x, i, nr, p0, kc, 0, true);
+			pack_panels(panel, 16, 16, x, i, nr, p0, kc, 0, true);
 			for (int s = 0; s < steps; s += 16) {
 				const char *row[16];
 				vu out[16];
@@ -125,8 +125,9 @@ static void amx_tile_of(bool low, bool right, int steps, const float *a, int64_t
 
 /* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
 static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
-		      int kc, bool acc)
+		      int kc, bool acc, struct next *next)
 {
+	int64_t n = (j1 - j0 + 31) / 32 * ((i1 - i0 + 31) / 32), lines = lines_each(next, n);
 	float t[32 * 32] __attribute__((aligned(64)));
 	int64_t lda = tile_row_words(kc);
 	int steps = panel_steps(true, kc);
@@ -137,6 +138,7 @@ static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t 
 			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
 			const float *at = a + (i - i0) * lda;
 
+			ask_for(next, lines);
 			if (!g->c_idx && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
 				amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc);
 				continue;

@@ -29,8 +29,9 @@
 #define GEMM_PACKED (256 << 10)                /* words packed for all threads: 1 MiB of the second-level cache */
 #define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
-#define GEMM_MB (8 * GEMM_MR)                  /* rows per task, if there are many */
+#define GEMM_TILES_EACH 8                      /* tiles of rows that a task takes, if there are many */
 #define A_WORDS_MAX (GEMM_TILES ? 128 * (PACK_DEPTH / 2 + 16) : 8 * VL * PACK_DEPTH)
+#define GEMM_NB 128                             /* columns packed by a task */
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
 #define GEMM_WIDE 4                            /* up to so many rows two panels of B are run through together */
 
@@ -46,6 +47,28 @@ struct gemm {
 	int64_t mb;                   /* rows per task */
 	float *packed;
 };
+
+/* Rows of memory that will be read next, asked for bit by bit while the tiles of a block are at work. */
+struct next {
+	const char *at;
+	int64_t stride, bytes, rows;  /* from row to row, and of each */
+	int64_t row, byte;            /* how far it is */
+};
+
+INLINE void ask_for(struct next *t, int64_t lines)
+{
+	for (; lines > 0 && t->row < t->rows; lines--) {
+		__builtin_prefetch(t->at + t->row * t->stride + t->byte, 0, 2);
+		t->byte += 64;
+		if (t->byte >= t->bytes)
+			t->byte = 0, t->row++;
+	}
+}
+
+INLINE int64_t lines_each(const struct next *t, int64_t times)
+{
+	return (t->rows * ((t->bytes + 63) / 64) + times - 1) / times;
+}
 
 INLINE float *c_row(const struct gemm *g, int64_t i)
 {
@@ -173,14 +196,17 @@ static void gemm_tile(const struct gemm *g, int steps, const float *a, const flo
 
 /* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
 static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
-		       int kc, bool acc)
+		       int kc, bool acc, struct next *next)
 {
 	int steps = panel_steps(g->half, kc), wide = i1 - i0 <= GEMM_WIDE ? 2 * GEMM_NR : GEMM_NR;
+	int64_t n = (j1 - j0 + wide - 1) / wide * ((i1 - i0 + GEMM_MR - 1) / GEMM_MR), lines = lines_each(next, n);
 
 	for (int64_t j = j0; j < j1; j += wide, b += steps * wide)
-		for (int64_t i = i0; i < i1; i += GEMM_MR)
+		for (int64_t i = i0; i < i1; i += GEMM_MR) {
+			ask_for(next, lines);
 			gemm_tile(g, steps, a + (i - i0) / GEMM_MR * VL * steps, b, b + steps * GEMM_NR, i,
 				  i1 - i < GEMM_MR ? (int)(i1 - i) : GEMM_MR, j, j1 - j < wide ? (int)(j1 - j) : wide, acc);
+		}
 }
 
 /* --- the loops ----------------------------------------------------------------------------------------- */
@@ -210,32 +236,46 @@ static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t
 		return;
 	}
 #endif
-	for (int64_t i = i0; i < i1; i += GEMM_MR, dst += VL * panel_steps(g->half, kc))
-		pack_panel(dst, VL, &g->a, i, (int)shorter(GEMM_MR, i1 - i), p, kc, 0, g->half);
+	pack_panels(dst, VL, GEMM_MR, &g->a, i0, i1 - i0, p, kc, GEMM_MR * g->a.ld * 4, g->half);
 }
 
 static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
-		     int kc, bool acc)
+		     int kc, bool acc, struct next *next)
 {
 #if GEMM_TILES
 	if (g->half) {
-		amx_block(g, a, i0, i1, b, j0, j1, kc, acc);
+		amx_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
 		return;
 	}
 #endif
-	gemm_block(g, a, i0, i1, b, j0, j1, kc, acc);
+	gemm_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
 }
 
-/* Panel i of those packed for all, over one kc of k. */
+/* GEMM_NB columns of those packed for all, over one kc of k. */
 static void pack_b_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t panels = (g->rows + GEMM_NR - 1) / GEMM_NR, p = g->p0 + i / panels * g->kc, j = i % panels * GEMM_NR;
+	int64_t blocks = (g->rows + GEMM_NB - 1) / GEMM_NB, p = g->p0 + i / blocks * g->kc, j = i % blocks * GEMM_NB;
 	int kc = (int)shorter(g->kc, g->p1 - p);
 
 	(void)worker;
-	pack_panel(g->packed + i / panels * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), GEMM_NR, &g->b, g->j0 + j,
-		   (int)shorter(GEMM_NR, g->rows - j), p, kc, 0, g->half);
+	pack_panels(g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), GEMM_NR, GEMM_NR, &g->b,
+		    g->j0 + j, shorter(GEMM_NB, g->rows - j), p, kc, 0, g->half);
+}
+
+/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
+static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
+{
+	int64_t rows, kc;
+
+	if (p >= g->p1)
+		i0 += g->mb, p = g->p0;
+	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
+	if (g->a.idx || rows <= 0)
+		return (struct next){.at = NULL};
+	if (g->a.k_major)
+		return (struct next){operand_at(&g->a, p, i0), g->a.ld * 4, rows * 4, kc, 0, 0};
+	return (struct next){operand_at(&g->a, i0, p), g->a.ld * 4, kc * 4, rows, 0, 0};
 }
 
 static void rows_task(void *arg, int64_t i, int worker)
@@ -249,21 +289,23 @@ static void rows_task(void *arg, int64_t i, int worker)
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
+		struct next next = next_of_a(g, i0, p + kc);
+
 		pack_rows_of_a(g, a, i0, i1, p, kc);
-		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, kc, g->acc || p > 0);
+		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, kc, g->acc || p > 0, &next);
 	}
 }
 
-/* GEMM_MB rows of a, over one kc of k. */
+/* mb rows of a, over one kc of k. */
 static void pack_a_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t blocks = (g->rows + GEMM_MB - 1) / GEMM_MB, p = g->p0 + i / blocks * g->kc, r = i % blocks * GEMM_MB;
+	int64_t blocks = (g->rows + g->mb - 1) / g->mb, p = g->p0 + i / blocks * g->kc, r = i % blocks * g->mb;
 	int kc = (int)shorter(g->kc, g->p1 - p);
 
 	(void)worker;
 	pack_rows_of_a(g, g->packed + i / blocks * rows_words(g, g->rows, g->kc) + rows_words(g, r, kc), g->i0 + r,
-		       g->i0 + shorter(r + GEMM_MB, g->rows), p, kc);
+		       g->i0 + shorter(r + g->mb, g->rows), p, kc);
 }
 
 /* Two panels of b against all packed rows. */
@@ -279,10 +321,8 @@ static void columns_task(void *arg, int64_t i, int worker)
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
-		for (int64_t j = j0; j < j1; j += GEMM_NR)
-			pack_panel(b + columns_words(g, j - j0, kc), GEMM_NR, &g->b, j, (int)shorter(GEMM_NR, j1 - j), p, kc, ahead,
-				   g->half);
-		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, kc, g->acc || p > 0);
+		pack_panels(b, GEMM_NR, GEMM_NR, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
+		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
 }
 
@@ -295,7 +335,7 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 	for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 		g->p1 = shorter(g->p0 + depth, g->k);
 		pool_run(g->m * (g->p1 - g->p0) < GEMM_PACK_SOLO ? NULL : pool,
-			 (g->m + GEMM_MB - 1) / GEMM_MB * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_a_task, g);
+			 (g->m + g->mb - 1) / g->mb * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_a_task, g);
 		pool_run(pool, (g->n + 2 * GEMM_NR - 1) / (2 * GEMM_NR), columns_task, g);
 	}
 }
@@ -308,13 +348,14 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	if (g->k > g->kc)
 		columns /= 2;
 	columns = columns / GEMM_NR * GEMM_NR;
-	g->mb = g->m >= 16 * GEMM_MB ? GEMM_MB : GEMM_MB / 2;
+	if (g->m < 16 * g->mb)
+		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);
 		depth = GEMM_PACKED / columns_words(g, g->rows, g->kc) * g->kc;
 		for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 			g->p1 = shorter(g->p0 + depth, g->k);
-			pool_run(pool, (g->rows + GEMM_NR - 1) / GEMM_NR * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
+			pool_run(pool, (g->rows + GEMM_NB - 1) / GEMM_NB * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
 			pool_run(pool, (g->m + g->mb - 1) / g->mb, rows_task, g);
 		}
 	}
@@ -335,6 +376,7 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
+	g.mb = GEMM_TILES_EACH * (half && GEMM_TILES ? 16 : GEMM_MR);
 	if (m <= GEMM_FEW)
 		gemm_few(pool, &g);
 	else
@@ -342,20 +384,35 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 }
 
 #define MATMULS(suffix, half)                                                                                                  \
+	static void cpu_matmul_part##suffix(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx,             \
+					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)                        \
+	{                                                                                                                       \
+		gemm(pool, y, ldy, NULL, floats_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);           \
+	}                                                                                                                       \
+	static void cpu_matmul_dx_part##suffix(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy,         \
+					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)                     \
+	{                                                                                                                       \
+		gemm(pool, dx, ldx, NULL, floats_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);          \
+	}                                                                                                                       \
+	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x,      \
+					       int64_t ldx, int64_t n, int64_t o, int64_t i)                                   \
+	{                                                                                                                       \
+		gemm(pool, dw, i, NULL, floats_of(dy, ldy, NULL, true), o, floats_of(x, ldx, NULL, true), i, n, true, half);     \
+	}                                                                                                                       \
 	static void cpu_matmul##suffix(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o,    \
 				       int64_t i, int acc)                                                                     \
 	{                                                                                                                       \
-		gemm(pool, y, o, NULL, floats_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, acc, half);               \
+		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);                                                      \
 	}                                                                                                                       \
 	static void cpu_matmul_dx##suffix(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n,           \
 					  int64_t o, int64_t i, int acc)                                                        \
 	{                                                                                                                       \
-		gemm(pool, dx, i, NULL, floats_of(dy, o, NULL, false), n, weights_of(w, i, true), i, o, acc, half);              \
+		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);                                                 \
 	}                                                                                                                       \
 	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o,  \
 					  int64_t i)                                                                            \
 	{                                                                                                                       \
-		gemm(pool, dw, i, NULL, floats_of(dy, o, NULL, true), o, floats_of(x, i, NULL, true), i, n, true, half);         \
+		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);                                                      \
 	}
 MATMULS(, false)
 MATMULS(_bf16, true)

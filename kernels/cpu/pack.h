@@ -111,10 +111,10 @@ INLINE vf v_round_bf16(vf x)
 /* Each lane's bf16 pair: lo in the low half. */
 INLINE vf v_pair(vf lo, vf hi)
 {
-	__m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(lo));
-	__m512i h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(hi));
+	static const uint16_t order[32] __attribute__((aligned(64))) = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+									8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 
-	return (vf)_mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+	return (vf)_mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)_mm512_cvtne2ps_pbh(hi, lo));
 }
 #endif
 
@@ -240,7 +240,7 @@ static void pack_rows(float *dst, int width, const struct operand *x, int64_t r0
 }
 
 /* n elements of a matrix row from column at, as floats. NF4: at is even. */
-static void row_floats(float *dst, const struct operand *x, int64_t row, int64_t at, int64_t n)
+static __attribute__((noinline)) void row_floats(float *dst, const struct operand *x, int64_t row, int64_t at, int64_t n)
 {
 	const char *src = operand_at(x, row, at);
 	int64_t j = 0;
@@ -280,31 +280,86 @@ static void row_floats(float *dst, const struct operand *x, int64_t row, int64_t
 	}
 }
 
-/* The same as pack_rows where k is the leading dimension. */
-static void pack_columns(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
-{
-	for (int p = 0; p < kc; p++) {
-		int64_t row = operand_index(x, p0 + p);
-		float *d = dst + (int64_t)p * width;
-
-		if (x->elem != ELEM_F32) {
-			row_floats(d, x, row, r0, nr);
-			memset(d + nr, 0, (size_t)(width - nr) * sizeof *d);
-			continue;
-		}
-		const float *src = (const float *)(const void *)operand_at(x, row, r0);
-
-		for (int g = 0; g < width; g += VL)
-			v_store(d + g, nr - g >= VL ? v_load(src + g) : g < nr ? v_load_n(src + g, nr - g) : v_zero());
-	}
-}
-
 /* --- packed panels ------------------------------------------------------------------------------------ */
+
+#define ROW_MAX 128      /* rows that are packed in one call */
+#define COLUMNS_AHEAD 6 /* matrix rows between what is packed and what is asked for */
 
 /* Steps of a panel over kc of k, and what they are rounded up to: whole pairs; whole tiles of GEMM_TILE_K. */
 INLINE int panel_steps(bool half, int kc)
 {
 	return !half || !GEMM_PAIRS ? kc : (kc + GEMM_K_ALIGN - 1) / GEMM_K_ALIGN * GEMM_K_ALIGN / 2;
+}
+
+/* n <= ROW_MAX elements of a matrix row from column at: where they lie, or as floats in buf. */
+INLINE const float *row_from(const struct operand *x, int64_t row, int64_t at, int64_t n, float *buf)
+{
+	if (x->elem == ELEM_F32)
+		return (const float *)(const void *)operand_at(x, row, at);
+	row_floats(buf, x, row, at, n);
+	return buf;
+}
+
+/* One step of k (hi: a pair of them) of nr rows into panels that are `words` apart, `used` rows in each. */
+INLINE void pack_step(float *dst, int width, int used, int64_t words, const float *lo, const float *hi, int64_t nr,
+		      const bool pairs, const bool round)
+{
+	for (int64_t t = 0; t < nr; t += used, dst += words)
+		for (int g = 0; g < width; g += VL) {
+			int64_t left = nr - t - g;
+			vf v = left >= VL ? v_load(lo + t + g) : left > 0 ? v_load_n(lo + t + g, (int)left) : v_zero();
+
+#if GEMM_PAIRS
+			if (pairs)
+				v = v_pair(v, !hi ? v_zero() : left >= VL ? v_load(hi + t + g) :
+					      left > 0 ? v_load_n(hi + t + g, (int)left) : v_zero());
+#endif
+			v_store(dst + g, round && !pairs ? v_round_bf16(v) : v);
+		}
+	(void)hi;
+}
+
+/* Part of a matrix row that will be read soon; p -1: none. */
+INLINE void ask_for_row(const struct operand *x, int64_t p, int64_t at, int64_t n)
+{
+	const char *row = p < 0 ? NULL : operand_at(x, operand_index(x, p), at);
+
+	for (int64_t b = 0; row && b < n * elem_bits(x->elem) / 8; b += 64)
+		__builtin_prefetch(row + b);
+}
+
+/* pack_panels where k is the leading dimension: the rows of all panels are taken from one matrix row at a time. */
+static void pack_columns(float *dst, int width, int used, const struct operand *x, int64_t r0, int64_t nr, int64_t p0, int kc,
+			 bool half)
+{
+	float buf[2][ROW_MAX];
+	int steps = panel_steps(half, kc);
+	int64_t words = (int64_t)steps * width;
+	int p = 0;
+
+	if (half && GEMM_PAIRS) {
+		for (; p < kc; p += 2) {
+			const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]), *hi = NULL;
+
+			ask_for_row(x, p + COLUMNS_AHEAD < kc ? p0 + p + COLUMNS_AHEAD : -1, r0, nr);
+			ask_for_row(x, p + COLUMNS_AHEAD + 1 < kc ? p0 + p + COLUMNS_AHEAD + 1 : -1, r0, nr);
+			if (p + 1 < kc)
+				hi = row_from(x, operand_index(x, p0 + p + 1), r0, nr, buf[1]);
+			pack_step(dst + (int64_t)(p / 2) * width, width, used, words, lo, hi, nr, true, false);
+		}
+		for (int64_t t = 0; t < nr; t += used)
+			clear_rows(dst + t / used * words, width, (kc + 1) / 2, steps);
+		return;
+	}
+	for (; p < kc; p++) {
+		const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]);
+
+		ask_for_row(x, p + COLUMNS_AHEAD < kc ? p0 + p + COLUMNS_AHEAD : -1, r0, nr);
+		if (half)
+			pack_step(dst + (int64_t)p * width, width, used, words, lo, NULL, nr, false, true);
+		else
+			pack_step(dst + (int64_t)p * width, width, used, words, lo, NULL, nr, false, false);
+	}
 }
 
 #if GEMM_PAIRS
@@ -317,46 +372,52 @@ static void pack_stored_pairs(float *dst, int width, const struct operand *x, in
 	words.p = operand_at(x, 0, p0), words.ld /= 2, words.elem = ELEM_F32;
 	pack_rows(dst, width, &words, r0, nr, 0, kc / 2, ahead);
 }
-#endif
 
-/* A panel of width <= PANEL_MAX for products of floats or (half) of bf16, panel_steps(half, kc) * width words. */
-static void pack_panel(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc, int64_t ahead,
-		       bool half)
+/* pack_rows to pairs. */
+static void pack_pairs(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc, int64_t ahead)
 {
-#if GEMM_PAIRS
 	float part[PART * PANEL_MAX] __attribute__((aligned(64)));
 
-	if (half && x->elem == ELEM_BF16 && !x->k_major && x->ld % 2 == 0 && kc % 2 == 0) {
+	if (x->elem == ELEM_BF16 && x->ld % 2 == 0 && kc % 2 == 0)
 		pack_stored_pairs(dst, width, x, r0, nr, p0, kc, ahead);
-		clear_rows(dst, width, kc / 2, panel_steps(half, kc));
-		return;
-	}
-	for (int q = 0; half && q < kc; q += PART) {
-		int n = kc - q < PART ? kc - q : PART;
-
-		if (x->k_major)
-			pack_columns(part, width, x, r0, nr, p0 + q, n);
-		else
-			pack_rows(part, width, x, r0, nr, p0 + q, n, ahead);
-		if (n % 2)
-			clear_rows(part, width, n, n + 1);
-		for (int s = 0; s < (n + 1) / 2; s++)
-			for (int g = 0; g < width; g += VL)
-				v_store(dst + (int64_t)(q / 2 + s) * width + g,
-					v_pair(v_load(part + 2 * s * width + g), v_load(part + (2 * s + 1) * width + g)));
-	}
-	if (half) {
-		clear_rows(dst, width, (kc + 1) / 2, panel_steps(half, kc));
-		return;
-	}
-#endif
-	if (x->k_major)
-		pack_columns(dst, width, x, r0, nr, p0, kc);
 	else
-		pack_rows(dst, width, x, r0, nr, p0, kc, ahead);
-	if (half)
-		for (int64_t i = 0; i < (int64_t)kc * width; i += VL)
-			v_store(dst + i, v_round_bf16(v_load(dst + i)));
+		for (int q = 0; q < kc; q += PART) {
+			int n = kc - q < PART ? kc - q : PART;
+
+			pack_rows(part, width, x, r0, nr, p0 + q, n, ahead);
+			clear_rows(part, width, n, n + n % 2);
+			for (int s = 0; s < (n + 1) / 2; s++)
+				for (int g = 0; g < width; g += VL)
+					v_store(dst + (int64_t)(q / 2 + s) * width + g,
+						v_pair(v_load(part + 2 * s * width + g), v_load(part + (2 * s + 1) * width + g)));
+		}
+	clear_rows(dst, width, (kc + 1) / 2, panel_steps(true, kc));
+}
+#endif
+
+/* Rows [r0, r0 + nr) over [p0, p0 + kc) for products of floats or (half) of bf16: panels of panel_steps(half, kc) * width words,
+ * one after the other, with `used` rows in each; nr <= ROW_MAX. */
+static void pack_panels(float *dst, int width, int used, const struct operand *x, int64_t r0, int64_t nr, int64_t p0, int kc,
+			int64_t ahead, bool half)
+{
+	if (x->k_major) {
+		pack_columns(dst, width, used, x, r0, nr, p0, kc, half);
+		return;
+	}
+	for (int64_t t = 0; t < nr; t += used, dst += (int64_t)panel_steps(half, kc) * width) {
+		int n = nr - t < used ? (int)(nr - t) : used;
+
+#if GEMM_PAIRS
+		if (half) {
+			pack_pairs(dst, width, x, r0 + t, n, p0, kc, ahead);
+			continue;
+		}
+#endif
+		pack_rows(dst, width, x, r0 + t, n, p0, kc, ahead);
+		if (half)
+			for (int64_t i = 0; i < (int64_t)kc * width; i += VL)
+				v_store(dst + i, v_round_bf16(v_load(dst + i)));
+	}
 }
 
 #endif

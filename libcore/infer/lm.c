@@ -1,12 +1,34 @@
 #include "infer/lm.h"
 
+#include "base/file.h"
+#include "model/source.h"
+
 #include <string.h>
 
-enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
+/* Where the tokenizer of an adapter without one is. */
+static enum status load_tokenizer(struct lm *lm, const char *dir, const struct model_how *how, struct error *err)
 {
+	char *own = path_join(dir, "tokenizer.json"), *base = NULL;
+	bool has = path_exists(own) || !adapter_is_dir(dir);
+	enum status st = has ? OK : source_base(dir, how->base, &base, err);
+
+	if (st == OK)
+		st = tokenizer_load(&lm->tokenizer, has ? dir : base, err);
+	mem_free(own);
+	mem_free(base);
+	return st;
+}
+
+enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, struct pool *pool, struct error *err)
+{
+	struct model_how plan = *how;
+	enum status st;
+
 	memset(lm, 0, sizeof(*lm));
-	TRY(tokenizer_load(&lm->tokenizer, dir, err));
-	enum status st = model_load(&lm->model, dir, kernels_cpu(), pool, err);
+	TRY(load_tokenizer(lm, dir, how, err));
+	if (grow)
+		plan.vocab = tokenizer_vocab_size(lm->tokenizer);
+	st = model_load_as(&lm->model, dir, &plan, kernels_cpu(), pool, err);
 	if (st != OK) {
 		tokenizer_close(lm->tokenizer);
 		lm->tokenizer = NULL;
@@ -21,6 +43,11 @@ enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct er
 	return st;
 }
 
+enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
+{
+	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true }, false, pool, err);
+}
+
 void lm_close(struct lm *lm)
 {
 	if (!lm->tokenizer)
@@ -29,4 +56,20 @@ void lm_close(struct lm *lm)
 	tokenizer_close(lm->tokenizer);
 	model_release(&lm->model);
 	lm->tokenizer = NULL;
+}
+
+enum status lm_encode(const struct lm *lm, const char *s, size_t n, struct ids *out, struct error *err)
+{
+	const struct ids *before, *after;
+	int64_t at = out->n;
+
+	tokenizer_around(lm->tokenizer, &before, &after);
+	for (int64_t i = 0; i < before->n; i++)
+		ids_push(out, before->v[i]);
+	TRY(tokenizer_encode(lm->tokenizer, lm->scratch, s, n, true, out, err));
+	if (before->n && out->n > at + before->n && out->v[at + before->n] == before->v[0]) {
+		memmove(out->v + at, out->v + at + before->n, (size_t)(out->n - at - before->n) * sizeof(int32_t));
+		out->n -= before->n;
+	}
+	return OK;
 }

@@ -55,7 +55,7 @@ enum status scorer_flush(struct scorer *s, struct error *err)
 {
 	if (s->n == 0)
 		return OK;
-	struct model_batch b = { s->ids.n, s->n, s->ids.v, s->cu.v, s->targets.v };
+	struct model_batch b = { .n = s->ids.n, .s = s->n, .ids = s->ids.v, .cu = s->cu.v, .targets = s->targets.v };
 	TRY(model_forward(s->m, s->st, &b, s->logp, err));
 	for (int64_t i = 0; i < s->n; i++) {
 		double sum = 0;

@@ -48,6 +48,40 @@ enum status code_status(struct code *c, struct error *err)
 	return st;
 }
 
+/* --- languages -------------------------------------------------------------------------------------------- */
+
+/* What a language is also called, and how its programs are run. */
+static const struct language {
+	const char *name, *other, *command;
+} languages[] = {
+	{ "python", "py", "exec python3 \"$CODE\"" },
+	{ "python3", "python3", "exec python3 \"$CODE\"" },
+	{ "c", "c", "cc -O1 -x c \"$CODE\" -o program -lm && exec ./program" },
+	{ "cpp", "c++", "c++ -O1 -x c++ \"$CODE\" -o program && exec ./program" },
+	{ "sh", "shell", "exec sh \"$CODE\"" },
+	{ "bash", "bash", "exec bash \"$CODE\"" },
+};
+
+static bool is_word(const char *p, size_t n, const char *word)
+{
+	return n == strlen(word) && strncasecmp(p, word, n) == 0;
+}
+
+/* NULL for one that is not in the table. */
+static const struct language *find_language(const char *p, size_t n)
+{
+	for (size_t i = 0; i < sizeof(languages) / sizeof(*languages); i++)
+		if (is_word(p, n, languages[i].name) || is_word(p, n, languages[i].other))
+			return &languages[i];
+	return NULL;
+}
+
+static bool same_language(const char *p, size_t n, const char *language)
+{
+	const struct language *l = find_language(p, n), *m = find_language(language, strlen(language));
+	return is_word(p, n, language) || (l && m && strcmp(l->command, m->command) == 0);
+}
+
 /* --- texts ------------------------------------------------------------------------------------------------ */
 
 struct piece {
@@ -75,7 +109,7 @@ const char *code_extract(const char *text, size_t n, const char *language, size_
 		if (!close)
 			break;
 		struct piece named = strip(p + 3, (size_t)(line - p - 3));
-		if (named.n == 0 || (named.n == strlen(language) && strncasecmp(named.p, language, named.n) == 0)) {
+		if (named.n == 0 || same_language(named.p, named.n, language)) {
 			found = line + 1;
 			*code_n = (size_t)(close - found);
 		}
@@ -119,6 +153,7 @@ struct run {
 	struct buf row_json, whole, program;  /* whole: the code behind its prompt */
 	struct json_parser *meta_parser, *value_parser;
 	struct sandbox_result result;
+	const char *command;
 	struct piece code, setup;
 	int64_t tests, passed;
 	const char *verdict;                 /* of the first test that failed */
@@ -135,7 +170,7 @@ static void count(struct run *r, const char *verdict)
 /* Runs the program on the input: what is wrong with how it ended, or NULL. */
 static const char *execute(struct run *r, struct piece program, const char *input, size_t input_n)
 {
-	struct sandbox_job job = { r->c->o.command, "code", program.p, program.n, input, input_n };
+	struct sandbox_job job = { r->command, "code", program.p, program.n, input, input_n };
 	struct error err;
 	enum status st = sandbox_run(&r->c->o.sandbox, &job, &r->result, &err);
 	if (st != OK) {
@@ -157,7 +192,8 @@ static const char *execute(struct run *r, struct piece program, const char *inpu
 static const char *run_pair(struct run *r, const struct json *pair)
 {
 	const struct json *in = json_get(pair, "input"), *out = json_get(pair, "output");
-	if (!in || in->type != JSON_STRING || !out || out->type != JSON_STRING)
+	if (!in || in->type != JSON_STRING || !out || out->type != JSON_STRING ||
+	    strcmp(json_get_str(pair, "type", "stdin_stdout"), "stdin_stdout") != 0)
 		return "bad_tests";
 	const char *wrong = execute(r, r->code, in->str, in->len);
 	if (!wrong && !code_output_equal(r->result.out.data ? r->result.out.data : "", r->result.out.len, out->str, out->len))
@@ -214,19 +250,23 @@ static bool is_text(const struct json *j)
 	return j && j->type == JSON_STRING;
 }
 
-/* Sets the code to run, in this language; false if there is none. */
-static bool take_code(struct run *r, const struct batch *b, int64_t row, const char *language, bool goes_on)
+/* Sets the code in this language and how it is run: NULL, or why that cannot be. */
+static const char *take_code(struct run *r, const struct batch *b, int64_t row, const char *language, bool goes_on)
 {
 	size_t n;
 	const char *text = array_text(batch_column(b, "completion"), row, &n);
 	const struct json *prompt = json_get(r->columns, "prompt");
+	const struct language *known = find_language(language, strlen(language));
+	r->command = r->c->o.command ? r->c->o.command : known ? known->command : NULL;
+	if (!r->command)
+		return "no_runner";
 	r->code.p = code_extract(text, n, language, &r->code.n);
 	if (!r->code.p && goes_on && is_text(prompt)) {
 		buf_add(&r->whole, prompt->str, prompt->len);
 		buf_add(&r->whole, text, n);
 		r->code = (struct piece){ r->whole.data, r->whole.len };
 	}
-	return r->code.p != NULL;
+	return r->code.p ? NULL : "no_code";
 }
 
 static const char *run_pairs(struct run *r, const struct json *pairs)
@@ -258,20 +298,24 @@ static const char *run_list(struct run *r, const struct json *list)
 
 static const char *run_tests(struct run *r, const struct batch *b, int64_t row)
 {
-	const char *language = r->c->o.language;
+	const char *language = r->c->o.language, *missing;
 	const struct json *info = find(r, "verification_info", true), *test;
 	const struct json *pairs = info ? json_get(info, "test_cases") : find(r, "test_cases", true);
 	if (info && !pairs)
 		return "bad_tests";
-	if (pairs)
-		return take_code(r, b, row, json_get_str(info, "language", language), false) ? run_pairs(r, pairs) : "no_code";
-	if ((test = find(r, "test_list", true)))
-		return take_code(r, b, row, language, false) ? run_list(r, test) : "no_code";
+	if (pairs) {
+		missing = take_code(r, b, row, json_get_str(info, "language", language), false);
+		return missing ? missing : run_pairs(r, pairs);
+	}
+	if ((test = find(r, "test_list", true))) {
+		missing = take_code(r, b, row, "python", false);
+		return missing ? missing : run_list(r, test);
+	}
 	if (!is_text(test = find(r, "test", false)))
 		return test ? "bad_tests" : "no_tests";
 	const struct json *entry = find(r, "entry_point", false);
-	if (!take_code(r, b, row, language, true))
-		return "no_code";
+	if ((missing = take_code(r, b, row, "python", true)))
+		return missing;
 	run_assertion(r, test->str, test->len, is_text(entry) ? entry->str : NULL, is_text(entry) ? entry->len : 0);
 	return NULL;
 }

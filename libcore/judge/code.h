@@ -19,8 +19,9 @@
 #include "stream/record.h"
 
 struct code_options {
-	const char *command;                 /* for /bin/sh; $CODE is the file with the code */
-	const char *language;                /* of the fence, where the row does not say */
+	const char *command;                 /* for /bin/sh; $CODE is the file with the code. NULL: what is usual for the language, which must
+					      * be Python 3, C, C++ or shell then */
+	const char *language;                /* of the fence, where the row does not say; assertions are Python */
 	struct sandbox sandbox;
 };
 
@@ -29,8 +30,8 @@ struct code;
 enum status code_open(struct code **c, const struct code_options *o, struct error *err);
 void code_close(struct code *c);                                            /* NULL allowed */
 /* *share: of the tests that were passed; NAN without tests. Returns what to say of it: "passed", or of the first test that was not
- * "wrong_output", "error" (exit status, exception), "killed", "timeout", "output_limit"; "no_code" (share 0), "no_tests" or "bad_tests"
- * (share NAN). Any thread. */
+ * "wrong_output", "error" (exit status, exception), "killed", "timeout", "output_limit"; "no_code" (share 0); "no_tests", "bad_tests"
+ * or "no_runner" (an unknown language; share NAN). Any thread. */
 const char *code_judge(struct code *c, const struct batch *b, int64_t row, double *share);
 /* What went wrong with the machine since code_open, if anything did: then some results are not to be trusted. */
 enum status code_status(struct code *c, struct error *err);

@@ -183,7 +183,11 @@ static enum status refuse_member(const struct json *j, const char *key, struct e
 
 static enum status refuse_others(const struct json *j, const struct family *f, struct error *err)
 {
-	TRY(refuse_member(j, "quantization_config", err));
+	const struct json *quantised = json_get(j, "quantization_config");
+
+	/* What bitsandbytes quantised is read as the floats that it stands for. */
+	if (strcmp(json_get_str(quantised, "quant_method", ""), "bitsandbytes"))
+		TRY(refuse_member(j, "quantization_config", err));
 	TRY(refuse_flag(j, "use_bidirectional_attention", false, err));
 	TRY(refuse_flag(j, "add_cross_attention", false, err));
 	TRY(refuse_flag(j, "scale_attn_by_inverse_layer_idx", false, err));

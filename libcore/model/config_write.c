@@ -270,6 +270,8 @@ static void merge(const struct json *text, const struct json *was, const struct 
 
 		if (json_get(text, key) != &text->items[i])
 			continue;                /* a second of the same name, which nobody read */
+		if (!strcmp(key, "quantization_config"))
+			continue;                /* what we write is not quantised */
 		json_key_n(&w, key, text->keys[i].len);
 		json_value(&w, !ours || same_value(ours, json_get(was, key)) ? &text->items[i] : ours);
 	}

@@ -61,10 +61,13 @@ void nf4_encode(const float *x, int64_t n, uint8_t *codes, float *absmax)
 	}
 }
 
-void nf4_decode(const uint8_t *codes, const float *absmax, int64_t n, float *x)
+void nf4_decode(const uint8_t *codes, const float *absmax, int64_t first, int64_t n, float *x)
 {
-	for (int64_t i = 0; i < n; i++)
-		x[i] = nf4_values[i % 2 ? codes[i / 2] & 15 : codes[i / 2] >> 4] * absmax[i / NF4_BLOCK];
+	for (int64_t i = 0; i < n; i++) {
+		uint8_t two = codes[(first % 2 + i) / 2];
+
+		x[i] = nf4_values[(first + i) % 2 ? two & 15 : two >> 4] * absmax[(first + i) / NF4_BLOCK];
+	}
 }
 
 /* --- the magnitudes of NF4's blocks ------------------------------------------------------------ */

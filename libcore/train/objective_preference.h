@@ -23,6 +23,8 @@ struct pairs_objective {
 	int64_t n_seen, cap;
 };
 struct objective pairs_objective(struct pairs_objective *p);
+/* For sequence_logps: the sums that the objective makes of a micro-batch whose dataset has no ref yet. */
+void pairs_reference(void *arg, const struct micro *mb, float *out);
 void pairs_objective_release(struct pairs_objective *p);
 
 /* Values: loss, rewards/chosen, rewards/rejected, rewards/margins, logps/chosen, logps/rejected, kl (KTO) or delta (BCO). KTO's kl is the

@@ -77,11 +77,18 @@ prepare() {
 	head -1 out | grep -q '"reward_code":0.5'
 }
 
-@test "C is a matter of --code-run" {
+@test "languages are run in their usual way, or by --code-run" {
+	pairs shell "$(block 'cat')" x x >l.jsonl
+	pairs bash "$(block 'x=(a b); echo ${x[1]}')" '' b | sed 's/"language":"sh"/"language":"bash"/; s/```sh/```bash/' >>l.jsonl
+	pairs cobol "$(block 'cat')" x x | sed 's/"language":"sh"/"language":"cobol"/' >>l.jsonl
+	pairs calls "$(block 'cat')" x x | sed 's/stdin_stdout/function_call/' >>l.jsonl
+	quern score -q --code --format jsonl l.jsonl | verdicts | xargs >got
+	[ "$(cat got)" = "shell passed bash passed cobol no_runner calls bad_tests" ]
 	command -v /usr/bin/cc >/dev/null || skip "there is no C compiler in /usr/bin"
-	pairs c 'Here:\n```c\n#include <stdio.h>\nint main(void) { int x; return scanf(\"%d\", &x) != 1 || printf(\"%d\", x * x) < 0; }\n```' 7 49 |
-		sed 's/"language":"sh"/"language":"c"/; s/%%/%/g' >c.jsonl
-	quern score -q --code --code-run 'cc -x c "$CODE" -o p && ./p' --format jsonl c.jsonl | grep -q '"code_verdict":"passed"'
+	pairs c 'Here:\n```c\n#include <math.h>\n#include <stdio.h>\nint main(void) { double x; return scanf(\"%lf\", &x) != 1 || printf(\"%g\", sqrt(x)) < 0; }\n```' 49 7 |
+		sed 's/"language":"sh"/"language":"C"/' >c.jsonl
+	quern score -q --code --format jsonl c.jsonl | grep -q '"code_verdict":"passed"'
+	quern score -q --code --code-run 'cc -x c "$CODE" -o p && echo 8' --format jsonl c.jsonl | grep -q '"code_verdict":"\(error\|wrong_output\)"'
 }
 
 @test "threads change nothing, and nothing is left behind" {

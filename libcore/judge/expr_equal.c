@@ -9,7 +9,7 @@
 #include <utf8proc.h>
 
 const struct expr_rules expr_rules_own = { .strict_chains = true };
-const struct expr_rules expr_rules_math_verify = { .six_decimals = true, .last_side = true, .loose_pairs = true };
+const struct expr_rules expr_rules_math_verify = { .six_decimals = true, .any_unit = true, .last_side = true, .loose_pairs = true };
 
 #define DEPTH 32
 #define ITEMS 256
@@ -151,8 +151,8 @@ static bool rounds(struct equal *q, const struct expr *g, const struct expr *p)
 	int64_t g_places, p_places;
 	int g_digits, p_digits;
 	bool g_dec = decimal(g, &g_places, &g_digits), p_dec = decimal(p, &p_places, &p_digits);
-	if (q->rules->six_decimals)
-		return (g_dec || p_dec) && ball_same_rounded(g, p, 6, &q->work);
+	if (q->rules->six_decimals)                                /* 1.23\times 10^{-9} is a product there, no decimal */
+		return ((g_dec && g->kind != EXPR_MUL) || (p_dec && p->kind != EXPR_MUL)) && ball_same_rounded(g, p, 6, &q->work);
 	if (g_dec == p_dec || (g_dec ? g_digits : p_digits) < DECIMAL_DIGITS)
 		return false;
 	return ball_within(g, p, g_dec ? g_places : p_places, &q->work) == BALL_EQUAL;
@@ -198,6 +198,8 @@ static struct judgement compare_values(struct equal *q, const struct expr *g, co
 	enum form_answer f = form_compare(g, p, &q->work);
 	if (f == FORM_EQUAL)
 		return yes(REASON_EXACT);
+	if (q->rules->six_decimals && !form_fraction(g, &a) && !form_fraction(p, &a) && ball_within(g, p, 15, &q->work) == BALL_EQUAL)
+		return yes(REASON_DECIMAL);
 	if (rounds(q, g, p))
 		return yes(REASON_DECIMAL);
 	if (f == FORM_DIFFERENT)
@@ -233,7 +235,7 @@ static struct judgement compare_bases(struct equal *q, struct expr *g, struct ex
 		return no(REASON_SHAPE);
 	if (a->places || b->places || a->text_n != b->text_n || memcmp(a->text, b->text, (size_t)a->text_n))
 		return no(REASON_NUMBER);
-	return both ? compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
+	return both && !q->rules->any_unit ? compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
 }
 
 static struct expr *radians(struct arena *arena, struct expr *degrees)
@@ -255,7 +257,7 @@ static struct judgement compare_units(struct equal *q, struct expr *g, struct ex
 	struct expr *x = has_unit(g) ? g->kids[0] : g, *y = has_unit(p) ? p->kids[0] : p;
 	const char *gu = g->kind == EXPR_DEGREE ? "degree" : g->text, *pu = p->kind == EXPR_DEGREE ? "degree" : p->text;
 	int gn = g->kind == EXPR_DEGREE ? 6 : g->text_n, pn = p->kind == EXPR_DEGREE ? 6 : p->text_n;
-	if (has_unit(g) && has_unit(p) && !units_agree(gu, gn, pu, pn))
+	if (has_unit(g) && has_unit(p) && !q->rules->any_unit && !units_agree(gu, gn, pu, pn))
 		return no(REASON_UNIT);
 	struct judgement j = compare(q, x, y);
 	if (is_yes(j))
@@ -420,7 +422,7 @@ static struct judgement compare_tuples(struct equal *q, struct expr *g, struct e
 	if (brackets && (g->open != p->open || g->close != p->close))
 		return no(REASON_STRUCTURE);
 	struct judgement j = compare_ordered(q, g->kids, p->kids, g->n);
-	if (!is_yes(j) && q->rules->loose_pairs && (g->kind != EXPR_TUPLE || p->kind != EXPR_TUPLE))
+	if (!is_yes(j) && q->rules->loose_pairs && g->kind != EXPR_TUPLE)
 		return compare_unordered(q, g->kids, g->n, p->kids, p->n);
 	return is_yes(j) && g->kind != p->kind ? yes(REASON_CONVENTION) : j;
 }

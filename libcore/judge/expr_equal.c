@@ -759,7 +759,8 @@ static struct judgement compare_inner(struct equal *q, struct expr *g, struct ex
 		struct expr *x = folded(q, g), *y = folded(q, p);
 		return x != g || y != p ? compare(q, x, y) : open_(REASON_DOMAIN);
 	}
-	if (g->kind == EXPR_CALL && p->kind == EXPR_CALL && g->n == p->n && g->n > 0 && expr_is(g, "sum") && expr_is(p, "sum") &&
+	if (g->kind == EXPR_CALL && p->kind == EXPR_CALL && g->n == p->n && g->n > 0 && (expr_is(g, "sum") || expr_is(g, "product")) &&
+	    g->text_n == p->text_n &&
 	    is_yes(compare_ordered(q, g->kids, p->kids, g->n)))
 		return yes(REASON_STRUCTURE);
 	if (is_scalar(g) && is_scalar(p)) {

@@ -397,16 +397,22 @@ static struct expr *substituted(struct parser *p, struct expr *e, const struct e
 
 #define TERMS 64                     /* of a sum that is written out */
 
-/* \sum_{k=a}^{b} term: written out when a and b are small integers, else a call of body, index, bounds. */
+/* \sum_{k=a}^{b} term, \prod: written out when a and b are small integers, else a call of body, index, bounds. */
 static struct expr *parse_sigma(struct parser *p)
 {
 	struct expr *from = NULL, *to = NULL;
+	bool product = p->t->c == '*';
 	p->t++;
 	for (int i = 0; i < 2; i++) {
 		if (!at_op(p, "_^"))
 			return fail(p);
 		bool below = p->t++->c == '_';
-		*(below ? &from : &to) = argument(p, true);
+		if (p->t->kind == TOK_NUMBER) {                    /* ^3_{k=1}: no numeral in base k */
+			to = number(p, p->t->p, p->t->n);
+			p->t++;
+		} else {
+			*(below ? &from : &to) = argument(p, true);
+		}
 	}
 	if (!from || !to || from->kind != EXPR_RELATION || from->text_n != 1 || from->text[0] != '=' || from->kids[0]->kind != EXPR_SYMBOL)
 		return fail(p);
@@ -415,8 +421,8 @@ static struct expr *parse_sigma(struct parser *p)
 		     to->value >= a->value && to->value - a->value < TERMS;
 	if (p->failed || !small) {
 		struct expr *e = node(p, EXPR_CALL, 4);
-		e->text = "sum";
-		e->text_n = 3;
+		e->text = product ? "product" : "sum";
+		e->text_n = product ? 7 : 3;
 		e->kids[0] = body;
 		e->kids[1] = from->kids[0];
 		e->kids[2] = a;
@@ -424,10 +430,10 @@ static struct expr *parse_sigma(struct parser *p)
 		return e;
 	}
 	int n = (int)(to->value - a->value) + 1;
-	struct expr *e = node(p, EXPR_ADD, n + 1);
+	struct expr *e = node(p, product ? EXPR_MUL : EXPR_ADD, n + 1);
 	for (int i = 0; i < n; i++)
 		e->kids[i] = substituted(p, body, from->kids[0], expr_integer(p->arena, a->value + i));
-	e->kids[n] = expr_integer(p->arena, 0);
+	e->kids[n] = expr_integer(p->arena, product);
 	return e;
 }
 
@@ -654,6 +660,7 @@ static struct expr *primed(struct parser *p, struct expr *e)
 static struct expr *parse_postfix(struct parser *p)
 {
 	struct expr *e = parse_primary(p);
+	bool power = false;                                    /* e is a power written here: (a^b)^c is another thing than a^b^c */
 	while (!p->failed && at_op(p, "^f%o'")) {
 		char c = p->t->c;
 		p->t++;
@@ -667,10 +674,11 @@ static struct expr *parse_postfix(struct parser *p)
 			e = unary(p, EXPR_DEGREE, e);
 		else if (at_op(p, "'"))
 			continue;
-		else if (e->kind == EXPR_POW)                      /* a^b^c */
+		else if (power)
 			e = binary(p, EXPR_POW, e->kids[0], binary(p, EXPR_POW, e->kids[1], exponent(p)));
 		else
 			e = binary(p, EXPR_POW, e, exponent(p));
+		power = c == '^' && e->kind == EXPR_POW;
 	}
 	return e;
 }
@@ -895,7 +903,7 @@ static bool is_words(const char *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)p[i];
 		letters += c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		if (c == '\\' || c == '^' || c == '{' || c == '}' || c == '=')
+		if (c == '\\' || c == '^' || c == '{' || c == '}' || c == '=' || c == '|')
 			return false;
 	}
 	return letters > 0;

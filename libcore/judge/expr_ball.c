@@ -146,6 +146,7 @@ static const struct { const char *name; void (*fn)(acb_t, const acb_t, slong); b
 	{ "sin", acb_sin, true, false }, { "cos", acb_cos, true, false }, { "tan", acb_tan, true, false }, { "cot", acb_cot, true, false }, { "sec", acb_sec, true, false },
 	{ "csc", acb_csc, true, false }, { "arcsin", acb_asin, false, false }, { "arccos", acb_acos, false, false }, { "arctan", acb_atan, false, false },
 	{ "arccot", call_arccot, false, false }, { "sinh", acb_sinh, false, false }, { "cosh", acb_cosh, false, false }, { "tanh", acb_tanh, false, false },
+	{ "arcsinh", acb_asinh, false, false }, { "arccosh", acb_acosh, false, false }, { "arctanh", acb_atanh, false, false },
 	{ "exp", acb_exp, false, false }, { "ln", acb_log, false, true }, { "log", call_log10, false, true }, { "lg", call_log10, false, true },
 	{ "abs", call_abs, false, true }, { "re", call_re, false, true }, { "im", call_im, false, true }, { "arg", call_arg, false, true },
 	{ "floor", call_floor, false, false }, { "ceil", call_ceil, false, false },

@@ -15,7 +15,8 @@
 
 /* What other graders do and we would not. */
 struct expr_rules {
-	bool six_decimals;           /* decimals are equal when they are after rounding to six places */
+	bool six_decimals;           /* decimals are equal when they are after rounding to six places, other values within 1e-15 */
+	bool any_unit;               /* units and bases are not compared */
 	bool last_side;              /* of a prediction's equation against a gold answer that is none, only the right side counts */
 	bool loose_pairs;            /* (a, b) is the list a, b in any order */
 	bool strict_chains;          /* a prediction's chain a = b = c must hold together */

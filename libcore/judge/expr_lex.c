@@ -55,7 +55,7 @@ static const struct command commands[] = {
 	{ "ne", TOK_OP, '!', 0 }, { "neq", TOK_OP, '!', 0 }, { "nolimits", TOK_END, 0, 0 }, { "nu", TOK_NAME, 0, 0 },
 	{ "omega", TOK_NAME, 0, 0 }, { "overline", TOK_OVERLINE, 'r', 0 }, { "overrightarrow", TOK_OVERLINE, 0, 0 },
 	{ "phi", TOK_NAME, 0, 0 }, { "pi", TOK_NAME, 0, 0 }, { "pm", TOK_OP, 'p', 0 }, { "prime", TOK_OP, '\'', 0 },
-	{ "psi", TOK_NAME, 0, 0 },
+	{ "prod", TOK_SUM, '*', 0 }, { "psi", TOK_NAME, 0, 0 },
 	{ "qquad", TOK_END, 0, 0 }, { "quad", TOK_END, 0, 0 },
 	{ "rangle", TOK_CLOSE, '<', 0 }, { "rbrace", TOK_CLOSE, '{', 0 }, { "rbrack", TOK_CLOSE, '[', 0 },
 	{ "rceil", TOK_CLOSE, 'c', 0 }, { "rfloor", TOK_CLOSE, 'f', 0 }, { "rho", TOK_NAME, 0, 0 }, { "right", TOK_END, 0, 0 },
@@ -63,7 +63,7 @@ static const struct command commands[] = {
 	{ "scriptstyle", TOK_END, 0, 0 }, { "sec", TOK_FUNCTION, 0, 0 }, { "setminus", TOK_SETOP, '\\', 0 },
 	{ "sigma", TOK_NAME, 0, 0 }, { "sim", TOK_OP, '~', 0 }, { "sin", TOK_FUNCTION, 0, 0 }, { "sinh", TOK_FUNCTION, 0, 0 },
 	{ "sqrt", TOK_SQRT, 0, 0 },
-	{ "sum", TOK_SUM, 0, 0 },
+	{ "sum", TOK_SUM, '+', 0 },
 	{ "tan", TOK_FUNCTION, 0, 0 }, { "tanh", TOK_FUNCTION, 0, 0 }, { "tau", TOK_NAME, 0, 0 }, { "tbinom", TOK_BINOM, 0, 0 },
 	{ "textstyle", TOK_END, 0, 0 }, { "tfrac", TOK_FRAC, 0, 0 }, { "theta", TOK_NAME, 0, 0 }, { "tilde", TOK_OVERLINE, 't', 0 },
 	{ "times", TOK_OP, '*', 0 }, { "triangle", TOK_END, 0, 0 },
@@ -75,9 +75,12 @@ static const struct command commands[] = {
 
 /* Words that are mathematics in plain text, and characters beyond ASCII. */
 static const struct command words[] = {
-	{ "and", TOK_COMMA, 0, 0 }, { "arccos", TOK_FUNCTION, 0, 0 }, { "arcsin", TOK_FUNCTION, 0, 0 }, { "arctan", TOK_FUNCTION, 0, 0 },
+	{ "and", TOK_COMMA, 0, 0 }, { "arccos", TOK_FUNCTION, 0, 0 }, { "arccosh", TOK_FUNCTION, 0, 0 }, { "arcosh", TOK_FUNCTION, 0, "arccosh" },
+	{ "arcsin", TOK_FUNCTION, 0, 0 }, { "arcsinh", TOK_FUNCTION, 0, 0 }, { "arctan", TOK_FUNCTION, 0, 0 },
+	{ "arctanh", TOK_FUNCTION, 0, 0 }, { "arsinh", TOK_FUNCTION, 0, "arcsinh" }, { "artanh", TOK_FUNCTION, 0, "arctanh" },
+	{ "ceil", TOK_FUNCTION, 0, 0 },
 	{ "cos", TOK_FUNCTION, 0, 0 }, { "cot", TOK_FUNCTION, 0, 0 }, { "csc", TOK_FUNCTION, 0, 0 }, { "exp", TOK_FUNCTION, 0, 0 },
-	{ "gcd", TOK_FUNCTION, 0, 0 }, { "inf", TOK_NAME, 0, "infty" }, { "infinity", TOK_NAME, 0, "infty" },
+	{ "floor", TOK_FUNCTION, 0, 0 }, { "gcd", TOK_FUNCTION, 0, 0 }, { "inf", TOK_NAME, 0, "infty" }, { "infinity", TOK_NAME, 0, "infty" },
 	{ "infty", TOK_NAME, 0, "infty" }, { "lcm", TOK_FUNCTION, 0, 0 },
 	{ "ln", TOK_FUNCTION, 0, 0 }, { "log", TOK_FUNCTION, 0, 0 }, { "max", TOK_FUNCTION, 0, 0 }, { "min", TOK_FUNCTION, 0, 0 },
 	{ "or", TOK_COMMA, 0, 0 }, { "pct", TOK_OP, '%', 0 }, { "percent", TOK_OP, '%', 0 }, { "percentage", TOK_OP, '%', 0 },
@@ -419,7 +422,7 @@ static void lex_name(struct lexer *l, const char *p, size_t n)
 		push(l, TOK_NAME, 0, "dots", 4)->to = l->p;
 		return;
 	}
-	if (same(p, n, "prod") || same(p, n, "int") || same(p, n, "lim") || n > 24) {
+	if (same(p, n, "int") || same(p, n, "lim") || n > 24) {
 		l->failed = true;
 		return;
 	}

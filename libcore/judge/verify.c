@@ -164,7 +164,7 @@ static bool hope_follows(const char *p, const char *end)
 }
 
 /* The better of two readings at one anchor: Math-Verify takes the one that ends last, then the longer one. */
-static struct expr *at_anchor(const struct candidates *c, const char *from, const char *to, bool hope)
+static struct expr *at_anchor(const struct candidates *c, const char *from, const char *to, bool hope, const char **ends)
 {
 	struct found f, n;
 	const char *end = c->text.p + c->text.n;
@@ -176,14 +176,16 @@ static struct expr *at_anchor(const struct candidates *c, const char *from, cons
 	}
 	if (plain && (!formula || n.end > f.end)) {
 		struct expr *e = read_found(c->v, &n);
+		*ends = n.end;
 		if (e)
 			return e;
 	}
+	*ends = formula ? f.end : NULL;
 	return formula ? read_found(c->v, &f) : NULL;
 }
 
-/* What stands at the anchor word: "answer" with a colon, "answer", "final answer ... is", the last occurrences first. */
-static struct expr *from_anchor(const struct candidates *c, const char *word, bool colon, bool is, bool hope)
+/* What stands at the anchor word: "answer" with a colon, "answer", "final answer ... is", the last occurrences first. *ends: where. */
+static struct expr *anchored_at(const struct candidates *c, const char *word, bool colon, bool is, bool hope, const char **ends)
 {
 	const char *end = c->text.p + c->text.n, *at = end;
 	for (int i = 0; i < TRIES && (at = find_back_folded(c->text, at, word)); i++) {
@@ -202,11 +204,17 @@ static struct expr *from_anchor(const struct candidates *c, const char *word, bo
 			p = skip_space(p, end);
 			limit = p + 2;
 		}
-		struct expr *e = at_anchor(c, p, limit, hope);
+		struct expr *e = at_anchor(c, p, limit, hope, ends);
 		if (e)
 			return e;
 	}
 	return NULL;
+}
+
+static struct expr *from_anchor(const struct candidates *c, const char *word, bool colon, bool is, bool hope)
+{
+	const char *ends;
+	return anchored_at(c, word, colon, is, hope, &ends);
 }
 
 /* Formulas and numbers anywhere, by where they end, the last first. */
@@ -233,14 +241,18 @@ static struct expr *from_anywhere(const struct candidates *c)
 
 static struct expr *by_patterns(const struct candidates *c)
 {
-	struct expr *e;
+	struct expr *e, *final;
 	if (c->s->boxes_first && (e = from_boxes(c)))
 		return e;
 	if ((e = from_anchor(c, "final answer", false, true, true)))
 		return e;
-	if (!c->s->boxes_first && (e = from_boxes(c)))
-		return e;
-	if ((e = from_anchor(c, "final answer", false, true, false)) || (e = from_anchor(c, "answer", true, false, false)) ||
+	const char *ends = NULL, *brace = find_last(c->text, "}");
+	final = anchored_at(c, "final answer", false, true, false, &ends);
+	if (!c->s->boxes_first && !(final && brace && ends > brace) && (e = from_boxes(c)))
+		return e;                                          /* of boxes and "final answer is", what ends last */
+	if (final)
+		return final;
+	if ((e = from_anchor(c, "answer", true, false, false)) ||
 	    (e = from_anchor(c, "answer", false, false, false)))
 		return e;
 	return c->s->anchored && !c->gold ? NULL : from_anywhere(c);

@@ -57,7 +57,7 @@ static struct opt options[] = {
 	OPT_DOUBLE(0, "exec-timeout", &opts.exec_timeout, "SECONDS", 0.01, 1e6, "how long it may take to the next answer"),
 	OPT_GROUP("Code in completions"),
 	OPT_FLAG(0, "code", &opts.code, "run the completions' code against their tests, each in a sandbox: rewards code, binary_code"),
-	OPT_STRING(0, "code-run", &opts.run.command, "COMMAND", "shell command that runs the file $CODE, in place of the usual one for Python, C, C++ or shell"),
+	OPT_STRING(0, "code-run", &opts.run.command, "COMMAND", "shell command that runs the file $CODE; Python, C, C++ and shell need none"),
 	OPT_DOUBLE(0, "code-timeout", &opts.run.sandbox.wall_s, "SECONDS", 0.01, 1e6, "time that a test may take"),
 	OPT_INT(0, "code-cpu", &opts.run.sandbox.cpu_s, "SECONDS", 1, 1e6, "CPU time of a process in it"),
 	OPT_INT(0, "code-memory", &opts.run.sandbox.memory_bytes, "BYTES", 1 << 20, 1e15, "address space of a process"),

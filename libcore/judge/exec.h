@@ -6,8 +6,8 @@
  *
  * A process is given up to EXEC_AHEAD rows ahead of its answers and is never waited for with a pipe full: both directions are served by
  * poll. A program that answers only at the end of its input (as one whose output is buffered does) is found out when it has read all it was
- * given and says nothing for EXEC_LATE_MS (or half of the timeout, if that is less); its input is closed then, and from there on each process is given its whole share of a batch
- * and the end of the input behind it, and a new one is started for the next.
+ * given and says nothing for EXEC_LATE_MS (or half of the timeout, if that is less); its input is closed then, and from there on each
+ * process is given its whole share of a batch and the end of the input behind it, and a new one is started for the next.
  *
  * What goes wrong is laid to one row, which gets a reason instead of a score, and the program is started anew for the rest:
  *   exec_died        it ended, or closed its output, before it answered the row
@@ -42,7 +42,8 @@ struct exec *exec_open(const char *name, const char *command, const struct exec_
 void exec_close(struct exec *e);
 
 /* Scores rows [0, n): scores[i * stride] (NAN for null), or reasons[i] where that failed; rows that have a reason already are left out. arg
- * is for the format's functions. ERR_USAGE if the shell does not find the command or may not run it, or nothing ever comes of it; ERR_IO if no process can be started. */
+ * is for the format's functions. ERR_USAGE if the shell does not find the command or may not run it, or nothing ever comes of it; ERR_IO if
+ * no process can be started. */
 enum status exec_run(struct exec *e, int64_t n, void *arg, double *scores, int64_t stride, const char **reasons, struct error *err);
 /* After the last row: ends the input of the processes and reads what they still say. ERR_DATA if that is more answers than they had
  * rows: then some answer may have been taken for another's. */

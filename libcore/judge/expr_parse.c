@@ -102,6 +102,21 @@ static struct expr *mixed_number(struct parser *p, struct expr *whole, const str
 	return proper ? binary(p, EXPR_ADD, whole, f) : binary(p, EXPR_MUL, whole, f);
 }
 
+/* Text that is no unit: it names another value, or takes back the one before it. */
+static bool is_second_thought(const struct token *t)
+{
+	if (t->kind != TOK_TEXT)
+		return false;
+	for (int i = 0; i < t->n; i++) {
+		bool starts = i == 0 || t->p[i - 1] == ' ' || t->p[i - 1] == '(';
+		if (t->p[i] >= '0' && t->p[i] <= '9')
+			return true;
+		if (starts && ((t->n - i >= 3 && memcmp(t->p + i, "or ", 3) == 0) || (t->n - i >= 4 && memcmp(t->p + i, "not ", 4) == 0)))
+			return true;
+	}
+	return false;
+}
+
 /* Words behind a value, up to the end of the item: 5.4 \text{ cents}, 12 miles per hour, 15\mbox{ cm}^2. */
 static struct expr *parse_unit(struct parser *p, struct expr *value)
 {
@@ -113,6 +128,8 @@ static struct expr *parse_unit(struct parser *p, struct expr *value)
 			break;
 		if (at_close(p, "b(") && p->t[-2].kind != TOK_OPEN)
 			break;                                     /* the group that the value stands in */
+		if (is_second_thought(p->t))
+			return fail(p);
 		last = p->t++;
 	}
 	if (!at_item_end(p))

@@ -96,7 +96,8 @@ struct judgement compare_values(struct equal *q, const struct expr *g, const str
 	switch (ball_compare(g, p, &q->work)) {
 	case BALL_EQUAL: return yes(REASON_NUMERIC);
 	case BALL_DIFFERENT: return no(REASON_NUMERIC);
-	case BALL_UNDEFINED: return not_decided(REASON_DOMAIN);
+	case BALL_UNDEFINED:                                       /* 0/0 is no answer where there is one */
+		return ball_compare(g, g, &q->work) == BALL_EQUAL ? no(REASON_DOMAIN) : not_decided(REASON_DOMAIN);
 	case BALL_UNKNOWN: break;
 	}
 	return not_decided(q->work < 0 ? REASON_WORK : REASON_PRECISION);

@@ -141,6 +141,18 @@ static struct expr *parse_unit(struct parser *p, struct expr *value)
 	return u;
 }
 
+/* thousand, million, billion, trillion behind a value: its power of ten, 0 for another word. */
+static int magnitude(const struct token *t)
+{
+	static const struct { const char *word; int power; } words[] = {
+		{ "thousand", 3 }, { "million", 6 }, { "billion", 9 }, { "trillion", 12 },
+	};
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if ((size_t)t->n == strlen(words[i].word) && memcmp(t->p, words[i].word, (size_t)t->n) == 0)
+			return words[i].power;
+	return 0;
+}
+
 struct expr *parse_term(struct parser *p)
 {
 	const struct token *before = p->t;
@@ -153,6 +165,10 @@ struct expr *parse_term(struct parser *p)
 			struct expr *f = parse_factor(p);
 			e = over ? binary(p, EXPR_DIV, e, f) : join(p, EXPR_MUL, e, f, open);
 			open = times;
+		} else if ((p->t->kind == TOK_WORD || p->t->kind == TOK_TEXT) && magnitude(p->t)) {
+			struct expr *ten = binary(p, EXPR_POW, expr_integer(p->arena, 10), expr_integer(p->arena, magnitude(p->t)));
+			p->t++;
+			e = join(p, EXPR_MUL, e, ten, false);
 		} else if (p->t->kind == TOK_WORD || p->t->kind == TOK_TEXT) {
 			return parse_unit(p, e);
 		} else if (starts_factor(p)) {

@@ -315,10 +315,36 @@ static bool is_number(const struct expr *e)
 	return e->kind == EXPR_NUMBER || (e->kind == EXPR_DIV && is_number(e->kids[0]) && is_number(e->kids[1]));
 }
 
+static bool is_choice(const struct expr *e)
+{
+	return e && e->kind == EXPR_SYMBOL && e->text_n == 1 && e->text[0] >= 'A' && e->text[0] <= 'J';
+}
+
+/* The letter that an answer begins with: "(C) 42", "\\text{C. } 42"; NULL for none. */
+static struct expr *choice_letter(struct verifier *v, struct span s)
+{
+	size_t i = 0;
+	for (size_t before = s.n + 1; before != s.n - i; ) {
+		before = s.n - i;
+		if (s.n - i > 6 && memcmp(s.p + i, "\\text{", 6) == 0)
+			i += 6;
+		else if (s.n - i > 8 && memcmp(s.p + i, "\\textbf{", 8) == 0)
+			i += 8;
+		else if (s.n > i && (s.p[i] == '(' || s.p[i] == ' ' || s.p[i] == '*' || s.p[i] == '$'))
+			i++;
+	}
+	if (s.n < i + 2 || s.p[i] < 'A' || s.p[i] > 'J' || !strchr(").:", s.p[i + 1]) || !s.p[i + 1])
+		return NULL;
+	return read_expr(v, (struct span){ s.p + i, 1 });
+}
+
 /* A marked answer that is read whole; words around a single number leave the number, when a number is asked for. */
 static struct expr *read_marked(struct verifier *v, struct span s, const struct expr *gold)
 {
 	struct found_list *f = &v->formulas;
+	struct expr *letter = is_choice(gold) ? choice_letter(v, s) : NULL;
+	if (letter)
+		return letter;
 	struct expr *e = read_inside(v, s);
 	if (!e || e->kind != EXPR_TEXT || (gold && gold->kind == EXPR_TEXT))
 		return e;
@@ -422,11 +448,10 @@ static struct expr *read_gold(struct verifier *v, struct span s)
 	if ((tag = tagged(s)).p)
 		s = tag;
 	int n = find_boxes(s, boxes, FIND_MAX);
-	if (n)
-		return read_boxes(v, boxes, n);
-	struct expr *e = read_expr(v, s);
-	if (e && e->kind != EXPR_TEXT)
-		return e;
+	struct expr *e = n ? read_boxes(v, boxes, n) : read_expr(v, s);
+	struct expr *letter = e && e->kind != EXPR_TEXT ? NULL : choice_letter(v, n ? boxes[0] : s);
+	if (letter || n || (e && e->kind != EXPR_TEXT))
+		return letter ? letter : e;
 	find_formulas(s, &v->formulas);
 	const struct found *f = found_back(&v->formulas, 0);
 	struct expr *inner = f ? read_found(v, f) : NULL;

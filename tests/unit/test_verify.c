@@ -82,6 +82,7 @@ static const char *const same[][2] = {
 	/* words and letters */
 	{ " Yes", "yes" }, { "STRASSE", "stra\xc3\x9f" "e" }, { "caf\xc3\xa9", "cafe\xcc\x81" }, { "a  b\tc", "a b c" }, { "\\text{(C)}", "C" },
 	{ "B", "(B)" }, { "\\text{even}", "Even." }, { "\\text{odd}", "odd" }, { "\\text{Navin}", "Navin" },
+	{ "1.5 million", "1,500,000" }, { "C", "\\textbf{(C) } 42" },
 };
 
 static const char *const different[][2] = {

@@ -320,10 +320,35 @@ static bool is_words(const char *p, size_t n)
 	return letters > 0;
 }
 
+/* Full-width forms (U+FF01 to U+FF5E) as the ASCII that they are, zero-width characters left out. */
+static void narrow(struct arena *arena, const char **p, size_t *n)
+{
+	const unsigned char *s = (const unsigned char *)*p;
+	if (!memchr(s, 0xef, *n) && !memchr(s, 0xe2, *n))
+		return;
+	char *out = arena_alloc(arena, *n);
+	size_t m = 0;
+	for (size_t i = 0; i < *n; ) {
+		bool three = *n - i >= 3;
+		bool wide = three && s[i] == 0xef && ((s[i + 1] == 0xbc && s[i + 2] >= 0x81) || (s[i + 1] == 0xbd && s[i + 2] <= 0x9e));
+		bool nothing = three && (memcmp(s + i, "\xe2\x80\x8b", 3) == 0 || memcmp(s + i, "\xe2\x81\xa0", 3) == 0 ||
+					 memcmp(s + i, "\xef\xbb\xbf", 3) == 0);
+		if (wide)
+			out[m++] = (char)(s[i + 1] == 0xbc ? s[i + 2] - 0x60 : s[i + 2] - 0x20);
+		else if (!nothing)
+			out[m++] = (char)s[i];
+		i += wide || nothing ? 3 : 1;
+	}
+	*p = out;
+	*n = m;
+}
+
 struct expr *expr_parse(struct arena *arena, const char *p, size_t n, enum expr_error *why)
 {
 	int count;
 	strip(&p, &n);
+	if (n && n <= EXPR_BYTES)
+		narrow(arena, &p, &n);
 	*why = n == 0 ? EXPR_EMPTY : n > EXPR_BYTES ? EXPR_TOO_LARGE : EXPR_OK;
 	if (*why != EXPR_OK)
 		return NULL;

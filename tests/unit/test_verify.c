@@ -82,7 +82,7 @@ static const char *const same[][2] = {
 	/* words and letters */
 	{ " Yes", "yes" }, { "STRASSE", "stra\xc3\x9f" "e" }, { "caf\xc3\xa9", "cafe\xcc\x81" }, { "a  b\tc", "a b c" }, { "\\text{(C)}", "C" },
 	{ "B", "(B)" }, { "\\text{even}", "Even." }, { "\\text{odd}", "odd" }, { "\\text{Navin}", "Navin" },
-	{ "1.5 million", "1,500,000" }, { "C", "\\textbf{(C) } 42" },
+	{ "\xef\xbc\x95" "0", "50" }, { "(1,2)", "\xef\xbc\x88" "1\xef\xbc\x8c" "2\xef\xbc\x89" }, { "\xe2\x80\x8b" "5", "5" }, { "1.5 million", "1,500,000" }, { "C", "\\textbf{(C) } 42" },
 };
 
 static const char *const different[][2] = {

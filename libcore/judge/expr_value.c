@@ -125,7 +125,7 @@ struct judgement compare_bases(struct equal *q, struct expr *g, struct expr *p)
 		return no(REASON_SHAPE);
 	if (a->places || b->places || a->text_n != b->text_n || memcmp(a->text, b->text, (size_t)a->text_n))
 		return no(REASON_NUMBER);
-	return both && !q->rules->any_unit ? compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
+	return both && !q->rules->any_unit ? expr_compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
 }
 
 static struct expr *radians(struct arena *arena, struct expr *degrees)
@@ -149,7 +149,7 @@ struct judgement compare_units(struct equal *q, struct expr *g, struct expr *p)
 	int gn = g->kind == EXPR_DEGREE ? 6 : g->text_n, pn = p->kind == EXPR_DEGREE ? 6 : p->text_n;
 	if (has_unit(g) && has_unit(p) && !q->rules->any_unit && !units_agree(gu, gn, pu, pn))
 		return no(REASON_UNIT);
-	struct judgement j = compare(q, x, y);
+	struct judgement j = expr_compare(q, x, y);
 	if (is_yes(j))
 		return has_unit(g) && has_unit(p) ? j : yes(REASON_CONVENTION);
 	if (g->kind == EXPR_DEGREE && !has_unit(p) && is_yes(compare_values(q, radians(q->arena, x), y)))

@@ -124,8 +124,7 @@ man: $(MAN)
 
 # --- the two commands of the README install what they need
 DEPS := gcc g++ make libc6-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libxxhash-dev \
-	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev \
-	libflint-dev libflint-arb-dev
+	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev libflint-dev libflint-arb-dev
 DEPS_CHECK := libcmocka-dev bats mandoc
 DEPS_DEMO := gnuplot-nox
 DEPS_BENCH := libopenblas0-pthread

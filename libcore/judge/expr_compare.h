@@ -17,7 +17,7 @@ static inline struct judgement not_decided(enum reason r) { return judge_as(VERD
 static inline bool is_yes(struct judgement j) { return j.verdict == VERDICT_EQUAL; }
 
 /* Anything against anything (expr_equal.c). */
-struct judgement compare(struct equal *q, struct expr *gold, struct expr *prediction);
+struct judgement expr_compare(struct equal *q, struct expr *gold, struct expr *prediction);
 /* expr_value.c: two values, without or with a percent sign, unit or base. */
 struct judgement compare_values(struct equal *q, const struct expr *g, const struct expr *p);
 struct judgement compare_percent(struct equal *q, struct expr *g, struct expr *p);

@@ -123,7 +123,7 @@ static struct judgement compare_ordered(struct equal *q, struct expr **g, struct
 {
 	struct judgement worst = yes(REASON_STRUCTURE);
 	for (int i = 0; i < n; i++) {
-		struct judgement j = compare(q, g[i], p[i]);
+		struct judgement j = expr_compare(q, g[i], p[i]);
 		if (j.verdict == VERDICT_DIFFERENT)
 			return j;
 		if (!is_yes(j))
@@ -148,7 +148,7 @@ static struct judgement compare_unordered(struct equal *q, struct expr **g, int 
 			int at = (i + k) % p_n;                      /* most keep the order */
 			if (used[at])
 				continue;
-			struct judgement one = compare(q, g[i], p[at]);
+			struct judgement one = expr_compare(q, g[i], p[at]);
 			if (is_yes(one))
 				found = at;
 			else if (one.verdict == VERDICT_UNDECIDED)
@@ -226,7 +226,7 @@ static struct judgement compare_collections(struct equal *q, struct expr *g, str
 			compare_unordered(q, g->kids, g->n, p->kids, p->n);
 	}
 	if (g->kind == EXPR_TUPLE && g->n == 2 && p->kind == EXPR_RELATION)
-		return compare(q, g, set_of_relation(q->arena, p));
+		return expr_compare(q, g, set_of_relation(q->arena, p));
 	if (g->kind == EXPR_MATRIX && p->kind == EXPR_MATRIX)
 		return compare_matrices(q, g, p);
 	bool tuples = is_tuple_like(g) && is_tuple_like(p);
@@ -251,9 +251,9 @@ static struct judgement compare_inner(struct equal *q, struct expr *g, struct ex
 	if (g->kind == EXPR_RELATION && !(p->kind == EXPR_LIST && p->n > 1))
 		return relation_in_gold(q, g, p);
 	if (g->kind == EXPR_RELATION && is_assignment(g))       /* x = 1 \pm 2 against 3, -1 */
-		return compare(q, last_side(g), p);
+		return expr_compare(q, last_side(g), p);
 	if (p->kind == EXPR_RELATION && is_assignment(p))
-		return compare(q, g, last_side(p));
+		return expr_compare(q, g, last_side(p));
 	if (g->kind == EXPR_TEXT || p->kind == EXPR_TEXT)
 		return compare_words(g, p);
 	if ((has_pm(g) || has_pm(p)) && !is_tuple_like(g) && !is_tuple_like(p))
@@ -264,7 +264,7 @@ static struct judgement compare_inner(struct equal *q, struct expr *g, struct ex
 		return compare_bases(q, g, p);
 	if ((is_scalar(g) && has_matrix(g)) || (is_scalar(p) && has_matrix(p))) {
 		struct expr *x = matrix_folded(q, g), *y = matrix_folded(q, p);
-		return x != g || y != p ? compare(q, x, y) : not_decided(REASON_DOMAIN);
+		return x != g || y != p ? expr_compare(q, x, y) : not_decided(REASON_DOMAIN);
 	}
 	if (g->kind == EXPR_CALL && p->kind == EXPR_CALL && g->n == p->n && g->n > 0 && (expr_is(g, "sum") || expr_is(g, "product")) &&
 	    g->text_n == p->text_n &&
@@ -282,7 +282,7 @@ static struct judgement compare_inner(struct equal *q, struct expr *g, struct ex
 	return compare_collections(q, g, p);
 }
 
-struct judgement compare(struct equal *q, struct expr *g, struct expr *p)
+struct judgement expr_compare(struct equal *q, struct expr *g, struct expr *p)
 {
 	if (!g || !p)
 		return no(REASON_SHAPE);
@@ -301,5 +301,5 @@ struct judgement expr_equal(struct arena *arena, const struct expr_rules *rules,
 			    int64_t work)
 {
 	struct equal q = { .arena = arena, .rules = rules, .work = work };
-	return compare(&q, gold, prediction);
+	return expr_compare(&q, gold, prediction);
 }

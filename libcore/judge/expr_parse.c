@@ -102,6 +102,21 @@ static struct expr *mixed_number(struct parser *p, struct expr *whole, const str
 	return proper ? binary(p, EXPR_ADD, whole, f) : binary(p, EXPR_MUL, whole, f);
 }
 
+/* Text that is no unit: it names another value, or takes back the one before it. */
+static bool is_second_thought(const struct token *t)
+{
+	if (t->kind != TOK_TEXT)
+		return false;
+	for (int i = 0; i < t->n; i++) {
+		bool starts = i == 0 || t->p[i - 1] == ' ' || t->p[i - 1] == '(';
+		if (t->p[i] >= '0' && t->p[i] <= '9')
+			return true;
+		if (starts && ((t->n - i >= 3 && memcmp(t->p + i, "or ", 3) == 0) || (t->n - i >= 4 && memcmp(t->p + i, "not ", 4) == 0)))
+			return true;
+	}
+	return false;
+}
+
 /* Words behind a value, up to the end of the item: 5.4 \text{ cents}, 12 miles per hour, 15\mbox{ cm}^2. */
 static struct expr *parse_unit(struct parser *p, struct expr *value)
 {
@@ -113,6 +128,8 @@ static struct expr *parse_unit(struct parser *p, struct expr *value)
 			break;
 		if (at_close(p, "b(") && p->t[-2].kind != TOK_OPEN)
 			break;                                     /* the group that the value stands in */
+		if (is_second_thought(p->t))
+			return fail(p);
 		last = p->t++;
 	}
 	if (!at_item_end(p))
@@ -122,6 +139,18 @@ static struct expr *parse_unit(struct parser *p, struct expr *value)
 	u->text = first == last ? first->p : from;
 	u->text_n = first == last ? first->n : (int)(last->to - from);
 	return u;
+}
+
+/* thousand, million, billion, trillion behind a value: its power of ten, 0 for another word. */
+static int magnitude(const struct token *t)
+{
+	static const struct { const char *word; int power; } words[] = {
+		{ "thousand", 3 }, { "million", 6 }, { "billion", 9 }, { "trillion", 12 },
+	};
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if ((size_t)t->n == strlen(words[i].word) && memcmp(t->p, words[i].word, (size_t)t->n) == 0)
+			return words[i].power;
+	return 0;
 }
 
 struct expr *parse_term(struct parser *p)
@@ -136,6 +165,10 @@ struct expr *parse_term(struct parser *p)
 			struct expr *f = parse_factor(p);
 			e = over ? binary(p, EXPR_DIV, e, f) : join(p, EXPR_MUL, e, f, open);
 			open = times;
+		} else if ((p->t->kind == TOK_WORD || p->t->kind == TOK_TEXT) && magnitude(p->t)) {
+			struct expr *ten = binary(p, EXPR_POW, expr_integer(p->arena, 10), expr_integer(p->arena, magnitude(p->t)));
+			p->t++;
+			e = join(p, EXPR_MUL, e, ten, false);
 		} else if (p->t->kind == TOK_WORD || p->t->kind == TOK_TEXT) {
 			return parse_unit(p, e);
 		} else if (starts_factor(p)) {
@@ -287,10 +320,35 @@ static bool is_words(const char *p, size_t n)
 	return letters > 0;
 }
 
+/* Full-width forms (U+FF01 to U+FF5E) as the ASCII that they are, zero-width characters left out. */
+static void narrow(struct arena *arena, const char **p, size_t *n)
+{
+	const unsigned char *s = (const unsigned char *)*p;
+	if (!memchr(s, 0xef, *n) && !memchr(s, 0xe2, *n))
+		return;
+	char *out = arena_alloc(arena, *n);
+	size_t m = 0;
+	for (size_t i = 0; i < *n; ) {
+		bool three = *n - i >= 3;
+		bool wide = three && s[i] == 0xef && ((s[i + 1] == 0xbc && s[i + 2] >= 0x81) || (s[i + 1] == 0xbd && s[i + 2] <= 0x9e));
+		bool nothing = three && (memcmp(s + i, "\xe2\x80\x8b", 3) == 0 || memcmp(s + i, "\xe2\x81\xa0", 3) == 0 ||
+					 memcmp(s + i, "\xef\xbb\xbf", 3) == 0);
+		if (wide)
+			out[m++] = (char)(s[i + 1] == 0xbc ? s[i + 2] - 0x60 : s[i + 2] - 0x20);
+		else if (!nothing)
+			out[m++] = (char)s[i];
+		i += wide || nothing ? 3 : 1;
+	}
+	*p = out;
+	*n = m;
+}
+
 struct expr *expr_parse(struct arena *arena, const char *p, size_t n, enum expr_error *why)
 {
 	int count;
 	strip(&p, &n);
+	if (n && n <= EXPR_BYTES)
+		narrow(arena, &p, &n);
 	*why = n == 0 ? EXPR_EMPTY : n > EXPR_BYTES ? EXPR_TOO_LARGE : EXPR_OK;
 	if (*why != EXPR_OK)
 		return NULL;

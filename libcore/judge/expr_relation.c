@@ -52,7 +52,7 @@ static bool contradicts(struct equal *q, const struct expr *e)
 	for (int i = from; i < e->text_n && e->kids[i] != last; i++) {
 		if (is_head(e->kids[i]))
 			continue;
-		if (compare(q, e->kids[i], last).verdict == VERDICT_DIFFERENT)
+		if (expr_compare(q, e->kids[i], last).verdict == VERDICT_DIFFERENT)
 			return true;
 	}
 	return false;
@@ -61,7 +61,7 @@ static bool contradicts(struct equal *q, const struct expr *e)
 /* An equation of values, 2 + 2 = 4: proven, or said to be about equal. */
 static bool holds(struct equal *q, const struct expr *e)
 {
-	return e->text_n > 1 || e->text[0] == '~' || is_yes(compare(q, e->kids[0], e->kids[1]));
+	return e->text_n > 1 || e->text[0] == '~' || is_yes(expr_compare(q, e->kids[0], e->kids[1]));
 }
 
 static char turned(char op) { return op == '<' ? '>' : op == 'l' ? 'g' : op; }
@@ -85,9 +85,9 @@ static struct judgement compare_steps(struct equal *q, struct expr *g, char g_op
 		return no(REASON_STRUCTURE);
 	if (expr_same(g, p) && expr_same(g2, p2))
 		return yes(REASON_STRUCTURE);
-	struct judgement left = compare(q, g, p);
+	struct judgement left = expr_compare(q, g, p);
 	if (is_yes(left) || g_op == 'e') {
-		struct judgement right = compare(q, g2, p2);
+		struct judgement right = expr_compare(q, g2, p2);
 		if (is_yes(right) || g_op == 'e')
 			return right;
 	}
@@ -105,7 +105,7 @@ static struct judgement compare_steps(struct equal *q, struct expr *g, char g_op
 		if (ball != BALL_UNKNOWN && ball != BALL_UNDEFINED)
 			return ball == BALL_EQUAL ? yes(REASON_NUMERIC) : no(REASON_NUMERIC);
 	}
-	return is_yes(left) ? compare(q, g2, p2) : not_decided(q->work < 0 ? REASON_WORK : REASON_DOMAIN);
+	return is_yes(left) ? expr_compare(q, g2, p2) : not_decided(q->work < 0 ? REASON_WORK : REASON_DOMAIN);
 }
 
 /* Chains: every step of one has its like in the other. */
@@ -156,26 +156,26 @@ struct judgement compare_relations(struct equal *q, struct expr *g, struct expr 
 struct judgement relation_predicted(struct equal *q, struct expr *g, struct expr *p)
 {
 	if (is_equation(p) && q->rules->last_side)
-		return compare(q, g, last_side(p));
+		return expr_compare(q, g, last_side(p));
 	if (is_equation(p)) {
 		if (contradicts(q, p))
 			return no(is_assignment(p) ? REASON_HEDGED : REASON_SHAPE);
 		if (!is_assignment(p) && !holds(q, p))
 			return no(REASON_SHAPE);
-		return compare(q, g, last_side(p));
+		return expr_compare(q, g, last_side(p));
 	}
 	struct expr *set = set_of_relation(q->arena, p);
 	if (!set || (!set_like(g) && p->text[0] != 'e'))
 		return no(REASON_SHAPE);
-	return compare(q, g, set);
+	return expr_compare(q, g, set);
 }
 
 struct judgement relation_in_gold(struct equal *q, struct expr *g, struct expr *p)
 {
 	if (is_assignment(g) || (is_equation(g) && holds(q, g) && !contradicts(q, g)))
-		return compare(q, last_side(g), p);
+		return expr_compare(q, last_side(g), p);
 	struct expr *set = set_of_relation(q->arena, g);
 	if (!set || (!set_like(p) && g->text[0] != 'e'))
 		return no(REASON_SHAPE);
-	return compare(q, set, p);
+	return expr_compare(q, set, p);
 }

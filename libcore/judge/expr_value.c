@@ -96,7 +96,8 @@ struct judgement compare_values(struct equal *q, const struct expr *g, const str
 	switch (ball_compare(g, p, &q->work)) {
 	case BALL_EQUAL: return yes(REASON_NUMERIC);
 	case BALL_DIFFERENT: return no(REASON_NUMERIC);
-	case BALL_UNDEFINED: return not_decided(REASON_DOMAIN);
+	case BALL_UNDEFINED:                                       /* 0/0 is no answer where there is one */
+		return ball_compare(g, g, &q->work) == BALL_EQUAL ? no(REASON_DOMAIN) : not_decided(REASON_DOMAIN);
 	case BALL_UNKNOWN: break;
 	}
 	return not_decided(q->work < 0 ? REASON_WORK : REASON_PRECISION);
@@ -124,7 +125,7 @@ struct judgement compare_bases(struct equal *q, struct expr *g, struct expr *p)
 		return no(REASON_SHAPE);
 	if (a->places || b->places || a->text_n != b->text_n || memcmp(a->text, b->text, (size_t)a->text_n))
 		return no(REASON_NUMBER);
-	return both && !q->rules->any_unit ? compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
+	return both && !q->rules->any_unit ? expr_compare(q, g->kids[0], p->kids[0]) : yes(REASON_CONVENTION);
 }
 
 static struct expr *radians(struct arena *arena, struct expr *degrees)
@@ -148,7 +149,7 @@ struct judgement compare_units(struct equal *q, struct expr *g, struct expr *p)
 	int gn = g->kind == EXPR_DEGREE ? 6 : g->text_n, pn = p->kind == EXPR_DEGREE ? 6 : p->text_n;
 	if (has_unit(g) && has_unit(p) && !q->rules->any_unit && !units_agree(gu, gn, pu, pn))
 		return no(REASON_UNIT);
-	struct judgement j = compare(q, x, y);
+	struct judgement j = expr_compare(q, x, y);
 	if (is_yes(j))
 		return has_unit(g) && has_unit(p) ? j : yes(REASON_CONVENTION);
 	if (g->kind == EXPR_DEGREE && !has_unit(p) && is_yes(compare_values(q, radians(q->arena, x), y)))

@@ -26,7 +26,7 @@ enum reason {
 	/* of undecided */
 	REASON_WORK,                 /* the bound on operations is reached */
 	REASON_PRECISION,            /* balls still overlap at the highest precision */
-	REASON_DOMAIN,               /* undefined wherever we looked */
+	REASON_DOMAIN,               /* undefined wherever we looked; of different: the prediction alone is */
 	/* of undecided: there is nothing to compare with */
 	REASON_NO_GOLD, REASON_GOLD_UNREADABLE,
 	REASONS

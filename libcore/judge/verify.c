@@ -246,7 +246,7 @@ static struct expr *by_patterns(const struct candidates *c)
 		return e;
 	if ((e = from_anchor(c, "final answer", false, true, true)))
 		return e;
-	const char *ends = NULL, *brace = find_last(c->text, "}");
+	const char *ends = NULL, *brace = span_find_last(c->text, "}");
 	final = anchored_at(c, "final answer", false, true, false, &ends);
 	if (!c->s->boxes_first && !(final && brace && ends > brace) && (e = from_boxes(c)))
 		return e;                                          /* of boxes and "final answer is", what ends last */
@@ -263,9 +263,9 @@ static struct expr *by_patterns(const struct candidates *c)
 /* The content of the last complete <answer>...</answer>. */
 static struct span tagged(struct span s)
 {
-	const char *close = find_last(s, "</answer>");
-	const char *open = close ? find_last((struct span){ s.p, (size_t)(close - s.p) }, "<answer>") : NULL;
-	return open ? trim((struct span){ open + 8, (size_t)(close - open - 8) }) : (struct span){ NULL, 0 };
+	const char *close = span_find_last(s, "</answer>");
+	const char *open = close ? span_find_last((struct span){ s.p, (size_t)(close - s.p) }, "<answer>") : NULL;
+	return open ? span_trim((struct span){ open + 8, (size_t)(close - open - 8) }) : (struct span){ NULL, 0 };
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -315,15 +315,41 @@ static bool is_number(const struct expr *e)
 	return e->kind == EXPR_NUMBER || (e->kind == EXPR_DIV && is_number(e->kids[0]) && is_number(e->kids[1]));
 }
 
+static bool is_choice(const struct expr *e)
+{
+	return e && e->kind == EXPR_SYMBOL && e->text_n == 1 && e->text[0] >= 'A' && e->text[0] <= 'J';
+}
+
+/* The letter that an answer begins with: "(C) 42", "\\text{C. } 42"; NULL for none. */
+static struct expr *choice_letter(struct verifier *v, struct span s)
+{
+	size_t i = 0;
+	for (size_t before = s.n + 1; before != s.n - i; ) {
+		before = s.n - i;
+		if (s.n - i > 6 && memcmp(s.p + i, "\\text{", 6) == 0)
+			i += 6;
+		else if (s.n - i > 8 && memcmp(s.p + i, "\\textbf{", 8) == 0)
+			i += 8;
+		else if (s.n > i && (s.p[i] == '(' || s.p[i] == ' ' || s.p[i] == '*' || s.p[i] == '$'))
+			i++;
+	}
+	if (s.n < i + 2 || s.p[i] < 'A' || s.p[i] > 'J' || !strchr(").:", s.p[i + 1]) || !s.p[i + 1])
+		return NULL;
+	return read_expr(v, (struct span){ s.p + i, 1 });
+}
+
 /* A marked answer that is read whole; words around a single number leave the number, when a number is asked for. */
 static struct expr *read_marked(struct verifier *v, struct span s, const struct expr *gold)
 {
 	struct found_list *f = &v->formulas;
+	struct expr *letter = is_choice(gold) ? choice_letter(v, s) : NULL;
+	if (letter)
+		return letter;
 	struct expr *e = read_inside(v, s);
 	if (!e || e->kind != EXPR_TEXT || (gold && gold->kind == EXPR_TEXT))
 		return e;
-	const char *is = find_last(s, " is ");                     /* "the number of points is 19" */
-	struct span tail = is ? trim((struct span){ is + 4, (size_t)(s.p + s.n - is - 4) }) : (struct span){ NULL, 0 };
+	const char *is = span_find_last(s, " is ");                     /* "the number of points is 19" */
+	struct span tail = is ? span_trim((struct span){ is + 4, (size_t)(s.p + s.n - is - 4) }) : (struct span){ NULL, 0 };
 	struct expr *said = tail.n ? read_inside(v, tail) : NULL;
 	if (said && said->kind != EXPR_TEXT)
 		return said;
@@ -346,7 +372,7 @@ static struct span after_anchor(struct span text, const char *p)
 	for (; q < end && *q != '\n'; q++)
 		if (*q == '.' && (q + 1 == end || q[1] == ' ' || q[1] == '\n'))
 			break;
-	return trim((struct span){ p, (size_t)(q - p) });
+	return span_trim((struct span){ p, (size_t)(q - p) });
 }
 
 static struct span anchored_span(struct span text)
@@ -367,7 +393,7 @@ static struct expr *last_of(struct verifier *v, struct span text, const struct e
 	struct span number = { NULL, 0 };
 	bool words = gold && gold->kind == EXPR_TEXT;
 	if (words || text.n == 0) {
-		struct span line = last_line(text);
+		struct span line = span_last_line(text);
 		return line.n && line.n <= EXPR_BYTES ? read_marked(v, line, gold) : NULL;
 	}
 	struct expr *all = gold && is_number(gold) && text.n < 64 ? read_expr(v, text) : NULL;
@@ -383,7 +409,7 @@ static struct expr *last_of(struct verifier *v, struct span text, const struct e
 	}
 	if (any && gold && is_number(gold))
 		return read_expr(v, number);
-	struct expr *e = read_expr(v, last_line(text));
+	struct expr *e = read_expr(v, span_last_line(text));
 	return e && e->kind != EXPR_TEXT ? e : any ? read_expr(v, number) : e;
 }
 
@@ -405,7 +431,7 @@ static struct expr *by_marks(struct verifier *v, struct span text, const struct 
 	}
 	if (tag.p)
 		return tag.n ? read_marked(v, tag, gold) : NULL;
-	const char *hashes = find_last(text, "####");
+	const char *hashes = span_find_last(text, "####");
 	struct span s = hashes ? after_anchor(text, hashes + 4) : anchored_span(text);
 	if (s.n && s.n <= EXPR_BYTES && (e = read_marked(v, s, gold)) && !(e->kind == EXPR_TEXT && gold && gold->kind != EXPR_TEXT))
 		return e;
@@ -416,17 +442,16 @@ static struct expr *by_marks(struct verifier *v, struct span text, const struct 
 static struct expr *read_gold(struct verifier *v, struct span s)
 {
 	struct span boxes[FIND_MAX], tag;
-	const char *hashes = find_last(s, "####");
+	const char *hashes = span_find_last(s, "####");
 	if (hashes)
-		return read_expr(v, trim((struct span){ hashes + 4, (size_t)(s.p + s.n - hashes - 4) }));
+		return read_expr(v, span_trim((struct span){ hashes + 4, (size_t)(s.p + s.n - hashes - 4) }));
 	if ((tag = tagged(s)).p)
 		s = tag;
 	int n = find_boxes(s, boxes, FIND_MAX);
-	if (n)
-		return read_boxes(v, boxes, n);
-	struct expr *e = read_expr(v, s);
-	if (e && e->kind != EXPR_TEXT)
-		return e;
+	struct expr *e = n ? read_boxes(v, boxes, n) : read_expr(v, s);
+	struct expr *letter = e && e->kind != EXPR_TEXT ? NULL : choice_letter(v, n ? boxes[0] : s);
+	if (letter || n || (e && e->kind != EXPR_TEXT))
+		return letter ? letter : e;
 	find_formulas(s, &v->formulas);
 	const struct found *f = found_back(&v->formulas, 0);
 	struct expr *inner = f ? read_found(v, f) : NULL;
@@ -438,12 +463,12 @@ static struct judgement own_judge(struct verifier *v, struct span gold, struct s
 	struct expr *g = read_gold(v, gold);
 	if (!g)
 		return judge_as(VERDICT_UNDECIDED, REASON_GOLD_UNREADABLE);
-	const char *thought = find_last(text, "</think>");
+	const char *thought = span_find_last(text, "</think>");
 	if (thought)
 		text = (struct span){ thought + 8, (size_t)(text.p + text.n - thought - 8) };
-	else if (find_last(text, "<think>"))
+	else if (span_find_last(text, "<think>"))
 		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-	text = trim(text);
+	text = span_trim(text);
 	struct span marked = { NULL, 0 };
 	struct expr *p = by_marks(v, text, g, &marked);
 	if (!p)
@@ -461,7 +486,7 @@ static struct judgement pattern_judge(struct verifier *v, const struct search *s
 	struct candidates c = { v, s, gold, true };
 	struct expr *g = by_patterns(&c);
 	struct found number;
-	bool bare = find_last(gold, "$") == NULL && find_last(gold, "\\boxed") == NULL && find_last(gold, "answer") == NULL;
+	bool bare = span_find_last(gold, "$") == NULL && span_find_last(gold, "\\boxed") == NULL && span_find_last(gold, "answer") == NULL;
 	bool numeral = bare && number_at(gold, gold.p, gold.p, &number) && number.end == gold.p + gold.n;
 	if (!g || (bare && !numeral)) {
 		struct expr *whole = read_expr(v, gold);           /* an answer without dollars, as data sets keep it */
@@ -524,7 +549,7 @@ static struct judgement prm_judge(struct verifier *v, struct span gold, struct s
 
 struct judgement verify(struct verifier *v, const struct verify_input *in)
 {
-	struct span gold = trim((struct span){ in->gold, in->gold_n }), text = { in->prediction, in->prediction_n };
+	struct span gold = span_trim((struct span){ in->gold, in->gold_n }), text = { in->prediction, in->prediction_n };
 	arena_reset(&v->arena);
 	if (gold.n == 0 && !searches[in->profile].unread_gold_is_right)
 		return judge_as(VERDICT_UNDECIDED, REASON_NO_GOLD);

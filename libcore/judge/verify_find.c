@@ -11,7 +11,7 @@ static bool starts(const char *p, const char *end, const char *word)
 	return (size_t)(end - p) >= w && memcmp(p, word, w) == 0;
 }
 
-struct span trim(struct span s)
+struct span span_trim(struct span s)
 {
 	while (s.n && is_space(*s.p))
 		s.p++, s.n--;
@@ -20,16 +20,16 @@ struct span trim(struct span s)
 	return s;
 }
 
-struct span last_line(struct span s)
+struct span span_last_line(struct span s)
 {
-	s = trim(s);
+	s = span_trim(s);
 	for (size_t i = s.n; i > 0; i--)
 		if (s.p[i - 1] == '\n' || s.p[i - 1] == '\r')
-			return trim((struct span){ s.p + i, s.n - i });
+			return span_trim((struct span){ s.p + i, s.n - i });
 	return s;
 }
 
-const char *find_last(struct span s, const char *word)
+const char *span_find_last(struct span s, const char *word)
 {
 	size_t w = strlen(word);
 	for (size_t n = s.n; n >= w; ) {
@@ -385,7 +385,7 @@ static struct span box_content(const char *p, const char *end, const char **afte
 		while (q < end && *q != '$' && *q != '\n' && !starts(q, end, "\\)") && !starts(q, end, "\\]"))
 			q++;
 		*after = q;
-		return trim((struct span){ p, (size_t)(q - p) });
+		return span_trim((struct span){ p, (size_t)(q - p) });
 	}
 	int depth = 0;
 	for (const char *q = p; q < end; q++) {
@@ -393,11 +393,11 @@ static struct span box_content(const char *p, const char *end, const char **afte
 			depth++;
 		} else if (*q == '}' && --depth == 0) {
 			*after = q + 1;
-			return trim((struct span){ p + 1, (size_t)(q - p - 1) });
+			return span_trim((struct span){ p + 1, (size_t)(q - p - 1) });
 		}
 	}
 	*after = end;
-	return trim((struct span){ p + 1, (size_t)(end - p - 1) });
+	return span_trim((struct span){ p + 1, (size_t)(end - p - 1) });
 }
 
 static bool has_separator(struct span s)
@@ -415,7 +415,7 @@ static bool has_separator(struct span s)
 
 int find_boxes(struct span text, struct span *out, int max)
 {
-	const char *next_start = NULL, *boxed = find_last(text, "\\boxed"), *fbox = find_last(text, "\\fbox");
+	const char *next_start = NULL, *boxed = span_find_last(text, "\\boxed"), *fbox = span_find_last(text, "\\fbox");
 	int n = 0;
 	while (n < max && (boxed || fbox)) {
 		const char *start = boxed && (!fbox || boxed > fbox) ? boxed : fbox;
@@ -436,9 +436,9 @@ int find_boxes(struct span text, struct span *out, int max)
 		next_start = start;
 		struct span before = { text.p, (size_t)(start - text.p) };
 		if (start == boxed)
-			boxed = find_last(before, "\\boxed");
+			boxed = span_find_last(before, "\\boxed");
 		else
-			fbox = find_last(before, "\\fbox");
+			fbox = span_find_last(before, "\\fbox");
 	}
 	return n;
 }

@@ -45,10 +45,10 @@ bool number_at(struct span text, const char *from, const char *to, struct found 
  * within 69): newest first. Returns how many, 0 for none. */
 int find_boxes(struct span text, struct span *out, int max);
 /* The last occurrence of a word, case as it is. */
-const char *find_last(struct span s, const char *word);
+const char *span_find_last(struct span s, const char *word);
 /* The last one before `end` that equals word (lower case) but for case. */
 const char *find_back_folded(struct span s, const char *end, const char *word);
-struct span trim(struct span s);
-struct span last_line(struct span s);
+struct span span_trim(struct span s);
+struct span span_last_line(struct span s);
 
 #endif

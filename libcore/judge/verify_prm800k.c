@@ -23,7 +23,7 @@ static void strip_commas(struct buf *b)
 static bool to_float(struct span s, double *v)
 {
 	char text[64];
-	s = trim(s);
+	s = span_trim(s);
 	if (s.n == 0 || s.n >= sizeof(text))
 		return false;
 	for (size_t i = 0; i < s.n; i++)
@@ -213,7 +213,7 @@ static void prm_normalize(struct buf *b, struct span s)
 		replace(b, "\\dfrac", "\\frac");
 		replace(b, "\\frac", " \\frac");
 		latex_to_text(&text, whole(b), 0);
-		struct span t = trim(whole(&text));
+		struct span t = span_trim(whole(&text));
 		assign(b, t.p, t.n);
 		buf_release(&text);
 	}
@@ -266,7 +266,7 @@ static int split_tuple(struct buf *b, struct span *out, int max)
 			continue;
 		if (n == max)
 			return -1;
-		out[n++] = trim((struct span){ s.p + from, i - from });
+		out[n++] = span_trim((struct span){ s.p + from, i - from });
 		from = i + 1;
 	}
 	return n;
@@ -282,8 +282,8 @@ bool prm800k_judge(struct span gold, struct span prediction, struct prm_pairs *p
 	*out = judge_as(VERDICT_UNDECIDED, REASON_WORK);
 	if (prediction.n > STRING_BYTES || gold.n > STRING_BYTES)
 		return true;
-	gold = trim(gold);
-	prediction = trim(prediction);
+	gold = span_trim(gold);
+	prediction = span_trim(prediction);
 	buf_add(&a, gold.p, gold.n);
 	buf_add(&b, prediction.p, prediction.n);
 	bool stripped = strip_string(&a) && strip_string(&b) && same_bufs(&a, &b);

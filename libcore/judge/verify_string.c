@@ -4,14 +4,14 @@
 
 struct span last_boxed(struct span text)
 {
-	const char *spaced = find_last(text, "\\boxed ");
-	const char *p = find_last(text, "\\boxed"), *end = text.p + text.n;
+	const char *spaced = span_find_last(text, "\\boxed ");
+	const char *p = span_find_last(text, "\\boxed"), *end = text.p + text.n;
 	if (spaced) {
 		const char *dollar = memchr(spaced + 7, '$', (size_t)(end - spaced - 7));
 		return (struct span){ spaced + 7, (size_t)((dollar ? dollar : end) - spaced - 7) };
 	}
 	if (!p)
-		p = find_last(text, "\\fbox");
+		p = span_find_last(text, "\\fbox");
 	const char *open = p ? memchr(p, '{', (size_t)(end - p)) : NULL;
 	int depth = 0;
 	for (const char *q = p; p && q < end; q++) {
@@ -67,7 +67,7 @@ static struct span flexible_number(struct span s)
 /* regexes_to_ignore of the task: "," "\$" "(?s).*#### " "\.$"; and case. */
 static void gsm8k_clean(struct buf *out, struct span s)
 {
-	const char *mark = find_last(s, "#### ");
+	const char *mark = span_find_last(s, "#### ");
 	if (mark)
 		s = (struct span){ mark + 5, (size_t)(s.p + s.n - mark - 5) };
 	buf_clear(out);
@@ -258,7 +258,7 @@ struct span minerva_answer(struct span s)
 		line = p + STRING_BYTES;
 	for (const char *q = p + 1; q <= line; q++) {              /* (.*?). I hope: one character stands between */
 		if (q == end || ((size_t)(end - q) >= sizeof(tail) - 1 && memcmp(q, tail, sizeof(tail) - 1) == 0))
-			return trim((struct span){ p, (size_t)(q - 1 - p) });
+			return span_trim((struct span){ p, (size_t)(q - 1 - p) });
 	}
 	return (struct span){ NULL, 0 };
 }
@@ -315,7 +315,7 @@ void minerva_normalize(struct buf *b, struct span answer)
 		"multiples", "\\text{s}", "\\text{.}", "\\text{\ns}", "\\text{}^2", "\\text{}^3", "\\text{\n}", "\\text{}", "\\mathrm{th}",
 		"^\\circ", "^{\\circ}", "\\;", ",\\!", "{,}", "\"", "\\dots",
 	};
-	const char *eq = find_last(answer, "=");
+	const char *eq = span_find_last(answer, "=");
 	buf_clear(b);
 	if (eq)
 		answer = (struct span){ eq + 1, (size_t)(answer.p + answer.n - eq - 1) };

@@ -37,3 +37,9 @@ differing() {
 		[ "$(cat n)" -eq 8 ]
 	done
 }
+
+@test "threads change nothing" {
+	for i in $(seq 20); do cat "$golden"; done >many.jsonl
+	same_bytes_for_any_j many.jsonl score -r accuracy
+	same_bytes_for_any_j many.jsonl score --audit quern,math-verify
+}

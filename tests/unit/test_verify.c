@@ -82,6 +82,7 @@ static const char *const same[][2] = {
 	/* words and letters */
 	{ " Yes", "yes" }, { "STRASSE", "stra\xc3\x9f" "e" }, { "caf\xc3\xa9", "cafe\xcc\x81" }, { "a  b\tc", "a b c" }, { "\\text{(C)}", "C" },
 	{ "B", "(B)" }, { "\\text{even}", "Even." }, { "\\text{odd}", "odd" }, { "\\text{Navin}", "Navin" },
+	{ "\xef\xbc\x95" "0", "50" }, { "(1,2)", "\xef\xbc\x88" "1\xef\xbc\x8c" "2\xef\xbc\x89" }, { "\xe2\x80\x8b" "5", "5" }, { "1.5 million", "1,500,000" }, { "C", "\\textbf{(C) } 42" },
 };
 
 static const char *const different[][2] = {
@@ -97,6 +98,7 @@ static const char *const different[][2] = {
 	{ "\\begin{pmatrix} 1 & 2 \\end{pmatrix}", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}" }, { "5 \\text{ cm}", "5 \\text{ m}" },
 	{ "5 \\text{ cm}", "5 \\text{ cm}^2" }, { "40_9", "36" }, { "40_9", "40_8" }, { "yes", "no" }, { "\\text{(A)}", "B" }, { "\xff", "\xfe" },
 	{ "\\bar{x}", "x" }, { "1", "\\int \\frac{1}{x} dx" }, { "\\infty", "-\\infty" }, { "\\infty", "5" }, { "P(x)", "Q(x)" },
+	{ "5", "5 \\text{ (or 6)}" }, { "5", "5 \\text{ or } 6" }, { "5", "5 \\text{ not 6}" }, { "5", "\\frac{0}{0}" }, { "x", "\\frac{x}{0}" }, { "5", "5 \\ne 6" },
 };
 
 static void equal_answers_are_equal_both_ways(void **state)
@@ -108,13 +110,14 @@ static void equal_answers_are_equal_both_ways(void **state)
 	}
 }
 
-static void different_answers_are_different_both_ways(void **state)
+static void different_answers_are_different_and_never_equal_the_other_way(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(different) / sizeof(*different); i++) {
 		expect(different[i][0], different[i][1], VERDICT_DIFFERENT);
-		if (!strstr(different[i][0], "int ") && !strstr(different[i][1], "\\int") && !strstr(different[i][1], "= 7 ="))
-			expect(different[i][1], different[i][0], VERDICT_DIFFERENT);
+		bool gold_is_trusted = strstr(different[i][1], "= 7 =") != NULL;   /* whose chain is not questioned */
+		if (!gold_is_trusted && boxed(different[i][1], different[i][0]).verdict == VERDICT_EQUAL)
+			fail_msg("gold %s, answer %s: equal", different[i][1], different[i][0]);
 	}
 }
 
@@ -315,7 +318,7 @@ static int tear_down(void **state) { (void)state; verifier_free(v); return 0; }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equal_answers_are_equal_both_ways), cmocka_unit_test(different_answers_are_different_both_ways),
+		cmocka_unit_test(equal_answers_are_equal_both_ways), cmocka_unit_test(different_answers_are_different_and_never_equal_the_other_way),
 		cmocka_unit_test(every_verdict_has_its_reason), cmocka_unit_test(the_answer_is_found_by_the_documented_rule),
 		cmocka_unit_test(profiles_judge_as_their_originals), cmocka_unit_test(different_golds_are_not_equal),
 		cmocka_unit_test(rewriting_changes_nothing), cmocka_unit_test(profile_names_are_found),

@@ -16,6 +16,7 @@
 #ifndef QUERN_CPU_GEMM_H
 #define QUERN_CPU_GEMM_H
 
+#include "cpu/gemv.h"
 #include "cpu/pack.h"
 
 #ifdef __AMX_BF16__
@@ -376,6 +377,11 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
+	if (m <= FEW_MAX && !half && !b.k_major && !a.k_major && !b.idx) {
+		pool_run(pool, (n + FEW_COLUMNS - 1) / FEW_COLUMNS, few_task,
+			 &(struct few){c, ldc, c_idx, a, b, m, n, k, acc});
+		return;
+	}
 	g.mb = GEMM_TILES_EACH * (half && GEMM_TILES ? 16 : GEMM_MR);
 	if (m <= GEMM_FEW)
 		gemm_few(pool, &g);

@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -It
 CFLAGS += -std=c11 -g $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(SAN)
 LDFLAGS += $(SAN) -Wl,--as-needed
-LDLIBS := -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
+LDLIBS := -lyaml -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
 
 TOOLS := $(sort $(basename $(notdir $(wildcard tools/*.c))))
 ROOMS := base stream text token model infer train judge kernels
@@ -118,7 +118,7 @@ man: $(MAN)
 
 # --- the two commands of the README install what they need
 DEPS := gcc g++ make libc6-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libxxhash-dev \
-	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev
+	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev
 DEPS_CHECK := libcmocka-dev bats mandoc
 DEPS_DEMO := gnuplot-nox
 DEPS_BENCH := libopenblas0-pthread

@@ -417,53 +417,52 @@ static double norm_loss(const void *arg)
 static void check_rmsnorm(struct check *c)
 {
 	int64_t n = size(c, 150), w = size1(c, 300), add = below(c, 2);
-	float *x = floats(c, n * w), *a = floats(c, n * w), *g = floats(c, w), *y[2], *rstd[2], *sum[2];
+	float *x = floats(c, n * w), *a = floats(c, n * w), *g = floats(c, w), *y[2], *rstd[2], plus = (float)below(c, 2);
 	struct norm_ref r = {doubles(x, n * w), doubles(g, w), NULL, n, w, 1e-5};
 	double *want = doubles(NULL, n * w), *want_rstd = doubles(NULL, n);
 
-	for (int64_t i = 0; add && i < n * w; i++)
-		r.x[i] += a[i];
 	for (int64_t i = 0; i < n; i++) {
 		want_rstd[i] = norm_rstd(&r, i);
 		for (int64_t j = 0; j < w; j++)
-			want[i * w + j] = r.x[i * w + j] * want_rstd[i] * g[j];
+			want[i * w + j] = r.x[i * w + j] * want_rstd[i] * ((double)g[j] + plus) + (add ? a[i * w + j] : 0);
 	}
 	for (int p = 0; p < 2; p++) {
-		y[p] = junk(n * w), rstd[p] = junk(n), sum[p] = copy_of(x, n * w);
-		c->k->rmsnorm(c->pools[p], y[p], rstd[p], sum[p], add ? a : NULL, g, n, w, 1e-5f);
+		y[p] = p ? copy_of(a, n * w) : junk(n * w), rstd[p] = junk(n);
+		c->k->rmsnorm(c->pools[p], y[p], rstd[p], x, g, plus, !add ? NULL : p ? y[p] : a, n, w, 1e-5f);
 		expect(c, "y", y[p], want, n * w, 8 + sqrt((double)w));
 		expect(c, "rstd", rstd[p], want_rstd, n, 8 + sqrt((double)w));
-		expect(c, "x + add", sum[p], r.x, n * w, 1);
 	}
 	expect_same(c, "y, 3 threads", y[1], y[0], n * w);
 	expect_same(c, "rstd, 3 threads", rstd[1], rstd[0], n);
 	for (int p = 0; p < 2; p++)
-		mem_free(y[p]), mem_free(rstd[p]), mem_free(sum[p]);
+		mem_free(y[p]), mem_free(rstd[p]);
 	mem_free(x), mem_free(a), mem_free(g), mem_free(r.x), mem_free(r.g), mem_free(want), mem_free(want_rstd);
 }
 
 static void check_rmsnorm_dx(struct check *c)
 {
-	int64_t n = size(c, 150), w = size1(c, 150), words = c->k->rmsnorm_scratch(n, w);
-	float *x = floats(c, n * w), *g = floats(c, w), *dy = floats(c, n * w), *rstd = mem_alloc((size_t)n * sizeof *rstd);
+	int64_t n = size(c, 150), w = size1(c, 150), words = c->k->norm_scratch(n, w);
+	float plus = (float)below(c, 2), *x = floats(c, n * w), *g = floats(c, w), *dy = floats(c, n * w), *rstd = mem_alloc((size_t)n * sizeof *rstd);
 	float *dx[2], *dg[2], *scratch = junk(words);
 	struct norm_ref r = {doubles(x, n * w), doubles(g, w), doubles(dy, n * w), n, w, 1e-5};
 	double top = 1;
 
+	for (int64_t j = 0; j < w; j++)
+		r.g[j] += plus;
 	for (int64_t i = 0; i < n; i++) {
 		rstd[i] = (float)norm_rstd(&r, i);
 		top = rstd[i] > top ? rstd[i] : top;
 	}
 	for (int p = 0; p < 2; p++) {
 		dx[p] = mem_zalloc((size_t)(n * w) * sizeof(float)), dg[p] = mem_zalloc((size_t)w * sizeof(float));
-		c->k->rmsnorm_dx(c->pools[p], dx[p], dg[p], dy, x, rstd, g, scratch, n, w);
+		c->k->rmsnorm_dx(c->pools[p], dx[p], dg[p], dy, x, rstd, g, plus, scratch, n, w);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, norm_loss, &r, top, 16);
 	expect_gradient(c, "dg", dg[0], r.g, w, norm_loss, &r, 1, 60);
 	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
 	expect_same(c, "dg, 3 threads", dg[1], dg[0], w);
 	/* Once more: both are added to. */
-	c->k->rmsnorm_dx(c->pools[0], dx[1], dg[1], dy, x, rstd, g, scratch, n, w);
+	c->k->rmsnorm_dx(c->pools[0], dx[1], dg[1], dy, x, rstd, g, plus, scratch, n, w);
 	for (int64_t i = 0; i < n * w; i++)
 		if (!(fabsf(dx[1][i] - 2 * dx[0][i]) <= 1e-5f * (1 + fabsf(dx[0][i]))))
 			fail(c, "dX twice", i, dx[1][i], 2 * dx[0][i]);
@@ -477,7 +476,7 @@ static void check_rmsnorm_dx(struct check *c)
 
 static void check_rope(struct check *c)
 {
-	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), d = 2 * (int)size1(c, 40), half = d / 2;
+	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), half = (int)size1(c, 40), d = 2 * half + (int)(below(c, 2) * below(c, 30));
 	int64_t n = size(c, 100), ld = (int64_t)(h + 2 * hkv) * d, positions = 50;
 	float *x = floats(c, n * ld), *cs = floats(c, positions * half), *sn = floats(c, positions * half), *y[2];
 	int32_t *pos = indices(c, n, positions);
@@ -495,7 +494,7 @@ static void check_rope(struct check *c)
 			}
 	for (int p = 0; p < 2; p++) {
 		y[p] = copy_of(x, n * ld);
-		c->k->rope(c->pools[p], y[p], cs, sn, pos, n, h, hkv, d, sign);
+		c->k->rope(c->pools[p], y[p], cs, sn, pos, n, h, hkv, d, 2 * half, sign);
 		expect(c, "qkv", y[p], want, n * ld, 4);
 	}
 	expect_same(c, "qkv, 3 threads", y[1], y[0], n * ld);
@@ -561,9 +560,10 @@ struct att_ref {
 	const int32_t *cu;
 	int64_t s, n, ld;
 	int h, hkv, d;
+	struct heads heads;          /* the same, with window, scale and cap */
 };
 
-/* One query's weights over the keys [first, i]; the log-sum-exp. */
+/* One query's weights over the keys [first, i], 0 before the window; the log-sum-exp. */
 static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int head, double *w)
 {
 	const double *q = r->qkv + i * r->ld + head * r->d;
@@ -571,7 +571,11 @@ static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int
 	double top = -INFINITY, sum = 0;
 
 	for (int64_t j = first; j <= i; j++) {
-		w[j - first] = dot(q, r->qkv + j * r->ld + (int64_t)(r->h + kv) * r->d, r->d) / sqrt(r->d);
+		w[j - first] = dot(q, r->qkv + j * r->ld + (int64_t)(r->h + kv) * r->d, r->d) * (double)r->heads.scale;
+		if (r->heads.cap > 0)
+			w[j - first] = tanh(w[j - first] / r->heads.cap) * r->heads.cap;
+		if (r->heads.window > 0 && j <= i - r->heads.window)
+			w[j - first] = -INFINITY;
 		top = w[j - first] > top ? w[j - first] : top;
 	}
 	for (int64_t j = first; j <= i; j++)
@@ -626,6 +630,11 @@ static struct att_ref random_attention(struct check *c, int64_t longest, int32_t
 	r.cu = *cu;
 	r.n = (*cu)[r.s];
 	r.ld = (int64_t)(r.h + 2 * r.hkv) * r.d;
+	r.heads = (struct heads){.h = r.h, .hkv = r.hkv, .d = r.d, .scale = 1 / sqrtf((float)r.d)};
+	if (below(c, 2))
+		r.heads.window = 1 + (int)below(c, below(c, 2) ? 20 : 150);
+	if (below(c, 3) == 0)
+		r.heads.cap = below(c, 2) ? 0.5f : 20, r.heads.scale = 0.3f;
 	return r;
 }
 
@@ -643,7 +652,7 @@ static void check_attention(struct check *c)
 	ref_attention(&r, want_o, want_lse);
 	for (int p = 0; p < 2; p++) {
 		o[p] = junk(no), lse[p] = junk(r.n * r.h);
-		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.h, r.hkv, r.d);
+		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.heads);
 		expect(c, "o", o[p], want_o, no, 80);
 		expect(c, "lse", lse[p], want_lse, r.n * r.h, 20);
 	}
@@ -671,7 +680,7 @@ static void check_attention_dqkv(struct check *c)
 		lse[i] = (float)ref_lse[i];
 	for (int p = 0; p < 2; p++) {
 		out[p] = junk(r.n * r.ld);
-		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.h, r.hkv, r.d);
+		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.heads);
 	}
 	expect_gradient(c, "dqkv", out[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, 60);
 	expect_same(c, "dqkv, 3 threads", out[1], out[0], r.n * r.ld);
@@ -692,7 +701,7 @@ static void check_attention_cached(struct check *c)
 
 	for (int64_t i = 0; i < r.s; i++)
 		slot[i] = (int32_t)(r.s - i);
-	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.h, r.hkv, r.d);
+	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.heads);
 	while (left > 0) {
 		float *part = mem_alloc((size_t)(r.n * r.ld) * sizeof *part), *o = junk(r.n * hd);
 
@@ -702,7 +711,7 @@ static void check_attention_cached(struct check *c)
 			now[i + 1] = now[i] + (int32_t)take;
 			memcpy(part + now[i] * r.ld, qkv + (cu[i] + past[i]) * r.ld, (size_t)(take * r.ld) * sizeof *part);
 		}
-		c->k->attention_cached(c->pools[below(c, 2)], o, part, kc, vc, slot, past, now, r.s, positions, r.h, r.hkv, r.d);
+		c->k->attention_cached(c->pools[below(c, 2)], o, part, kc, vc, slot, past, now, r.s, positions, r.heads);
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t took = now[i + 1] - now[i];
 
@@ -726,6 +735,7 @@ struct logprob_ref {
 	double *x, *w, *dlogp;
 	const int32_t *targets;
 	int64_t n, c, v;
+	double cap;
 };
 
 static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
@@ -736,6 +746,7 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 		for (int64_t j = 0; j < r->v; j++) {
 			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
 
+			z = r->cap > 0 ? r->cap * tanh(z / r->cap) : z;
 			top = !pass && z > top ? z : top;
 			sum += pass ? exp(z - top) : 0;
 			at = j == r->targets[i] ? z : at;
@@ -756,10 +767,11 @@ static double logprob_loss(const void *arg)
 }
 
 static struct logprob_ref logprob_ref_of(const struct check *c, const float *x, const struct stored *e, const float *d,
-					 const int32_t *targets, int64_t n, int64_t w, int64_t v)
+					 const int32_t *targets, int64_t n, int64_t w, int64_t v, double cap)
 {
 	float *xm = copy_of(x, n * w), *em = copy_of(e->values, v * w);
-	struct logprob_ref r = {.dlogp = d ? doubles(d, n) : NULL, .targets = targets, .n = n, .c = w, .v = v};
+	struct logprob_ref r = {.dlogp = d ? doubles(d, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
+				.cap = cap};
 
 	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
 	r.x = doubles(xm, n * w), r.w = doubles(em, v * w);
@@ -786,7 +798,7 @@ static void check_logprob(struct check *c)
 	float *x = floats(c, n * w), *logp[2], *lse[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v, below(c, 2) ? 3 : 0);
 	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
@@ -796,7 +808,7 @@ static void check_logprob(struct check *c)
 		float *scratch = junk(words);
 
 		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, e.w, targets, scratch, n, w, v);
+		c->k->logprob(c->pools[p], logp[p], lse[p], x, e.w, targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
 		mem_free(scratch);
@@ -814,7 +826,7 @@ static void check_logprob_dx(struct check *c)
 	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, d, targets, n, w, v);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, d, targets, n, w, v, below(c, 2) ? 3 : 0);
 	double eps = c->half ? BF16_EPS : 60;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -827,7 +839,7 @@ static void check_logprob_dx(struct check *c)
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e.w, lse, targets, scratch, n, w, v);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);

@@ -38,6 +38,14 @@ struct weights {
 };
 static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32, NULL }; }
 
+/* An attention layer: H heads of queries, Hkv of keys and values, each D wide. */
+struct heads {
+	int h, hkv, d;
+	int window;                          /* keys that a query sees, its own the last of them; 0 = all before it */
+	float scale;                         /* of the scores, 1/sqrt(D) in most models */
+	float cap;                           /* scores s become cap tanh(s / cap); 0 = they stay */
+};
+
 struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
@@ -65,48 +73,80 @@ struct kernels {
 	/* dW[V,C] += rows of dY, added in token order */
 	void (*embed_dw)(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
 
-	/* --- RMSNorm (Zhang & Sennrich 2019), with the residual sum before it ------------------------ */
-	/* if add != NULL: x += add, in place. Then rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * g. */
-	void (*rmsnorm)(struct pool *pool, float *y, float *rstd, float *x, const float *add, const float *g, int64_t n,
-			int64_t c, float eps);
-	/* dX += ..., dg += ...; x is the sum that was normalised. scratch: rmsnorm_scratch(n, c) floats */
+	/* --- norms; the gain is g + plus ------------------------------------------------------------ */
+	/* RMSNorm (Zhang & Sennrich 2019): rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * (g + plus) (+ res, if not NULL, which
+	 * y may be). */
+	void (*rmsnorm)(struct pool *pool, float *y, float *rstd, const float *x, const float *g, float plus, const float *res,
+			int64_t n, int64_t c, float eps);
+	/* dX += ..., dg += ... (not if NULL). scratch: norm_scratch(n, c) floats */
 	void (*rmsnorm_dx)(struct pool *pool, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
-			   const float *g, float *scratch, int64_t n, int64_t c);
-	int64_t (*rmsnorm_scratch)(int64_t n, int64_t c);
+			   const float *g, float plus, float *scratch, int64_t n, int64_t c);
+	/* LayerNorm (Ba, Kiros & Hinton 2016): rstd = 1/sqrt(var(x) + eps), y = (x - mean) * rstd * g + b. */
+	void (*layernorm)(struct pool *pool, float *y, float *rstd, const float *x, const float *g, const float *b, int64_t n,
+			  int64_t c, float eps);
+	/* dX += ..., dg and db += ... (each not if NULL). scratch as above */
+	void (*layernorm_dx)(struct pool *pool, float *dx, float *dg, float *db, const float *dy, const float *x,
+			     const float *rstd, const float *g, float *scratch, int64_t n, int64_t c);
+	int64_t (*norm_scratch)(int64_t n, int64_t c);
+	/* RMSNorm of each head of q (gain gq[D]) and k (gk[D]) in x[N, (H + 2 Hkv) D]; v is copied. y may be x. */
+	void (*qk_norm)(struct pool *pool, float *y, const float *x, const float *gq, const float *gk, float plus, int64_t n,
+			int h, int hkv, int d, float eps);
+	/* dqkv in place, from the gradient of y to that of x; dgq, dgk += ... scratch: norm_scratch(n, d) floats */
+	void (*qk_norm_dx)(struct pool *pool, float *dqkv, float *dgq, float *dgk, const float *x, const float *gq,
+			   const float *gk, float plus, float *scratch, int64_t n, int h, int hkv, int d, float eps);
+
+	/* --- sums and factors -------------------------------------------------------------------------- */
+	/* y[N,C] = x + b in each row; x may be y, or NULL for zeros */
+	void (*add_bias)(struct pool *pool, float *y, const float *x, const float *b, int64_t n, int64_t c);
+	/* db[C] += the rows of dy, added in order */
+	void (*bias_db)(struct pool *pool, float *db, const float *dy, int64_t n, int64_t c);
+	/* y[i] += table[rows[i]], i < n: learned positions; embed_dw is its backward */
+	void (*add_rows)(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c);
+	/* x[n] *= a */
+	void (*scale)(struct pool *pool, float *x, int64_t n, float a);
 
 	/* --- rotary positions, on the first heads q and k heads of qkv[N, (H + 2 Hkv) D], in place ---------- */
-	/* Pairs (d, d + D/2), as Hugging Face's Llama rotates. cos, sin: [positions, D/2]; sign -1 is the backward. */
+	/* Pairs (d, d + R/2) of the first R values of a head, as Hugging Face's Llama rotates. cos, sin: [positions, R/2]; sign
+	 * -1 is the backward, also where cos and sin carry a factor. */
 	void (*rope)(struct pool *pool, float *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
-		     int hkv, int d, int sign);
+		     int hkv, int d, int r, int sign);
 
 	/* --- attention, causal within each sequence, grouped queries ---------------------------------- */
-	/* o[N, H D], lse[N, H] from qkv[N, (H + 2 Hkv) D] (rotated); scale 1/sqrt(D) */
-	void (*attention)(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s, int h,
-			  int hkv, int d);
+	/* o[N, H D], lse[N, H] from qkv[N, (H + 2 Hkv) D] (rotated) */
+	void (*attention)(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
+			  struct heads hd);
 	/* dqkv overwritten (before the rope backward). */
 	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
-			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d);
+			       const float *qkv, const int32_t *cu, int64_t s, struct heads hd);
 	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
 	 * values to the cache at slot[i], from position past[i], and attends over all. The result is, to the bit, what
 	 * attention gives for the whole sequence in one call. vcache is [slots, positions, Hkv D]; kcache holds keys
 	 * transposed by blocks, ready for the products with a query: [slots, blocks, Hkv, D, KERNELS_KEY_BLOCK], with as
 	 * many blocks as hold all positions. */
 	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
-				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, int h,
-				 int hkv, int d);
+				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions,
+				 struct heads hd);
 
-	/* --- SwiGLU: gu[N, 2F] holds gate then up; y = silu(gate) * up ----------------------------------- */
+	/* --- gu[N, 2F] holds gate then up: y = silu(gate) * up, or gelu(gate) * up -------------------------- */
 	void (*swiglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
 	void (*swiglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
+	void (*geglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
+	void (*geglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
+	/* y[n] = gelu(x), the form with tanh */
+	void (*gelu)(struct pool *pool, float *y, const float *x, int64_t n);
+	void (*gelu_dx)(struct pool *pool, float *dx, const float *dy, const float *x, int64_t n); /* may alias x */
 
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
-	/* logp[n] = log softmax(X W^T / temperature)[target], lse[n]; tokens with target < 0 are skipped (logp 0). */
+	/* logp[n] = log softmax(z)[target], lse[n], with z = X W^T or, if cap > 0, cap tanh(X W^T / cap); tokens with target < 0
+	 * are skipped (logp 0). */
 	/* scratch: logprob_scratch(n, v) floats. */
 	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, struct weights w, const int32_t *targets,
-			float *scratch, int64_t n, int64_t c, int64_t v);
+			float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient dlogp[n]: dX overwritten (0 for skipped tokens), dW += . Logits are computed again. */
 	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
-			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v);
+			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
+	/* x[n] = cap tanh(x / cap) */
+	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
 	int64_t (*logprob_scratch)(int64_t n, int64_t v);
 
 	/* --- rows ------------------------------------------------------------------------------------ */

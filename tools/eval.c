@@ -169,9 +169,9 @@ static enum status measure_completion(void *arg, const struct completion *c, str
 static enum status answer_problems(struct lm *lm, struct error *err)
 {
 	struct generate_totals totals = { 0 };
-	struct complete_io io = { next_batch, reject, measure_completion, NULL };
+	struct complete_io io = { next_batch, reject, measure_completion, NULL, NULL };
 	struct generate_options o = {
-		.sample = { opts.temperature, 0, 1, 0, 1 }, .n = 1, .max_new_tokens = opts.max_new_tokens, .slots = opts.batch,
+		.sample = { .temperature = opts.temperature, .top_p = 1, .repetition_penalty = 1 }, .n = 1, .max_new_tokens = opts.max_new_tokens, .slots = opts.batch,
 		.context = opts.context, .seed = (uint64_t)tool.seed, .stops = opts.stop.items, .n_stops = opts.stop.n,
 	};
 	TRY(generate_check(&lm->model, &o, err));

@@ -20,6 +20,7 @@ struct logprob_job {
 	const float *x;
 	struct weights w;
 	int64_t c, v, total;              /* tokens that have a target */
+	float cap;                        /* logits z are cap tanh(z / cap); 0 = as they are */
 	bool half;                        /* products of bf16 */
 };
 
@@ -59,6 +60,8 @@ static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t
 	t->rows = t->with_target + first;
 	if (n > 0)
 		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false, t->half);
+	if (n > 0 && t->cap > 0)
+		cpu_soft_cap(pool, t->logits, n * t->v, t->cap);
 	return n;
 }
 
@@ -86,10 +89,10 @@ static void logprob_task(void *arg, int64_t i, int worker)
 }
 
 static void logprob_forward(struct pool *pool, float *logp, float *lse, const float *x, struct weights w,
-			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, bool half)
+			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap, bool half)
 {
 	struct logprob_job t = {.logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
-				.half = half};
+				.cap = cap, .half = half};
 
 	cpu_zero(pool, logp, (size_t)n * sizeof *logp);
 	cpu_zero(pool, lse, (size_t)n * sizeof *lse);
@@ -98,25 +101,28 @@ static void logprob_forward(struct pool *pool, float *logp, float *lse, const fl
 		pool_run(pool, k, logprob_task, &t);
 }
 
-/* d logits = dlogp (onehot(target) - softmax) */
+/* d logits = dlogp (onehot(target) - softmax), and under a cap that times 1 - (z / cap)^2 */
 static void logprob_dx_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	int64_t row = t->rows[i];
-	float *x = t->logits + i * t->v, d = t->dlogp[row];
+	float *x = t->logits + i * t->v, d = t->dlogp[row], inv = t->cap > 0 ? 1 / t->cap : 0, at = x[t->targets[row]] * inv;
 
 	(void)worker;
-	for (V_EACH(j, t->v))
-		v_store_at(x, v_exp(v_load_at(x, t->v, j) - v_set1(t->fwd_lse[row])) * v_set1(-d), t->v, j);
-	x[t->targets[row]] += d;
+	for (V_EACH(j, t->v)) {
+		vf z = v_load_at(x, t->v, j), slope = v_set1(1.0f) - z * z * v_set1(inv * inv);
+
+		v_store_at(x, v_exp(z - v_set1(t->fwd_lse[row])) * v_set1(-d) * slope, t->v, j);
+	}
+	x[t->targets[row]] += d * (1 - at * at);
 }
 
 static void logprob_backward(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
 			     const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v,
-			     bool half)
+			     float cap, bool half)
 {
 	struct logprob_job t = {.dlogp = dlogp, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
-				.half = half};
+				.cap = cap, .half = half};
 
 	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
 	logprob_begin(&t, scratch, n);
@@ -131,15 +137,15 @@ static void logprob_backward(struct pool *pool, float *dx, float *dw, const floa
 
 #define LOGPROBS(suffix, half)                                                                                               \
 	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, const float *x, struct weights w,         \
-					const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v)              \
+					const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)   \
 	{                                                                                                                     \
-		logprob_forward(pool, logp, lse, x, w, targets, scratch, n, c, v, half);                                       \
+		logprob_forward(pool, logp, lse, x, w, targets, scratch, n, c, v, cap, half);                                       \
 	}                                                                                                                     \
 	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x,       \
 					   struct weights w, const float *lse, const int32_t *targets, float *scratch,        \
-					   int64_t n, int64_t c, int64_t v)                                                   \
+					   int64_t n, int64_t c, int64_t v, float cap)                                        \
 	{                                                                                                                     \
-		logprob_backward(pool, dx, dw, dlogp, x, w, lse, targets, scratch, n, c, v, half);                             \
+		logprob_backward(pool, dx, dw, dlogp, x, w, lse, targets, scratch, n, c, v, cap, half);                             \
 	}
 LOGPROBS(, false)
 LOGPROBS(_bf16, true)

@@ -2,10 +2,12 @@
 #ifndef QUERN_CPU_TABLE_H
 #define QUERN_CPU_TABLE_H
 
+#include "cpu/activation.h"
 #include "cpu/attention.h"
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/logprob.h"
+#include "cpu/norm.h"
 #include "cpu/rows.h"
 
 /* suffix: of the products and what is made of them, nothing or _bf16. */
@@ -20,11 +22,18 @@
 		.matmul_dw = cpu_matmul_dw##suffix,                           \
 		.embed = cpu_embed, .embed_dw = cpu_embed_dw,                 \
 		.rmsnorm = cpu_rmsnorm, .rmsnorm_dx = cpu_rmsnorm_dx,         \
-		.rmsnorm_scratch = cpu_rmsnorm_scratch, .rope = cpu_rope,     \
+		.layernorm = cpu_layernorm, .layernorm_dx = cpu_layernorm_dx, \
+		.norm_scratch = cpu_norm_scratch,                             \
+		.qk_norm = cpu_qk_norm, .qk_norm_dx = cpu_qk_norm_dx,         \
+		.rope = cpu_rope, .add_bias = cpu_add_bias,                   \
+		.add_rows = cpu_add_rows, .bias_db = cpu_bias_db,             \
+		.scale = cpu_scale, .soft_cap = cpu_soft_cap,                 \
 		.attention = cpu_attention,                                   \
 		.attention_dqkv = cpu_attention_dqkv,                         \
 		.attention_cached = cpu_attention_cached,                     \
 		.swiglu = cpu_swiglu, .swiglu_dgu = cpu_swiglu_dgu,           \
+		.geglu = cpu_geglu, .geglu_dgu = cpu_geglu_dgu,               \
+		.gelu = cpu_gelu, .gelu_dx = cpu_gelu_dx,                     \
 		.logprob = cpu_logprob##suffix,                               \
 		.logprob_dx = cpu_logprob_dx##suffix,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \

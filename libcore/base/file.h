@@ -71,6 +71,8 @@ struct output;
 enum status output_open(struct output **out, const char *path, struct error *err);
 enum status output_write(struct output *out, const void *p, size_t n, struct error *err);
 enum status output_flush(struct output *out, struct error *err);
+/* p[0..n) to byte `at`, for an output that is filled in any order, by this call alone. Not for stdout. */
+enum status output_write_at(struct output *out, uint64_t at, const void *p, size_t n, struct error *err);
 /* Flushes, fsyncs, renames into place (stdout: flushes and closes with a check). Frees out. */
 enum status output_commit(struct output *out, struct error *err);
 /* Throws the output away; NULL allowed. Frees out. */

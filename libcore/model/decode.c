@@ -15,7 +15,7 @@ struct model_cache {
 	struct acts acts;
 	float *last;                 /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
-	float *cos, *sin;
+	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *slot, *past, *rows;
 	int32_t *host_pos, *host_rows;
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
@@ -35,12 +35,10 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	c->value_slot = c->positions * kv;
 	c->keys = plan_floats(p, slots, c->key_slot);
 	c->values = plan_floats(p, slots, c->value_slot);
-	c->acts.x = plan_floats(p, n, f->hidden);
-	acts_plan(p, &c->acts, f, n, false);
+	acts_plan(p, &c->acts, f, n);
 	c->last = plan_floats(p, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
-	c->cos = plan_floats(p, c->positions, f->head_dim / 2);
-	c->sin = plan_floats(p, c->positions, f->head_dim / 2);
+	rotary_plan(p, &c->rotary, f, c->positions, n);
 	c->ids = plan_take(p, n, sizeof(int32_t));
 	c->pos = plan_take(p, n, sizeof(int32_t));
 	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
@@ -54,13 +52,12 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 {
 	struct model_cache *c;
 	struct plan p = { 0 };
-	size_t half;
-	float *table;
 
 	*out = NULL;
-	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > m->cfg.positions || n_max < 1 || n_max > INT32_MAX / 2)
-		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model has %d positions", slots,
-				 positions, m->cfg.positions);
+	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > model_decodable(&m->cfg) || n_max < 1 ||
+	    n_max > INT32_MAX / 2)
+		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model decodes %d positions", slots,
+				 positions, model_decodable(&m->cfg));
 	c = mem_zalloc(sizeof(*c));
 	c->k = m->k;
 	c->slots = slots;
@@ -75,12 +72,7 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	}
 	p = (struct plan){ .base = c->arena };
 	plan_cache(&p, c, m);
-	half = (size_t)positions * (size_t)(m->cfg.head_dim / 2);
-	table = mem_array(2 * half, sizeof(float));
-	rope_tables(&m->cfg, positions, table, table + half);
-	m->k->upload(c->cos, table, half * sizeof(float));
-	m->k->upload(c->sin, table + half, half * sizeof(float));
-	mem_free(table);
+	rotary_open(&c->rotary, m, n_max);
 	c->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
 	c->host_rows = mem_array((size_t)slots, sizeof(int32_t));
 	c->taken = mem_array((size_t)slots, sizeof(bool));
@@ -93,6 +85,7 @@ void model_cache_close(struct model_cache *c)
 	if (!c)
 		return;
 	c->k->release(c->arena);
+	rotary_close(&c->rotary);
 	mem_free(c->host_pos);
 	mem_free(c->host_rows);
 	mem_free(c->taken);
@@ -137,7 +130,7 @@ static enum status check_call(const struct model *m, struct model_cache *c, int 
 	return OK;
 }
 
-static void upload_call(struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
 			const int32_t *past)
 {
 	for (int i = 0; i < s; i++) {
@@ -151,6 +144,7 @@ static void upload_call(struct model_cache *c, int s, const int32_t *ids, const 
 	c->k->upload(c->slot, slot, (size_t)s * sizeof(int32_t));
 	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
 	c->k->upload(c->rows, c->host_rows, (size_t)s * sizeof(int32_t));
+	rotary_set(&c->rotary, m, cu, s, past);
 }
 
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
@@ -158,26 +152,27 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 {
 	const struct model_config *f = &m->cfg;
 	const struct kernels *k = m->k;
-	struct rotary r = { c->cos, c->sin, c->pos };
 	const struct acts *a = &c->acts;
 	int64_t n;
 
 	if (s < 1)
 		return OK;
 	TRY(check_call(m, c, s, ids, cu, slot, past, err));
-	upload_call(c, s, ids, cu, slot, past);
+	upload_call(c, m, s, ids, cu, slot, past);
 	n = cu[s];
-	k->embed(m->pool, a->x, model_weights(m, m->layout->embed), c->ids, n, f->hidden);
+	embed_tokens(m, a->x, c->ids, c->pos, n);
 	for (int64_t l = 0; l < f->n_layers; l++) {
-		layer_before(m, l, a, &r, n);
-		k->attention_cached(m->pool, a->o, a->qkv, c->keys + l * c->slots * c->key_slot,
-				    c->values + l * c->slots * c->value_slot, c->slot, c->past, c->cu, s, c->positions, f->heads,
-				    f->kv_heads, f->head_dim);
-		layer_after(m, l, a, a->x, n);
+		layer_before(m, (int)l, a, &c->rotary, n);
+		k->attention_cached(m->pool, a->att.o, a->att.rot, c->keys + l * c->slots * c->key_slot,
+				    c->values + l * c->slots * c->value_slot, c->slot, c->past, c->cu, s, c->positions,
+				    layer_heads(f, (int)l));
+		layer_after(m, (int)l, a, a->x, n);
 	}
 	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);
-	k->rmsnorm(m->pool, a->n1, a->rstd1, c->last, NULL, m->params + m->layout->norm, s, f->hidden, f->norm_eps);
-	k->matmul(m->pool, c->logits, a->n1, model_weights(m, m->layout->head), s, f->vocab, f->hidden, 0);
+	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, s);
+	linear_forward(m, &m->layout->head, c->logits, a->att.n1, NULL, s);
+	if (f->logit_cap > 0)
+		k->soft_cap(m->pool, c->logits, (int64_t)s * f->vocab, f->logit_cap);
 	k->download(logits, c->logits, (size_t)s * (size_t)f->vocab * sizeof(float));
 	return OK;
 }

@@ -1,7 +1,9 @@
-/* model.h - a Llama-type decoder: configuration, parameters, forward and backward, cached decoding.
+/* model.h - a decoder: configuration, parameters, forward and backward, cached decoding.
  *
- * RMSNorm, RoPE, grouped-query attention, SwiGLU, tied or untied embeddings; read and written as a Hugging Face
- * directory (config.json, model.safetensors [+ index and shards when read], generation_config.json). All parameters of a model lie in one
+ * One transformer whose features are read from config.json: the norm and where it stands, how positions enter, the
+ * activation, biases, windows and caps. The families are rows of a table (family.h); nothing else knows their names.
+ * Read and written as a Hugging Face directory (config.json, model.safetensors or an index and shards,
+ * generation_config.json). All parameters of a model lie in one
  * device buffer in the order of the tensor table, gradients in another of the same shape, so that optimizer,
  * checkpoint and reduction walk plain arrays. QKV and gate|up are stored concatenated. */
 #ifndef QUERN_MODEL_MODEL_H
@@ -14,27 +16,70 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define MODEL_LAYERS_MAX 4096
+
+enum norm_kind { NORM_RMS, NORM_LAYER };
+enum activation { ACT_SWIGLU, ACT_GEGLU, ACT_GELU };      /* ACT_GELU has no gate: one matrix of ffn rows instead of two */
+enum rope_type { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_LLAMA3, ROPE_YARN, ROPE_LONG };
+
+/* How rotary positions are stretched; names and meaning are those of transformers' rope parameters. */
+struct rope_scaling {
+	enum rope_type type;
+	double factor, attention_factor;         /* attention_factor 0: what the type derives */
+	double low_freq_factor, high_freq_factor; /* llama3 */
+	double beta_fast, beta_slow, mscale, mscale_all_dim; /* yarn */
+	bool no_truncate;                        /* yarn */
+	int original;                            /* positions of the training before it was stretched */
+	float short_factor[KERNELS_HEAD_MAX / 2], long_factor[KERNELS_HEAD_MAX / 2]; /* longrope */
+};
+
+/* Zero is what Llama has, in every member that is not a size. */
 struct model_config {
 	char architecture[64];       /* "LlamaForCausalLM" */
 	char model_type[32];         /* "llama" */
-	int n_layers, hidden, heads, kv_heads, head_dim, ffn, vocab, positions;
+	int n_layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
+	int positions;               /* the longest sequence */
 	double rope_theta;
 	float norm_eps;
 	float init_range;
 	bool tied;
 	int bos_id, eos_id, pad_id;  /* -1 = none */
+
+	enum norm_kind norm;
+	float norm_plus;             /* a gain is weight + norm_plus: 1 in Gemma */
+	bool post_norms;             /* a norm behind attention and feed-forward, too, before they are added */
+	enum activation act;
+	bool qkv_bias, out_bias, mlp_bias, qk_norm;
+	bool learned_positions;      /* a table of vectors added to the embedding, and nothing rotated */
+	int trained_positions;       /* max_position_embeddings; scaled rotary positions may reach further. 0: positions */
+	double rotary_share;         /* of each head; 0 = all of it */
+	struct rope_scaling rope;
+	double local_theta;          /* base of the layers with a window, which are not scaled; 0: as the others */
+	int window;                  /* of the layers that have one; 0 = none has */
+	bool local[MODEL_LAYERS_MAX]; /* which */
+	float attention_cap, logit_cap; /* 0 = none */
+	double query_scale;          /* scores are divided by its root; 0: head_dim */
+	float embed_scale;           /* 0 = 1 */
+	char *text;                  /* the config.json that was read, whose other members are written back; NULL = none */
 };
-/* Reads and checks DIR/config.json (or a file). What the engine does not compute (rope_scaling, biases, other
- * activations, other architectures) is refused with its name. */
+/* Reads and checks DIR/config.json (or a file). What the engine does not compute (other architectures, activations, kinds
+ * of scaling) is refused with its name. Release it. */
 enum status model_config_read(const char *path, struct model_config *c, struct error *err);
-enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);
-void model_config_print(const struct model_config *c, struct buf *out);      /* config.json */
+enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);  /* text is NULL */
+void model_config_release(struct model_config *c);
+/* The features and defaults of a family by its model_type, sizes 0. */
+enum status model_config_family(struct model_config *c, const char *model_type, struct error *err);
+/* Checks sizes against each other, and fills in what follows from them. Every reader calls it, and who changes a size. */
+enum status model_config_finish(struct model_config *c, struct error *err);
+/* config.json: the members of text that we do not compute with as they were, ours as they are now; dtype is "float32". */
+void model_config_print(const struct model_config *c, const char *dtype, struct buf *out);
 
 struct tensor {
 	const char *name;            /* Hugging Face name of a part, e.g. "model.layers.0.self_attn.q_proj.weight" */
 	int64_t offset, rows, cols;  /* place in the parameter buffer, in elements; vectors have cols 1 … rows = size */
 	bool decay;                  /* weight decay applies (matrices yes, norms no) */
 	int n_dims;                  /* 1 or 2, as stored in safetensors */
+	bool transposed;             /* the file has [cols, rows] (GPT-2) */
 };
 
 struct model {
@@ -66,10 +111,14 @@ struct model_batch {
 	const int32_t *targets;      /* [n] host: the token to predict at each place, -1 (or any negative) = none */
 };
 
+/* What a state is for. Training keeps each layer's activations for the backward, or computes those of its attention, or all
+ * but its input, again there: the gradients are the same to the bit, memory is less. */
+enum model_use { MODEL_SCORE, MODEL_TRAIN, MODEL_TRAIN_LESS, MODEL_TRAIN_LEAST };
 /* Activations for up to n_max tokens, and gradients if train: one device buffer sized here, nothing allocated after. */
 struct model_state;
-enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, bool train, struct error *err);
-size_t model_state_bytes(const struct model *m, int64_t n_max, bool train);
+enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, enum model_use use,
+			     struct error *err);
+size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use use);
 void model_state_close(struct model_state *st);
 /* Forward; logp[n] (host) receives log p(targets[i] | ids up to i), 0 where there is no target. */
 enum status model_forward(struct model *m, struct model_state *st, const struct model_batch *b, float *logp, struct error *err);
@@ -78,6 +127,10 @@ enum status model_backward(struct model *m, struct model_state *st, const struct
 			   float *grads, struct error *err);
 
 /* --- generation: KV cache ------------------------------------------------------------------------ */
+/* The longest sequence that can be decoded token by token; under dynamic and longrope scaling the rotation of the tokens that
+ * are there would change beyond it. */
+int model_decodable(const struct model_config *c);
+
 struct model_cache;
 /* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
 enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,

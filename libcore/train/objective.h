@@ -25,6 +25,15 @@ struct objective {
 	/* dlogp[n]: gradient of the loss (overwritten, 0 where no target); values: this micro-batch's share is added. */
 	void (*grad)(void *arg, const struct micro *mb, const float *logp, float *dlogp, double *values);
 	void *arg;
+	/* For a loss that compares all of a step: a pass without gradient over the step's items comes first, each micro-batch
+	 * to observe. companion: over the same items of d->companion instead. NULL: none. */
+	void (*observe)(void *arg, const struct micro *mb, const float *logp);
+	bool companion;
+	/* After the update of a step. NULL: nothing to do. */
+	void (*learned)(void *arg);
+	/* What goes over from step to step, and so into the checkpoint. */
+	double *state;
+	int n_state;
 };
 
 /* --- next-token cross-entropy: -sum log p(target) / targets of the step ------------------------ */

@@ -166,6 +166,7 @@ static void bench_products(void)
 /* --- a small Llama ---------------------------------------------------------------------------------- */
 
 enum { LAYERS = 6, C = 192, H = 6, HKV = 2, D = 32, F = 512, V = 4096, N = 2048, T = 256, SEQS = N / T, QKV = (H + 2 * HKV) * D };
+static const struct heads heads = { .h = H, .hkv = HKV, .d = D, .scale = 0.17677669f };
 #define PARAMS ((int64_t)V * C + LAYERS * ((int64_t)C * QKV + H * D * C + 3 * C * F + 2 * C) + C)
 
 static double step_seconds, fwd_seconds;
@@ -186,7 +187,7 @@ static void line(const char *name, double t, double work, double limit, const ch
 static void bench_model(void)
 {
 	float *x = some(N * F), *y = some(N * QKV), *z = some(N * QKV), *gu = some(N * 2 * F), *w = some((int64_t)V * C);
-	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, V) + k->rmsnorm_scratch(N, C));
+	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, V) + k->norm_scratch(N, C));
 	float *p = some(PARAMS), *m = some(PARAMS), *v = k->alloc(pool, PARAMS * sizeof *v), *g = some(PARAMS), *cs = some(T * D);
 	int32_t ids[N], pos[N], cu[SEQS + 1];
 	double pairs = (double)N * (T + 1) / 2 * H * D, nc = (double)N * C, nf = (double)N * F;
@@ -200,14 +201,14 @@ static void bench_model(void)
 	       PARAMS * 1e-6, LAYERS, C, H, HKV, D, F, V, N, T);
 	BYTES("embed", 2 * nc, 1, true, k->embed(pool, y, weights_f32(w), ids, N, C));
 	BYTES("embed_dw", 3 * nc, 1, false, k->embed_dw(pool, w, y, ids, N, C, V));
-	BYTES("rmsnorm + add", 4 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, z, w, N, C, 1e-5f));
-	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, scratch, N, C));
-	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, 1));
+	BYTES("rmsnorm", 2 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, w, 0, NULL, N, C, 1e-5f));
+	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, 0, scratch, N, C));
+	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, D, 1));
 	BYTES("swiglu", 3 * nf, LAYERS, true, k->swiglu(pool, x, gu, N, F));
 	BYTES("swiglu_dgu", 5 * nf, LAYERS, false, k->swiglu_dgu(pool, gu, x, gu, N, F));
 	k->release(x), x = some(N * F);
-	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, H, HKV, D));
-	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, H, HKV, D));
+	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, heads));
+	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, heads));
 	k->release(w), w = some((int64_t)V * C);
 	FLOPS("matmul qkv", 2 * nc * QKV, LAYERS, true, k->matmul(pool, y, x, weights_f32(w), N, QKV, C, 0));
 	FLOPS("matmul o", 2 * nc * H * D, LAYERS, true, k->matmul(pool, y, x, weights_f32(w), N, C, H * D, 0));
@@ -218,8 +219,8 @@ static void bench_model(void)
 	FLOPS("matmul_dw gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
 	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, weights_f32(w), ids, scratch, N, C, V));
-	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, weights_f32(w), lse, ids, scratch, N, C, V));
+	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, weights_f32(w), ids, scratch, N, C, V, 0));
+	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, weights_f32(w), lse, ids, scratch, N, C, V, 0));
 	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1));
 	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));
 	(void)keep;
@@ -245,7 +246,7 @@ static void bench_decode(void)
 
 		BEST(gemm, (k->matmul(pool, y, x, weights_f32(w), b, QKV, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, H * D, 0),
 			    k->matmul(pool, y, x, weights_f32(w), b, 2 * F, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, F, 0)));
-		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, H, HKV, D));
+		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, heads));
 		BEST(t, k->matmul(pool, y, x, weights_f32(w), b, V, C, 0));
 		t += LAYERS * (gemm + att);
 		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,

@@ -33,7 +33,7 @@ load helper
 	grep -q '"num_hidden_layers": 3' b/config.json
 	sed 's/"rope_type": "default"/"rope_type": "llama3"/' "$DATA/model/tiny/config.json" >scaled.json
 	status 3 quern init-model scaled.json -o c
-	says "scaled.json: 'rope_parameters' of type 'llama3' is not supported"
+	says "scaled.json: 'factor' is missing"
 }
 
 @test "mistakes are told" {

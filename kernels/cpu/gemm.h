@@ -34,6 +34,8 @@
 #define A_WORDS_MAX (GEMM_TILES ? 128 * (PACK_DEPTH / 2 + 16) : 8 * VL * PACK_DEPTH)
 #define GEMM_NB 128                             /* columns packed by a task */
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
+#define GEMM_FEW_HALF 32                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
+#define GEMM_FEW_HALF_KC 128
 #define GEMM_WIDE 4                            /* up to so many rows two panels of B are run through together */
 
 struct gemm {
@@ -382,6 +384,8 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 			 &(struct few){c, ldc, c_idx, a, b, m, n, k, acc});
 		return;
 	}
+	if (half && m <= GEMM_FEW_HALF)
+		g.kc = GEMM_FEW_HALF_KC;
 	g.mb = GEMM_TILES_EACH * (half && GEMM_TILES ? 16 : GEMM_MR);
 	if (m <= GEMM_FEW)
 		gemm_few(pool, &g);

@@ -49,7 +49,7 @@ INLINE int elem_bits(enum elem e) { return e == ELEM_F32 ? 32 : e == ELEM_BF16 ?
 INLINE int64_t operand_index(const struct operand *x, int64_t r) { return x->idx ? x->idx[r] : r; }
 
 #define PACK_DEPTH 512  /* longest k of a panel, and longest rows that attention transposes */
-#define PANEL_MAX 32    /* widest panel */
+#define PANEL_MAX (3 * VL > 32 ? 3 * VL : 32)  /* widest panel */
 #define PART 64         /* steps of k that are turned to pairs at a time: a multiple of KERNELS_NF4_BLOCK */
 
 /* The address of element (row, at) of the matrix, row and at as stored; NF4: at is even. */
@@ -161,7 +161,7 @@ INLINE void transpose_words(vu out[VL], const char *const row[VL], int64_t at)
 
 #pragma GCC unroll 8
 	for (int i = 0; i < VL; i++)
-		v[i] = v_load((const float *)(const void *)(row[i] + at));
+		memcpy(&v[i], row[i] + at, sizeof v[i]); /* bytes: as even floats they may not be aligned */
 	v_transpose(v);
 #pragma GCC unroll 8
 	for (int i = 0; i < VL; i++)

@@ -59,9 +59,11 @@ INLINE void few_step(const enum elem elem, const int e, const int rows, vf s[FEW
 	}
 }
 
-/* sum[rows][FEW_GROUPS] += the products of kc of k, whose words are given; x: rows of a at that k. */
+/* sum[rows][FEW_GROUPS] += the products of kc of k, whose words are given; x: rows of a at that k. ahead (or NULL): where the
+ * next columns lie. They are asked for a little at a time, as only so many lines can be under way, and in the order of
+ * memory, which the hardware then runs ahead of. */
 INLINE void few_multiply(const enum elem elem, const int rows, vf sum[FEW_ROWS][FEW_GROUPS], const vu words[VL][FEW_GROUPS],
-			 const float *const x[FEW_ROWS], int kc, const vf (*scale)[FEW_GROUPS])
+			 const float *const x[FEW_ROWS], int kc, const vf (*scale)[FEW_GROUPS], const char *ahead)
 {
 	const int per = 32 / elem_bits(elem);
 	vf s[FEW_ROWS][FEW_GROUPS];
@@ -71,10 +73,13 @@ INLINE void few_multiply(const enum elem elem, const int rows, vf sum[FEW_ROWS][
 #pragma GCC unroll 4
 		for (int g = 0; g < FEW_GROUPS; g++)
 			s[r][g] = sum[r][g];
-	for (int w = 0; w < kc / per; w++)
+	for (int w = 0; w < kc / per; w++) {
+		for (int l = 0; ahead && l < FEW_COLUMNS * 4; l += 64)
+			__builtin_prefetch(ahead + w * FEW_COLUMNS * 4 + l, 0, 2);
 #pragma GCC unroll 8
 		for (int e = 0; e < per; e++)
 			few_step(elem, e, rows, s, words[w], x, w * per + e, scale[elem == ELEM_NF4 ? w * per / NF4_BLOCK : 0]);
+	}
 #pragma GCC unroll 8
 	for (int e = 0; e < per - 1; e++)
 		if (e < kc % per)
@@ -112,9 +117,6 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 		int kc = t->k - p < block ? (int)(t->k - p) : block;
 		vu words[VL][FEW_GROUPS];
 
-		/* The next columns lie behind these: they are asked for in the order of memory, which the hardware then runs ahead of. */
-		for (int l = 0; l < FEW_COLUMNS * VL * 4; l += 64)
-			__builtin_prefetch(ahead + p / block * (FEW_COLUMNS * VL * 4) + l, 0, 2);
 		few_words(words, row, p / per * 4, (kc * elem_bits(elem) + 7) / 8);
 		for (int q = 0; elem == ELEM_NF4 && q < kc; q += NF4_BLOCK)
 			for (int g = 0; g < FEW_GROUPS && (p + q) % NF4_BLOCK == 0; g++)
@@ -126,11 +128,11 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 			for (int i = 0; i < FEW_ROWS; i++)
 				x[i] = (const float *)t->a.p + operand_index(&t->a, r + (i < rows ? i : 0)) * t->a.ld + p;
 			if (rows == 1)
-				few_multiply(elem, 1, sum + r, words, x, kc, scale);
+				few_multiply(elem, 1, sum + r, words, x, kc, scale, r ? NULL : ahead + p / per * 4 * FEW_COLUMNS);
 			else if (rows == 2)
-				few_multiply(elem, 2, sum + r, words, x, kc, scale);
+				few_multiply(elem, 2, sum + r, words, x, kc, scale, r ? NULL : ahead + p / per * 4 * FEW_COLUMNS);
 			else
-				few_multiply(elem, FEW_ROWS, sum + r, words, x, kc, scale);
+				few_multiply(elem, FEW_ROWS, sum + r, words, x, kc, scale, r ? NULL : ahead + p / per * 4 * FEW_COLUMNS);
 		}
 	}
 	for (int64_t r = 0; r < t->m; r++)

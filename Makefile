@@ -1,6 +1,6 @@
 # quern: a hand mill for language models. `make`, `make check`, `make demo`, `make install`.
 #
-# Every folder of libcore and kernels becomes one archive; every tools/NAME.c becomes build/bin/NAME,
+# Every folder of libcore and kernels becomes one archive; every tools/NAME.c (with tools/NAME/*.c, if it has grown) becomes build/bin/NAME,
 # linked with the rooms it needs and no others (ROOMS_NAME below), so a tool starts as fast as its rooms allow.
 
 VERSION := 0.1.0
@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -It
 CFLAGS += -std=c11 -g $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(SAN)
 LDFLAGS += $(SAN) -Wl,--as-needed
-LDLIBS := -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
+LDLIBS := -lyaml -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
 
 TOOLS := $(sort $(basename $(notdir $(wildcard tools/*.c))))
 ROOMS := base stream text token model infer train judge kernels
@@ -34,6 +34,7 @@ ROOMS_init-model := model token text kernels
 ROOMS_merge := model token text kernels
 ROOMS_sft-train := train infer model token text kernels
 ROOMS_dpo-train := train infer model token text kernels
+ROOMS_reward-train := train infer model token text kernels
 ROOMS_generate := infer model token text kernels
 ROOMS_score := judge infer model token text kernels
 ROOMS_rejection-sample := judge
@@ -68,7 +69,7 @@ $(COMMON): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 define tool_rule
-$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
+$(B)/bin/$1: $(B)/obj/tools/$1.o $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/$1/*.c)) $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
 endef
@@ -119,7 +120,7 @@ man: $(MAN)
 
 # --- the two commands of the README install what they need
 DEPS := gcc g++ make libc6-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libxxhash-dev \
-	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev
+	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev
 DEPS_CHECK := libcmocka-dev bats mandoc
 DEPS_DEMO := gnuplot-nox
 DEPS_BENCH := libopenblas0-pthread

@@ -111,10 +111,10 @@ INLINE vf v_round_bf16(vf x)
 /* Each lane's bf16 pair: lo in the low half. */
 INLINE vf v_pair(vf lo, vf hi)
 {
-	__m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(lo));
-	__m512i h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(hi));
+	static const uint16_t order[32] __attribute__((aligned(64))) = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+									8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 
-	return (vf)_mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+	return (vf)_mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)_mm512_cvtne2ps_pbh(hi, lo));
 }
 #endif
 
@@ -319,6 +319,15 @@ INLINE void pack_step(float *dst, int width, int used, int64_t words, const floa
 	(void)hi;
 }
 
+/* Part of a matrix row that will be read soon; p -1: none. */
+INLINE void ask_for_row(const struct operand *x, int64_t p, int64_t at, int64_t n)
+{
+	const char *row = p < 0 ? NULL : operand_at(x, operand_index(x, p), at);
+
+	for (int64_t b = 0; row && b < n * elem_bits(x->elem) / 8; b += 64)
+		__builtin_prefetch(row + b);
+}
+
 /* pack_panels where k is the leading dimension: the rows of all panels are taken from one matrix row at a time. */
 static void pack_columns(float *dst, int width, int used, const struct operand *x, int64_t r0, int64_t nr, int64_t p0, int kc,
 			 bool half)
@@ -332,6 +341,8 @@ static void pack_columns(float *dst, int width, int used, const struct operand *
 		for (; p < kc; p += 2) {
 			const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]), *hi = NULL;
 
+			ask_for_row(x, p + COLUMNS_AHEAD < kc ? p0 + p + COLUMNS_AHEAD : -1, r0, nr);
+			ask_for_row(x, p + COLUMNS_AHEAD + 1 < kc ? p0 + p + COLUMNS_AHEAD + 1 : -1, r0, nr);
 			if (p + 1 < kc)
 				hi = row_from(x, operand_index(x, p0 + p + 1), r0, nr, buf[1]);
 			pack_step(dst + (int64_t)(p / 2) * width, width, used, words, lo, hi, nr, true, false);
@@ -343,9 +354,7 @@ static void pack_columns(float *dst, int width, int used, const struct operand *
 	for (; p < kc; p++) {
 		const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]);
 
-		if (x->elem == ELEM_F32 && p + COLUMNS_AHEAD < kc)
-			for (int64_t l = 0; l < nr; l += 16)
-				__builtin_prefetch((const float *)x->p + operand_index(x, p0 + p + COLUMNS_AHEAD) * x->ld + r0 + l);
+		ask_for_row(x, p + COLUMNS_AHEAD < kc ? p0 + p + COLUMNS_AHEAD : -1, r0, nr);
 		if (half)
 			pack_step(dst + (int64_t)p * width, width, used, words, lo, NULL, nr, false, true);
 		else

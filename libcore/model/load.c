@@ -13,6 +13,7 @@
 
 #define WEIGHTS_NAME "model.safetensors"
 #define PIECE_ELEMENTS (1 << 20)
+#define HEAD_STREAM 0x7265776172640000ull    /* random stream of a new head */
 #define ADAPTER_PREFIX "base_model.model."
 
 /* to[cols, rows] = the transpose of from[rows, cols], in squares that stay in the cache. */
@@ -39,12 +40,7 @@ struct rows {
 static enum status find_tensor(const struct model *m, struct source *s, const struct tensor *t, const struct source_tensor **from,
 			       struct error *err)
 {
-	const char *base = family_of(&m->cfg)->names->base;
-	size_t n = strlen(base);
-
-	*from = source_find(s, t->name);
-	if (!*from && !strncmp(t->name, base, n))    /* a file of the bare decoder */
-		*from = source_find(s, t->name + n);
+	*from = store_find(m, s, t->name);
 	if (!*from)
 		return error_set(err, ERR_DATA, "%s: tensor '%s' is missing", s->base_dir, t->name);
 	if ((*from)->form == SOURCE_OTHER)
@@ -177,10 +173,19 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 
 static enum status load_stored(struct model *m, struct source *s, const struct stored_part *part, struct error *err)
 {
+	const struct linear *l = part->linear;
+	size_t width = l->stored.elem == ELEM_BF16 ? 2 : 4;
 	struct store_writer w = { 0 };
 	struct rows r;
-	enum status st = rows_open(&r, m, s, &part->tensor, err);
+	enum status st;
 
+	if (part->bytes) {
+		if (part->bytes != l->stored.data)
+			m->k->copy(m->pool, (char *)l->stored.data + (size_t)(part->row * l->in) * width, part->bytes,
+				   (size_t)(part->tensor.rows * l->in) * width);
+		return OK;
+	}
+	st = rows_open(&r, m, s, &part->tensor, err);
 	if (st == OK) {
 		store_begin(&w, m, part, r.from->form != SOURCE_NF4);
 		st = move_tensor(m, &r, &w, err);
@@ -262,6 +267,18 @@ static void grow_vocab(struct model_config *c, const struct source *s, int vocab
 	mem_free(name);
 }
 
+/* A reward model's head: a small random direction. */
+static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
+{
+	struct rng r = rng_open(seed, HEAD_STREAM);
+	float *row = mem_array((size_t)t->cols, sizeof(*row));
+
+	for (int64_t i = 0; i < t->cols; i++)
+		row[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
+	m->k->upload(m->params + t->offset, row, (size_t)t->cols * sizeof(*row));
+	mem_free(row);
+}
+
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
 {
 	bool fresh = !s->has_adapter || !how->apart;
@@ -269,7 +286,9 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
 
-		if (!m->lora || !is_lora(t))
+		if (how->reward && t->offset == m->layout->head.w)
+			init_head(m, t, how->seed);
+		else if (!m->lora || !is_lora(t))
 			TRY(load_tensor(m, s, t, err));
 		else if (fresh)
 			init_lora(m, t, how->seed, i);
@@ -305,6 +324,9 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	enum status st;
 
 	TRY(model_config_read(s->base_dir, &c, err));
+	plan.reward = how->reward && !c.labels;
+	if (plan.reward)
+		model_config_as_reward(&c);
 	vocab = c.vocab;
 	grow_vocab(&c, s, how->vocab);
 	if (s->has_adapter && how->apart) {
@@ -319,8 +341,10 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	st = model_allocate(m, &c, &plan, k, pool, err);
 	model_config_release(&c);
 	adapter_config_release(&lora);
+	if (st == OK && model_in_place(m, how))
+		st = store_map(m, s, err);
 	if (st == OK)
-		st = load_all(m, s, how, err);
+		st = load_all(m, s, &plan, err);
 	if (st != OK && m->layout)
 		model_release(m);
 	return st;

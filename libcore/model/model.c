@@ -101,7 +101,8 @@ static void take_linear(struct model *m, const struct part_names *names, int l, 
 		add_tensor(m, names, l, pieces[i].part, ".weight", y->w + row * in, pieces[i].rows, in);
 		m->tensors[m->n_tensors - 1].frozen &= !saved;
 		if (stored)                  /* no place among the parameters: the store has it */
-			m->stored[m->n_stored++] = (struct stored_part){ m->tensors[--m->n_tensors], y, row };
+			m->stored[m->n_stored++] = (struct stored_part){ .tensor = m->tensors[--m->n_tensors], .linear = y,
+									     .row = row };
 		if (bias)
 			add_tensor(m, names, l, pieces[i].part, ".bias", y->b + row, pieces[i].rows, 0);
 	}
@@ -162,7 +163,7 @@ static int by_name(const void *a, const void *b)
 static void lay_out(struct model *m, const struct part_names *names)
 {
 	const struct model_config *c = &m->cfg;
-	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, c->vocab };
+	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, model_outputs(c) };
 
 	take_linear(m, names, -1, &embed, 1, c->hidden, false, &m->layout->embed);
 	if (c->learned_positions) {
@@ -179,10 +180,16 @@ static void lay_out(struct model *m, const struct part_names *names)
 	qsort(m->tensors, (size_t)m->n_tensors, sizeof(*m->tensors), by_name);
 }
 
+bool model_in_place(const struct model *m, const struct model_how *how)
+{
+	return how->in_place && how->form == MODEL_F32 && !how->lora && !strcmp(m->k->name, "cpu");
+}
+
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
 			   struct pool *pool, struct error *err)
 {
 	size_t room = (size_t)c->n_layers * TENSORS_OF_LAYER + TENSORS_OUTSIDE;
+	struct part_names names;
 	enum status st;
 
 	memset(m, 0, sizeof(*m));
@@ -191,16 +198,19 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->cfg.text = c->text ? mem_strdup(c->text) : NULL;
 	m->k = k;
 	m->pool = pool;
-	m->frozen = how->lora || how->form != MODEL_F32;
+	m->frozen = how->lora || how->form != MODEL_F32 || how->in_place;
 	m->lora = how->lora ? lora_open(how->lora) : NULL;
 	m->layout = mem_zalloc(sizeof(*m->layout) + (size_t)c->n_layers * sizeof(struct layer_layout));
 	m->tensors = mem_array(room, sizeof(*m->tensors));
 	m->stored = mem_array(room, sizeof(*m->stored));
-	lay_out(m, family_of(&m->cfg)->names);
+	names = *family_of(&m->cfg)->names;
+	if (m->cfg.labels)
+		names.parts[PART_HEAD] = CLASSIFIER_HEAD;
+	lay_out(m, &names);
 	st = m->lora ? lora_check(m->lora, err) : OK;
 	if (m->lora)
 		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
-	if (st == OK && m->frozen)
+	if (st == OK && m->frozen && !model_in_place(m, how))
 		st = store_take(m, how->form, err);
 	if (st == OK) {
 		m->params = k->alloc(pool, (size_t)m->n_params * sizeof(float));
@@ -228,6 +238,9 @@ void model_release(struct model *m)
 		m->k->release(m->params);
 	if (m->store)
 		m->k->release(m->store);
+	for (int i = 0; i < m->n_maps; i++)
+		input_unmap(&m->maps[i].map);
+	mem_free(m->maps);
 	memset(m, 0, sizeof(*m));
 }
 

@@ -286,6 +286,9 @@ enum status safetensors_bytes(const struct safetensors *f, const struct safetens
 	return read_at(f->fd, f->path, p, n, f->data + e->begin + first, err);
 }
 
+const char *safetensors_path(const struct safetensors *f) { return f->path; }
+uint64_t safetensors_data(const struct safetensors *f) { return f->data; }
+
 const char *safetensors_meta(const struct safetensors *f, const char *key)
 {
 	for (int i = 0; i < f->n_meta; i++)

@@ -41,6 +41,9 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 				  float *dst, struct error *err);
 
+const char *safetensors_path(const struct safetensors *f);
+/* Where the file has its first value. */
+uint64_t safetensors_data(const struct safetensors *f);
 /* Place of a type in the format's list, and its size; -1 for what is none. */
 int safetensors_type(const char *dtype, int *bytes);
 int safetensors_count(const struct safetensors *f);

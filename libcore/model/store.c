@@ -24,7 +24,7 @@ static void place(struct plan *p, struct linear *l)
 {
 	int64_t n = l->out * l->in;
 
-	if (l->w >= 0)
+	if (l->w >= 0 || l->stored.data)             /* a parameter, or in a file */
 		return;
 	l->stored.data = plan_take(p, n * code_bits(l->stored.elem) / 8, 1);
 	l->stored.scale = plan_floats(p, group(l) ? n / group(l) : 0, 1);
@@ -66,9 +66,14 @@ static enum status choose_forms(struct model *m, enum model_form form, struct er
 
 enum status store_take(struct model *m, enum model_form form, struct error *err)
 {
+	TRY(choose_forms(m, form, err));
+	return store_place(m, err);
+}
+
+enum status store_place(struct model *m, struct error *err)
+{
 	struct plan p = { 0 };
 
-	TRY(choose_forms(m, form, err));
 	place_all(&p, m);
 	m->store = m->k->alloc(m->pool, p.used);
 	if (!m->store)

@@ -3,6 +3,13 @@
 #define QUERN_MODEL_STORE_H
 
 #include "model/layout.h"
+#include "model/source.h"
+
+/* Forms and places as the files of s have them: a matrix that is one plain tensor of float32 or bfloat16 is used where its file is
+ * mapped; one of several is copied in their form; all others become float32. */
+enum status store_map(struct model *m, const struct source *s, struct error *err);
+/* The tensor of the source under its name, or, in a file of the bare decoder, without the prefix; NULL: there is none. */
+const struct source_tensor *store_find(const struct model *m, const struct source *s, const char *name);
 
 /* Rows of a tensor, by pieces and in order; from[rows, cols] are host floats. ERR_UNSUPPORTED for a form that cannot hold the matrix. */
 struct store_writer {

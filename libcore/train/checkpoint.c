@@ -10,10 +10,10 @@
 #include <stdlib.h>
 
 /* Metadata, in the order in which it is written. Doubles are hexadecimal: they come back to the bit. */
-enum { KEY_IDENTITY, KEY_STEP, KEY_METRICS, KEY_SKIPPED, KEY_LOSS_SUM, KEY_LOSS_WEIGHT, KEY_BEST_LOSS, KEY_BEST_STEP, KEY_STALE, KEYS };
+enum { KEY_IDENTITY, KEY_STEP, KEY_METRICS, KEY_SKIPPED, KEY_LOSS_SUM, KEY_LOSS_WEIGHT, KEY_BEST_LOSS, KEY_BEST_STEP, KEY_STALE, KEY_OBJECTIVE, KEYS };
 static const char *const keys[KEYS] = {
 	"quern.provenance", "quern.step", "quern.metrics_bytes", "quern.skipped", "quern.loss_sum", "quern.loss_weight",
-	"quern.best_loss", "quern.best_step", "quern.stale_evaluations",
+	"quern.best_loss", "quern.best_step", "quern.stale_evaluations", "quern.objective",
 };
 
 /* The buckets and the parameters in the order of their names, which safetensors wants. */
@@ -40,12 +40,15 @@ enum status checkpoint_save(const struct trainer *t, const char *path, const cha
 	struct safetensors_part parts[BUCKETS + 1];
 	char text[KEYS][40];
 	const char *meta[2 * KEYS + 1];
-	struct buf skipped = { 0 };
+	struct buf skipped = { 0 }, state = { 0 };
 	int n = collect(t, parts);
 	enum status st;
 
 	buf_str(&skipped, "");
 	skip_print(&t->o.skip, t->step, &skipped);
+	buf_str(&state, "");
+	for (int i = 0; i < t->objective.n_state; i++)
+		buf_printf(&state, i ? " %a" : "%a", t->objective.state[i]);
 	snprintf(text[KEY_STEP], sizeof(text[0]), "%lld", (long long)t->step);
 	snprintf(text[KEY_METRICS], sizeof(text[0]), "%lld", (long long)c->metrics_bytes);
 	snprintf(text[KEY_LOSS_SUM], sizeof(text[0]), "%a", t->loss_sum);
@@ -55,11 +58,13 @@ enum status checkpoint_save(const struct trainer *t, const char *path, const cha
 	snprintf(text[KEY_STALE], sizeof(text[0]), "%lld", (long long)c->stale);
 	for (int i = 0; i < KEYS; i++) {
 		meta[2 * i] = keys[i];
-		meta[2 * i + 1] = i == KEY_IDENTITY ? identity : i == KEY_SKIPPED ? skipped.data : text[i];
+		meta[2 * i + 1] = i == KEY_IDENTITY ? identity : i == KEY_SKIPPED ? skipped.data :
+				  i == KEY_OBJECTIVE ? state.data : text[i];
 	}
 	meta[2 * KEYS] = NULL;
 	st = safetensors_write(path, parts, n, meta, t->model->k, err);
 	buf_release(&skipped);
+	buf_release(&state);
 	return st;
 }
 
@@ -104,6 +109,22 @@ static bool meta_double(const struct safetensors *f, int key, double *v)
 	return !*end;
 }
 
+/* What the objective carries from step to step. */
+static bool meta_state(const struct safetensors *f, const struct objective *o)
+{
+	const char *s = safetensors_meta(f, keys[KEY_OBJECTIVE]);
+	char *end;
+
+	for (int i = 0; i < o->n_state; i++, s = end) {
+		if (!s || !*s)
+			return false;
+		o->state[i] = strtod(s, &end);
+		if (end == s)
+			return false;
+	}
+	return true;
+}
+
 static enum status check_skipped(const struct trainer *t, const struct safetensors *f, const char *path, int64_t step, struct error *err)
 {
 	const char *was = safetensors_meta(f, keys[KEY_SKIPPED]);
@@ -142,7 +163,7 @@ enum status checkpoint_load(struct trainer *t, const char *path, struct checkpoi
 	if (!meta_number(f, KEY_STEP, t->steps, &step) || !meta_number(f, KEY_METRICS, INT64_MAX, &c->metrics_bytes) ||
 	    !meta_double(f, KEY_LOSS_SUM, &t->loss_sum) || !meta_double(f, KEY_LOSS_WEIGHT, &t->loss_weight) ||
 	    !meta_double(f, KEY_BEST_LOSS, &c->best_loss) || !meta_number(f, KEY_BEST_STEP, t->steps, &c->best_step) ||
-	    !meta_number(f, KEY_STALE, INT64_MAX, &c->stale))
+	    !meta_number(f, KEY_STALE, INT64_MAX, &c->stale) || !meta_state(f, &t->objective))
 		st = error_set(err, ERR_DATA, "%s: no checkpoint of this run", path);
 	if (st == OK)
 		st = check_skipped(t, f, path, step, err);

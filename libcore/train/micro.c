@@ -78,8 +78,9 @@ void micro_noise(const struct micro_room *room, struct micro *mb, double alpha, 
 
 /* --- reference ---------------------------------------------------------------------------- */
 
-static void sum_sequences(const struct micro *mb, float *out)
+static void sum_sequences(void *arg, const struct micro *mb, float *out)
 {
+	(void)arg;
 	for (int64_t s = 0; s < mb->batch.s; s++) {
 		double sum = 0;
 
@@ -89,7 +90,8 @@ static void sum_sequences(const struct micro *mb, float *out)
 	}
 }
 
-enum status sequence_logps(struct model *m, const struct dataset *d, int64_t micro_tokens, float *out, struct error *err)
+enum status sequence_logps(struct model *m, const struct dataset *d, int64_t micro_tokens, sequence_sums *sum, void *arg, float *out,
+			   struct error *err)
 {
 	int64_t n_max = micro_tokens > d->longest ? micro_tokens : d->longest, items = d->n_items;
 	int64_t *all = mem_array((size_t)items + 1, sizeof(*all));
@@ -107,7 +109,7 @@ enum status sequence_logps(struct model *m, const struct dataset *d, int64_t mic
 		at += micro_fill(&room, d, all + at, items - at, &mb);
 		status = model_forward(m, st, &mb.batch, room.logp, err);
 		if (status == OK)
-			sum_sequences(&mb, out + seq);
+			(sum ? sum : sum_sequences)(arg, &mb, out + seq);
 	}
 	model_state_close(st);
 	micro_close(&room);

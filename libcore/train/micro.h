@@ -22,8 +22,10 @@ int64_t micro_fill(const struct micro_room *room, const struct dataset *d, const
  * keys are set, for the dropout of adapters. */
 void micro_noise(const struct micro_room *room, struct micro *mb, double alpha, int hidden, uint64_t seed, int64_t step, int64_t first);
 
-/* Log-probability of every sequence's targets under a model, out[n_seqs]; the reference of preference training.
- * Uses its own memory for at most micro_tokens tokens. */
-enum status sequence_logps(struct model *m, const struct dataset *d, int64_t micro_tokens, float *out, struct error *err);
+/* Log-probability of every sequence's targets under a model, out[n_seqs]; the reference of preference training. Uses its own memory for
+ * at most micro_tokens tokens. sum: makes the numbers of a micro-batch's sequences instead of their plain sums; NULL = those. */
+typedef void sequence_sums(void *arg, const struct micro *mb, float *out);
+enum status sequence_logps(struct model *m, const struct dataset *d, int64_t micro_tokens, sequence_sums *sum, void *arg, float *out,
+			   struct error *err);
 
 #endif

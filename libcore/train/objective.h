@@ -32,6 +32,15 @@ struct objective {
 	/* Fills mb's gradients; this micro-batch's share is added to values. */
 	void (*grad)(void *arg, const struct micro *mb, double *values);
 	void *arg;
+	/* For a loss that compares all of a step: a pass without gradient over the step's items comes first, each micro-batch
+	 * to observe. companion: over the same items of d->companion instead. NULL: none. */
+	void (*observe)(void *arg, const struct micro *mb);
+	bool companion;
+	/* After the update of a step. NULL: nothing to do. */
+	void (*learned)(void *arg);
+	/* What goes over from step to step, and so into the checkpoint. */
+	double *state;
+	int n_state;
 };
 
 /* --- next-token cross-entropy: -sum log p(target) / targets of the step ------------------------ */
@@ -42,21 +51,5 @@ struct sft {
 };
 /* Values: loss; with one of the two also nll_loss (the plain cross-entropy) and z_loss (the mean of lse^2). */
 struct objective sft_objective(struct sft *s);
-
-/* --- direct preference optimisation (Rafailov et al. 2023) and two of its family ----------------- */
-enum dpo_loss { DPO_SIGMOID, DPO_IPO, DPO_HINGE };
-struct dpo {
-	enum dpo_loss loss;
-	double beta;
-	double label_smoothing;      /* cDPO, sigmoid only: share of labels taken as wrong */
-	double sft_weight;           /* + this times the cross-entropy per chosen token */
-	int64_t pairs, chosen_targets; /* of the step */
-};
-/* Loss of one pair for log-ratios a, b of chosen and rejected (policy minus reference) of nc and nr tokens, and its
- * derivatives by a and b. Formulas as TRL computes them: sigmoid -(1-e) ls(z) - e ls(-z) with z = beta (a - b); hinge
- * max(0, 1 - z); ipo (a/nc - b/nr - 1/(2 beta))^2. */
-double dpo_pair_loss(const struct dpo *o, double a, double b, int64_t nc, int64_t nr, double *da, double *db);
-/* The dataset's items must be pairs with ref filled. */
-struct objective dpo_objective(struct dpo *o);
 
 #endif

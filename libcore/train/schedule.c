@@ -36,6 +36,8 @@ static double share(const struct schedule_options *o, int64_t step, int64_t step
 	int64_t warmup = steps_of(o->warmup, steps);
 	double t, scale;
 
+	if (o->warmup < 1 && warmup >= steps)    /* a share leaves something to learn with */
+		warmup = steps > 0 ? steps - 1 : 0;
 	if (step < warmup) {
 		t = (double)step / (double)warmup;
 		return o->kind == SCHEDULE_WARMUP_STABLE_DECAY ? o->floor + (1 - o->floor) * t : t;

@@ -1,7 +1,7 @@
 /* schedule.h - the learning rate of a step, by the names and formulas of transformers' get_scheduler (optimization.py).
  *
  * Warm-up is a straight line over w steps: step s, from 0, has s / w of the rate, so the first of a warm-up changes
- * nothing. Then, with t from 0 to 1 over the steps that are left and f the floor as a share of the rate:
+ * nothing; a share of all steps is rounded up, but leaves the last one. Then, with t from 0 to 1 over the steps that are left and f the floor as a share of the rate:
  * constant (their constant_with_warmup) 1; linear and polynomial f + (1 - f) (1 - t)^power, linear with power 1; cosine
  * f + (1 - f) (1 + cos pi t) / 2 (their cosine_with_min_lr, cosine where f is 0); inverse_sqrt sqrt(w / s), with 10000 for a
  * w of 0, and no floor; warmup_stable_decay 1, and at the end, over the decay's steps, f + (1 - f) shape(t): its warm-up begins at f. */

@@ -68,6 +68,8 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	if (t->o.recompute == MODEL_SCORE)
 		t->o.recompute = MODEL_TRAIN;
 	t->n_max = largest(largest(o->micro_tokens, d->longest), min_tokens);
+	if (d->companion)
+		t->n_max = largest(t->n_max, d->companion->longest);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
 	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
@@ -126,6 +128,21 @@ void trainer_close(struct trainer *t)
 
 /* --- a step ------------------------------------------------------------------------------- */
 
+/* The pass before the gradients, for objectives that compare all of a step. */
+static enum status observe_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, struct error *err)
+{
+	if (t->objective.companion)
+		d = d->companion;
+	for (int64_t at = 0; at < n && t->objective.observe;) {
+		struct micro mb;
+
+		at += micro_fill(&t->room, d, items + at, n - at, &mb);
+		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));
+		t->objective.observe(t->objective.arg, &mb);
+	}
+	return OK;
+}
+
 /* Runs the objective over items, adding to values and, if learning, to the gradients. */
 static enum status run_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, bool learn,
 			     double *values, struct error *err)
@@ -133,6 +150,7 @@ static enum status run_items(struct trainer *t, const struct dataset *d, const i
 	int64_t first = 0;
 
 	t->objective.begin(t->objective.arg, d, items, n);
+	TRY(observe_items(t, d, items, n, err));
 	for (int64_t at = 0; at < n;) {
 		struct micro mb;
 
@@ -204,6 +222,8 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 		r->grad_norm = optimizer_grad_norm(&t->optimizer, t->grads);
 		TRY(guard(t, r, err));
 		update(t, r);
+		if (t->objective.learned)
+			t->objective.learned(t->objective.arg);
 		t->tokens += r->tokens;
 	}
 	t->step++;

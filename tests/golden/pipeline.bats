@@ -56,7 +56,7 @@ small() {
 		says 'flipped: '
 	done
 	quern view --provenance run/dpo >chain
-	for tool in import clean dedup mix bpe-train tokenize-bpe pack init-model sft-train generate score rejection-sample dpo-train; do
+	for tool in import clean dedup mix bpe-train tokenize-bpe pack init-model sft-train generate score rejection-sample reward-train dpo-train; do
 		grep -qE "^[0-9]+ +$tool " chain || { echo "no $tool in the chain"; return 1; }
 	done
 }

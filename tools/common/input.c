@@ -14,7 +14,8 @@ static enum status open_next(struct tool *t, struct error *err)
 	const char *path = t->files.n ? t->files.items[in->next] : "-";
 	in->next++;
 	in->batch = -1;
-	return reader_open(&in->reader, path, NULL, err);
+	struct reader_options o = {.json_plain = t->plain_json};
+	return reader_open(&in->reader, path, &o, err);
 }
 
 /* Kinds as words, for the sentence that says what is wanted. */

@@ -26,6 +26,7 @@ struct tool {
 	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none. Its rows replace common ones of their name */
 	int min_operands, max_operands; /* max -1 = any */
 	bool needs_output;           /* -o is required (model directories) */
+	bool plain_json;             /* JSON rows keep the types they have: reader_options.json_plain */
 	bool measures;               /* rejects also tell the rule, what it measured and its threshold: tool_reject_measured */
 
 	/* From here on filled by tool_start. */

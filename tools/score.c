@@ -14,7 +14,7 @@
 
 static struct {
 	struct opt_list rewards, programs, mounts;
-	const char *logprob, *ref, *answer, *profile, *audit;
+	const char *logprob, *reward_model, *ref, *answer, *profile, *audit;
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
 	bool code;
@@ -33,6 +33,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "profile", &opts.profile, "NAME", "whose rules say which answer is right"),
 	OPT_STRING(0, "audit", &opts.audit, "A,B", "instead of rewards: the rows on which these two profiles disagree"),
 	OPT_STRING(0, "logprob", &opts.logprob, "DIR", "add reward_logprob, the completion's log-probability under this model"),
+	OPT_STRING(0, "reward-model", &opts.reward_model, "DIR", "add reward_model, how this reward model (of reward-train) rates it"),
 	OPT_GROUP("Rules"),
 	OPT_DOUBLE(0, "cosine-min-value-wrong", &opts.r.cosine.min_value_wrong, "X", 0, 0, "cosine of a wrong answer of no length"),
 	OPT_DOUBLE(0, "cosine-max-value-wrong", &opts.r.cosine.max_value_wrong, "X", 0, 0, "cosine of a wrong answer of --cosine-max-len"),
@@ -116,11 +117,15 @@ static enum status plan_rewards(struct error *err)
 		return error_set(err, ERR_USAGE, "the rewards code and binary_code run what the model wrote: --code allows it");
 	if (opts.code && !runs_code)
 		TRY(reward_set_add(set, "code", err));
+	if (opts.reward_model && !reward_set_has(set, REWARD_MODEL))
+		TRY(reward_set_add(set, "model", err));
 	TRY(reward_set_finish(set, err));
 	if (set->n == 0)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (-r logprob makes --logprob the score)");
 	if (reward_set_has(set, REWARD_LOGPROB) && !opts.logprob)
 		return error_set(err, ERR_USAGE, "reward logprob needs --logprob DIR");
+	if (reward_set_has(set, REWARD_MODEL) && !opts.reward_model)
+		return error_set(err, ERR_USAGE, "reward model needs --reward-model DIR");
 	if (opts.logprob && !reward_set_has(set, REWARD_LOGPROB))
 		TRY(reward_set_add(set, "logprob=0", err));
 	judged = reward_set_needs_verdict(set);
@@ -142,10 +147,15 @@ static enum status open_scorers(struct error *err)
 		opts.run.sandbox.n_mounts = opts.mounts.n;
 		TRY(code_open(&sc.code, &opts.run, err));
 	}
-	if (!opts.logprob)
-		return OK;
-	TRY(tool_add_model(&tool, opts.logprob, NULL, err));
-	return score_model_open(&sc.model, opts.logprob, tool_schema(&tool), tool_kind(&tool), tool.pool, err);
+	if (opts.logprob) {
+		TRY(tool_add_model(&tool, opts.logprob, NULL, err));
+		TRY(score_model_open(&sc.model, opts.logprob, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+	}
+	if (opts.reward_model) {
+		TRY(tool_add_model(&tool, opts.reward_model, NULL, err));
+		TRY(score_rater_open(&sc.rater, opts.reward_model, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+	}
+	return OK;
 }
 
 /* score, one column for each reward, the verdicts. */
@@ -269,8 +279,8 @@ static enum status audit(struct error *err)
 	struct batch *b;
 	enum status st;
 	size_t n = strcspn(opts.audit, ",");
-	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob)
-		return error_set(err, ERR_USAGE, "--audit compares two profiles; -r, --exec, --code and --logprob are for scores");
+	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob || opts.reward_model)
+		return error_set(err, ERR_USAGE, "--audit compares two profiles; -r, --exec, --code, --logprob and --reward-model are for scores");
 	if (opts.audit[n] != ',')
 		return error_set(err, ERR_USAGE, "--audit wants two profiles, as in quern,math-verify");
 	TRY(verify_profile_find(opts.audit, n, &profiles[0], err));
@@ -320,8 +330,8 @@ static enum status score_preferences(struct error *err)
 	struct schema ours = { 0 };
 	struct batch *b;
 	enum status st;
-	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob || opts.audit)
-		return error_set(err, ERR_USAGE, "-r, --exec, --code, --logprob and --audit are for completions; these are preferences");
+	if (opts.rewards.n || opts.programs.n || opts.code || opts.logprob || opts.reward_model || opts.audit)
+		return error_set(err, ERR_USAGE, "-r, --exec, --code, --logprob, --reward-model and --audit are for completions; these are preferences");
 	schema_add_spec(&ours, "ref_chosen_logp: float32");
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
@@ -340,7 +350,7 @@ static enum status score_preferences(struct error *err)
 static enum status run(struct error *err)
 {
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES }, preferences[] = { KIND_PREFERENCES };
-	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code)
+	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code && !opts.reward_model)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (preferences want --ref)");
 	TRY(tool_open_inputs(&tool, opts.ref ? preferences : completions, opts.ref ? 1 : 2, err));
 	enum status st = opts.ref ? score_preferences(err) : opts.audit ? audit(err) : score_completions(err);

@@ -14,10 +14,13 @@ struct score_model {
 	int cap;
 };
 
-enum status score_model_open(struct score_model **out, const char *dir, const struct schema *s, enum kind k, struct pool *pool, struct error *err)
+typedef enum status open_fn(struct lm *lm, const char *dir, struct pool *pool, struct error *err);
+
+static enum status open_as(struct score_model **out, open_fn *lm, const char *dir, const struct schema *s, enum kind k, struct pool *pool,
+			   struct error *err)
 {
 	struct score_model *m = *out = mem_zalloc(sizeof(*m));
-	enum status st = lm_open(&m->lm, dir, pool, err);
+	enum status st = lm(&m->lm, dir, pool, err);
 	if (st == OK)
 		st = scorer_open(&m->scorer, &m->lm.model, 0, err);
 	if (st == OK && k != KIND_PREFERENCES)
@@ -27,6 +30,16 @@ enum status score_model_open(struct score_model **out, const char *dir, const st
 		*out = NULL;
 	}
 	return st;
+}
+
+enum status score_model_open(struct score_model **out, const char *dir, const struct schema *s, enum kind k, struct pool *pool, struct error *err)
+{
+	return open_as(out, lm_open, dir, s, k, pool, err);
+}
+
+enum status score_rater_open(struct score_model **out, const char *dir, const struct schema *s, enum kind k, struct pool *pool, struct error *err)
+{
+	return open_as(out, lm_open_reward, dir, s, k, pool, err);
 }
 
 void score_model_close(struct score_model *m)
@@ -103,6 +116,61 @@ enum status score_model_completions(struct score_model *m, const struct batch *b
 {
 	for (int64_t row = 0; row < b->rows; row++)
 		TRY(add_completion(m, b, row, &sums[row], &reject[row], err));
+	return scorer_flush(m->scorer, err);
+}
+
+/* --- ratings ---------------------------------------------------------------------------------------------- */
+
+/* A prompt of messages, and the completion as what the assistant says to it. */
+static enum status encode_said(struct score_model *m, const struct batch *b, int64_t row, const char **reject, struct error *err)
+{
+	struct chat_message said = { .role = "assistant", .role_n = strlen("assistant") };
+	int n = messages_read(batch_column(b, "prompt"), row, &m->messages, &m->cap);
+	if (n == 0) {
+		*reject = "empty_prompt";
+		return OK;
+	}
+	said.content = array_text(batch_column(b, "completion"), row, &said.content_n);
+	MEM_PUSH_ROOM(m->messages, n, m->cap);
+	m->messages[n] = said;
+	enum status st = logprob_encode(&m->lm, m->messages, n, n + 1, &m->ids, &m->mask, err);
+	if (st != ERR_DATA)
+		return st;
+	*reject = "template_error";
+	return OK;
+}
+
+static enum status encode_text(struct score_model *m, const struct batch *b, int64_t row, const char **reject, struct error *err)
+{
+	const struct tokenizer *t = m->lm.tokenizer;
+	size_t n;
+	const char *text = array_text(batch_column(b, "completion"), row, &n);
+	TRY(prompts_encode(&m->prompts, b, row, &m->ids, reject, err));
+	if (!*reject)
+		TRY(tokenizer_encode(t, m->lm.scratch, text, n, false, &m->ids, err));
+	if (tokenizer_eos(t) >= 0)
+		ids_push(&m->ids, tokenizer_eos(t));
+	return OK;
+}
+
+static enum status add_rating(struct score_model *m, const struct batch *b, int64_t row, double *rating, const char **reject, struct error *err)
+{
+	m->ids.n = m->mask.n = 0;
+	TRY((m->prompts.text ? encode_text : encode_said)(m, b, row, reject, err));
+	if (*reject)
+		return OK;
+	if (m->ids.n >= scorer_limit(m->scorer)) {
+		*reject = "too_long";
+		return OK;
+	}
+	return scorer_add_rating(m->scorer, m->ids.v, m->ids.n, rating, err);
+}
+
+enum status score_model_ratings(struct score_model *m, const struct batch *b, double *ratings, const char **reject, struct error *err)
+{
+	for (int64_t row = 0; row < b->rows; row++)
+		if (!reject[row])
+			TRY(add_rating(m, b, row, &ratings[row], &reject[row], err));
 	return scorer_flush(m->scorer, err);
 }
 

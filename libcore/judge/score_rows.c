@@ -30,6 +30,7 @@ void score_rows_release(struct score_rows *s)
 	mem_free(s->verifiers);
 	code_close(s->code);
 	score_model_close(s->model);
+	score_model_close(s->rater);
 	reward_set_release(&s->set);
 }
 
@@ -51,6 +52,7 @@ static struct scored *scored_open(struct batch *b, const struct reward_set *set)
 	s->values = unknown(b->rows * set->n);
 	s->programs = unknown(b->rows * set->n_programs);
 	s->logprob = unknown(b->rows);
+	s->rating = unknown(b->rows);
 	s->code = unknown(b->rows);
 	s->correct = unknown(b->rows);
 	s->verdict = mem_array(rows, sizeof(*s->verdict));
@@ -66,6 +68,7 @@ void scored_close(struct scored *s)
 	mem_free(s->values);
 	mem_free(s->programs);
 	mem_free(s->logprob);
+	mem_free(s->rating);
 	mem_free(s->code);
 	mem_free(s->correct);
 	mem_free(s->verdict);
@@ -109,6 +112,7 @@ static void judge_row(const struct task *t, int64_t row, int worker)
 	}
 	out->correct[row] = in.correct;
 	in.logprob = out->logprob[row];
+	in.rating = out->rating[row];
 	in.code = out->code[row];
 	in.programs = out->programs + row * set->n_programs;
 	for (int i = 0; i < set->n; i++)
@@ -167,6 +171,8 @@ static enum status judge(struct score_rows *s, struct scored *out, struct error 
 	struct task t = { s, out, reward_set_needs_verdict(&s->set) };
 	if (s->model)
 		TRY(score_model_completions(s->model, b, out->logprob, out->reject, err));
+	if (s->rater)
+		TRY(score_model_ratings(s->rater, b, out->rating, out->reject, err));
 	for (int i = 0; i < s->set.n_programs; i++)
 		TRY(exec_run(s->programs[i], b->rows, b, out->programs + i, s->set.n_programs, out->reject, err));
 	pool_run(s->pool, (b->rows + PIECE - 1) / PIECE, judge_piece, &t);

@@ -17,7 +17,7 @@ struct score_rows {                          /* the caller fills it; what is not
 	const char *answer;                  /* column of the right answers */
 	enum verify_profile profile;         /* whose rules say what is right */
 	struct pool *pool;
-	struct score_model *model;           /* reward logprob */
+	struct score_model *model, *rater;   /* rewards logprob and model */
 	struct exec **programs;              /* [set.n_programs] */
 	struct code *code;                   /* rewards code, binary_code */
 	struct reward_scratch **scratch;     /* [threads]; these two are made and released here */
@@ -33,7 +33,7 @@ struct scored {                              /* a batch with, for each row: */
 	struct batch *batch;
 	double *values;                      /* [rows, set.n] */
 	double *programs;                    /* [rows, set.n_programs] */
-	double *logprob, *code, *correct;    /* NAN = unknown, or not asked for */
+	double *logprob, *rating, *code, *correct;    /* NAN = unknown, or not asked for */
 	struct judgement *verdict;           /* where a reward asks for it */
 	const char **code_verdict;           /* NULL where nobody asked */
 	const char **reject;                 /* why the row is dropped, or NULL */

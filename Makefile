@@ -1,6 +1,6 @@
 # quern: a hand mill for language models. `make`, `make check`, `make demo`, `make install`.
 #
-# Every folder of libcore and kernels becomes one archive; every tools/NAME.c becomes build/bin/NAME,
+# Every folder of libcore and kernels becomes one archive; every tools/NAME.c (with tools/NAME/*.c, if it has grown) becomes build/bin/NAME,
 # linked with the rooms it needs and no others (ROOMS_NAME below), so a tool starts as fast as its rooms allow.
 
 VERSION := 0.1.0
@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -It
 CFLAGS += -std=c11 -g $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(SAN)
 LDFLAGS += $(SAN) -Wl,--as-needed
-LDLIBS := -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
+LDLIBS := -lyaml -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
 
 TOOLS := $(sort $(basename $(notdir $(wildcard tools/*.c))))
 ROOMS := base stream text token model infer train judge kernels
@@ -30,13 +30,15 @@ ROOMS_dedup := text
 ROOMS_bpe-train := token
 ROOMS_tokenize-bpe := token
 ROOMS_pack := token
-ROOMS_init-model := model token kernels
-ROOMS_sft-train := train infer model token kernels
-ROOMS_dpo-train := train infer model token kernels
-ROOMS_generate := infer model token kernels
-ROOMS_score := judge infer model token kernels
+ROOMS_init-model := model token text kernels
+ROOMS_merge := model token text kernels
+ROOMS_sft-train := train infer model token text kernels
+ROOMS_dpo-train := train infer model token text kernels
+ROOMS_reward-train := train infer model token text kernels
+ROOMS_generate := infer model token text kernels
+ROOMS_score := judge infer model token text kernels
 ROOMS_rejection-sample := judge
-ROOMS_eval := judge infer model token kernels
+ROOMS_eval := judge infer model token text kernels
 
 room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))
 room_obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(call room_src,$1)))
@@ -67,7 +69,7 @@ $(COMMON): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 define tool_rule
-$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
+$(B)/bin/$1: $(B)/obj/tools/$1.o $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/$1/*.c)) $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
 endef
@@ -91,9 +93,11 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 # --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
 ifeq ($(shell uname -m),x86_64)
 CFLAGS_avx2 := -mavx2 -mfma
-CFLAGS_avx512 := -mavx512f -mavx2 -mfma
+CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
+CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
+CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16
 endif
-$(B)/kernels-check: $(B)/obj/kernels/check.o $(call libs,kernels base)
+$(B)/kernels-check: $(patsubst %.c,$(B)/obj/%.o,$(wildcard kernels/check*.c)) $(call libs,kernels base)
 	$(Q)$(link)
 
 # --- man pages: each tool's option list comes from its own table
@@ -116,7 +120,7 @@ man: $(MAN)
 
 # --- the two commands of the README install what they need
 DEPS := gcc g++ make libc6-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libxxhash-dev \
-	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev
+	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev
 DEPS_CHECK := libcmocka-dev bats mandoc
 DEPS_DEMO := gnuplot-nox
 DEPS_BENCH := libopenblas0-pthread

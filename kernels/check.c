@@ -4,33 +4,21 @@
  * exact size (so that a sanitizer sees the first byte too far), each call with one thread and with three, whose bytes
  * must agree. Gradients are held against central differences of the reference's forward, in double, at random
  * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value. */
-#include "base/mem.h"
-#include "base/pool.h"
 #include "base/progress.h"
-#include "base/rng.h"
+#include "check.h"
 #include "cpu/isa.h"
-#include "kernels.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct check {
-	const struct kernels *k;
-	struct pool *pools[2];       /* none, and three threads */
-	struct rng rng;
-	bool failed;
-	char what[256];              /* the first failure */
-	double worst;                /* largest error in units of its tolerance */
-};
-
 /* --- helpers --------------------------------------------------------------------------------- */
 
-static int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
+int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
 
 /* A size up to max that is often 0, 1, or around a vector. */
-static int64_t size(struct check *c, int64_t max)
+int64_t size(struct check *c, int64_t max)
 {
 	static const int64_t odd[] = {0, 1, 2, 15, 16, 17, 31, 33};
 	int64_t n = below(c, 3) ? below(c, max + 1) : odd[below(c, 8)];
@@ -38,14 +26,14 @@ static int64_t size(struct check *c, int64_t max)
 	return n < max ? n : max;
 }
 
-static int64_t size1(struct check *c, int64_t max)
+int64_t size1(struct check *c, int64_t max)
 {
 	int64_t n = size(c, max);
 
 	return n ? n : 1;
 }
 
-static float *floats(struct check *c, int64_t n)
+float *floats(struct check *c, int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -54,7 +42,7 @@ static float *floats(struct check *c, int64_t n)
 	return p;
 }
 
-static float *junk(int64_t n)
+float *junk(int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -62,7 +50,7 @@ static float *junk(int64_t n)
 	return p;
 }
 
-static float *copy_of(const float *x, int64_t n)
+float *copy_of(const float *x, int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -70,7 +58,7 @@ static float *copy_of(const float *x, int64_t n)
 	return p;
 }
 
-static double *doubles(const float *x, int64_t n)
+double *doubles(const float *x, int64_t n)
 {
 	double *p = mem_array((size_t)n, sizeof *p);
 
@@ -79,7 +67,7 @@ static double *doubles(const float *x, int64_t n)
 	return p;
 }
 
-static int32_t *indices(struct check *c, int64_t n, int64_t max)
+int32_t *indices(struct check *c, int64_t n, int64_t max)
 {
 	int32_t *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -88,7 +76,7 @@ static int32_t *indices(struct check *c, int64_t n, int64_t max)
 	return p;
 }
 
-static void fail(struct check *c, const char *name, int64_t i, double got, double want)
+void fail(struct check *c, const char *name, int64_t i, double got, double want)
 {
 	if (!c->failed)
 		snprintf(c->what, sizeof c->what, "%s[%lld] is %.9g, want %.9g", name, (long long)i, got, want);
@@ -96,7 +84,7 @@ static void fail(struct check *c, const char *name, int64_t i, double got, doubl
 }
 
 /* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
-static void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
 {
 	double top = 1e-3;
 
@@ -111,7 +99,7 @@ static void expect(struct check *c, const char *name, const float *got, const do
 	}
 }
 
-static void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
+void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		if (memcmp(a + i, b + i, sizeof *a)) {
@@ -122,7 +110,7 @@ static void expect_same(struct check *c, const char *name, const float *a, const
 
 /* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
  * in it; errors count in epsilons of that or of the largest gradient. */
-static void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
+void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
 			    double (*loss)(const void *), const void *arg, double top, double eps_count)
 {
 	double want[16];
@@ -147,7 +135,7 @@ static void expect_gradient(struct check *c, const char *name, const float *got,
 	}
 }
 
-static double dot(const double *a, const double *b, int64_t n)
+double dot(const double *a, const double *b, int64_t n)
 {
 	double s = 0;
 
@@ -187,6 +175,85 @@ static void check_memory(struct check *c)
 
 /* --- matrix products ------------------------------------------------------------------------------ */
 
+/* Nearest even; no NaN here. */
+static float to_bf16(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof u);
+	u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* What the table at hand multiplies: the floats, or those rounded. */
+static void as_multiplied(const struct check *c, float *x, int64_t n)
+{
+	for (int64_t i = 0; c->half && i < n; i++)
+		x[i] = to_bf16(x[i]);
+}
+
+/* A random matrix in a random form, in buffers of exact size, and the floats it stands for. */
+struct stored {
+	struct weights w;
+	float *scale, *values;
+	uint8_t *bytes;
+};
+
+static void store_i8(struct check *c, struct stored *s, int64_t o, int64_t i)
+{
+	s->bytes = mem_alloc((size_t)(o * i));
+	s->scale = floats(c, o);
+	for (int64_t j = 0; j < o; j++)
+		s->scale[j] /= 127;
+	for (int64_t j = 0; j < o * i; j++) {
+		s->bytes[j] = (uint8_t)below(c, 256);
+		s->values[j] = (float)(int8_t)s->bytes[j] * s->scale[j / i];
+	}
+}
+
+static void store_nf4(struct check *c, struct stored *s, int64_t o, int64_t i)
+{
+	/* Dettmers et al. 2023, appendix E */
+	static const double code[16] = {-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+					-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+					0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+					0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0};
+
+	s->bytes = mem_alloc((size_t)(o * i / 2));
+	s->scale = floats(c, o * i / 64);
+	for (int64_t j = 0; j < o * i; j += 2) {
+		s->bytes[j / 2] = (uint8_t)below(c, 256);
+		s->values[j] = (float)code[s->bytes[j / 2] >> 4] * s->scale[j / 64];
+		s->values[j + 1] = (float)code[s->bytes[j / 2] & 15] * s->scale[j / 64];
+	}
+}
+
+static struct stored random_weights(struct check *c, int64_t o, int64_t i)
+{
+	struct stored s = {.w.elem = (enum elem)below(c, i % 64 ? 3 : 4), .values = floats(c, o * i)};
+
+	if (s.w.elem == ELEM_BF16) {
+		s.bytes = mem_alloc((size_t)(o * i) * 2);
+		for (int64_t j = 0; j < o * i; j++) {
+			s.values[j] = to_bf16(s.values[j]);
+			memcpy(s.bytes + 2 * j, (const char *)&s.values[j] + 2, 2); /* the upper half: little-endian, as the files are */
+		}
+	} else if (s.w.elem == ELEM_I8) {
+		store_i8(c, &s, o, i);
+	} else if (s.w.elem == ELEM_NF4) {
+		store_nf4(c, &s, o, i);
+	}
+	s.w.data = s.w.elem == ELEM_F32 ? (void *)s.values : s.bytes;
+	s.w.scale = s.scale;
+	return s;
+}
+
+static void stored_free(struct stored *s)
+{
+	mem_free(s->values), mem_free(s->bytes), mem_free(s->scale);
+}
+
 /* want[m, n] (+)= a b over k, with element strides. */
 static void ref_mul(double *want, const float *a, int64_t ai, int64_t ak, const float *b, int64_t bk, int64_t bj, int64_t m,
 		    int64_t n, int64_t k)
@@ -197,44 +264,57 @@ static void ref_mul(double *want, const float *a, int64_t ai, int64_t ak, const 
 				want[i * n + j] += (double)a[i * ai + p * ak] * b[p * bk + j * bj];
 }
 
+/* A third of the shapes have one size of some hundreds, past every block of rows, columns or depth. */
+static void random_shape(struct check *c, int64_t s[3])
+{
+	for (int i = 0; i < 3; i++)
+		s[i] = size(c, 150);
+	if (below(c, 3) == 0)
+		s[below(c, 3)] = below(c, 1400);
+	if (below(c, 4) == 0)
+		s[2] = s[2] / 64 * 64;
+}
+
 /* which: 0 matmul, 1 matmul_dx, 2 matmul_dw */
 static void check_product(struct check *c, int which)
 {
-	int64_t n = size(c, 150), o = size(c, 150), i = size(c, below(c, 2) ? 600 : 40), acc = which == 2 || below(c, 2);
-	int64_t swap = below(c, 3), rows, cols, depth;
-	float *x, *w, *dy, *first = NULL;
+	int64_t shape[3], n, o, i, acc = which == 2 || below(c, 2), rows, cols, depth;
+	float *x, *dy, *xm, *dym, *wm, *first = NULL;
+	struct stored w;
 
-	if (swap == 1)
-		n ^= i, i ^= n, n ^= i;
-	if (swap == 2)
-		o ^= i, i ^= o, o ^= i;
+	random_shape(c, shape);
+	n = shape[0], o = shape[1], i = shape[2];
 	rows = which == 2 ? o : n, cols = which == 0 ? o : i, depth = which == 0 ? i : which == 1 ? o : n;
-	x = floats(c, n * i), w = floats(c, o * i), dy = floats(c, n * o);
+	x = floats(c, n * i), dy = floats(c, n * o), w = random_weights(c, o, i);
+	xm = copy_of(x, n * i), dym = copy_of(dy, n * o), wm = copy_of(w.values, o * i);
+	as_multiplied(c, xm, n * i), as_multiplied(c, dym, n * o), as_multiplied(c, wm, o * i);
 	for (int p = 0; p < 2; p++) {
-		const float *start = which == 0 ? dy : which == 1 ? x : w;
+		const float *start = which == 0 ? dy : which == 1 ? x : w.values;
 		float *out = acc ? copy_of(start, rows * cols) : junk(rows * cols);
-		double *want = doubles(acc ? start : NULL, rows * cols);
+		double *want = p ? NULL : doubles(acc ? start : NULL, rows * cols);
 
-		if (which == 0) {
-			c->k->matmul(c->pools[p], out, x, w, n, o, i, (int)acc);
-			ref_mul(want, x, i, 1, w, 1, i, n, o, i);
-		} else if (which == 1) {
-			c->k->matmul_dx(c->pools[p], out, dy, w, n, o, i, (int)acc);
-			ref_mul(want, dy, o, 1, w, i, 1, n, i, o);
-		} else {
-			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
-			ref_mul(want, dy, 1, o, x, i, 1, o, i, n);
-		}
-		expect(c, "product", out, want, rows * cols, 4 + sqrt((double)depth));
-		if (first)
-			expect_same(c, "product, 3 threads", out, first, rows * cols);
-		mem_free(want);
-		if (p)
-			mem_free(first), mem_free(out);
+		if (which == 0)
+			c->k->matmul(c->pools[p], out, x, w.w, n, o, i, (int)acc);
+		else if (which == 1)
+			c->k->matmul_dx(c->pools[p], out, dy, w.w, n, o, i, (int)acc);
 		else
-			first = out;
+			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
+		if (p) {
+			expect_same(c, "product, 3 threads", out, first, rows * cols);
+			mem_free(first), mem_free(out);
+			break;
+		}
+		if (which == 0)
+			ref_mul(want, xm, i, 1, wm, 1, i, n, o, i);
+		else if (which == 1)
+			ref_mul(want, dym, o, 1, wm, i, 1, n, i, o);
+		else
+			ref_mul(want, dym, 1, o, xm, i, 1, o, i, n);
+		expect(c, "product", out, want, rows * cols, 4 + sqrt((double)depth));
+		mem_free(want);
+		first = out;
 	}
-	mem_free(x), mem_free(w), mem_free(dy);
+	mem_free(x), mem_free(dy), mem_free(xm), mem_free(dym), mem_free(wm), stored_free(&w);
 }
 
 static void check_matmul(struct check *c) { check_product(c, 0); }
@@ -244,13 +324,15 @@ static void check_matmul_dw(struct check *c) { check_product(c, 2); }
 /* A row of a product is the same to the bit whichever rows share the call. */
 static void check_matmul_rows(struct check *c)
 {
-	int64_t n = 1 + size(c, 300), o = size1(c, 150), i = size1(c, 600), from = below(c, n), m = 1 + below(c, n - from);
-	float *x = floats(c, n * i), *w = floats(c, o * i), *all = junk(n * o), *part = junk(m * o);
+	int64_t n = 1 + (below(c, 3) ? size(c, 40) : below(c, 900)), o = size1(c, 150), i = size1(c, 600);
+	int64_t from = below(c, n), m = 1 + below(c, below(c, 2) && n - from > 6 ? 6 : n - from);
+	float *x = floats(c, n * i), *all = junk(n * o), *part = junk(m * o);
+	struct stored w = random_weights(c, o, i);
 
-	c->k->matmul(c->pools[1], all, x, w, n, o, i, 0);
-	c->k->matmul(c->pools[0], part, x + from * i, w, m, o, i, 0);
+	c->k->matmul(c->pools[1], all, x, w.w, n, o, i, 0);
+	c->k->matmul(c->pools[0], part, x + from * i, w.w, m, o, i, 0);
 	expect_same(c, "rows alone", part, all + from * o, m * o);
-	mem_free(x), mem_free(w), mem_free(all), mem_free(part);
+	mem_free(x), mem_free(all), mem_free(part), stored_free(&w);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------- */
@@ -258,18 +340,21 @@ static void check_matmul_rows(struct check *c)
 static void check_gather(struct check *c)
 {
 	int64_t n = size(c, 300), m = size1(c, 100), w = size(c, 300);
-	float *x = floats(c, m * w);
+	struct stored x = random_weights(c, m, w);
 	int32_t *rows = indices(c, n, m);
 
 	for (int p = 0; p < 4; p++) {
 		float *y = junk(n * w);
 
-		(p < 2 ? c->k->gather_rows : c->k->embed)(c->pools[p & 1], y, x, rows, n, w);
+		if (p < 2)
+			c->k->gather_rows(c->pools[p], y, x.values, rows, n, w);
+		else
+			c->k->embed(c->pools[p & 1], y, x.w, rows, n, w);
 		for (int64_t i = 0; i < n; i++)
-			expect_same(c, "row", y + i * w, x + rows[i] * w, w);
+			expect_same(c, "row", y + i * w, x.values + rows[i] * w, w);
 		mem_free(y);
 	}
-	mem_free(x), mem_free(rows);
+	stored_free(&x), mem_free(rows);
 }
 
 static void check_embed_dw(struct check *c)
@@ -291,95 +376,9 @@ static void check_embed_dw(struct check *c)
 	mem_free(dy), mem_free(dw), mem_free(out[0]), mem_free(out[1]), mem_free(want), mem_free(ids);
 }
 
-struct norm_ref {
-	double *x, *g, *dy;
-	int64_t n, c;
-	double eps;
-};
-
-static double norm_rstd(const struct norm_ref *r, int64_t i)
-{
-	return 1 / sqrt(dot(r->x + i * r->c, r->x + i * r->c, r->c) / (double)r->c + r->eps);
-}
-
-static double norm_loss(const void *arg)
-{
-	const struct norm_ref *r = arg;
-	double sum = 0;
-
-	for (int64_t i = 0; i < r->n; i++) {
-		double rstd = norm_rstd(r, i);
-
-		for (int64_t j = 0; j < r->c; j++)
-			sum += r->dy[i * r->c + j] * r->x[i * r->c + j] * rstd * r->g[j];
-	}
-	return sum;
-}
-
-static void check_rmsnorm(struct check *c)
-{
-	int64_t n = size(c, 150), w = size1(c, 300), add = below(c, 2);
-	float *x = floats(c, n * w), *a = floats(c, n * w), *g = floats(c, w), *y[2], *rstd[2], *sum[2];
-	struct norm_ref r = {doubles(x, n * w), doubles(g, w), NULL, n, w, 1e-5};
-	double *want = doubles(NULL, n * w), *want_rstd = doubles(NULL, n);
-
-	for (int64_t i = 0; add && i < n * w; i++)
-		r.x[i] += a[i];
-	for (int64_t i = 0; i < n; i++) {
-		want_rstd[i] = norm_rstd(&r, i);
-		for (int64_t j = 0; j < w; j++)
-			want[i * w + j] = r.x[i * w + j] * want_rstd[i] * g[j];
-	}
-	for (int p = 0; p < 2; p++) {
-		y[p] = junk(n * w), rstd[p] = junk(n), sum[p] = copy_of(x, n * w);
-		c->k->rmsnorm(c->pools[p], y[p], rstd[p], sum[p], add ? a : NULL, g, n, w, 1e-5f);
-		expect(c, "y", y[p], want, n * w, 8 + sqrt((double)w));
-		expect(c, "rstd", rstd[p], want_rstd, n, 8 + sqrt((double)w));
-		expect(c, "x + add", sum[p], r.x, n * w, 1);
-	}
-	expect_same(c, "y, 3 threads", y[1], y[0], n * w);
-	expect_same(c, "rstd, 3 threads", rstd[1], rstd[0], n);
-	for (int p = 0; p < 2; p++)
-		mem_free(y[p]), mem_free(rstd[p]), mem_free(sum[p]);
-	mem_free(x), mem_free(a), mem_free(g), mem_free(r.x), mem_free(r.g), mem_free(want), mem_free(want_rstd);
-}
-
-static void check_rmsnorm_dx(struct check *c)
-{
-	int64_t n = size(c, 150), w = size1(c, 150), words = c->k->rmsnorm_scratch(n, w);
-	float *x = floats(c, n * w), *g = floats(c, w), *dy = floats(c, n * w), *rstd = mem_alloc((size_t)n * sizeof *rstd);
-	float *dx[2], *dg[2], *scratch = junk(words);
-	struct norm_ref r = {doubles(x, n * w), doubles(g, w), doubles(dy, n * w), n, w, 1e-5};
-	double top = 1;
-
-	for (int64_t i = 0; i < n; i++) {
-		rstd[i] = (float)norm_rstd(&r, i);
-		top = rstd[i] > top ? rstd[i] : top;
-	}
-	for (int p = 0; p < 2; p++) {
-		dx[p] = mem_zalloc((size_t)(n * w) * sizeof(float)), dg[p] = mem_zalloc((size_t)w * sizeof(float));
-		c->k->rmsnorm_dx(c->pools[p], dx[p], dg[p], dy, x, rstd, g, scratch, n, w);
-	}
-	expect_gradient(c, "dX", dx[0], r.x, n * w, norm_loss, &r, top, 16);
-	expect_gradient(c, "dg", dg[0], r.g, w, norm_loss, &r, 1, 60);
-	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
-	expect_same(c, "dg, 3 threads", dg[1], dg[0], w);
-	/* Once more: both are added to. */
-	c->k->rmsnorm_dx(c->pools[0], dx[1], dg[1], dy, x, rstd, g, scratch, n, w);
-	for (int64_t i = 0; i < n * w; i++)
-		if (!(fabsf(dx[1][i] - 2 * dx[0][i]) <= 1e-5f * (1 + fabsf(dx[0][i]))))
-			fail(c, "dX twice", i, dx[1][i], 2 * dx[0][i]);
-	for (int64_t i = 0; i < w; i++)
-		if (!(fabsf(dg[1][i] - 2 * dg[0][i]) <= 1e-5f * (1 + fabsf(dg[0][i]))))
-			fail(c, "dg twice", i, dg[1][i], 2 * dg[0][i]);
-	for (int p = 0; p < 2; p++)
-		mem_free(dx[p]), mem_free(dg[p]);
-	mem_free(x), mem_free(g), mem_free(dy), mem_free(rstd), mem_free(scratch), mem_free(r.x), mem_free(r.g), mem_free(r.dy);
-}
-
 static void check_rope(struct check *c)
 {
-	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), d = 2 * (int)size1(c, 40), half = d / 2;
+	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), half = (int)size1(c, 40), d = 2 * half + (int)(below(c, 2) * below(c, 30));
 	int64_t n = size(c, 100), ld = (int64_t)(h + 2 * hkv) * d, positions = 50;
 	float *x = floats(c, n * ld), *cs = floats(c, positions * half), *sn = floats(c, positions * half), *y[2];
 	int32_t *pos = indices(c, n, positions);
@@ -397,63 +396,11 @@ static void check_rope(struct check *c)
 			}
 	for (int p = 0; p < 2; p++) {
 		y[p] = copy_of(x, n * ld);
-		c->k->rope(c->pools[p], y[p], cs, sn, pos, n, h, hkv, d, sign);
+		c->k->rope(c->pools[p], y[p], cs, sn, pos, n, h, hkv, d, 2 * half, sign);
 		expect(c, "qkv", y[p], want, n * ld, 4);
 	}
 	expect_same(c, "qkv, 3 threads", y[1], y[0], n * ld);
 	mem_free(x), mem_free(cs), mem_free(sn), mem_free(pos), mem_free(want), mem_free(y[0]), mem_free(y[1]);
-}
-
-static double ref_silu(double x) { return x / (1 + exp(-x)); }
-
-static void check_swiglu(struct check *c)
-{
-	int64_t n = size(c, 60), f = size(c, 300);
-	float *gu = floats(c, n * 2 * f), *y[2];
-	double *want = doubles(NULL, n * f);
-
-	for (int64_t i = 0; i < n * 2 * f; i++)
-		gu[i] *= 20;
-	for (int64_t i = 0; i < n * f; i++)
-		want[i] = ref_silu(gu[i / f * 2 * f + i % f]) * gu[i / f * 2 * f + f + i % f];
-	for (int p = 0; p < 2; p++) {
-		y[p] = junk(n * f);
-		c->k->swiglu(c->pools[p], y[p], gu, n, f);
-		/* Each value by itself: this is also where the error of the vector exponential is bounded. */
-		for (int64_t i = 0; i < n * f; i++) {
-			double off = fabs(y[p][i] - want[i]) / (1e-6 * fabs(want[i]) + 1e-12);
-
-			if (!(off <= 1))
-				fail(c, "y", i, y[p][i], want[i]);
-			c->worst = off > c->worst ? off : c->worst;
-		}
-	}
-	expect_same(c, "y, 3 threads", y[1], y[0], n * f);
-	mem_free(gu), mem_free(want), mem_free(y[0]), mem_free(y[1]);
-}
-
-static void check_swiglu_dgu(struct check *c)
-{
-	int64_t n = size(c, 60), f = size(c, 300);
-	float *gu = floats(c, n * 2 * f), *dy = floats(c, n * f), *out[2];
-	double *want = doubles(NULL, n * 2 * f);
-
-	for (int64_t i = 0; i < n * 2 * f; i++)
-		gu[i] *= 6;
-	for (int64_t i = 0; i < n * f; i++) {
-		int64_t at = i / f * 2 * f + i % f;
-		double h = 1e-5, g = gu[at];
-
-		want[at] = dy[i] * (double)gu[at + f] * (ref_silu(g + h) - ref_silu(g - h)) / (2 * h);
-		want[at + f] = dy[i] * ref_silu(g);
-	}
-	for (int p = 0; p < 2; p++) {
-		out[p] = p ? copy_of(gu, n * 2 * f) : junk(n * 2 * f);  /* in place the second time */
-		c->k->swiglu_dgu(c->pools[p], out[p], dy, p ? out[p] : gu, n, f);
-		expect(c, "dgu", out[p], want, n * 2 * f, 16);
-	}
-	expect_same(c, "dgu in place, 3 threads", out[1], out[0], n * 2 * f);
-	mem_free(gu), mem_free(dy), mem_free(want), mem_free(out[0]), mem_free(out[1]);
 }
 
 /* --- attention ---------------------------------------------------------------------------------------- */
@@ -463,9 +410,10 @@ struct att_ref {
 	const int32_t *cu;
 	int64_t s, n, ld;
 	int h, hkv, d;
+	struct heads heads;          /* the same, with window, scale and cap */
 };
 
-/* One query's weights over the keys [first, i]; the log-sum-exp. */
+/* One query's weights over the keys [first, i], 0 before the window; the log-sum-exp. */
 static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int head, double *w)
 {
 	const double *q = r->qkv + i * r->ld + head * r->d;
@@ -473,7 +421,11 @@ static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int
 	double top = -INFINITY, sum = 0;
 
 	for (int64_t j = first; j <= i; j++) {
-		w[j - first] = dot(q, r->qkv + j * r->ld + (int64_t)(r->h + kv) * r->d, r->d) / sqrt(r->d);
+		w[j - first] = dot(q, r->qkv + j * r->ld + (int64_t)(r->h + kv) * r->d, r->d) * (double)r->heads.scale;
+		if (r->heads.cap > 0)
+			w[j - first] = tanh(w[j - first] / r->heads.cap) * r->heads.cap;
+		if (r->heads.window > 0 && j <= i - r->heads.window)
+			w[j - first] = -INFINITY;
 		top = w[j - first] > top ? w[j - first] : top;
 	}
 	for (int64_t j = first; j <= i; j++)
@@ -528,6 +480,11 @@ static struct att_ref random_attention(struct check *c, int64_t longest, int32_t
 	r.cu = *cu;
 	r.n = (*cu)[r.s];
 	r.ld = (int64_t)(r.h + 2 * r.hkv) * r.d;
+	r.heads = (struct heads){.h = r.h, .hkv = r.hkv, .d = r.d, .scale = 1 / sqrtf((float)r.d)};
+	if (below(c, 2))
+		r.heads.window = 1 + (int)below(c, below(c, 2) ? 20 : 150);
+	if (below(c, 3) == 0)
+		r.heads.cap = below(c, 2) ? 0.5f : 20, r.heads.scale = 0.3f;
 	return r;
 }
 
@@ -545,7 +502,7 @@ static void check_attention(struct check *c)
 	ref_attention(&r, want_o, want_lse);
 	for (int p = 0; p < 2; p++) {
 		o[p] = junk(no), lse[p] = junk(r.n * r.h);
-		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.h, r.hkv, r.d);
+		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.heads);
 		expect(c, "o", o[p], want_o, no, 80);
 		expect(c, "lse", lse[p], want_lse, r.n * r.h, 20);
 	}
@@ -573,7 +530,7 @@ static void check_attention_dqkv(struct check *c)
 		lse[i] = (float)ref_lse[i];
 	for (int p = 0; p < 2; p++) {
 		out[p] = junk(r.n * r.ld);
-		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.h, r.hkv, r.d);
+		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.heads);
 	}
 	expect_gradient(c, "dqkv", out[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, 60);
 	expect_same(c, "dqkv, 3 threads", out[1], out[0], r.n * r.ld);
@@ -594,7 +551,7 @@ static void check_attention_cached(struct check *c)
 
 	for (int64_t i = 0; i < r.s; i++)
 		slot[i] = (int32_t)(r.s - i);
-	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.h, r.hkv, r.d);
+	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.heads);
 	while (left > 0) {
 		float *part = mem_alloc((size_t)(r.n * r.ld) * sizeof *part), *o = junk(r.n * hd);
 
@@ -604,7 +561,7 @@ static void check_attention_cached(struct check *c)
 			now[i + 1] = now[i] + (int32_t)take;
 			memcpy(part + now[i] * r.ld, qkv + (cu[i] + past[i]) * r.ld, (size_t)(take * r.ld) * sizeof *part);
 		}
-		c->k->attention_cached(c->pools[below(c, 2)], o, part, kc, vc, slot, past, now, r.s, positions, r.h, r.hkv, r.d);
+		c->k->attention_cached(c->pools[below(c, 2)], o, part, kc, vc, slot, past, now, r.s, positions, r.heads);
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t took = now[i + 1] - now[i];
 
@@ -618,24 +575,32 @@ static void check_attention_cached(struct check *c)
 	mem_free(cu);
 }
 
+/* The gradient of the logits is rounded to bf16 too: half a unit in its 8 bits, as a count of float epsilons, and
+ * the terms of a sum may all be off to one side. */
+#define BF16_EPS (60 + 2 * 65536 / 2.0)
+
 /* --- log-probabilities ----------------------------------------------------------------------------------- */
 
 struct logprob_ref {
-	double *x, *w, *dlogp;
+	double *x, *w, *dlogp, *dlse, *dmean;       /* the last two NULL: zeros */
 	const int32_t *targets;
 	int64_t n, c, v;
+	double cap;
 };
 
-static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
+static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse, double *mean)
 {
 	double top = -INFINITY, sum = 0, at = 0;
 
+	*mean = 0;
 	for (int pass = 0; pass < 2; pass++)
 		for (int64_t j = 0; j < r->v; j++) {
 			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
 
+			z = r->cap > 0 ? r->cap * tanh(z / r->cap) : z;
 			top = !pass && z > top ? z : top;
 			sum += pass ? exp(z - top) : 0;
+			*mean += pass ? z / (double)r->v : 0;
 			at = j == r->targets[i] ? z : at;
 		}
 	*lse = top + log(sum);
@@ -645,12 +610,28 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 static double logprob_loss(const void *arg)
 {
 	const struct logprob_ref *r = arg;
-	double sum = 0, lse;
+	double sum = 0, lse, mean;
 
 	for (int64_t i = 0; i < r->n; i++)
-		if (r->targets[i] >= 0)
-			sum += r->dlogp[i] * ref_logprob(r, i, &lse);
+		if (r->targets[i] >= 0) {
+			sum += r->dlogp[i] * ref_logprob(r, i, &lse, &mean);
+			sum += (r->dlse ? r->dlse[i] * lse : 0) + (r->dmean ? r->dmean[i] * mean : 0);
+		}
 	return sum;
+}
+
+static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const struct stored *e,
+					 const struct logprob_grad *d, const int32_t *targets, int64_t n, int64_t w, int64_t v)
+{
+	float *xm = copy_of(x, n * w), *em = copy_of(e->values, v * w);
+	struct logprob_ref r = {.dlogp = d ? doubles(d->logp, n) : NULL, .dlse = d && d->lse ? doubles(d->lse, n) : NULL,
+				.dmean = d && d->mean ? doubles(d->mean, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
+				.cap = below(c, 2) ? 3 : 0};
+
+	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
+	r.x = doubles(xm, n * w), r.w = doubles(em, v * w);
+	mem_free(xm), mem_free(em);
+	return r;
 }
 
 static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
@@ -666,112 +647,102 @@ static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
 
 static void check_logprob(struct check *c)
 {
-	bool large = below(c, 4) == 0;      /* more rows than a chunk has */
-	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
+	bool large = below(c, 4) == 0, with_mean = below(c, 2);      /* large: more rows than a chunk has */
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 2500);
 	int64_t words = c->k->logprob_scratch(n, v);
-	float *x = floats(c, n * w), *e = floats(c, v * w), *logp[2], *lse[2];
+	float *x = floats(c, n * w), *logp[2], *lse[2], *mean[2];
 	int32_t *targets = random_targets(c, n, v);
-	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), NULL, targets, n, w, v};
-	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
+	struct stored e = random_weights(c, v, w);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v);
+	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n), *want_mean = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
 		if (targets[i] >= 0)
-			want[i] = ref_logprob(&r, i, &want_lse[i]);
+			want[i] = ref_logprob(&r, i, &want_lse[i], &want_mean[i]);
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(words);
 
-		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, e, targets, scratch, n, w, v);
+		logp[p] = junk(n), lse[p] = junk(n), mean[p] = junk(n);
+		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, x, e.w, targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
+		if (with_mean)
+			expect(c, "mean", mean[p], want_mean, n, 20);
 		mem_free(scratch);
 	}
 	expect_same(c, "logp, 3 threads", logp[1], logp[0], n);
+	expect_same(c, "mean, 3 threads", mean[1], mean[0], n);
 	for (int p = 0; p < 2; p++)
-		mem_free(logp[p]), mem_free(lse[p]);
-	mem_free(x), mem_free(e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
+		mem_free(logp[p]), mem_free(lse[p]), mem_free(mean[p]);
+	mem_free(x), stored_free(&e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
+	mem_free(want_mean);
 }
 
 static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
-	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
-	float *x = floats(c, n * w), *e = floats(c, v * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200), terms = below(c, 4);
+	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	float *dlse = floats(c, n), *dmean = floats(c, n);
 	int32_t *targets = random_targets(c, n, v);
-	struct logprob_ref r = {doubles(x, n * w), doubles(e, v * w), doubles(d, n), targets, n, w, v};
+	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
+	struct stored e = random_weights(c, v, w);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v);
+	double eps = c->half ? BF16_EPS : 60;
 
 	for (int64_t i = 0; i < n; i++) {
-		double z;
+		double z, mean;
 
-		ref_logprob(&r, i, &z);
+		ref_logprob(&r, i, &z, &mean);
 		lse[i] = (float)z;
 	}
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e, lse, targets, scratch, n, w, v);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
 		mem_free(scratch);
 	}
-	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, 60);
-	expect_gradient(c, "dW", dw[0], r.w, v * w, logprob_loss, &r, 1, 60);
+	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
+	expect_gradient(c, "dW", dw[0], r.w, v * w, logprob_loss, &r, 1, eps);
 	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
 	expect_same(c, "dW, 3 threads", dw[1], dw[0], v * w);
 	for (int p = 0; p < 2; p++)
 		mem_free(dx[p]), mem_free(dw[p]);
-	mem_free(x), mem_free(e), mem_free(d), mem_free(lse), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(r.dlogp);
+	mem_free(x), stored_free(&e), mem_free(d), mem_free(dlse), mem_free(dmean), mem_free(lse), mem_free(targets);
+	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean);
 }
 
-/* --- optimizer --------------------------------------------------------------------------------------------- */
+/* --- noise ------------------------------------------------------------------------------------------ */
 
-static void check_adamw(struct check *c)
+/* A number depends on its row's key and its column alone, stays within the size, and is even and without a mean. */
+static void check_noise(struct check *c)
 {
-	int64_t n = size(c, 40000);
-	float *g = floats(c, n), *p0 = floats(c, n), *p[2], *m[2], *v[2], b1 = 0.9f, b2 = 0.95f, lr = 3e-3f, wd = 0.1f;
-	double *rp = doubles(p0, n), *rm = doubles(NULL, n), *rv = doubles(NULL, n);
-
-	for (int step = 1; step <= 3; step++)
-		for (int64_t i = 0; i < n; i++) {
-			double gi = 0.5 * g[i] * step;
-
-			rm[i] = b1 * rm[i] + (1 - (double)b1) * gi;
-			rv[i] = b2 * rv[i] + (1 - (double)b2) * gi * gi;
-			rp[i] *= 1 - (double)lr * wd;
-			rp[i] -= lr * rm[i] / (1 - pow(b1, step)) / (sqrt(rv[i] / (1 - pow(b2, step))) + 1e-8);
-		}
-	for (int k = 0; k < 2; k++) {
-		p[k] = copy_of(p0, n), m[k] = mem_zalloc((size_t)n * sizeof **m), v[k] = mem_zalloc((size_t)n * sizeof **v);
-		for (int step = 1; step <= 3; step++)
-			c->k->adamw(c->pools[k], p[k], m[k], v[k], g, n, lr, b1, b2, 1e-8f, wd, 0.5f * (float)step, step);
-		expect(c, "p", p[k], rp, n, 8);
-		expect(c, "m", m[k], rm, n, 8);
-		expect(c, "v", v[k], rv, n, 8);
-	}
-	expect_same(c, "p, 3 threads", p[1], p[0], n);
-	for (int k = 0; k < 2; k++)
-		mem_free(p[k]), mem_free(m[k]), mem_free(v[k]);
-	mem_free(g), mem_free(p0), mem_free(rp), mem_free(rm), mem_free(rv);
-}
-
-static void check_sumsq(struct check *c)
-{
-	int64_t n = size(c, 700000);
-	float *x = floats(c, n);
-	double want = 0, got[2];
+	int64_t n = size1(c, 40), w = size1(c, 300), from = below(c, n);
+	float *x = floats(c, n * w), *scale = floats(c, n), *all[2], *one = copy_of(x + from * w, w);
+	uint64_t *key = mem_array((size_t)n, sizeof *key);
+	double sum = 0, squares = 0;
 
 	for (int64_t i = 0; i < n; i++)
-		want += (double)x[i] * x[i];
-	for (int p = 0; p < 2; p++)
-		if (!(fabs((got[p] = c->k->sumsq(c->pools[p], x, n)) - want) <= 1e-12 * want))
-			fail(c, "sum", 0, got[p], want);
-	if (got[0] != got[1])
-		fail(c, "sum, 3 threads", 0, got[1], got[0]);
-	if (n > 0) {
-		x[below(c, n)] = below(c, 2) ? NAN : INFINITY;
-		if (isfinite(c->k->sumsq(c->pools[1], x, n)))
-			fail(c, "sum with NaN or infinity", 0, 0, NAN);
+		key[i] = rng_u64(&c->rng);
+	for (int p = 0; p < 2; p++) {
+		all[p] = copy_of(x, n * w);
+		c->k->noise(c->pools[p], all[p], scale, key, 7, n, w);
 	}
-	mem_free(x);
+	c->k->noise(c->pools[0], one, scale + from, key + from, 7, 1, w);
+	expect_same(c, "row alone", one, all[0] + from * w, w);
+	expect_same(c, "3 threads", all[1], all[0], n * w);
+	for (int64_t i = 0; i < n * w; i++) {
+		double u = ((double)all[0][i] - x[i]) / scale[i / w];
+
+		if (fabs((double)all[0][i] - x[i]) > fabs(scale[i / w]) + 1e-6)
+			fail(c, "beyond the size", i, all[0][i] - x[i], scale[i / w]);
+		sum += u, squares += u * u;
+	}
+	/* Deviations of the mean: sqrt(1/3 / n); of the mean square, 4/45 being its variance. Five of them. */
+	if (n * w > 1000 && !(fabs(sum) < 5 * sqrt((double)(n * w) / 3) && fabs(squares - (double)(n * w) / 3) < 5 * sqrt((double)(n * w) * 4 / 45)))
+		fail(c, "moments", 0, sum, squares);
+	mem_free(x), mem_free(scale), mem_free(all[0]), mem_free(all[1]), mem_free(one), mem_free(key);
 }
 
 /* --- the run -------------------------------------------------------------------------------------------------- */
@@ -780,47 +751,68 @@ static const struct entry {
 	const char *name;
 	void (*run)(struct check *c);
 	int rounds;
+	bool half;                   /* differs in a table of bf16 products */
 } entries[] = {
-	{"memory", check_memory, 8},
-	{"matmul", check_matmul, 80},
-	{"matmul_dx", check_matmul_dx, 80},
-	{"matmul_dw", check_matmul_dw, 80},
-	{"matmul rows", check_matmul_rows, 80},
-	{"embed, gather_rows", check_gather, 30},
-	{"embed_dw", check_embed_dw, 30},
-	{"rmsnorm", check_rmsnorm, 40},
-	{"rmsnorm_dx", check_rmsnorm_dx, 60},
-	{"rope", check_rope, 40},
-	{"attention", check_attention, 40},
-	{"attention_dqkv", check_attention_dqkv, 30},
-	{"attention_cached", check_attention_cached, 25},
-	{"swiglu", check_swiglu, 40},
-	{"swiglu_dgu", check_swiglu_dgu, 40},
-	{"logprob", check_logprob, 40},
-	{"logprob_dx", check_logprob_dx, 40},
-	{"adamw", check_adamw, 10},
-	{"sumsq", check_sumsq, 10},
+	{"memory", check_memory, 8, false},
+	{"matmul", check_matmul, 80, true},
+	{"matmul_dx", check_matmul_dx, 80, true},
+	{"matmul_dw", check_matmul_dw, 80, true},
+	{"matmul rows", check_matmul_rows, 80, true},
+	{"matmul of columns", check_matmul_part, 60, true},
+	{"scale_columns", check_scale_columns, 20, false},
+	{"dropout", check_dropout, 20, false},
+	{"embed, gather_rows", check_gather, 30, false},
+	{"embed_dw", check_embed_dw, 30, false},
+	{"rmsnorm", check_rmsnorm, 40, false},
+	{"rmsnorm_dx", check_rmsnorm_dx, 60, false},
+	{"layernorm", check_layernorm, 40, false},
+	{"layernorm_dx", check_layernorm_dx, 60, false},
+	{"qk_norm", check_qk_norm, 40, false},
+	{"qk_norm_dx", check_qk_norm_dx, 60, false},
+	{"add_bias, add_rows", check_add, 40, false},
+	{"bias_db", check_bias_db, 40, false},
+	{"scale, soft_cap", check_scale, 40, false},
+	{"rope", check_rope, 40, false},
+	{"attention", check_attention, 40, false},
+	{"attention_dqkv", check_attention_dqkv, 30, false},
+	{"attention_cached", check_attention_cached, 25, false},
+	{"swiglu", check_swiglu, 40, false},
+	{"swiglu_dgu", check_swiglu_dgu, 40, false},
+	{"geglu", check_geglu, 40, false},
+	{"geglu_dgu", check_geglu_dgu, 40, false},
+	{"gelu, gelu_dx", check_gelu, 40, false},
+	{"logprob", check_logprob, 40, true},
+	{"logprob_dx", check_logprob_dx, 40, true},
+	{"noise", check_noise, 20, false},
+	{"adamw", check_adamw, 10, false},
+	{"adamw8", check_adamw8, 10, false},
+	{"lion", check_lion, 10, false},
+	{"sgd", check_sgd, 20, false},
+	{"sumsq", check_sumsq, 10, false},
 };
 
 int main(void)
 {
-	static const char *const isas[] = {"plain", "avx2", "avx512"};
+	static const char *const isas[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
 	struct pool *pool = pool_open(3);
 	int passed = 0, failed = 0;
 
-	for (int i = 0; i < 3; i++) {
-		const struct kernels *k = kernels_cpu_named(isas[i]);
+	for (int i = 0; i < 10; i++) {
+		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
 
 		for (size_t e = 0; k && e < sizeof entries / sizeof *entries; e++) {
-			struct check c = {.k = k, .pools = {NULL, pool}};
+			struct check c = {.k = k, .half = i % 2, .pools = {NULL, pool}};
 			double start = clock_seconds();
 
+			if (c.half && !entries[e].half)
+				continue;
 			for (int r = 0; r < entries[e].rounds && !c.failed; r++) {
 				c.rng = rng_open(20261120, (uint64_t)r);
 				entries[e].run(&c);
 			}
-			printf("%-4s %-7s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i],
-			       entries[e].name, 100 * c.worst, clock_seconds() - start, c.failed ? ": " : "", c.what);
+			printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i / 2],
+			       c.half ? "bf16" : "f32", entries[e].name, 100 * c.worst, clock_seconds() - start,
+			       c.failed ? ": " : "", c.what);
 			c.failed ? failed++ : passed++;
 		}
 	}

@@ -17,9 +17,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 1
+#define KERNELS_ABI 2
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
+#define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
+
+#define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
+
+/* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Every form stands for the
+ * matrix of floats below, and a product is the product with that. Gradients are always of ELEM_F32, so what is trained is too.
+ *   ELEM_BF16  the upper half of a float
+ *   ELEM_I8    int8 q[O, I], scale[O]: q * scale[o]. Quantised with scale[o] = max |w[o, :]| / 127, q = w / scale[o] rounded to the
+ *              nearest even (0 where scale is)
+ *   ELEM_NF4   4-bit codes, two a byte, the first in the high half; scale[O * I / 64] is the largest |w| of each 64 in a row:
+ *              value[code] * scale, the values being bitsandbytes' NF4. I is a multiple of KERNELS_NF4_BLOCK. */
+enum elem { ELEM_F32, ELEM_BF16, ELEM_I8, ELEM_NF4 };
+struct weights {
+	const void *data;
+	enum elem elem;
+	const float *scale;          /* ELEM_I8, ELEM_NF4 */
+};
+static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32, NULL }; }
+
+/* An attention layer: H heads of queries, Hkv of keys and values, each D wide. */
+struct heads {
+	int h, hkv, d;
+	int window;                          /* keys that a query sees, its own the last of them; 0 = all before it */
+	float scale;                         /* of the scores, 1/sqrt(D) in most models */
+	float cap;                           /* scores s become cap tanh(s / cap); 0 = they stay */
+};
+
+/* Gradient of a loss by what logprob gives, [n] each. */
+struct logprob_grad {
+	const float *logp, *lse, *mean;
+};
+
+/* One step of an optimizer: g is multiplied by gscale first; step counts from 1. */
+struct update {
+	float lr, beta1, beta2, eps, decay, gscale;
+	int nesterov;
+	int64_t step;
+};
 
 struct kernels {
 	int abi;
@@ -37,59 +75,107 @@ struct kernels {
 	/* --- matrix products; W is [O, I] as in safetensors ------------------------------------ */
 	/* A row of the result does not depend, to the bit, on which other rows share the call. */
 	/* Y[N,O] = X[N,I] W^T (+ Y if acc) */
-	void (*matmul)(struct pool *pool, float *y, const float *x, const float *w, int64_t n, int64_t o, int64_t i, int acc);
+	void (*matmul)(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dX[N,I] = dY[N,O] W (+ dX if acc) */
-	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, const float *w, int64_t n, int64_t o, int64_t i, int acc);
+	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dW[O,I] += dY^T X */
 	void (*matmul_dw)(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i);
+	/* The same where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
+	void (*matmul_part)(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx, struct weights w, int64_t n,
+			    int64_t o, int64_t i, int acc);
+	void (*matmul_dx_part)(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy, struct weights w, int64_t n,
+			       int64_t o, int64_t i, int acc);
+	void (*matmul_dw_part)(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x, int64_t ldx, int64_t n,
+			       int64_t o, int64_t i);
 
 	/* --- embedding ------------------------------------------------------------------------ */
-	void (*embed)(struct pool *pool, float *y, const float *w, const int32_t *ids, int64_t n, int64_t c);
+	void (*embed)(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
+	/* X[i, j] += size[i] u with u uniform in [-1, 1), from seed, key[i] and j alone */
+	void (*noise)(struct pool *pool, float *x, const float *size, const uint64_t *key, uint64_t seed, int64_t n, int64_t c);
 	/* dW[V,C] += rows of dY, added in token order */
 	void (*embed_dw)(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
 
-	/* --- RMSNorm (Zhang & Sennrich 2019), with the residual sum before it ------------------------ */
-	/* if add != NULL: x += add, in place. Then rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * g. */
-	void (*rmsnorm)(struct pool *pool, float *y, float *rstd, float *x, const float *add, const float *g, int64_t n,
-			int64_t c, float eps);
-	/* dX += ..., dg += ...; x is the sum that was normalised. scratch: rmsnorm_scratch(n, c) floats */
+	/* --- norms; the gain is g + plus ------------------------------------------------------------ */
+	/* RMSNorm (Zhang & Sennrich 2019): rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * (g + plus) (+ res, if not NULL, which
+	 * y may be). */
+	void (*rmsnorm)(struct pool *pool, float *y, float *rstd, const float *x, const float *g, float plus, const float *res,
+			int64_t n, int64_t c, float eps);
+	/* dX += ..., dg += ... (not if NULL). scratch: norm_scratch(n, c) floats */
 	void (*rmsnorm_dx)(struct pool *pool, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
-			   const float *g, float *scratch, int64_t n, int64_t c);
-	int64_t (*rmsnorm_scratch)(int64_t n, int64_t c);
+			   const float *g, float plus, float *scratch, int64_t n, int64_t c);
+	/* LayerNorm (Ba, Kiros & Hinton 2016): rstd = 1/sqrt(var(x) + eps), y = (x - mean) * rstd * g + b. */
+	void (*layernorm)(struct pool *pool, float *y, float *rstd, const float *x, const float *g, const float *b, int64_t n,
+			  int64_t c, float eps);
+	/* dX += ..., dg and db += ... (each not if NULL). scratch as above */
+	void (*layernorm_dx)(struct pool *pool, float *dx, float *dg, float *db, const float *dy, const float *x,
+			     const float *rstd, const float *g, float *scratch, int64_t n, int64_t c);
+	int64_t (*norm_scratch)(int64_t n, int64_t c);
+	/* RMSNorm of each head of q (gain gq[D]) and k (gk[D]) in x[N, (H + 2 Hkv) D]; v is copied. y may be x. */
+	void (*qk_norm)(struct pool *pool, float *y, const float *x, const float *gq, const float *gk, float plus, int64_t n,
+			int h, int hkv, int d, float eps);
+	/* dqkv in place, from the gradient of y to that of x; dgq, dgk += ... scratch: norm_scratch(n, d) floats */
+	void (*qk_norm_dx)(struct pool *pool, float *dqkv, float *dgq, float *dgk, const float *x, const float *gq,
+			   const float *gk, float plus, float *scratch, int64_t n, int h, int hkv, int d, float eps);
+
+	/* --- sums and factors -------------------------------------------------------------------------- */
+	/* y[N,C] = x + b in each row; x may be y, or NULL for zeros */
+	void (*add_bias)(struct pool *pool, float *y, const float *x, const float *b, int64_t n, int64_t c);
+	/* db[C] += the rows of dy, added in order */
+	void (*bias_db)(struct pool *pool, float *db, const float *dy, int64_t n, int64_t c);
+	/* y[i] += table[rows[i]], i < n: learned positions; embed_dw is its backward */
+	void (*add_rows)(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c);
+	/* x[n] *= a */
+	void (*scale)(struct pool *pool, float *x, int64_t n, float a);
+	/* x[N,C] *= a, rows being ldx values apart */
+	void (*scale_columns)(struct pool *pool, float *x, int64_t ldx, int64_t n, int64_t c, float a);
+	/* Dropout: y[N,C] = x (+ y if acc) where an element stays, times 1/(1-p), and 0 where it is dropped, with probability p. What
+	 * becomes of x[n,c] depends on seed, key[n] and c alone. */
+	void (*dropout)(struct pool *pool, float *y, const float *x, const uint64_t *key, uint64_t seed, float p, int64_t n, int64_t c,
+			int acc);
 
 	/* --- rotary positions, on the first heads q and k heads of qkv[N, (H + 2 Hkv) D], in place ---------- */
-	/* Pairs (d, d + D/2), as Hugging Face's Llama rotates. cos, sin: [positions, D/2]; sign -1 is the backward. */
+	/* Pairs (d, d + R/2) of the first R values of a head, as Hugging Face's Llama rotates. cos, sin: [positions, R/2]; sign
+	 * -1 is the backward, also where cos and sin carry a factor. */
 	void (*rope)(struct pool *pool, float *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
-		     int hkv, int d, int sign);
+		     int hkv, int d, int r, int sign);
 
 	/* --- attention, causal within each sequence, grouped queries ---------------------------------- */
-	/* o[N, H D], lse[N, H] from qkv[N, (H + 2 Hkv) D] (rotated); scale 1/sqrt(D) */
-	void (*attention)(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s, int h,
-			  int hkv, int d);
+	/* o[N, H D], lse[N, H] from qkv[N, (H + 2 Hkv) D] (rotated) */
+	void (*attention)(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
+			  struct heads hd);
 	/* dqkv overwritten (before the rope backward). */
 	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
-			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d);
+			       const float *qkv, const int32_t *cu, int64_t s, struct heads hd);
 	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
 	 * values to the cache at slot[i], from position past[i], and attends over all. The result is, to the bit, what
 	 * attention gives for the whole sequence in one call. vcache is [slots, positions, Hkv D]; kcache holds keys
 	 * transposed by blocks, ready for the products with a query: [slots, blocks, Hkv, D, KERNELS_KEY_BLOCK], with as
 	 * many blocks as hold all positions. */
 	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
-				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, int h,
-				 int hkv, int d);
+				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions,
+				 struct heads hd);
 
-	/* --- SwiGLU: gu[N, 2F] holds gate then up; y = silu(gate) * up ----------------------------------- */
+	/* --- gu[N, 2F] holds gate then up: y = silu(gate) * up, or gelu(gate) * up -------------------------- */
 	void (*swiglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
 	void (*swiglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
+	void (*geglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
+	void (*geglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
+	/* y[n] = gelu(x), the form with tanh */
+	void (*gelu)(struct pool *pool, float *y, const float *x, int64_t n);
+	void (*gelu_dx)(struct pool *pool, float *dx, const float *dy, const float *x, int64_t n); /* may alias x */
 
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
-	/* logp[n] = log softmax(X W^T / temperature)[target], lse[n]; tokens with target < 0 are skipped (logp 0). */
-	/* scratch: logprob_scratch(n, v) floats. */
-	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
-			float *scratch, int64_t n, int64_t c, int64_t v);
-	/* For any upstream gradient dlogp[n]: dX overwritten (0 for skipped tokens), dW += . Logits are computed again. */
-	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
-			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v);
+	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
+	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
+	 * target < 0 are skipped (all three 0). scratch: logprob_scratch(n, v) floats. */
+	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
+			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
+	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
+	 * unless it is NULL. Logits are computed again. */
+	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, struct weights w,
+			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
+	/* x[n] = cap tanh(x / cap) */
+	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
 	int64_t (*logprob_scratch)(int64_t n, int64_t v);
 
 	/* --- rows ------------------------------------------------------------------------------------ */
@@ -97,20 +183,35 @@ struct kernels {
 	void (*gather_rows)(struct pool *pool, float *y, const float *x, const int32_t *rows, int64_t n, int64_t c);
 
 	/* --- optimizer ---------------------------------------------------------------------------------- */
-	/* Decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr wd; m, v; p -= lr mhat / (sqrt(vhat)
-	 * + eps). step counts from 1. g is multiplied by gscale first. */
-	void (*adamw)(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
-		      float beta2, float eps, float wd, float gscale, int64_t step);
+	/* AdamW (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr decay; m, v; p -= lr mhat / (sqrt(vhat) + eps). */
+	void (*adamw)(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u);
+	/* The same with m and v in eight bits (Dettmers et al. 2022), as bitsandbytes: codes of its dynamic types, with sign and
+	 * without, for the size relative to the largest of each block of KERNELS_BLOCK8; m_max and v_max hold those, one per
+	 * block. All zeros is the state before the first step. */
+	void (*adamw8)(struct pool *pool, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g, int64_t n,
+		       const struct update *u);
+	/* Lion (Chen et al. 2023): p *= 1 - lr decay; p -= lr sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g. */
+	void (*lion)(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u);
+	/* As torch.optim.SGD: g += decay p; m = beta1 m + g; p -= lr (nesterov ? g + beta1 m : m). m NULL: p -= lr g. */
+	void (*sgd)(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u);
 	/* Sum of squares in double, in fixed pieces; NaN and infinities come through. */
 	double (*sumsq)(struct pool *pool, const float *x, int64_t n);
+
+	/* --- limits -------------------------------------------------------------------------------------- */
+	/* Multiplications and additions a second that the pool's threads can do in vectors, measured (some 20 ms). */
+	double (*peak_flops)(struct pool *pool);
 };
 
-/* The CPU table for this machine (AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx2|plain lowers it, a
- * set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
+/* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
+ * lowers it, a set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
 const struct kernels *kernels_cpu(void);
+/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx are rounded to the nearest bf16 and
+ * their products added in floats. The order of the additions is the instruction set's (cpu/gemm.h), so results differ between
+ * machines by rounding, never between threads or batches. Everything else is the table above. */
+const struct kernels *kernels_cpu_bf16(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);
-/* Instruction set in use, for --version and benchmarks: "avx512", "avx2", "plain". */
+/* Instruction set in use, for --version and benchmarks: "amx", "avx512bf16", "avx512", "avx2", "plain". */
 const char *kernels_cpu_isa(void);
 
 #endif

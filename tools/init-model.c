@@ -59,7 +59,8 @@ static void from_preset(struct model_config *c)
 
 	*c = (struct model_config){ .n_layers = presets[i].layers, .hidden = presets[i].hidden, .heads = presets[i].heads,
 				    .kv_heads = presets[i].kv_heads, .head_dim = presets[i].hidden / presets[i].heads,
-				    .ffn = presets[i].ffn, .positions = presets[i].positions, .rope_theta = 10000,
+				    .ffn = presets[i].ffn, .positions = presets[i].positions,
+				    .trained_positions = presets[i].positions, .rope_theta = 10000,
 				    .norm_eps = 1e-5f, .init_range = 0.02f, .tied = true, .bos_id = -1, .eos_id = -1,
 				    .pad_id = -1 };
 	snprintf(c->architecture, sizeof(c->architecture), "LlamaForCausalLM");
@@ -80,7 +81,7 @@ static void override(struct model_config *c)
 	set(&c->n_layers, opts.layers);
 	set(&c->heads, opts.heads);
 	set(&c->ffn, opts.ffn);
-	set(&c->positions, opts.positions);
+	set(&c->trained_positions, opts.positions);
 	if (opts.kv_heads || opts.heads)
 		c->kv_heads = (int)(opts.kv_heads ? opts.kv_heads : opts.heads);
 	if (opts.head_dim)
@@ -124,7 +125,7 @@ static enum status check(const struct model_config *c, struct error *err)
 	if (c->head_dim * c->heads != c->hidden && !opts.head_dim && (opts.hidden || opts.heads))
 		return error_set(err, ERR_USAGE, "--hidden %d cannot be shared by %d heads; --head-dim would free it", c->hidden,
 				 c->heads);
-	model_config_print(c, &b);
+	model_config_print(c, "float32", &b);
 	p = json_parser_open();
 	st = json_parse(p, b.data, b.len, &j, &cause);
 	if (st == OK)

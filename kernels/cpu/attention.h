@@ -15,6 +15,38 @@
 _Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
 
+/* out[mr][nv] = sum over k of a(i, p) * b(p, j): a at a[i * ars + p * acs], b a row of nv vectors every ldb.
+ * mr and nv are constants where it is called; the loops over them unroll into registers. */
+INLINE void micro(const int mr, const int nv, int64_t k, const float *a, int64_t ars, int64_t acs, const float *b,
+		  int64_t ldb, vf *out)
+{
+	vf acc[GEMM_MR][2], bv[2];
+
+#pragma GCC unroll 16
+	for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+		for (int j = 0; j < nv; j++)
+			acc[i][j] = v_zero();
+	for (int64_t p = 0; p < k; p++, a += acs, b += ldb) {
+#pragma GCC unroll 2
+		for (int j = 0; j < nv; j++)
+			bv[j] = v_load(b + j * VL);
+#pragma GCC unroll 16
+		for (int i = 0; i < mr; i++) {
+			vf x = v_set1(a[i * ars]);
+
+#pragma GCC unroll 2
+			for (int j = 0; j < nv; j++)
+				acc[i][j] = v_fma(x, bv[j], acc[i][j]);
+		}
+	}
+#pragma GCC unroll 16
+	for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+		for (int j = 0; j < nv; j++)
+			out[i * nv + j] = acc[i][j];
+}
+
 /* c[m, n] (+)= a b: a(i, p) at a[i * ars + p * acs], b row-major with ldb. Rows of b and c need not be padded. */
 INLINE void mul_rows(const int mr, float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b,
 		     int64_t ldb, int64_t n, int64_t k, bool acc)
@@ -101,42 +133,62 @@ INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
 	return lo;
 }
 
-/* Up to ATT_B rows of queries against one head's keys and values. Row r sees the keys [0, seen + r * step). */
+/* Up to ATT_B rows of queries against one head's keys and values. Row r sees the keys before seen + r * step, and of those
+ * the last window. */
 struct attend {
 	const float *q, *k, *v;
 	const float *kt;              /* keys by blocks, transposed, kt_step from block to block; NULL: they are at k, by rows */
 	float *o, *lse;               /* lse may be NULL */
 	int64_t q_ld, kv_ld, o_ld, lse_ld, kt_step;
 	int rows, d, step;
-	int64_t seen;
+	int64_t seen, window;         /* window: INT64_MAX if there is none */
+	float scale, cap;
 };
+
+/* The first of the keys before end that a window of them sees. */
+INLINE int64_t window_start(int64_t end, int64_t window)
+{
+	return end > window ? end - window : 0;
+}
+
+/* A score from the product of a query and a key. */
+INLINE vf score_of(vf product, float scale, float cap)
+{
+	vf s = product * v_set1(scale);
+
+	return cap > 0 ? v_tanh(s / v_set1(cap)) * v_set1(cap) : s;
+}
 
 struct attend_scratch {
 	float kt[ATT_D_MAX * ATT_B], s[ATT_B * ATT_B], max[ATT_B], sum[ATT_B];
 } __attribute__((aligned(64)));
 
-/* Turns row r's scores for kn keys, vis of which it sees, into exp(score - max), with the row's running statistics. */
-static void attend_softmax(const struct attend *t, struct attend_scratch *w, int r, int vis, int kn)
+/* Turns row r's products with kn keys, of which it sees [lo, vis), into exp(score - max), with the row's running
+ * statistics. */
+static void attend_softmax(const struct attend *t, struct attend_scratch *w, int r, int lo, int vis, int kn)
 {
-	float *s = w->s + r * ATT_B, scale = 1.0f / sqrtf((float)t->d), top, fade;
+	float *s = w->s + r * ATT_B, top, fade;
 	vf max = v_set1(-INFINITY), sum = v_zero();
+	int from = lo / VL * VL;
 
-	for (V_EACH(j, vis)) {
-		vf v = v_load(s + j) * v_set1(scale);
-		int n = v_lanes(vis, j);
-
-		v_store(s + j, v);
-		for (int i = n; i < VL; i++)
+	for (int64_t j = from; j < vis; j += VL) {
+		v_store(s + j, score_of(v_load(s + j), t->scale, t->cap));
+		for (int i = v_lanes(vis, j); i < VL; i++)
 			s[j + i] = -INFINITY;
+		for (int64_t i = j; i < lo; i++)
+			s[i] = -INFINITY;
 		max = v_max(max, v_load(s + j));
 	}
 	top = v_hmax(max);
 	top = top > w->max[r] || top != top ? top : w->max[r];
 	fade = top == w->max[r] ? 1.0f : expf(w->max[r] - top);
-	for (V_EACH(j, vis)) {
+	memset(s, 0, (size_t)from * sizeof *s);
+	for (int64_t j = from; j < vis; j += VL) {
 		v_store(s + j, v_exp(v_load(s + j) - v_set1(top)));
 		for (int i = v_lanes(vis, j); i < VL; i++)
 			s[j + i] = 0;
+		for (int64_t i = j; i < lo; i++)
+			s[i] = 0;
 		sum += v_load(s + j);
 	}
 	for (int j = (vis + VL - 1) / VL * VL; j < kn; j++)
@@ -150,7 +202,7 @@ static void attend_softmax(const struct attend *t, struct attend_scratch *w, int
 
 static void attend(const struct attend *t, struct attend_scratch *w)
 {
-	struct operand keys = {t->k, t->kv_ld, NULL, false};
+	struct operand keys = floats_of(t->k, t->kv_ld, NULL, false);
 	int64_t end = t->seen + (int64_t)(t->rows - 1) * t->step;
 
 	for (int r = 0; r < t->rows; r++) {
@@ -158,20 +210,22 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 		w->sum[r] = 0;
 		memset(t->o + r * t->o_ld, 0, (size_t)t->d * sizeof(float));
 	}
-	for (int64_t k0 = 0; k0 < end; k0 += ATT_B) {
+	for (int64_t k0 = window_start(t->seen, t->window) / ATT_B * ATT_B; k0 < end; k0 += ATT_B) {
 		int kn = end - k0 < ATT_B ? (int)(end - k0) : ATT_B;
 
 		const float *kt = t->kt ? t->kt + k0 / ATT_B * t->kt_step : w->kt;
 		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL);
 
 		if (!t->kt)
-			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d);
+			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d, 0);
 		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false);
 		for (int r = 0; r < t->rows; r++) {
-			int64_t vis = t->seen + (int64_t)r * t->step - k0;
+			int64_t stop = t->seen + (int64_t)r * t->step, vis = stop - k0, lo = window_start(stop, t->window) - k0;
 
-			if (vis > 0)
-				attend_softmax(t, w, r, vis < kn ? (int)vis : kn, kn);
+			lo = lo > 0 ? lo : 0;
+			vis = vis < kn ? vis : kn;
+			if (vis > lo)
+				attend_softmax(t, w, r, (int)lo, (int)vis, kn);
 			else
 				memset(w->s + r * ATT_B, 0, (size_t)kn * sizeof(float));
 		}
@@ -191,12 +245,19 @@ struct att_job {
 	float *o, *lse, *kcache, *vcache;
 	const float *qkv;
 	const int32_t *cu, *slot, *past;
-	int64_t s, positions, ld;
+	int64_t s, positions, ld, window;
 	int h, hkv, d;
+	float scale, cap;
 	/* backward */
 	float *dqkv;
 	const float *d_o, *fwd_o, *fwd_lse;
 };
+
+INLINE struct att_job att_of(struct heads a)
+{
+	return (struct att_job){.ld = (int64_t)(a.h + 2 * a.hkv) * a.d, .h = a.h, .hkv = a.hkv, .d = a.d, .scale = a.scale,
+				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX};
+}
 
 INLINE int64_t key_blocks(const struct att_job *t)
 {
@@ -217,7 +278,7 @@ static void att_task(void *arg, int64_t index, int worker)
 		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
 		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
 		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
-				   .o_ld = hd, .lse_ld = t->h};
+				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap};
 		bool single = a.rows == 1 && group <= ATT_B;
 
 		if (t->kcache) {
@@ -245,14 +306,14 @@ static void att_task(void *arg, int64_t index, int worker)
 	}
 }
 
-static void cpu_attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s, int h,
-			  int hkv, int d)
+static void cpu_attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
+			  struct heads hd)
 {
-	struct att_job t = {.o = o, .lse = lse, .qkv = qkv, .cu = cu, .s = s, .ld = (int64_t)(h + 2 * hkv) * d, .h = h,
-			    .hkv = hkv, .d = d};
+	struct att_job t = att_of(hd);
 
+	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s;
 	if (s > 0)
-		pool_run(pool, pieces_of(cu[s], ATT_B) * hkv, att_task, &t);
+		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
 }
 
 static void cache_task(void *arg, int64_t seq, int worker)
@@ -274,51 +335,58 @@ static void cache_task(void *arg, int64_t seq, int worker)
 
 static void cpu_attention_cached(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
 				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions,
-				 int h, int hkv, int d)
+				 struct heads hd)
 {
-	struct att_job t = {.o = o, .qkv = qkv, .kcache = kcache, .vcache = vcache, .slot = slot, .past = past, .cu = cu,
-			    .s = s, .positions = positions, .ld = (int64_t)(h + 2 * hkv) * d, .h = h, .hkv = hkv, .d = d};
+	struct att_job t = att_of(hd);
 
+	t.o = o, t.qkv = qkv, t.cu = cu, t.s = s;
+	t.kcache = kcache, t.vcache = vcache, t.slot = slot, t.past = past, t.positions = positions;
 	if (s > 0) {
 		pool_run(pool, s, cache_task, &t);
-		pool_run(pool, pieces_of(cu[s], ATT_B) * hkv, att_task, &t);
+		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
 	}
 }
 
 /* --- backward --------------------------------------------------------------------------------------
- * With P = exp(S - lse), delta = rowsum(dO O): dV += P^T dO, dS = P (dO V^T - delta) / sqrt(D), dQ += dS K,
- * dK += dS^T Q. Where there are few sequences, dQ goes by query blocks and dK, dV by key blocks, each task with
+ * With P = exp(S - lse), delta = rowsum(dO O): dV += P^T dO, dS = P (dO V^T - delta) scale (under a cap, times
+ * 1 - (S / cap)^2), dQ += dS K, dK += dS^T Q. Where there are few sequences, dQ goes by query blocks and dK, dV by key blocks, each task with
  * a place of its own (the scores are then computed twice); else one task does all of a sequence's kv head. */
 
 struct back_scratch {
 	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B], delta[ATT_B];
 } __attribute__((aligned(64)));
 
-/* One block of queries [q0, q1) of head g against the keys [k0, k1), all counted in the pack; kt and vt are packed. */
+/* One block of queries [q0, q1) of head g against the keys [k0, k1), all counted in the pack (so a window may reach to
+ * keys of the sequence before, which are not among them); kt and vt are packed. */
 static void back_block(const struct att_job *t, struct back_scratch *w, int64_t g, int64_t kvh, int64_t q0, int64_t q1,
 		       int64_t k0, int64_t k1, bool want_q, bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d, ld = t->ld, d = t->d, qn = q1 - q0, kn = k1 - k0;
 	const float *q = t->qkv + q0 * ld + g * d, *k = t->qkv + k0 * ld + hd + kvh * d, *d_o = t->d_o + q0 * hd + g * d;
-	float scale = 1.0f / sqrtf((float)d), *dk = t->dqkv + k0 * ld + hd + kvh * d;
+	float *dk = t->dqkv + k0 * ld + hd + kvh * d;
 
 	mul(w->p, ATT_B, q, ld, 1, w->kt, ATT_B, qn, ATT_B, d, false);
 	mul(w->ds, ATT_B, d_o, hd, 1, w->vt, ATT_B, qn, ATT_B, d, false);
 	for (int64_t r = 0; r < qn; r++) {
 		const float *o = t->fwd_o + (q0 + r) * hd + g * d;
 		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
-		int64_t vis = q0 + r + 1 - k0 < kn ? q0 + r + 1 - k0 : kn;
+		int64_t stop = q0 + r + 1, vis = stop - k0 < kn ? stop - k0 : kn, lo = window_start(stop, t->window) - k0;
 		vf delta = v_zero();
 
 		for (V_EACH(j, d))
 			delta = v_fma(v_load_at(o, d, j), v_load_at(d_o + r * hd, d, j), delta);
 		delta = v_set1(v_sum(delta));
 		for (V_EACH(j, kn)) {
-			vf pv = v_exp(v_load(p + j) * v_set1(scale) - v_set1(lse));
+			vf score = score_of(v_load(p + j), t->scale, t->cap), pv = v_exp(score - v_set1(lse));
+			vf d_score = pv * (v_load(ds + j) - delta) * v_set1(t->scale);
 
+			if (t->cap > 0)
+				d_score *= v_set1(1.0f) - score * score * v_set1(1 / (t->cap * t->cap));
 			v_store(p + j, pv);
-			v_store(ds + j, pv * (v_load(ds + j) - delta) * v_set1(scale));
+			v_store(ds + j, d_score);
 		}
+		for (int64_t j = 0; j < lo && j < kn; j++)
+			p[j] = ds[j] = 0;
 		for (int64_t j = vis > 0 ? vis : 0; j < kn; j++)
 			p[j] = ds[j] = 0;
 	}
@@ -338,15 +406,17 @@ static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t
 	int group = t->h / t->hkv;
 	struct back_scratch w;
 
+	if (window_start(q0 + 1, t->window) > k0)
+		k0 += (window_start(q0 + 1, t->window) - k0) / ATT_B * ATT_B;
 	for (int64_t kb = k0; kb < k1; kb += ATT_B) {
 		int64_t ke = kb + ATT_B < k1 ? kb + ATT_B : k1;
-		struct operand k = {t->qkv + kb * t->ld + hd + kvh * t->d, t->ld, NULL, false}, v = k;
+		const float *keys = t->qkv + kb * t->ld + hd + kvh * t->d;
+		struct operand k = floats_of(keys, t->ld, NULL, false), v = floats_of(keys + (int64_t)t->hkv * t->d, t->ld, NULL, false);
 
-		v.p += (int64_t)t->hkv * t->d;
-		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d);
-		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d);
+		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d, 0);
+		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d, 0);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
-			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1; qb += ATT_B)
+			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1 && window_start(qb + 1, t->window) < ke; qb += ATT_B)
 				back_block(t, &w, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);
 	}
 }
@@ -381,18 +451,18 @@ static void back_piece_task(void *arg, int64_t i, int worker)
 }
 
 static void cpu_attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
-			       const float *qkv, const int32_t *cu, int64_t s, int h, int hkv, int d)
+			       const float *qkv, const int32_t *cu, int64_t s, struct heads hd)
 {
-	struct att_job t = {.qkv = qkv, .cu = cu, .s = s, .ld = (int64_t)(h + 2 * hkv) * d, .h = h, .hkv = hkv, .d = d,
-			    .dqkv = dqkv, .d_o = d_o, .fwd_o = o, .fwd_lse = lse};
+	struct att_job t = att_of(hd);
 
+	t.qkv = qkv, t.cu = cu, t.s = s, t.dqkv = dqkv, t.d_o = d_o, t.fwd_o = o, t.fwd_lse = lse;
 	if (s <= 0)
 		return;
 	cpu_zero(pool, dqkv, (size_t)cu[s] * (size_t)t.ld * sizeof *dqkv);
-	if (s * hkv >= ATT_FEW_SEQS)
-		pool_run(pool, s * hkv, back_sequence_task, &t);
+	if (s * hd.hkv >= ATT_FEW_SEQS)
+		pool_run(pool, s * hd.hkv, back_sequence_task, &t);
 	else
-		pool_run(pool, pieces_of(cu[s], ATT_B) * hkv * 2, back_piece_task, &t);
+		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv * 2, back_piece_task, &t);
 }
 
 #endif

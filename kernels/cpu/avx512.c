@@ -3,7 +3,8 @@
 #ifdef __x86_64__
 #include "cpu/table.h"
 
-const struct kernels kernels_table_avx512 = KERNELS_CPU_TABLE;
+const struct kernels kernels_table_avx512 = KERNELS_CPU_TABLE();
+const struct kernels kernels_table_avx512_bf16 = KERNELS_CPU_TABLE(_bf16);
 #else
 typedef int no_avx512_here;
 #endif

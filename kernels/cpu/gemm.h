@@ -1,36 +1,39 @@
-/* gemm.h - C = A B^T (+ C) for float, packed and register-tiled (Goto & van de Geijn, "Anatomy of
+/* gemm.h - C = A B^T (+ C) with float sums, packed and register-tiled (Goto & van de Geijn, "Anatomy of
  * high-performance matrix multiplication", 2008).
  *
- * Both operands are seen as rows over k. B is packed in panels of two vectors by all threads, then each task takes a
- * block of rows of A, packs it and runs the micro-kernel. Every element of C is one chain of multiply-adds in the order
- * of k, cut at multiples of GEMM_KC, whatever the other sizes: a row of the result does not depend, to the
- * bit, on which rows share the call, nor on the threads. That is what lets `generate` promise samples that
- * do not depend on the batch, and why this is not BLAS, whose code path changes with the shape. */
+ * Both operands are seen as rows over k. One is packed for all threads, the second-level cache holding it: B in panels
+ * of two vectors where A has many rows, and tasks take rows of A; else A, and tasks take panels of B, which then are read
+ * once and packed in the first-level cache, so that one row costs what reading the weights costs. Every element of C is one chain of
+ * additions in the order of k, which begins with C (or 0), however k is cut: a row of the result does not depend, to the bit,
+ * on which rows share the call, nor on the threads. That is what lets `generate` promise samples that do not depend on the
+ * batch, and why this is not BLAS, whose code path changes with the shape.
+ *
+ * The products of a chain: floats by fused multiply-add (plain C: a product rounded, then a sum). half: both operands are rounded to
+ * the nearest bf16, their products are exact, and the chain is of
+ *   - floats as above where the processor knows no bf16 (so the plain table is the specification);
+ *   - pairs with VDPBF16PS: the odd one of a pair, then the even one, subnormals being zero;
+ *   - 32 of k with AMX's TDPBF16PS: sums of the 16 even and of the 16 odd ones from zero, their sum, then C. */
 #ifndef QUERN_CPU_GEMM_H
 #define QUERN_CPU_GEMM_H
 
-#include "cpu/simd.h"
-#include "kernels.h"
+#include "cpu/pack.h"
 
-#include <stdbool.h>
-
+#ifdef __AMX_BF16__
+#define GEMM_TILES 1
+#else
+#define GEMM_TILES 0
+#endif
 #define GEMM_NR (2 * VL)
-#define GEMM_KC 256     /* a panel of B (GEMM_KC x GEMM_NR) stays in the first-level cache */
-#define GEMM_NC 512     /* the packed block of B (GEMM_KC x GEMM_NC, 512 KiB) stays in the second */
-#define GEMM_PACKED (2 * GEMM_KC * GEMM_NC)    /* what is packed at a time: wide, or several blocks of k */
-#define PACK_DEPTH 512  /* longest rows that are transposed: GEMM_KC here, the head size in attention */
-#define GEMM_SOLO 2e6   /* multiply-adds below which waking threads costs more than they save */
-#define GEMM_MB 48      /* rows per task; a multiple of every GEMM_MR */
-#define GEMM_FEW 96     /* with no more rows than this, the operands change places */
-
-/* An operand of rows over k. By rows: element (r, p) = p[idx(r) * ld + p]; k_major: p[idx(p) * ld + r].
- * idx picks matrix rows (NULL = all, in order). */
-struct operand {
-	const float *p;
-	int64_t ld;
-	const int32_t *idx;
-	bool k_major;
-};
+#define GEMM_KC 192                            /* a panel of B stays in the first-level cache: 24 KiB of floats */
+#define GEMM_HALF_KC (GEMM_TILES ? 512 : GEMM_PAIRS ? 384 : GEMM_KC)
+#define GEMM_PACKED (256 << 10)                /* words packed for all threads: 1 MiB of the second-level cache */
+#define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
+#define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
+#define GEMM_TILES_EACH 8                      /* tiles of rows that a task takes, if there are many */
+#define A_WORDS_MAX (GEMM_TILES ? 128 * (PACK_DEPTH / 2 + 16) : 8 * VL * PACK_DEPTH)
+#define GEMM_NB 128                             /* columns packed by a task */
+#define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
+#define GEMM_WIDE 4                            /* up to so many rows two panels of B are run through together */
 
 struct gemm {
 	float *c;
@@ -38,258 +41,380 @@ struct gemm {
 	const int32_t *c_idx;         /* rows of c, NULL = all, in order */
 	struct operand a, b;
 	int64_t m, n, k;
-	bool acc, swapped;            /* swapped: a's rows are the columns of c */
-	int64_t j0, nc, p0, p1;       /* what is packed: nc columns (width with padding) over k from p0 to p1 */
-	int64_t width;
+	bool acc, half;
+	int kc;
+	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
 	int64_t mb;                   /* rows per task */
 	float *packed;
 };
 
-INLINE const float *operand_row(const struct operand *x, int64_t r)
+/* Rows of memory that will be read next, asked for bit by bit while the tiles of a block are at work. */
+struct next {
+	const char *at;
+	int64_t stride, bytes, rows;  /* from row to row, and of each */
+	int64_t row, byte;            /* how far it is */
+};
+
+INLINE void ask_for(struct next *t, int64_t lines)
 {
-	return x->p + (x->idx ? x->idx[r] : r) * x->ld;
-}
-
-/* Rows [r0, r0 + nr) over [p0, p0 + kc), kc <= PACK_DEPTH, into dst[kc][width]; missing rows are 0. Whole vectors are
- * stored: dst has VL floats of slack, each later store covers the excess of the one before. */
-static void pack_rows(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
-{
-	static const float zeros[PACK_DEPTH];
-
-	for (int g = 0; g < width; g += VL) {
-		const float *row[VL];
-
-		for (int i = 0; i < VL; i++)
-			row[i] = g + i < nr ? operand_row(x, r0 + g + i) + p0 : zeros;
-		for (int p = 0; p < kc; p += VL) {
-			float *d = dst + (int64_t)p * width + g;
-			int lanes = v_lanes(kc, p);
-			vf v[VL];
-
-			if (lanes == VL) {
-#pragma GCC unroll 16
-				for (int i = 0; i < VL; i++)
-					v[i] = v_load(row[i] + p);
-				v_transpose(v);
-#pragma GCC unroll 16
-				for (int i = 0; i < VL; i++)
-					v_store(d + i * width, v[i]);
-				continue;
-			}
-			for (int i = 0; i < VL; i++)
-				v[i] = v_load_n(row[i] + p, lanes);
-			v_transpose(v);
-			for (int i = 0; i < lanes; i++)
-				v_store(d + i * width, v[i]);
-		}
+	for (; lines > 0 && t->row < t->rows; lines--) {
+		__builtin_prefetch(t->at + t->row * t->stride + t->byte, 0, 2);
+		t->byte += 64;
+		if (t->byte >= t->bytes)
+			t->byte = 0, t->row++;
 	}
 }
 
-/* The same where k is the leading dimension: the rows of all panels are taken from one matrix row at a time. */
-static void pack_columns(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
+INLINE int64_t lines_each(const struct next *t, int64_t times)
 {
-	for (int p = 0; p < kc; p++) {
-		const float *src = operand_row(x, p0 + p) + r0;
-
-		for (int t = 0; t < nr; t += width) {
-			float *d = dst + (int64_t)t * kc + (int64_t)p * width;
-
-			for (int g = 0; g < width; g += VL) {
-				int have = nr - t - g, want = width - g < VL ? width - g : VL;
-
-				if (have >= VL && want == VL)
-					v_store(d + g, v_load(src + t + g));
-				else
-					v_store_n(d + g, v_load_n(src + t + g, have < 0 ? 0 : have < want ? have : want), want);
-			}
-		}
-	}
+	return (t->rows * ((t->bytes + 63) / 64) + times - 1) / times;
 }
 
-/* Rows [r0, r0 + nr) in panels of width, one after the other. */
-static void pack(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc)
+INLINE float *c_row(const struct gemm *g, int64_t i)
 {
-	if (x->k_major)
-		pack_columns(dst, width, x, r0, nr, p0, kc);
-	else
-		for (int t = 0; t < nr; t += width)
-			pack_rows(dst + (int64_t)t * kc, width, x, r0 + t, nr - t < width ? nr - t : width, p0, kc);
+	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
 }
 
-/* out[mr][nv] = sum over k of a(i, p) * b(p, j): a at a[i * ars + p * acs], b a row of nv vectors every ldb.
- * mr and nv are constants where it is called; the loops over them unroll into registers. */
-INLINE void micro(const int mr, const int nv, int64_t k, const float *a, int64_t ars, int64_t acs, const float *b,
-		  int64_t ldb, vf *out)
+#if GEMM_TILES
+#include "cpu/amx.h"
+#endif
+
+/* --- tiles ------------------------------------------------------------------------------------------- */
+
+/* c[mr][nv vectors] (+)= a b^T over the steps: a[step][VL], b[step][GEMM_NR], two vectors of b0, then two of b1. mr and nv are
+ * constants where it is called; the loops over them unroll into registers. */
+INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const float *a, const float *b0, const float *b1,
+		 float *c, int64_t ldc, bool acc)
 {
-	vf acc[GEMM_MR][2], bv[2];
+	vf sum[GEMM_MR][4], bv[4];
 
 #pragma GCC unroll 16
 	for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 		for (int j = 0; j < nv; j++)
-			acc[i][j] = v_zero();
-	for (int64_t p = 0; p < k; p++, a += acs, b += ldb) {
-#pragma GCC unroll 2
+			sum[i][j] = acc ? v_load(c + i * ldc + j * VL) : v_zero();
+#pragma GCC unroll 4
+	for (int p = 0; p < steps; p++, a += VL, b0 += GEMM_NR, b1 += GEMM_NR) {
+#pragma GCC unroll 4
 		for (int j = 0; j < nv; j++)
-			bv[j] = v_load(b + j * VL);
+			bv[j] = v_load(j < 2 ? b0 + j * VL : b1 + (j - 2) * VL);
 #pragma GCC unroll 16
 		for (int i = 0; i < mr; i++) {
-			vf x = v_set1(a[i * ars]);
+			vf x = v_set1(a[i]);
 
-#pragma GCC unroll 2
+			__asm__("" : "+" V_REGISTER(x)); /* one broadcast for all, not one with each multiply-add */
+#pragma GCC unroll 4
 			for (int j = 0; j < nv; j++)
-				acc[i][j] = v_fma(x, bv[j], acc[i][j]);
+				sum[i][j] = pairs ? v_dot_pairs(x, bv[j], sum[i][j]) : v_fma(x, bv[j], sum[i][j]);
 		}
 	}
 #pragma GCC unroll 16
 	for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
 		for (int j = 0; j < nv; j++)
-			out[i * nv + j] = acc[i][j];
+			v_store(c + i * ldc + j * VL, sum[i][j]);
 }
 
-/* A tile of registers to rows [i0, i0 + mr) and columns [j0, j0 + nr) of the product. */
-static void gemm_store(const struct gemm *g, const vf *tile, int nv, int64_t i0, int mr, int64_t j0, int nr, bool acc)
+/* The heights that are compiled; others are rounded up. */
+INLINE int tile_height(int rows)
 {
-	float t[GEMM_MR * GEMM_NR] __attribute__((aligned(64)));
-	int ld = nv * VL;
+	return rows < 3 ? rows : rows + rows % 2 > GEMM_MR ? GEMM_MR : rows + rows % 2;
+}
 
-	if (!g->swapped && nr == GEMM_NR) {
-		for (int i = 0; i < mr; i++) {
-			float *c = g->c + (g->c_idx ? g->c_idx[i0 + i] : i0 + i) * g->ldc + j0;
+INLINE void tile_of(const bool pairs, const int nv, int mr, int steps, const float *a, const float *b0, const float *b1, float *c,
+		    int64_t ldc, bool acc)
+{
+#define TILE_CASE(n)                                                                      \
+	case n:                                                                           \
+		if (n <= GEMM_MR && (nv <= 2 || n <= GEMM_WIDE))                          \
+			tile(pairs, n <= GEMM_MR ? n : 1, nv, steps, a, b0, b1, c, ldc, acc); \
+		break
+	switch (mr) {
+		TILE_CASE(1);
+		TILE_CASE(2);
+		TILE_CASE(4);
+		TILE_CASE(6);
+		TILE_CASE(8);
+		TILE_CASE(10);
+		TILE_CASE(12);
+		TILE_CASE(14);
+	}
+#undef TILE_CASE
+}
 
-			v_store(c, acc ? v_load(c) + tile[2 * i] : tile[2 * i]);
-			v_store(c + VL, acc ? v_load(c + VL) + tile[2 * i + 1] : tile[2 * i + 1]);
-		}
+#define TILES_OF(name, pairs, nv)                                                                                       \
+	__attribute__((noinline)) static void name(int mr, int steps, const float *a, const float *b0, const float *b1, \
+						   float *c, int64_t ldc, bool acc)                                      \
+	{                                                                                                                \
+		tile_of(pairs, nv, mr, steps, a, b0, b1, c, ldc, acc);                                                   \
+	}
+TILES_OF(tiles_1, false, 1)
+TILES_OF(tiles_2, false, 2)
+TILES_OF(tiles_4, false, 4)
+#if GEMM_PAIRS
+TILES_OF(pair_tiles_1, true, 1)
+TILES_OF(pair_tiles_2, true, 2)
+TILES_OF(pair_tiles_4, true, 4)
+#endif
+
+static void tiles(bool pairs, int nv, int mr, int steps, const float *a, const float *b0, const float *b1, float *c,
+		  int64_t ldc, bool acc)
+{
+#if GEMM_PAIRS
+	if (pairs) {
+		(nv == 1 ? pair_tiles_1 : nv == 2 ? pair_tiles_2 : pair_tiles_4)(mr, steps, a, b0, b1, c, ldc, acc);
 		return;
 	}
-	memcpy(t, tile, sizeof *tile * (size_t)(mr * nv));
-	if (!g->swapped) {
-		for (int i = 0; i < mr; i++) {
-			float *c = g->c + (g->c_idx ? g->c_idx[i0 + i] : i0 + i) * g->ldc + j0;
+#endif
+	(void)pairs;
+	(nv == 1 ? tiles_1 : nv == 2 ? tiles_2 : tiles_4)(mr, steps, a, b0, b1, c, ldc, acc);
+}
 
-			for (int j = 0; j < nr; j++)
-				c[j] = acc ? c[j] + t[i * ld + j] : t[i * ld + j];
+/* Rows [i, i + mr) and columns [j, j + nr) of c, through a buffer of nv vectors where the tile is larger than that. */
+static void gemm_tile(const struct gemm *g, int steps, const float *a, const float *b0, const float *b1, int64_t i, int mr,
+		      int64_t j, int nr, bool acc)
+{
+	int nv = nr <= VL ? 1 : nr <= 2 * VL ? 2 : 4, height = tile_height(mr);
+	float t[GEMM_MR * 4 * VL] __attribute__((aligned(64)));
+
+	if (!g->c_idx && nr == nv * VL && mr == height) {
+		for (int r = 0; r < mr; r++) {
+			__builtin_prefetch(g->c + (i + GEMM_MR + r) * g->ldc + j, 1);
+			__builtin_prefetch(g->c + (i + GEMM_MR + r) * g->ldc + j + VL, 1);
 		}
+		tiles(g->half, nv, mr, steps, a, b0, b1, g->c + i * g->ldc + j, g->ldc, acc);
 		return;
 	}
-	for (int j = 0; j < nr; j++) {
-		float *c = g->c + (g->c_idx ? g->c_idx[j0 + j] : j0 + j) * g->ldc + i0;
-
-		for (int i = 0; i < mr; i++)
-			c[i] = acc ? c[i] + t[i * ld + j] : t[i * ld + j];
-	}
+	for (int r = 0; acc && r < mr; r++)
+		for (int v = 0; v < nr; v += VL)
+			v_store(t + r * nv * VL + v, v_load_at(c_row(g, i + r) + j, nr, v));
+	tiles(g->half, nv, height, steps, a, b0, b1, t, nv * VL, acc);
+	for (int r = 0; r < mr; r++)
+		for (int v = 0; v < nr; v += VL)
+			v_store_at(c_row(g, i + r) + j, v_load(t + r * nv * VL + v), nr, v);
 }
 
-/* Panel i of all panels, those of the first GEMM_KC of k first. */
-static void gemm_pack_task(void *arg, int64_t i, int worker)
+/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
+static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
+		       int kc, bool acc, struct next *next)
+{
+	int steps = panel_steps(g->half, kc), wide = i1 - i0 <= GEMM_WIDE ? 2 * GEMM_NR : GEMM_NR;
+	int64_t n = (j1 - j0 + wide - 1) / wide * ((i1 - i0 + GEMM_MR - 1) / GEMM_MR), lines = lines_each(next, n);
+
+	for (int64_t j = j0; j < j1; j += wide, b += steps * wide)
+		for (int64_t i = i0; i < i1; i += GEMM_MR) {
+			ask_for(next, lines);
+			gemm_tile(g, steps, a + (i - i0) / GEMM_MR * VL * steps, b, b + steps * GEMM_NR, i,
+				  i1 - i < GEMM_MR ? (int)(i1 - i) : GEMM_MR, j, j1 - j < wide ? (int)(j1 - j) : wide, acc);
+		}
+}
+
+/* --- the loops ----------------------------------------------------------------------------------------- */
+
+/* Words of rows of a, packed over kc; and of columns, in panels. */
+INLINE int64_t rows_words(const struct gemm *g, int64_t rows, int kc)
+{
+#if GEMM_TILES
+	if (g->half)
+		return (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS * tile_row_words(kc);
+#endif
+	return (rows + GEMM_MR - 1) / GEMM_MR * VL * panel_steps(g->half, kc);
+}
+
+INLINE int64_t columns_words(const struct gemm *g, int64_t columns, int kc)
+{
+	return (columns + GEMM_NR - 1) / GEMM_NR * GEMM_NR * panel_steps(g->half, kc);
+}
+
+INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t i1, int64_t p, int kc)
+{
+#if GEMM_TILES
+	if (g->half) {
+		pack_tiles(dst, &g->a, i0, i1, p, kc);
+		return;
+	}
+#endif
+	pack_panels(dst, VL, GEMM_MR, &g->a, i0, i1 - i0, p, kc, GEMM_MR * g->a.ld * 4, g->half);
+}
+
+static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
+		     int kc, bool acc, struct next *next)
+{
+#if GEMM_TILES
+	if (g->half) {
+		amx_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
+		return;
+	}
+#endif
+	gemm_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
+}
+
+/* GEMM_NB columns of those packed for all, over one kc of k. */
+static void pack_b_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t panels = g->width / GEMM_NR, p = g->p0 + i / panels * GEMM_KC, j = i % panels * GEMM_NR;
-	int64_t kc = g->p1 - p < GEMM_KC ? g->p1 - p : GEMM_KC;
+	int64_t blocks = (g->rows + GEMM_NB - 1) / GEMM_NB, p = g->p0 + i / blocks * g->kc, j = i % blocks * GEMM_NB;
+	int kc = (int)shorter(g->kc, g->p1 - p);
 
 	(void)worker;
-	pack(g->packed + (p - g->p0) * g->width + j * kc, GEMM_NR, &g->b, g->j0 + j, (int)(g->nc - j < GEMM_NR ? g->nc - j : GEMM_NR),
-	     p, (int)kc);
+	pack_panels(g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), GEMM_NR, GEMM_NR, &g->b,
+		    g->j0 + j, shorter(GEMM_NB, g->rows - j), p, kc, 0, g->half);
 }
 
-/* mr rows of a, over [p, p + kc), against every panel. */
-static void gemm_tile(const struct gemm *g, const float *a, int64_t ars, int64_t acs, int64_t i0, int mr, int64_t p,
-		      int64_t kc)
+/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
+static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 {
-	vf tile[GEMM_MR * 2];
-	bool acc = g->acc || p > 0;
+	int64_t rows, kc;
 
-	for (int64_t j = 0; j < g->nc; j += GEMM_NR) {
-		const float *b = g->packed + (p - g->p0) * g->width + j * kc;
-		int nr = g->nc - j < GEMM_NR ? (int)(g->nc - j) : GEMM_NR;
-
-		if (nr <= VL) {
-			micro(GEMM_MR, 1, kc, a, ars, acs, b, GEMM_NR, tile);
-			gemm_store(g, tile, 1, i0, mr, g->j0 + j, nr, acc);
-			continue;
-		}
-		if (ars == 1)
-			micro(GEMM_MR, 2, kc, a, 1, GEMM_MR, b, GEMM_NR, tile);
-		else
-			micro(GEMM_MR, 2, kc, a, ars, 1, b, GEMM_NR, tile);
-		gemm_store(g, tile, 2, i0, mr, g->j0 + j, nr, acc);
-	}
+	if (p >= g->p1)
+		i0 += g->mb, p = g->p0;
+	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
+	if (g->a.idx || rows <= 0)
+		return (struct next){.at = NULL};
+	if (g->a.k_major)
+		return (struct next){operand_at(&g->a, p, i0), g->a.ld * 4, rows * 4, kc, 0, 0};
+	return (struct next){operand_at(&g->a, i0, p), g->a.ld * 4, kc * 4, rows, 0, 0};
 }
 
-static void gemm_rows_task(void *arg, int64_t i, int worker)
+static void rows_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t i0 = i * g->mb, i1 = i0 + g->mb < g->m ? i0 + g->mb : g->m;
-	float packed[GEMM_MB * GEMM_KC + VL] __attribute__((aligned(64)));
-	/* With few panels packing would cost more than strided reading. */
-	bool direct = g->nc <= 2 * GEMM_NR && !g->a.k_major && !g->a.idx && g->a.ld != 1;
+	int64_t i0 = i * g->mb, i1 = shorter(i0 + g->mb, g->m);
+	float a[A_WORDS_MAX] __attribute__((aligned(64)));
+	const float *b = g->packed;
 
 	(void)worker;
-	for (int64_t p = g->p0; p < g->p1; p += GEMM_KC) {
-		int64_t kc = g->p1 - p < GEMM_KC ? g->p1 - p : GEMM_KC;
+	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
+		int kc = (int)shorter(g->kc, g->p1 - p);
 
-		if (!direct)
-			pack(packed, GEMM_MR, &g->a, i0, (int)(i1 - i0), p, (int)kc);
-		for (int64_t r = i0; r < i1; r += GEMM_MR) {
-			int mr = i1 - r < GEMM_MR ? (int)(i1 - r) : GEMM_MR;
+		struct next next = next_of_a(g, i0, p + kc);
 
-			if (direct && mr == GEMM_MR) {
-				gemm_tile(g, g->a.p + r * g->a.ld + p, g->a.ld, 1, r, mr, p, kc);
-				continue;
-			}
-			if (direct)
-				pack(packed + (r - i0) * kc, GEMM_MR, &g->a, r, mr, p, (int)kc);
-			gemm_tile(g, packed + (r - i0) * kc, 1, GEMM_MR, r, mr, p, kc);
+		pack_rows_of_a(g, a, i0, i1, p, kc);
+		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, kc, g->acc || p > 0, &next);
+	}
+}
+
+/* mb rows of a, over one kc of k. */
+static void pack_a_task(void *arg, int64_t i, int worker)
+{
+	const struct gemm *g = arg;
+	int64_t blocks = (g->rows + g->mb - 1) / g->mb, p = g->p0 + i / blocks * g->kc, r = i % blocks * g->mb;
+	int kc = (int)shorter(g->kc, g->p1 - p);
+
+	(void)worker;
+	pack_rows_of_a(g, g->packed + i / blocks * rows_words(g, g->rows, g->kc) + rows_words(g, r, kc), g->i0 + r,
+		       g->i0 + shorter(r + g->mb, g->rows), p, kc);
+}
+
+/* Two panels of b against all packed rows. */
+static void columns_task(void *arg, int64_t i, int worker)
+{
+	const struct gemm *g = arg;
+	int64_t j0 = i * 2 * GEMM_NR, j1 = shorter(j0 + 2 * GEMM_NR, g->n);
+	float b[2 * GEMM_NR * PACK_DEPTH] __attribute__((aligned(64)));
+	int64_t ahead = g->b.k_major ? 0 : 2 * GEMM_NR * g->b.ld * elem_bits(g->b.elem) / 8;
+	const float *a = g->packed;
+
+	(void)worker;
+	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
+		int kc = (int)shorter(g->kc, g->p1 - p);
+
+		pack_panels(b, GEMM_NR, GEMM_NR, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
+		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, kc, g->acc || p > 0, &(struct next){.at = NULL});
+	}
+}
+
+/* A is packed for all. */
+static void gemm_few(struct pool *pool, struct gemm *g)
+{
+	int64_t depth = GEMM_PACKED / rows_words(g, g->m, g->kc) * g->kc;
+
+	g->rows = g->m;
+	for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
+		g->p1 = shorter(g->p0 + depth, g->k);
+		pool_run(g->m * (g->p1 - g->p0) < GEMM_PACK_SOLO ? NULL : pool,
+			 (g->m + g->mb - 1) / g->mb * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_a_task, g);
+		pool_run(pool, (g->n + 2 * GEMM_NR - 1) / (2 * GEMM_NR), columns_task, g);
+	}
+}
+
+/* B is packed for all: wide, or several kc of k at a time. */
+static void gemm_many(struct pool *pool, struct gemm *g)
+{
+	int64_t columns = GEMM_PACKED / columns_words(g, GEMM_NR, g->kc) * GEMM_NR, depth;
+
+	if (g->k > g->kc)
+		columns /= 2;
+	columns = columns / GEMM_NR * GEMM_NR;
+	if (g->m < 16 * g->mb)
+		g->mb /= 2;
+	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
+		g->rows = shorter(columns, g->n - g->j0);
+		depth = GEMM_PACKED / columns_words(g, g->rows, g->kc) * g->kc;
+		for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
+			g->p1 = shorter(g->p0 + depth, g->k);
+			pool_run(pool, (g->rows + GEMM_NB - 1) / GEMM_NB * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
+			pool_run(pool, (g->m + g->mb - 1) / g->mb, rows_task, g);
 		}
 	}
 }
 
-/* C[m, n] = A[m, k] B[n, k]^T, + C if acc. */
+/* C[m, n] = A[m, k] B[n, k]^T, + C if acc; half: of operands rounded to bf16. */
 static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
-		 struct operand b, int64_t n, int64_t k, bool acc)
+		 struct operand b, int64_t n, int64_t k, bool acc, bool half)
 {
-	float packed[GEMM_PACKED + VL] __attribute__((aligned(64)));
-	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .acc = acc, .packed = packed};
-	int64_t columns = k <= GEMM_KC ? GEMM_PACKED / GEMM_KC : GEMM_NC, depth;
+	float packed[GEMM_PACKED] __attribute__((aligned(64)));
+	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc, .half = half,
+			 .kc = half ? GEMM_HALF_KC : GEMM_KC, .packed = packed};
 
-	if (m <= GEMM_FEW && n > m) {
-		g.a = b, g.b = a, g.m = n, g.n = m;
-		g.swapped = true;
-	}
-	if ((double)m * (double)n * (double)k < GEMM_SOLO)
-		pool = NULL;
-	g.mb = g.m >= 16 * GEMM_MB ? GEMM_MB : GEMM_MB / 2;
+	if (m == 0 || n == 0)
+		return;
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
-			memset(c + (c_idx ? c_idx[i] : i) * ldc, 0, (size_t)n * sizeof *c);
-	for (g.j0 = 0; g.j0 < g.n; g.j0 += columns) {
-		g.nc = g.n - g.j0 < columns ? g.n - g.j0 : columns;
-		g.width = (g.nc + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
-		depth = GEMM_PACKED / g.width / GEMM_KC * GEMM_KC;
-		for (g.p0 = 0; g.p0 < k; g.p0 = g.p1) {
-			g.p1 = g.p0 + depth < k ? g.p0 + depth : k;
-			pool_run(pool, g.width / GEMM_NR * ((g.p1 - g.p0 + GEMM_KC - 1) / GEMM_KC), gemm_pack_task, &g);
-			pool_run(pool, (g.m + g.mb - 1) / g.mb, gemm_rows_task, &g);
-		}
+			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
+	if ((double)m * (double)n * (double)k < GEMM_SOLO)
+		pool = NULL;
+	g.mb = GEMM_TILES_EACH * (half && GEMM_TILES ? 16 : GEMM_MR);
+	if (m <= GEMM_FEW)
+		gemm_few(pool, &g);
+	else
+		gemm_many(pool, &g);
+}
+
+#define MATMULS(suffix, half)                                                                                                  \
+	static void cpu_matmul_part##suffix(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx,             \
+					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)                        \
+	{                                                                                                                       \
+		gemm(pool, y, ldy, NULL, floats_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);           \
+	}                                                                                                                       \
+	static void cpu_matmul_dx_part##suffix(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy,         \
+					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)                     \
+	{                                                                                                                       \
+		gemm(pool, dx, ldx, NULL, floats_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);          \
+	}                                                                                                                       \
+	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x,      \
+					       int64_t ldx, int64_t n, int64_t o, int64_t i)                                   \
+	{                                                                                                                       \
+		gemm(pool, dw, i, NULL, floats_of(dy, ldy, NULL, true), o, floats_of(x, ldx, NULL, true), i, n, true, half);     \
+	}                                                                                                                       \
+	static void cpu_matmul##suffix(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o,    \
+				       int64_t i, int acc)                                                                     \
+	{                                                                                                                       \
+		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);                                                      \
+	}                                                                                                                       \
+	static void cpu_matmul_dx##suffix(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n,           \
+					  int64_t o, int64_t i, int acc)                                                        \
+	{                                                                                                                       \
+		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);                                                 \
+	}                                                                                                                       \
+	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o,  \
+					  int64_t i)                                                                            \
+	{                                                                                                                       \
+		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);                                                      \
 	}
-}
-
-static void cpu_matmul(struct pool *pool, float *y, const float *x, const float *w, int64_t n, int64_t o, int64_t i,
-		       int acc)
-{
-	gemm(pool, y, o, NULL, (struct operand){x, i, NULL, false}, n, (struct operand){w, i, NULL, false}, o, i, acc);
-}
-
-static void cpu_matmul_dx(struct pool *pool, float *dx, const float *dy, const float *w, int64_t n, int64_t o, int64_t i,
-			  int acc)
-{
-	gemm(pool, dx, i, NULL, (struct operand){dy, o, NULL, false}, n, (struct operand){w, i, NULL, true}, i, o, acc);
-}
-
-static void cpu_matmul_dw(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i)
-{
-	gemm(pool, dw, i, NULL, (struct operand){dy, o, NULL, true}, o, (struct operand){x, i, NULL, true}, i, n, true);
-}
+MATMULS(, false)
+MATMULS(_bf16, true)
 
 #endif

@@ -1,28 +1,34 @@
 /* logprob.h - log-probabilities of given tokens from hidden states, forward and backward, with the logits of at most
  * one chunk of tokens alive. Tokens without a target take no part: the chunk's rows are picked by index, so nothing is
- * moved. The backward takes any upstream gradient per token, and so serves every objective. */
+ * moved. The backward takes any upstream gradient per token, of the log-probability, the logarithm of the sum and the mean
+ * of the logits, and so serves every objective. */
 #ifndef QUERN_CPU_LOGPROB_H
 #define QUERN_CPU_LOGPROB_H
 
 #include "cpu/gemm.h"
 #include "cpu/rows.h"
 
-#define LOGITS_MAX (4 << 20)    /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
-#define LOGITS_ROWS_MIN 96
-#define LOGITS_ROWS_MAX 960     /* a multiple of GEMM_MB */
+/* dW is read and written once for each chunk, so a chunk has some hundreds of rows. */
+#define LOGITS_MAX (16 << 20)   /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
+#define LOGITS_ROWS_MIN 128     /* and a multiple of that */
+#define LOGITS_ROWS_MAX 1024
 
 struct logprob_job {
-	float *logits, *logp, *lse;
-	const float *dlogp, *fwd_lse;
+	float *logits, *logp, *lse, *mean;
+	const struct logprob_grad *d;
+	const float *fwd_lse;
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
-	const float *x, *w;
+	const float *x;
+	struct weights w;
 	int64_t c, v, total;              /* tokens that have a target */
+	float cap;                        /* logits z are cap tanh(z / cap); 0 = as they are */
+	bool half;                        /* products of bf16 */
 };
 
 static int64_t logits_rows(int64_t v)
 {
-	int64_t rows = LOGITS_MAX / (v > 0 ? v : 1) / GEMM_MB * GEMM_MB;
+	int64_t rows = LOGITS_MAX / (v > 0 ? v : 1) / LOGITS_ROWS_MIN * LOGITS_ROWS_MIN;
 
 	return rows < LOGITS_ROWS_MIN ? LOGITS_ROWS_MIN : rows > LOGITS_ROWS_MAX ? LOGITS_ROWS_MAX : rows;
 }
@@ -50,13 +56,31 @@ static void logprob_begin(struct logprob_job *t, float *scratch, int64_t n)
 /* The logits of the chunk that begins at the first-th token with a target; how many tokens it has, 0 at the end. */
 static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t first)
 {
-	struct operand x = {t->x, t->c, t->with_target + first, false}, w = {t->w, t->c, NULL, false};
+	struct operand x = floats_of(t->x, t->c, t->with_target + first, false), w = weights_of(t->w, t->c, false);
 	int64_t left = t->total - first, n = left < logits_rows(t->v) ? left : logits_rows(t->v);
 
 	t->rows = t->with_target + first;
 	if (n > 0)
-		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false);
+		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false, t->half);
+	if (n > 0 && t->cap > 0)
+		cpu_soft_cap(pool, t->logits, n * t->v, t->cap);
 	return n;
+}
+
+/* Blocks, so that the rounding of a long sum does not grow with the vocabulary. */
+static float mean_of(const float *x, int64_t n)
+{
+	double sum = 0;
+
+	for (int64_t from = 0; from < n; from += 1024) {
+		int64_t k = n - from < 1024 ? n - from : 1024;
+		vf part = v_zero();
+
+		for (V_EACH(j, k))
+			part += v_load_at(x + from, k, j);
+		sum += (double)v_sum(part);
+	}
+	return (float)(sum / (double)n);
 }
 
 static void logprob_task(void *arg, int64_t i, int worker)
@@ -80,47 +104,73 @@ static void logprob_task(void *arg, int64_t i, int worker)
 		total += expf(x[j] - top);
 	t->lse[row] = top + logf(total);
 	t->logp[row] = x[t->targets[row]] - t->lse[row];
+	if (t->mean)
+		t->mean[row] = mean_of(x, n);
 }
 
-static void cpu_logprob(struct pool *pool, float *logp, float *lse, const float *x, const float *w, const int32_t *targets,
-			float *scratch, int64_t n, int64_t c, int64_t v)
+static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
+			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap, bool half)
 {
-	struct logprob_job t = {.logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v};
+	struct logprob_job t = {.logp = logp, .lse = lse, .mean = mean, .targets = targets, .x = x, .w = w, .c = c, .v = v,
+				.cap = cap, .half = half};
 
 	cpu_zero(pool, logp, (size_t)n * sizeof *logp);
 	cpu_zero(pool, lse, (size_t)n * sizeof *lse);
+	if (mean)
+		cpu_zero(pool, mean, (size_t)n * sizeof *mean);
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k)
 		pool_run(pool, k, logprob_task, &t);
 }
 
-/* d logits = dlogp (onehot(target) - softmax) */
+/* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2 */
 static void logprob_dx_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	int64_t row = t->rows[i];
-	float *x = t->logits + i * t->v, d = t->dlogp[row];
+	float *x = t->logits + i * t->v, d = t->d->logp[row], inv = t->cap > 0 ? 1 / t->cap : 0, at = x[t->targets[row]] * inv;
+	vf share = v_set1((t->d->lse ? t->d->lse[row] : 0) - d), even = v_set1(t->d->mean ? t->d->mean[row] / (float)t->v : 0);
 
 	(void)worker;
-	for (V_EACH(j, t->v))
-		v_store_at(x, v_exp(v_load_at(x, t->v, j) - v_set1(t->fwd_lse[row])) * v_set1(-d), t->v, j);
-	x[t->targets[row]] += d;
+	for (V_EACH(j, t->v)) {
+		vf z = v_load_at(x, t->v, j), slope = v_set1(1.0f) - z * z * v_set1(inv * inv);
+
+		v_store_at(x, v_fma(v_exp(z - v_set1(t->fwd_lse[row])), share, even) * slope, t->v, j);
+	}
+	x[t->targets[row]] += d * (1 - at * at);
 }
 
-static void cpu_logprob_dx(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, const float *w,
-			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v)
+static void logprob_backward(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x,
+			     struct weights w, const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c,
+			     int64_t v, float cap, bool half)
 {
-	struct logprob_job t = {.dlogp = dlogp, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v};
+	struct logprob_job t = {.d = d, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
+				.cap = cap, .half = half};
 
 	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
 		pool_run(pool, k, logprob_dx_task, &t);
-		gemm(pool, dx, c, t.rows, (struct operand){t.logits, v, NULL, false}, k, (struct operand){w, c, NULL, true}, c,
-		     v, false);
-		gemm(pool, dw, c, NULL, (struct operand){t.logits, v, NULL, true}, v, (struct operand){x, c, t.rows, true}, c,
-		     k, true);
+		gemm(pool, dx, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false, half);
+		if (dw)
+			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, floats_of(x, c, t.rows, true), c, k, true,
+			     half);
 	}
 }
+
+#define LOGPROBS(suffix, half)                                                                                               \
+	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w, \
+					const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)   \
+	{                                                                                                                     \
+		logprob_forward(pool, logp, lse, mean, x, w, targets, scratch, n, c, v, cap, half);                                       \
+	}                                                                                                                     \
+	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, \
+					   struct weights w, const float *lse, const int32_t *targets, float *scratch,        \
+					   int64_t n, int64_t c, int64_t v, float cap)                                        \
+	{                                                                                                                     \
+		logprob_backward(pool, dx, dw, d, x, w, lse, targets, scratch, n, c, v, cap, half);                             \
+	}
+LOGPROBS(, false)
+LOGPROBS(_bf16, true)
 
 #endif

@@ -1,15 +1,14 @@
-/* rows.h - the kernels that go over rows one by one: memory, embedding, RMSNorm, RoPE, SwiGLU, gather, AdamW.
+/* rows.h - the kernels that go over rows one by one: memory, embedding, positions, biases, gather.
  *
  * Each is limited by memory bandwidth. Work is cut in pieces of ROWS_PIECE floats or so, whatever the threads. */
 #ifndef QUERN_CPU_ROWS_H
 #define QUERN_CPU_ROWS_H
 
 #include "base/mem.h"
-#include "cpu/simd.h"
+#include "cpu/pack.h"
 #include "kernels.h"
 
 #define ROWS_PIECE 16384        /* floats per task: 64 KiB */
-#define NORM_ROWS 64            /* rows per partial sum of the gain's gradient */
 
 /* Rows of c floats per task. */
 INLINE int64_t rows_per_piece(int64_t c)
@@ -104,9 +103,28 @@ static void cpu_gather_rows(struct pool *pool, float *y, const float *x, const i
 	pool_run(pool, pieces_of(n, rows_per_piece(c)), gather_task, &t);
 }
 
-static void cpu_embed(struct pool *pool, float *y, const float *w, const int32_t *ids, int64_t n, int64_t c)
+struct embed_job {
+	float *y;
+	struct operand table;
+	const int32_t *ids;
+	int64_t n;
+};
+
+static void embed_task(void *arg, int64_t i, int worker)
 {
-	cpu_gather_rows(pool, y, w, ids, n, c);
+	const struct embed_job *t = arg;
+	int64_t c = t->table.ld, per = rows_per_piece(c), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
+
+	(void)worker;
+	for (int64_t r = i * per; r < r1; r++)
+		row_floats(t->y + r * c, &t->table, t->ids[r], 0, c);
+}
+
+static void cpu_embed(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
+{
+	struct embed_job t = {y, weights_of(w, c, false), ids, n};
+
+	pool_run(pool, pieces_of(n, rows_per_piece(c)), embed_task, &t);
 }
 
 /* A token's row is added in token order, so tasks share out the columns. */
@@ -142,106 +160,108 @@ static void cpu_embed_dw(struct pool *pool, float *dw, const float *dy, const in
 	pool_run(pool, pieces_of(c, SCATTER_COLUMNS), scatter_task, &t);
 }
 
-/* --- RMSNorm ----------------------------------------------------------------------------------- */
+/* --- sums with rows: biases, learned positions, and a factor ------------------------------------------ */
 
-struct norm_job {
-	float *y, *rstd, *x, *dx, *partial;
-	const float *add, *g, *dy;
+struct add_job {
+	float *y;
+	const float *x, *table;      /* x NULL: zeros */
+	const int32_t *rows;         /* NULL: the first row for all */
 	int64_t n, c;
-	float eps;
-	float *dg;
 };
 
-static void norm_task(void *arg, int64_t i, int worker)
+static void add_task(void *arg, int64_t i, int worker)
 {
-	const struct norm_job *t = arg;
+	const struct add_job *t = arg;
 	int64_t c = t->c, per = rows_per_piece(c), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++) {
-		float *x = t->x + r * c, *y = t->y + r * c, rstd;
-		vf sum = v_zero();
+		const float *b = t->table + (t->rows ? t->rows[r] * c : 0);
 
 		for (V_EACH(j, c)) {
-			vf v = v_load_at(x, c, j);
+			vf v = v_load_at(b, c, j);
 
-			if (t->add) {
-				v += v_load_at(t->add + r * c, c, j);
-				v_store_at(x, v, c, j);
-			}
-			sum = v_fma(v, v, sum);
-		}
-		rstd = 1.0f / sqrtf(v_sum(sum) / (float)c + t->eps);
-		for (V_EACH(j, c))
-			v_store_at(y, v_load_at(x, c, j) * v_set1(rstd) * v_load_at(t->g, c, j), c, j);
-		t->rstd[r] = rstd;
-	}
-}
-
-static void cpu_rmsnorm(struct pool *pool, float *y, float *rstd, float *x, const float *add, const float *g, int64_t n,
-			int64_t c, float eps)
-{
-	struct norm_job t = {.y = y, .rstd = rstd, .x = x, .add = add, .g = g, .n = n, .c = c, .eps = eps};
-
-	pool_run(pool, pieces_of(n, rows_per_piece(c)), norm_task, &t);
-}
-
-/* With u = dy g and r = rstd: dx += r u - x r^3 (u . x) / c; the partial of dg is the sum of dy x r over the rows. */
-static void norm_dx_task(void *arg, int64_t i, int worker)
-{
-	const struct norm_job *t = arg;
-	int64_t c = t->c, r1 = (i + 1) * NORM_ROWS < t->n ? (i + 1) * NORM_ROWS : t->n;
-	float *dg = t->partial + i * c;
-
-	(void)worker;
-	memset(dg, 0, (size_t)c * sizeof *dg);
-	for (int64_t r = i * NORM_ROWS; r < r1; r++) {
-		const float *x = t->x + r * c, *dy = t->dy + r * c;
-		float *dx = t->dx + r * c, rstd = t->rstd[r], m;
-		vf dot = v_zero();
-
-		for (V_EACH(j, c))
-			dot = v_fma(v_load_at(dy, c, j) * v_load_at(t->g, c, j), v_load_at(x, c, j), dot);
-		m = v_sum(dot) * rstd * rstd * rstd / (float)c;
-		for (V_EACH(j, c)) {
-			vf xv = v_load_at(x, c, j), dyv = v_load_at(dy, c, j);
-			vf d = v_load_at(dx, c, j) + dyv * v_load_at(t->g, c, j) * v_set1(rstd) - xv * v_set1(m);
-
-			v_store_at(dx, d, c, j);
-			v_store_at(dg, v_fma(dyv * v_set1(rstd), xv, v_load_at(dg, c, j)), c, j);
+			v_store_at(t->y + r * c, t->x ? v_load_at(t->x + r * c, c, j) + v : v, c, j);
 		}
 	}
 }
 
-static void norm_dg_task(void *arg, int64_t i, int worker)
+static void cpu_add_bias(struct pool *pool, float *y, const float *x, const float *b, int64_t n, int64_t c)
 {
-	const struct norm_job *t = arg;
-	int64_t c = t->c, c0 = i * NORM_ROWS, cn = c - c0 < NORM_ROWS ? c - c0 : NORM_ROWS;
+	struct add_job t = {y, x, b, NULL, n, c};
+
+	pool_run(pool, pieces_of(n, rows_per_piece(c)), add_task, &t);
+}
+
+static void cpu_add_rows(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c)
+{
+	struct add_job t = {y, y, table, rows, n, c};
+
+	pool_run(pool, pieces_of(n, rows_per_piece(c)), add_task, &t);
+}
+
+#define BIAS_COLUMNS 64         /* of one task */
+
+static void bias_db_task(void *arg, int64_t i, int worker)
+{
+	const struct add_job *t = arg;
+	int64_t c0 = i * BIAS_COLUMNS, cn = t->c - c0 < BIAS_COLUMNS ? t->c - c0 : BIAS_COLUMNS;
 
 	(void)worker;
 	for (V_EACH(j, cn)) {
-		vf sum = v_load_at(t->dg + c0, cn, j);
+		vf sum = v_load_at(t->y + c0, cn, j);
 
-		for (int64_t p = 0; p < pieces_of(t->n, NORM_ROWS); p++)
-			sum += v_load_at(t->partial + p * c + c0, cn, j);
-		v_store_at(t->dg + c0, sum, cn, j);
+		for (int64_t r = 0; r < t->n; r++)
+			sum += v_load_at(t->x + r * t->c + c0, cn, j);
+		v_store_at(t->y + c0, sum, cn, j);
 	}
 }
 
-static void cpu_rmsnorm_dx(struct pool *pool, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
-			   const float *g, float *scratch, int64_t n, int64_t c)
+static void cpu_bias_db(struct pool *pool, float *db, const float *dy, int64_t n, int64_t c)
 {
-	/* norm_job serves both directions; the backward only reads x and rstd. */
-	struct norm_job t = {.dx = dx, .dg = dg, .dy = dy, .x = (float *)(uintptr_t)x, .rstd = (float *)(uintptr_t)rstd,
-			     .g = g, .partial = scratch, .n = n, .c = c};
+	struct add_job t = {.y = db, .x = dy, .n = n, .c = c};
 
-	pool_run(pool, pieces_of(n, NORM_ROWS), norm_dx_task, &t);
-	pool_run(pool, pieces_of(c, NORM_ROWS), norm_dg_task, &t);
+	pool_run(pool, pieces_of(c, BIAS_COLUMNS), bias_db_task, &t);
 }
 
-static int64_t cpu_rmsnorm_scratch(int64_t n, int64_t c)
+struct scale_job {
+	float *x;
+	int64_t n;
+	float a;
+};
+
+static void scale_task(void *arg, int64_t i, int worker)
 {
-	return pieces_of(n, NORM_ROWS) * c;
+	const struct scale_job *t = arg;
+	int64_t from = i * ROWS_PIECE, n = t->n - from < ROWS_PIECE ? t->n - from : ROWS_PIECE;
+
+	(void)worker;
+	for (V_EACH(j, n))
+		v_store_at(t->x + from, v_load_at(t->x + from, n, j) * v_set1(t->a), n, j);
+}
+
+static void soft_cap_task(void *arg, int64_t i, int worker)
+{
+	const struct scale_job *t = arg;
+	int64_t from = i * ROWS_PIECE, n = t->n - from < ROWS_PIECE ? t->n - from : ROWS_PIECE;
+
+	(void)worker;
+	for (V_EACH(j, n))
+		v_store_at(t->x + from, v_tanh(v_load_at(t->x + from, n, j) / v_set1(t->a)) * v_set1(t->a), n, j);
+}
+
+static void cpu_soft_cap(struct pool *pool, float *x, int64_t n, float cap)
+{
+	struct scale_job t = {x, n, cap};
+
+	pool_run(pool, pieces_of(n, ROWS_PIECE), soft_cap_task, &t);
+}
+
+static void cpu_scale(struct pool *pool, float *x, int64_t n, float a)
+{
+	struct scale_job t = {x, n, a};
+
+	pool_run(pool, pieces_of(n, ROWS_PIECE), scale_task, &t);
 }
 
 /* --- RoPE ----------------------------------------------------------------------------------------- */
@@ -251,14 +271,14 @@ struct rope_job {
 	const float *cos, *sin;
 	const int32_t *pos;
 	int64_t n, ld;
-	int heads, d;
+	int heads, d, rot;
 	float sign;
 };
 
 static void rope_task(void *arg, int64_t i, int worker)
 {
 	const struct rope_job *t = arg;
-	int64_t half = t->d / 2, per = rows_per_piece(t->ld), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
+	int64_t half = t->rot / 2, per = rows_per_piece(t->ld), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++) {
@@ -279,155 +299,11 @@ static void rope_task(void *arg, int64_t i, int worker)
 }
 
 static void cpu_rope(struct pool *pool, float *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
-		     int hkv, int d, int sign)
+		     int hkv, int d, int rot, int sign)
 {
-	struct rope_job t = {qkv, cos, sin, pos, n, (int64_t)(h + 2 * hkv) * d, h + hkv, d, (float)sign};
+	struct rope_job t = {qkv, cos, sin, pos, n, (int64_t)(h + 2 * hkv) * d, h + hkv, d, rot, (float)sign};
 
 	pool_run(pool, pieces_of(n, rows_per_piece(t.ld)), rope_task, &t);
-}
-
-/* --- SwiGLU ---------------------------------------------------------------------------------------- */
-
-struct swiglu_job {
-	float *y;                    /* forward y[n, f]; backward dgu[n, 2f] */
-	const float *gu, *dy;
-	int64_t n, f;
-};
-
-static void swiglu_task(void *arg, int64_t i, int worker)
-{
-	const struct swiglu_job *t = arg;
-	int64_t f = t->f, per = rows_per_piece(2 * f), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
-
-	(void)worker;
-	for (int64_t r = i * per; r < r1; r++) {
-		const float *g = t->gu + 2 * r * f, *u = g + f;
-
-		for (V_EACH(j, f)) {
-			vf x = v_load_at(g, f, j);
-
-			v_store_at(t->y + r * f, x * v_sigmoid(x) * v_load_at(u, f, j), f, j);
-		}
-	}
-}
-
-/* With s = sigmoid(x): d silu = s (1 + x (1 - s)). */
-static void swiglu_dgu_task(void *arg, int64_t i, int worker)
-{
-	const struct swiglu_job *t = arg;
-	int64_t f = t->f, per = rows_per_piece(2 * f), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
-
-	(void)worker;
-	for (int64_t r = i * per; r < r1; r++) {
-		const float *g = t->gu + 2 * r * f, *u = g + f;
-		float *dg = t->y + 2 * r * f, *du = dg + f;
-
-		for (V_EACH(j, f)) {
-			vf x = v_load_at(g, f, j), uv = v_load_at(u, f, j), dy = v_load_at(t->dy + r * f, f, j);
-			vf s = v_sigmoid(x);
-
-			v_store_at(dg, dy * uv * s * (v_set1(1.0f) + x * (v_set1(1.0f) - s)), f, j);
-			v_store_at(du, dy * x * s, f, j);
-		}
-	}
-}
-
-static void cpu_swiglu(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f)
-{
-	struct swiglu_job t = {y, gu, NULL, n, f};
-
-	pool_run(pool, pieces_of(n, rows_per_piece(2 * f)), swiglu_task, &t);
-}
-
-static void cpu_swiglu_dgu(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f)
-{
-	struct swiglu_job t = {dgu, gu, dy, n, f};
-
-	pool_run(pool, pieces_of(n, rows_per_piece(2 * f)), swiglu_dgu_task, &t);
-}
-
-/* --- AdamW ----------------------------------------------------------------------------------------- */
-
-struct adamw_job {
-	float *p, *m, *v;
-	const float *g;
-	int64_t n;
-	float beta1, beta2, gscale, keep, rate, inv_root_bc2, eps;
-};
-
-static void adamw_task(void *arg, int64_t i, int worker)
-{
-	const struct adamw_job *t = arg;
-	int64_t from = i * ROWS_PIECE, n = t->n - from < ROWS_PIECE ? t->n - from : ROWS_PIECE;
-	float *p = t->p + from, *m = t->m + from, *v = t->v + from;
-
-	(void)worker;
-	for (V_EACH(j, n)) {
-		vf g = v_load_at(t->g + from, n, j) * v_set1(t->gscale);
-		vf mv = v_load_at(m, n, j), vv = v_load_at(v, n, j), denom;
-
-		mv = v_fma(v_set1(1.0f - t->beta1), g - mv, mv);
-		vv = v_fma(v_set1(1.0f - t->beta2) * g, g, vv * v_set1(t->beta2));
-		denom = v_fma(v_sqrt(vv), v_set1(t->inv_root_bc2), v_set1(t->eps));
-		v_store_at(m, mv, n, j);
-		v_store_at(v, vv, n, j);
-		v_store_at(p, v_load_at(p, n, j) * v_set1(t->keep) - v_set1(t->rate) * mv / denom, n, j);
-	}
-}
-
-static void cpu_adamw(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
-		      float beta2, float eps, float wd, float gscale, int64_t step)
-{
-	/* Bias corrections in double: 1 - beta^step loses its digits in float. */
-	double bc1 = 1 - pow(beta1, (double)step), bc2 = 1 - pow(beta2, (double)step);
-	struct adamw_job t = {p, m, v, g, n, beta1, beta2, gscale, (float)(1 - (double)lr * wd), (float)(lr / bc1),
-			      (float)(1 / sqrt(bc2)), eps};
-
-	pool_run(pool, pieces_of(n, ROWS_PIECE), adamw_task, &t);
-}
-
-/* --- sum of squares -------------------------------------------------------------------------------- */
-
-#define SUMSQ_PIECES 256
-
-struct sumsq_job {
-	const float *x;
-	int64_t n, size;
-	double part[SUMSQ_PIECES];
-};
-
-static void sumsq_task(void *arg, int64_t i, int worker)
-{
-	struct sumsq_job *t = arg;
-	int64_t from = i * t->size, n = t->n - from < t->size ? t->n - from : t->size;
-	const float *x = t->x + from;
-	double sum[16] = {0};
-	int64_t j = 0;
-
-	(void)worker;
-	for (; j + 16 <= n; j += 16)
-		for (int l = 0; l < 16; l++)
-			sum[l] += (double)x[j + l] * x[j + l];
-	for (; j < n; j++)
-		sum[0] += (double)x[j] * x[j];
-	for (int l = 1; l < 16; l++)
-		sum[0] += sum[l];
-	t->part[i] = sum[0];
-}
-
-static double cpu_sumsq(struct pool *pool, const float *x, int64_t n)
-{
-	struct sumsq_job t = {.x = x, .n = n};
-	int64_t pieces;
-	double sum = 0;
-
-	t.size = pieces_of(n, SUMSQ_PIECES);
-	t.size = t.size < 1024 ? 1024 : t.size;
-	pieces = pieces_of(n, t.size);
-	pool_run(pool, pieces, sumsq_task, &t);
-	for (int64_t i = 0; i < pieces; i++)
-		sum += t.part[i];
-	return sum;
 }
 
 #endif

@@ -19,7 +19,7 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define VL 16
-#define GEMM_MR 12
+#define GEMM_MR 14
 #define ISA_NAME "avx512"
 typedef float vf __attribute__((vector_size(64)));
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -38,6 +38,8 @@ typedef int32_t vi __attribute__((vector_size(4 * VL)));
 typedef uint32_t vu __attribute__((vector_size(4 * VL)));
 typedef float vf_unaligned __attribute__((vector_size(4 * VL), aligned(4), may_alias));
 
+/* (mask & a) | (~mask & b) */
+INLINE vf v_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 INLINE vf v_load(const float *p) { return (vf)*(const vf_unaligned *)p; }
 INLINE void v_store(float *p, vf v) { *(vf_unaligned *)p = v; }
 INLINE vf v_zero(void) { return (vf){0}; }
@@ -78,8 +80,6 @@ INLINE void v_store_n(float *p, vf v, int n)
 }
 INLINE vf v_set1(float x) { return (vf){x, x, x, x}; }
 INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
-/* (mask & a) | (~mask & b) */
-INLINE vf v_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 INLINE vf v_max(vf a, vf b) { return v_select((vi)(a > b), a, b); }
 INLINE vf v_min(vf a, vf b) { return v_select((vi)(a < b), a, b); }
 INLINE vf v_sqrt(vf a)
@@ -88,6 +88,21 @@ INLINE vf v_sqrt(vf a)
 		a[i] = sqrtf(a[i]);
 	return a;
 }
+#endif
+
+/* The constraint of a vector register, for asm. */
+#if VL == 16
+#define V_REGISTER "v"
+#elif defined(__x86_64__)
+#define V_REGISTER "x"
+#else
+#define V_REGISTER "m"
+#endif
+#ifdef __AVX512BF16__
+/* c + the products of bf16 pairs */
+INLINE vf v_dot_pairs(vf a, vf b, vf c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+#else
+INLINE vf v_dot_pairs(vf a, vf b, vf c) { return (void)a, (void)b, c; }
 #endif
 
 /* Sum and maximum of the lanes, by halves. */
@@ -146,6 +161,23 @@ INLINE vf v_exp(vf x)
 INLINE vf v_sigmoid(vf x)
 {
 	return v_set1(1.0f) / (v_set1(1.0f) + v_exp(-x));
+}
+
+/* tanh, as Cephes' tanhf: below 0.625 an odd polynomial (relative error below 2e-7, as near 0 the quotient would
+ * cancel), else 1 - 2 / (e^2|x| + 1) with the sign of x. */
+INLINE vf v_tanh(vf x)
+{
+	const vi sign = (vi)v_set1(-0.0f);
+	vf a = (vf)((vi)x & ~sign), z = x * x, p, q;
+
+	p = v_set1(-5.70498872745e-3f);
+	p = v_fma(p, z, v_set1(2.06390887954e-2f));
+	p = v_fma(p, z, v_set1(-5.37397155531e-2f));
+	p = v_fma(p, z, v_set1(1.33314422036e-1f));
+	p = v_fma(p, z, v_set1(-3.33332819422e-1f));
+	p = v_fma(p * z, x, x);
+	q = v_set1(1.0f) - v_set1(2.0f) / (v_exp(a + a) + v_set1(1.0f));
+	return v_select((vi)(a < v_set1(0.625f)), p, (vf)((vi)q | ((vi)x & sign)));
 }
 
 /* One of log2(VL) steps that together transpose VL vectors: interleave the low and the high halves of a and b. */

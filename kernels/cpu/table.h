@@ -2,31 +2,53 @@
 #ifndef QUERN_CPU_TABLE_H
 #define QUERN_CPU_TABLE_H
 
+#include "cpu/activation.h"
 #include "cpu/attention.h"
+#include "cpu/dropout.h"
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/logprob.h"
+#include "cpu/noise.h"
+#include "cpu/norm.h"
+#include "cpu/optimizer.h"
+#include "cpu/peak.h"
 #include "cpu/rows.h"
 
-#define KERNELS_CPU_TABLE                                                     \
+/* suffix: of the products and what is made of them, nothing or _bf16. */
+#define KERNELS_CPU_TABLE(suffix)                                             \
 	{                                                                     \
 		.abi = KERNELS_ABI, .name = "cpu", .elem_bytes = sizeof(float), \
 		.alloc = cpu_alloc, .release = cpu_release,                   \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
-		.matmul = cpu_matmul, .matmul_dx = cpu_matmul_dx,             \
-		.matmul_dw = cpu_matmul_dw,                                   \
+		.matmul = cpu_matmul##suffix,                                 \
+		.matmul_dx = cpu_matmul_dx##suffix,                           \
+		.matmul_dw = cpu_matmul_dw##suffix,                           \
+		.matmul_part = cpu_matmul_part##suffix,                       \
+		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
+		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \
+		.scale_columns = cpu_scale_columns, .dropout = cpu_dropout,   \
 		.embed = cpu_embed, .embed_dw = cpu_embed_dw,                 \
 		.rmsnorm = cpu_rmsnorm, .rmsnorm_dx = cpu_rmsnorm_dx,         \
-		.rmsnorm_scratch = cpu_rmsnorm_scratch, .rope = cpu_rope,     \
+		.layernorm = cpu_layernorm, .layernorm_dx = cpu_layernorm_dx, \
+		.norm_scratch = cpu_norm_scratch,                             \
+		.qk_norm = cpu_qk_norm, .qk_norm_dx = cpu_qk_norm_dx,         \
+		.rope = cpu_rope, .add_bias = cpu_add_bias,                   \
+		.add_rows = cpu_add_rows, .bias_db = cpu_bias_db,             \
+		.scale = cpu_scale, .soft_cap = cpu_soft_cap,                 \
 		.attention = cpu_attention,                                   \
 		.attention_dqkv = cpu_attention_dqkv,                         \
 		.attention_cached = cpu_attention_cached,                     \
 		.swiglu = cpu_swiglu, .swiglu_dgu = cpu_swiglu_dgu,           \
-		.logprob = cpu_logprob, .logprob_dx = cpu_logprob_dx,         \
+		.geglu = cpu_geglu, .geglu_dgu = cpu_geglu_dgu,               \
+		.gelu = cpu_gelu, .gelu_dx = cpu_gelu_dx,                     \
+		.logprob = cpu_logprob##suffix,                               \
+		.logprob_dx = cpu_logprob_dx##suffix,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
-		.gather_rows = cpu_gather_rows, .adamw = cpu_adamw,           \
-		.sumsq = cpu_sumsq                                            \
+		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
+		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \
+		.peak_flops = cpu_peak_flops                                  \
 	}
 
 #endif

@@ -71,6 +71,8 @@ struct output;
 enum status output_open(struct output **out, const char *path, struct error *err);
 enum status output_write(struct output *out, const void *p, size_t n, struct error *err);
 enum status output_flush(struct output *out, struct error *err);
+/* p[0..n) to byte `at`, for an output that is filled in any order, by this call alone. Not for stdout. */
+enum status output_write_at(struct output *out, uint64_t at, const void *p, size_t n, struct error *err);
 /* Flushes, fsyncs, renames into place (stdout: flushes and closes with a check). Frees out. */
 enum status output_commit(struct output *out, struct error *err);
 /* Throws the output away; NULL allowed. Frees out. */
@@ -87,5 +89,6 @@ enum status dir_sync(const char *path, struct error *err);          /* fsync of 
 char *path_join(const char *dir, const char *name);                 /* mem_free */
 bool path_exists(const char *path);
 bool path_is_dir(const char *path);
+bool path_is_same(const char *a, const char *b);                    /* both are there, and are one file or directory */
 
 #endif

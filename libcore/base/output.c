@@ -193,6 +193,24 @@ enum status output_write(struct output *o, const void *p, size_t n, struct error
 	return OK;
 }
 
+enum status output_write_at(struct output *o, uint64_t at, const void *p, size_t n, struct error *err)
+{
+	const char *from = p;
+
+	while (n > 0) {
+		ssize_t k = pwrite(o->fd, from, n, (off_t)at);
+		if (k < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_errno(err, ERR_IO, "%s: cannot write", o->target);
+		}
+		from += k;
+		at += (uint64_t)k;
+		n -= (size_t)k;
+	}
+	return OK;
+}
+
 static enum status sync_parent(const char *path, struct error *err)
 {
 	const char *slash = strrchr(path, '/');

@@ -3,7 +3,7 @@
 #ifndef QUERN_INFER_COMPLETE_H
 #define QUERN_INFER_COMPLETE_H
 
-#include "infer/generate.h"
+#include "infer/journal.h"
 #include "infer/prompt.h"
 
 struct completion {                          /* one sample of one row */
@@ -19,6 +19,7 @@ struct complete_io {
 	enum status (*reject)(void *arg, struct batch *b, int64_t row, const char *reason, struct error *err);
 	enum status (*done)(void *arg, const struct completion *c, struct error *err);    /* in input order */
 	void *arg;
+	struct journal *journal;     /* what is finished goes there, and what is there already is not done again; NULL = none */
 };
 
 /* All rows of all batches (of schema s, kind k). Rejected with a reason: those of prompts_encode, and "prompt_too_long" where

@@ -1,12 +1,12 @@
-#include "infer/generate.h"
+#include "infer/beam.h"
 
 #include "base/mem.h"
 
 #include <math.h>
 #include <string.h>
 
-#define CHUNK 512                    /* prompt tokens of one sequence in one step */
 #define WINDOW 8                     /* sequences in flight or unwritten, per slot */
+#define SHARE_MIN 32                 /* tokens in common with another prompt that are worth waiting for */
 
 struct sequence {
 	struct ids tokens;           /* prompt, then what was sampled */
@@ -19,8 +19,9 @@ struct job {                         /* one prompt and its samples */
 	struct job *next;
 	struct generate_prompt p;
 	struct ids prompt;
-	struct sequence *seqs;       /* [n] */
+	struct sequence *seqs;       /* [drawn] */
 	int64_t started, written;
+	int64_t *order;              /* [drawn] with best_of, once all are done: best first */
 };
 
 struct lane {                        /* one slot of the cache */
@@ -28,7 +29,9 @@ struct lane {                        /* one slot of the cache */
 	struct sequence *seq;
 	uint64_t stream;
 	int64_t fed;                 /* tokens in the cache */
-	int leader;                  /* lane that computes our prompt, -1 = none */
+	struct ids cached;           /* which: those of the last sequence, also after it has ended */
+	int leader;                  /* lane whose first share tokens are ours and which has not computed them yet; -1 = none */
+	int64_t share;
 	struct buf tail;             /* last bytes said, for stop strings */
 	/* what the sampling of this step gave */
 	int row;                     /* of the logits, -1 = nothing to sample */
@@ -47,6 +50,7 @@ struct generation {
 	struct sampler **samplers;   /* [threads] */
 	struct lane *lanes;          /* [o->slots] */
 	int free_lanes;
+	int64_t drawn;               /* samples of a prompt */
 	int64_t context, in_flight, feed_max;
 	size_t stop_bytes;           /* longest stop string */
 	int32_t end_of_text;         /* what ends a document in training, where a turn ends with another token; -1 = none */
@@ -67,7 +71,9 @@ const char *generate_finish_name(enum generate_finish f)
 
 int64_t generate_context(const struct model *m)
 {
-	return m->cfg.positions < 4096 ? m->cfg.positions : 4096;
+	int positions = model_decodable(&m->cfg);
+
+	return positions < 4096 ? positions : 4096;
 }
 
 enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err)
@@ -75,9 +81,16 @@ enum status generate_check(const struct model *m, const struct generate_options 
 	for (int i = 0; i < o->n_stops; i++)
 		if (!o->stops[i][0])
 			return error_set(err, ERR_USAGE, "a stop string must not be empty");
-	if (o->context > m->cfg.positions)
-		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model has %d positions", (long long)o->context,
-				 m->cfg.positions);
+	if (o->context > model_decodable(&m->cfg))
+		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model decodes %d positions", (long long)o->context,
+				 model_decodable(&m->cfg));
+	if (o->best_of && o->best_of < o->n)
+		return error_set(err, ERR_USAGE, "the best %lld of %lld", (long long)o->n, (long long)o->best_of);
+	if (o->beams > 1 && (o->best_of || o->n > o->beams || 2 * o->beams > o->slots))
+		return error_set(err, ERR_USAGE, o->best_of ? "beam search and best-of are two ways; choose one" :
+				 o->n > o->beams ? "%lld beams give as many results at most, %lld are wanted" :
+				 "%lld beams need twice as many sequences at once, %lld are allowed",
+				 (long long)o->beams, (long long)(o->n > o->beams ? o->n : o->slots));
 	return OK;
 }
 
@@ -88,6 +101,7 @@ static void job_free(struct job *j, int64_t n)
 	for (int64_t i = 0; i < n; i++)
 		ids_release(&j->seqs[i].tokens);
 	mem_free(j->seqs);
+	mem_free(j->order);
 	ids_release(&j->prompt);
 	mem_free(j);
 }
@@ -110,59 +124,93 @@ static enum status fetch(struct generation *g, struct error *err)
 	struct job *j = mem_zalloc(sizeof(*j));
 	j->p = p;
 	ids_append(&j->prompt, p.ids, p.n);
-	j->seqs = mem_array((size_t)g->o->n, sizeof(*j->seqs));
+	j->seqs = mem_array((size_t)g->drawn, sizeof(*j->seqs));
 	if (g->tail)
 		g->tail->next = j;
 	else
 		g->head = j;
 	g->tail = j;
-	g->in_flight += g->o->n;
+	g->in_flight += g->drawn;
 	g->totals->prompts++;
 	return OK;
 }
 
-static void start_lane(struct generation *g, int i, struct job *j, int leader)
+static int64_t common_prefix(const struct ids *a, const struct ids *b, int64_t most)
+{
+	int64_t n = 0;
+	most = most < a->n ? most : a->n;
+	most = most < b->n ? most : b->n;
+	while (n < most && a->v[n] == b->v[n])
+		n++;
+	return n;
+}
+
+/* Takes over what another lane has in the cache of a prompt's beginning, or will have. The last token is always computed, for
+ * its logits. */
+static void share_prefix(struct generation *g, int i)
+{
+	struct lane *l = &g->lanes[i];
+	const struct ids *prompt = &l->job->prompt;
+	int from = -1;
+	for (int k = 0; k < g->o->slots; k++) {
+		const struct lane *x = &g->lanes[k];
+		const struct ids *theirs = x->job && k != i ? &x->seq->tokens : &x->cached;
+		int64_t n = common_prefix(theirs, prompt, prompt->n - 1);
+		if (n > l->share) {
+			l->share = n;
+			from = k;
+		}
+	}
+	if (from < 0)
+		return;
+	const struct lane *x = &g->lanes[from];
+	if (from == i || !x->job || x->fed >= l->share)
+		l->fed = l->share;
+	else if (x->job == l->job || l->share >= SHARE_MIN)
+		l->leader = from;
+	else
+		l->share = 0;
+	if (l->fed && from != i)
+		model_cache_copy(g->m, g->cache, from, i, (int)l->fed);
+	g->totals->shared_tokens += l->share;
+}
+
+static void start_lane(struct generation *g, int i, struct job *j)
 {
 	struct lane *l = &g->lanes[i];
 	l->job = j;
 	l->seq = &j->seqs[j->started];
 	l->stream = sample_stream((const char *)j->p.stream, sizeof(j->p.stream), j->started);
-	l->fed = 0;
-	l->leader = leader;
+	l->fed = l->share = 0;
+	l->leader = -1;
 	buf_clear(&l->tail);
 	ids_append(&l->seq->tokens, j->prompt.v, j->prompt.n);
+	g->totals->prompt_tokens += j->prompt.n;
+	share_prefix(g, i);
 	j->started++;
 	g->free_lanes--;
 	g->totals->sequences++;
-	if (leader < 0)
-		g->totals->prompt_tokens += j->prompt.n;
 }
 
-/* Fills free lanes, a group of samples of one prompt at a time: the first computes the prompt, the others wait for it. */
+/* Fills free lanes with samples, prompt after prompt. */
 static enum status admit(struct generation *g, struct error *err)
 {
-	int64_t most = g->o->slots / 8 > 1 ? g->o->slots / 8 : 1;
-	for (;;) {
+	while (g->free_lanes > 0) {
 		struct job *j = g->tail;
-		if (!j || j->started == g->o->n) {
-			if (g->ended || g->free_lanes == 0 || (g->head && g->in_flight + g->o->n > WINDOW * g->o->slots))
+		if (!j || j->started == g->drawn) {
+			if (g->ended || (g->head && g->in_flight + g->drawn > WINDOW * g->o->slots))
 				return OK;
 			enum status st = fetch(g, err);
 			if (st != OK)
 				return st == END ? OK : st;
 			j = g->tail;
 		}
-		int64_t group = g->o->n - j->started < most ? g->o->n - j->started : most;
-		if (group > g->free_lanes)
-			return OK;
-		for (int i = 0, leader = -1; group > 0; i++) {
-			if (g->lanes[i].job)
-				continue;
-			start_lane(g, i, j, leader);
-			leader = leader < 0 ? i : leader;
-			group--;
-		}
+		int i = 0;
+		while (g->lanes[i].job)
+			i++;
+		start_lane(g, i, j);
 	}
+	return OK;
 }
 
 /* --- one step ------------------------------------------------------------------------------------------ */
@@ -180,7 +228,7 @@ static int collect(struct generation *g)
 		if (!l->job || l->leader >= 0)
 			continue;
 		int64_t n = l->seq->tokens.n - l->fed;
-		n = n < CHUNK ? n : CHUNK;
+		n = n < GENERATE_CHUNK ? n : GENERATE_CHUNK;
 		if (n > 1 && n > room)
 			continue;
 		room -= n > 1 ? n : 0;
@@ -195,7 +243,7 @@ static int collect(struct generation *g)
 	return s;
 }
 
-/* Which lanes have logits to sample from: those whose tokens are all fed, and those that waited for one of them. */
+/* Which lanes have logits to sample from: those whose tokens are all fed. Lanes that waited take what is there now. */
 static void assign_rows(struct generation *g, int s)
 {
 	for (int k = 0; k < s; k++) {
@@ -205,11 +253,10 @@ static void assign_rows(struct generation *g, int s)
 	}
 	for (int i = 0; i < g->o->slots; i++) {
 		struct lane *l = &g->lanes[i];
-		if (!l->job || l->leader < 0 || g->lanes[l->leader].row < 0)
+		if (!l->job || l->leader < 0 || g->lanes[l->leader].fed < l->share)
 			continue;
-		model_cache_copy(g->m, g->cache, l->leader, i, (int)l->job->prompt.n);
-		l->fed = l->job->prompt.n;
-		l->row = g->lanes[l->leader].row;
+		model_cache_copy(g->m, g->cache, l->leader, i, (int)l->share);
+		l->fed = l->share;
 		l->leader = -1;
 	}
 }
@@ -222,8 +269,8 @@ static void sample_lane(void *arg, int64_t i, int worker)
 		return;
 	const struct ids *tokens = &l->seq->tokens;
 	double u = sample_uniform(g->o->seed, l->stream, (uint64_t)(tokens->n - l->job->prompt.n));
-	l->st = sampler_pick(g->samplers[worker], g->logits + (size_t)l->row * (size_t)g->m->cfg.vocab, tokens->v, tokens->n,
-			     u, &l->id, &l->logprob, NULL);
+	l->st = sampler_pick(g->samplers[worker], g->logits + (size_t)l->row * (size_t)g->m->cfg.vocab, tokens->v,
+			     l->job->prompt.n, tokens->n, u, &l->id, &l->logprob, NULL);
 }
 
 /* Whether the token that was just said completes a stop string. Keeps only the bytes that a later one could still need. */
@@ -263,6 +310,8 @@ static void accept(struct generation *g, struct lane *l)
 		q->done = false;
 	if (q->done) {
 		l->job = NULL;
+		l->cached.n = 0;
+		ids_append(&l->cached, q->tokens.v, l->fed);
 		g->free_lanes++;
 	}
 }
@@ -285,12 +334,36 @@ static enum status step(struct generation *g, struct error *err)
 	return OK;
 }
 
+/* Mean log-probability of a sequence's tokens. */
+static double per_token(const struct job *j, int64_t i)
+{
+	return j->seqs[i].logprob / (double)(j->seqs[i].tokens.n - j->prompt.n);
+}
+
+/* The samples of a job from best to worst, the lower number first among equals; false while one is not done. */
+static bool rank(const struct generation *g, struct job *j)
+{
+	for (int64_t i = 0; i < g->drawn; i++)
+		if (!j->seqs[i].done)
+			return false;
+	j->order = mem_array((size_t)g->drawn, sizeof(*j->order));
+	for (int64_t i = 0; i < g->drawn; i++) {
+		int64_t at = i;
+		for (; at > 0 && per_token(j, i) > per_token(j, j->order[at - 1]); at--)
+			j->order[at] = j->order[at - 1];
+		j->order[at] = i;
+	}
+	return true;
+}
+
 /* Delivers what is finished and next in order. */
 static enum status deliver(struct generation *g, struct error *err)
 {
 	while (g->head) {
 		struct job *j = g->head;
-		struct sequence *q = &j->seqs[j->written];
+		if (g->o->best_of && !j->order && !rank(g, j))
+			return OK;
+		struct sequence *q = &j->seqs[j->order ? j->order[j->written] : j->written];
 		if (!q->done)
 			return OK;
 		struct generate_result r = {
@@ -299,16 +372,19 @@ static enum status deliver(struct generation *g, struct error *err)
 			.logprob = q->logprob, .finish = q->finish,
 		};
 		j->written++;
-		g->in_flight--;
 		TRY(g->io->done(g->io->arg, &r, err));
 		ids_release(&q->tokens);
 		q->tokens = (struct ids){ 0 };
+		if (!g->o->best_of)
+			g->in_flight--;
 		if (j->written < g->o->n)
 			continue;
+		if (g->o->best_of)
+			g->in_flight -= g->drawn;
 		g->head = j->next;
 		if (!g->head)
 			g->tail = NULL;
-		job_free(j, g->o->n);
+		job_free(j, g->drawn);
 	}
 	return OK;
 }
@@ -318,8 +394,9 @@ static enum status deliver(struct generation *g, struct error *err)
 static enum status open_generation(struct generation *g, struct error *err)
 {
 	size_t slots = (size_t)g->o->slots, vocab = (size_t)g->m->cfg.vocab;
+	g->drawn = g->o->best_of ? g->o->best_of : g->o->n;
 	g->context = g->o->context ? g->o->context : generate_context(g->m);
-	g->feed_max = g->o->slots + 2 * CHUNK;
+	g->feed_max = g->o->slots + 2 * GENERATE_CHUNK;
 	g->end_of_text = tokenizer_id(g->t, "<|endoftext|>", 13);
 	TRY(model_cache_open(&g->cache, g->m, (int)slots, (int)g->context, g->feed_max, err));
 	g->logits = mem_try(slots * vocab * sizeof(float));
@@ -346,10 +423,12 @@ static void close_generation(struct generation *g)
 	while (g->head) {
 		struct job *j = g->head;
 		g->head = j->next;
-		job_free(j, g->o->n);
+		job_free(j, g->drawn);
 	}
-	for (int64_t i = 0; g->lanes && i < g->o->slots; i++)
+	for (int64_t i = 0; g->lanes && i < g->o->slots; i++) {
 		buf_release(&g->lanes[i].tail);
+		ids_release(&g->lanes[i].cached);
+	}
 	int threads = g->m->pool ? pool_threads(g->m->pool) : 1;
 	for (int i = 0; g->samplers && i < threads; i++)
 		sampler_close(g->samplers[i]);
@@ -368,6 +447,8 @@ enum status generate_run(struct model *m, const struct tokenizer *t, const struc
 			 const struct generate_io *io, struct generate_totals *totals, struct error *err)
 {
 	struct generation g = { .m = m, .t = t, .o = o, .io = io, .totals = totals };
+	if (o->beams > 1)
+		return beam_run(m, t, o, io, totals, err);
 	enum status st = open_generation(&g, err);
 	while (st == OK) {
 		st = admit(&g, err);

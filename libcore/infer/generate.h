@@ -2,9 +2,10 @@
  *
  * Prompts come from a callback and results go to another, in order (prompt after prompt, its samples one after
  * the other), however the sequences finish. Each step feeds every running sequence one token, and prompts that have
- * just been admitted a chunk of theirs; a finished sequence gives its slot to the next. A prompt is computed once for up to
- * slots/8 of its samples (at least 1) and its keys and values copied to their slots. Chunks are cut at fixed places and random
- * numbers depend on the row, so a sample does not depend on slots, threads or neighbours. Memory is bounded: the cache
+ * just been admitted a chunk of theirs; a finished sequence gives its slot to the next. What a prompt has in common with
+ * one that is in the cache or on its way there (other samples of it, a system prompt) is computed once and copied. A row of
+ * a call does not depend on the others, and random numbers depend on the row's id, so a sample does not depend on slots,
+ * threads or neighbours. Memory is bounded: the cache
  * (slots x context) and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots. */
 #ifndef QUERN_INFER_GENERATE_H
 #define QUERN_INFER_GENERATE_H
@@ -23,7 +24,11 @@ const char *generate_finish_name(enum generate_finish f);      /* "eos", "stop",
 struct generate_options {
 	struct sample_options sample;
 	int64_t n;                   /* samples per prompt */
+	int64_t best_of;             /* 0 = off; so many are drawn, and the n of the highest log-probability per token kept */
 	int64_t max_new_tokens;
+	int64_t beams;               /* above 1: beam search of so many, of which the n best are results; sampling's filters are off */
+	double length_penalty;       /* beams: a hypothesis counts its log-probability over its length to this power */
+	bool early_stopping;         /* beams: end with the beams-th hypothesis that is complete */
 	int64_t slots;               /* sequences that run at once */
 	int64_t context;             /* most tokens of prompt and completion together; 0 = generate_context() */
 	uint64_t seed;
@@ -40,7 +45,7 @@ struct generate_prompt {
 
 struct generate_result {
 	void *user;                  /* the prompt's */
-	int64_t sample;
+	int64_t sample;              /* from 0; with best_of the rank */
 	bool last;                   /* the prompt's last sample: user is not mentioned again */
 	const int32_t *ids;          /* [n] what was sampled, with the end token or the stop string's tokens */
 	int64_t n;
@@ -56,11 +61,13 @@ struct generate_io {
 
 struct generate_totals {
 	int64_t prompts, prompt_tokens, sequences, new_tokens, steps;
+	int64_t shared_tokens;       /* of prompts, copied instead of computed */
 };
 
 /* min(the model's positions, 4096) */
 int64_t generate_context(const struct model *m);
-/* ERR_USAGE for an empty stop string or a context that the model does not have. */
+/* ERR_USAGE for an empty stop string, a context that the model does not have, best_of below n, beams
+ * that do not go together with it or with n. */
 enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err);
 /* Runs until next() has ended and every result is delivered. On an error prompts in flight are not reported. */
 enum status generate_run(struct model *m, const struct tokenizer *t, const struct generate_options *o,

@@ -19,7 +19,7 @@ struct sampler {
 	float *scores;               /* [vocab], penalised */
 	float *weights;              /* [vocab], exp of the scores */
 	struct candidate *heap, *kept; /* [vocab] */
-	uint8_t *marked;             /* [vocab], tokens penalised already */
+	int32_t *count;              /* [vocab], of tokens under penalty, 0 between calls */
 };
 
 struct sampler *sampler_open(const struct sample_options *o, int vocab)
@@ -31,7 +31,7 @@ struct sampler *sampler_open(const struct sample_options *o, int vocab)
 	s->weights = mem_array((size_t)vocab, sizeof(*s->weights));
 	s->heap = mem_array((size_t)vocab, sizeof(*s->heap));
 	s->kept = mem_array((size_t)vocab, sizeof(*s->kept));
-	s->marked = mem_array((size_t)vocab, 1);
+	s->count = mem_array((size_t)vocab, sizeof(*s->count));
 	return s;
 }
 
@@ -43,7 +43,7 @@ void sampler_close(struct sampler *s)
 	mem_free(s->weights);
 	mem_free(s->heap);
 	mem_free(s->kept);
-	mem_free(s->marked);
+	mem_free(s->count);
 	mem_free(s);
 }
 
@@ -85,19 +85,62 @@ static double soft_weights(float *w, const float *x, int n, float max, double te
 	return sum;
 }
 
-static void penalise(struct sampler *s, const int32_t *seen, int64_t n_seen)
+static bool is_token(const struct sampler *s, int32_t id)
+{
+	return id >= 0 && id < s->vocab;
+}
+
+/* Counts tokens, for a second walk that meets each once and clears its count. */
+static void count_tokens(struct sampler *s, const int32_t *ids, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (is_token(s, ids[i]))
+			s->count[ids[i]]++;
+}
+
+static void penalise_repetition(struct sampler *s, const int32_t *seen, int64_t n)
 {
 	float penalty = (float)s->o.repetition_penalty;
-	for (int64_t i = 0; i < n_seen; i++) {
+
+	count_tokens(s, seen, n);
+	for (int64_t i = 0; i < n; i++) {
 		int32_t id = seen[i];
-		if (id < 0 || id >= s->vocab || s->marked[id])
+		if (!is_token(s, id) || !s->count[id])
 			continue;
-		s->marked[id] = 1;
 		s->scores[id] = s->scores[id] < 0 ? s->scores[id] * penalty : s->scores[id] / penalty;
+		s->count[id] = 0;
 	}
-	for (int64_t i = 0; i < n_seen; i++)
-		if (seen[i] >= 0 && seen[i] < s->vocab)
-			s->marked[seen[i]] = 0;
+}
+
+static void penalise_presence(struct sampler *s, const int32_t *said, int64_t n)
+{
+	count_tokens(s, said, n);
+	for (int64_t i = 0; i < n; i++) {
+		int32_t id = said[i];
+		if (!is_token(s, id) || !s->count[id])
+			continue;
+		s->scores[id] -= (float)(s->o.frequency_penalty * s->count[id] + s->o.presence_penalty);
+		s->count[id] = 0;
+	}
+}
+
+/* The logits as bias and penalties leave them: the model's own where there are none. */
+static const float *adjust(struct sampler *s, const float *logits, const int32_t *seen, int64_t n_prompt, int64_t n_seen)
+{
+	const struct sample_options *o = &s->o;
+	bool repetition = o->repetition_penalty != 1, presence = o->frequency_penalty != 0 || o->presence_penalty != 0;
+
+	if (!repetition && !presence && !o->n_bias)
+		return logits;
+	memcpy(s->scores, logits, (size_t)s->vocab * sizeof(*logits));
+	for (int i = 0; i < o->n_bias; i++)
+		if (is_token(s, o->bias[i].id))
+			s->scores[o->bias[i].id] += o->bias[i].bias;
+	if (repetition)
+		penalise_repetition(s, seen, n_seen);
+	if (presence)
+		penalise_presence(s, seen + n_prompt, n_seen - n_prompt);
+	return s->scores;
 }
 
 /* --- a max-heap by weight, then by lowest id ------------------------------------------------------ */
@@ -132,6 +175,12 @@ static struct candidate pop(struct candidate *h, int *n)
 	return t;
 }
 
+static void heapify(struct candidate *h, int n)
+{
+	for (int i = n / 2 - 1; i >= 0; i--)
+		sift_down(h, n, i);
+}
+
 /* Top-k, top-p and min-p over weights whose sum is mass: fills kept, most probable first, and returns how many. Only
  * as many candidates are popped as are needed, so a large vocabulary is never sorted whole. */
 static int filter(struct sampler *s, double mass)
@@ -140,8 +189,7 @@ static int filter(struct sampler *s, double mass)
 	int v = s->vocab, n = v, popped = 0, m = 0;
 	for (int i = 0; i < v; i++)
 		h[i] = (struct candidate){ s->weights[i], i };
-	for (int i = v / 2 - 1; i >= 0; i--)
-		sift_down(h, v, i);
+	heapify(h, v);
 	bool top_k = s->o.top_k > 0 && s->o.top_k < v;
 	if (top_k) {
 		mass = 0;
@@ -156,6 +204,42 @@ static int filter(struct sampler *s, double mass)
 			break;
 		kept[m] = c;
 		before += (double)c.weight;
+	}
+	return m;
+}
+
+/* The tokens with at least min_p of the best one's weight, in id order: fills kept. */
+static int filter_min_p(struct sampler *s)
+{
+	int n = 0;
+	for (int i = 0; i < s->vocab; i++)
+		if (s->weights[i] > 0 && s->weights[i] >= (float)s->o.min_p)
+			s->kept[n++] = (struct candidate){ s->weights[i], i };
+	return n;
+}
+
+/* Of kept[n], those whose surprise is nearest to the expected one, until their mass reaches typical_p; ties with the last stay. */
+static int filter_typical(struct sampler *s, int n)
+{
+	struct candidate *h = s->heap, *kept = s->kept;
+	double mass = 0, entropy = 0, reached = 0;
+	int left = n, m = 0;
+	float last = 0;
+
+	for (int i = 0; i < n; i++)
+		mass += (double)kept[i].weight;
+	for (int i = 0; i < n; i++)
+		if (kept[i].weight > 0)
+			entropy -= (double)kept[i].weight / mass * log((double)kept[i].weight / mass);
+	for (int i = 0; i < n; i++)
+		h[i] = (struct candidate){ -(float)fabs(-log((double)kept[i].weight / mass) - entropy), kept[i].id };
+	heapify(h, left);
+	while (left > 0 && (m == 0 || reached < s->o.typical_p || h[0].weight == last)) {
+		struct candidate c = pop(h, &left);
+
+		last = c.weight;
+		kept[m++] = (struct candidate){ s->weights[c.id], c.id };
+		reached += (double)s->weights[c.id] / mass;
 	}
 	return m;
 }
@@ -194,29 +278,57 @@ static int32_t draw_all(const struct sampler *s, double sum, double u)
 	return highest(s->weights, s->vocab);
 }
 
-enum status sampler_pick(struct sampler *s, const float *logits, const int32_t *seen, int64_t n_seen, double u,
-			 int32_t *id, double *logprob, struct error *err)
+/* The log of the sum of exponentials of the logits; leaves exp(logits - max) in weights. */
+static enum status log_sum(struct sampler *s, const float *logits, double *sum, float *max, struct error *err)
+{
+	*max = logits[highest(logits, s->vocab)];
+	*sum = isfinite(*max) ? soft_weights(s->weights, logits, s->vocab, *max, 1) : NAN;
+	if (!isfinite(*sum) || *sum <= 0)
+		return error_set(err, ERR_DATA, "the model's logits are not finite");
+	return OK;
+}
+
+enum status sampler_pick(struct sampler *s, const float *logits, const int32_t *seen, int64_t n_prompt, int64_t n_seen,
+			 double u, int32_t *id, double *logprob, struct error *err)
 {
 	int v = s->vocab;
-	float max = logits[highest(logits, v)];
-	double sum = isfinite(max) ? soft_weights(s->weights, logits, v, max, 1) : NAN;
-	if (!isfinite(sum) || sum <= 0)
-		return error_set(err, ERR_DATA, "the model's logits are not finite");
-	const float *scores = logits;
-	double mass = sum;
-	if (s->o.repetition_penalty != 1) {
-		memcpy(s->scores, logits, (size_t)v * sizeof(*logits));
-		penalise(s, seen, n_seen);
-		scores = s->scores;
-	}
+	float max;
+	double sum;
+	TRY(log_sum(s, logits, &sum, &max, err));
+	const float *scores = adjust(s, logits, seen, n_prompt, n_seen);
+	int best = highest(scores, v);
+	if (!isfinite(scores[best]))
+		return error_set(err, ERR_DATA, "the bias leaves no token to say");
 	if (s->o.temperature == 0) {
-		*id = highest(scores, v);
+		*id = best;
 	} else {
+		bool ranked = (s->o.top_k > 0 && s->o.top_k < v) || s->o.top_p < 1, typical = s->o.typical_p > 0 && s->o.typical_p < 1;
+		double mass = sum;
 		if (scores != logits || s->o.temperature != 1)
-			mass = soft_weights(s->weights, scores, v, scores[highest(scores, v)], s->o.temperature);
-		bool ranked = (s->o.top_k > 0 && s->o.top_k < v) || s->o.top_p < 1;
-		*id = ranked ? draw_kept(s->kept, filter(s, mass), u) : draw_all(s, mass, u);
+			mass = soft_weights(s->weights, scores, v, scores[best], s->o.temperature);
+		int n = ranked ? filter(s, mass) : typical ? filter_min_p(s) : 0;
+		if (typical)
+			n = filter_typical(s, n);
+		*id = n ? draw_kept(s->kept, n, u) : draw_all(s, mass, u);
 	}
 	*logprob = (double)(logits[*id] - max) - log(sum);
+	return OK;
+}
+
+enum status sampler_logprobs(struct sampler *s, const float *logits, const int32_t *seen, int64_t n_prompt, int64_t n_seen,
+			     float *out, double *total, struct error *err)
+{
+	float max;
+	double sum;
+
+	TRY(log_sum(s, logits, &sum, &max, err));
+	*total = (double)max + log(sum);
+	for (int i = 0; i < s->vocab; i++)
+		out[i] = (float)((double)logits[i] - *total);
+	const float *scores = adjust(s, out, seen, n_prompt, n_seen);
+	if (scores != out)
+		memcpy(out, scores, (size_t)s->vocab * sizeof(*out));
+	if (!isfinite(out[highest(out, s->vocab)]))
+		return error_set(err, ERR_DATA, "the bias leaves no token to say");
 	return OK;
 }

@@ -1,8 +1,10 @@
 /* decode.c - generation: keys and values of earlier tokens are kept per slot, so a call computes only new tokens. */
 #include "model/layout.h"
+#include "model/lora.h"
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 struct model_cache {
@@ -15,7 +17,7 @@ struct model_cache {
 	struct acts acts;
 	float *last;                 /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
-	float *cos, *sin;
+	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *slot, *past, *rows;
 	int32_t *host_pos, *host_rows;
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
@@ -35,12 +37,10 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	c->value_slot = c->positions * kv;
 	c->keys = plan_floats(p, slots, c->key_slot);
 	c->values = plan_floats(p, slots, c->value_slot);
-	c->acts.x = plan_floats(p, n, f->hidden);
-	acts_plan(p, &c->acts, f, n, false);
+	acts_plan(p, &c->acts, f, n);
 	c->last = plan_floats(p, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
-	c->cos = plan_floats(p, c->positions, f->head_dim / 2);
-	c->sin = plan_floats(p, c->positions, f->head_dim / 2);
+	rotary_plan(p, &c->rotary, f, c->positions, n);
 	c->ids = plan_take(p, n, sizeof(int32_t));
 	c->pos = plan_take(p, n, sizeof(int32_t));
 	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
@@ -54,13 +54,13 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 {
 	struct model_cache *c;
 	struct plan p = { 0 };
-	size_t half;
-	float *table;
 
 	*out = NULL;
-	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > m->cfg.positions || n_max < 1 || n_max > INT32_MAX / 2)
-		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model has %d positions", slots,
-				 positions, m->cfg.positions);
+	if (slots < 1 || slots > 1 << 20 || positions < 1 || positions > model_decodable(&m->cfg) || n_max < 1 ||
+	    n_max > INT32_MAX / 2)
+		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model decodes %d positions", slots,
+				 positions, model_decodable(&m->cfg));
+	TRY(lora_reserve(m, n_max, err));
 	c = mem_zalloc(sizeof(*c));
 	c->k = m->k;
 	c->slots = slots;
@@ -75,12 +75,7 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	}
 	p = (struct plan){ .base = c->arena };
 	plan_cache(&p, c, m);
-	half = (size_t)positions * (size_t)(m->cfg.head_dim / 2);
-	table = mem_array(2 * half, sizeof(float));
-	rope_tables(&m->cfg, positions, table, table + half);
-	m->k->upload(c->cos, table, half * sizeof(float));
-	m->k->upload(c->sin, table + half, half * sizeof(float));
-	mem_free(table);
+	rotary_open(&c->rotary, m, n_max);
 	c->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
 	c->host_rows = mem_array((size_t)slots, sizeof(int32_t));
 	c->taken = mem_array((size_t)slots, sizeof(bool));
@@ -93,6 +88,7 @@ void model_cache_close(struct model_cache *c)
 	if (!c)
 		return;
 	c->k->release(c->arena);
+	rotary_close(&c->rotary);
 	mem_free(c->host_pos);
 	mem_free(c->host_rows);
 	mem_free(c->taken);
@@ -137,47 +133,126 @@ static enum status check_call(const struct model *m, struct model_cache *c, int 
 	return OK;
 }
 
-static void upload_call(struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
 			const int32_t *past)
 {
 	for (int i = 0; i < s; i++) {
 		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
 			c->host_pos[j] = past[i] + j - cu[i];
-		c->host_rows[i] = cu[i + 1] - 1;
 	}
 	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->cu, cu, (size_t)(s + 1) * sizeof(int32_t));
 	c->k->upload(c->slot, slot, (size_t)s * sizeof(int32_t));
 	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
-	c->k->upload(c->rows, c->host_rows, (size_t)s * sizeof(int32_t));
+	rotary_set(&c->rotary, m, cu, s, past);
+}
+
+/* Feeds the tokens: acts.x holds what comes out of the last layer for each of them. */
+static enum status feed(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+			const int32_t *slot, const int32_t *past, struct error *err)
+{
+	const struct model_config *f = &m->cfg;
+	const struct kernels *k = m->k;
+	const struct acts *a = &c->acts;
+	int64_t n;
+
+	TRY(check_call(m, c, s, ids, cu, slot, past, err));
+	upload_call(c, m, s, ids, cu, slot, past);
+	n = cu[s];
+	embed_tokens(m, a->x, c->ids, c->pos, n);
+	for (int64_t l = 0; l < f->n_layers; l++) {
+		layer_before(m, (int)l, a, &c->rotary, n);
+		k->attention_cached(m->pool, a->att.o, a->att.rot, c->keys + l * c->slots * c->key_slot,
+				    c->values + l * c->slots * c->value_slot, c->slot, c->past, c->cu, s, c->positions,
+				    layer_heads(f, (int)l));
+		layer_after(m, (int)l, a, a->x, n);
+	}
+	return OK;
+}
+
+/* The logits of n of the tokens fed, at most as many as there are slots, to c->logits. */
+static void head_rows(struct model *m, struct model_cache *c, const int32_t *rows, int64_t n)
+{
+	const struct model_config *f = &m->cfg;
+	const struct kernels *k = m->k;
+	const struct acts *a = &c->acts;
+
+	k->upload(c->rows, rows, (size_t)n * sizeof(int32_t));
+	k->gather_rows(m->pool, c->last, a->x, c->rows, n, f->hidden);
+	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, n);
+	linear_forward(m, &m->layout->head, c->logits, a->att.n1, NULL, n);
+	if (f->logit_cap > 0)
+		k->soft_cap(m->pool, c->logits, n * f->vocab, f->logit_cap);
 }
 
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err)
 {
-	const struct model_config *f = &m->cfg;
-	const struct kernels *k = m->k;
-	struct rotary r = { c->cos, c->sin, c->pos };
-	const struct acts *a = &c->acts;
-	int64_t n;
+	if (s < 1)
+		return OK;
+	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	for (int i = 0; i < s; i++)
+		c->host_rows[i] = cu[i + 1] - 1;
+	head_rows(m, c, c->host_rows, s);
+	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
+	return OK;
+}
+
+struct target_job {
+	const float *logits;                 /* host [rows, vocab] */
+	const int32_t *rows, *targets;
+	float *logp;
+	bool *greedy;
+	int64_t vocab;
+};
+
+static void score_target(void *arg, int64_t i, int worker)
+{
+	const struct target_job *t = arg;
+	const float *x = t->logits + i * t->vocab;
+	int64_t best = 0;
+	int32_t row = t->rows[i], target = t->targets[row];
+	double sum = 0;
+
+	(void)worker;
+	for (int64_t v = 1; v < t->vocab; v++)
+		best = x[v] > x[best] ? v : best;
+	for (int64_t v = 0; v < t->vocab; v++)
+		sum += (double)expf(x[v] - x[best]);
+	t->logp[row] = (float)((double)(x[target] - x[best]) - log(sum));
+	t->greedy[row] = best == target;
+}
+
+enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
+				 struct error *err)
+{
+	struct target_job t = { .rows = c->host_rows, .targets = targets, .logp = logp, .greedy = greedy, .vocab = m->cfg.vocab };
+	float *host;
+	int64_t n = 0;
 
 	if (s < 1)
 		return OK;
-	TRY(check_call(m, c, s, ids, cu, slot, past, err));
-	upload_call(c, s, ids, cu, slot, past);
-	n = cu[s];
-	k->embed(m->pool, a->x, m->params + m->layout->embed, c->ids, n, f->hidden);
-	for (int64_t l = 0; l < f->n_layers; l++) {
-		layer_before(m, l, a, &r, n);
-		k->attention_cached(m->pool, a->o, a->qkv, c->keys + l * c->slots * c->key_slot,
-				    c->values + l * c->slots * c->value_slot, c->slot, c->past, c->cu, s, c->positions, f->heads,
-				    f->kv_heads, f->head_dim);
-		layer_after(m, l, a, a->x, n);
+	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	host = mem_try((size_t)c->slots * (size_t)m->cfg.vocab * sizeof(float));
+	if (!host)
+		return error_set(err, ERR_MEMORY, "no memory for the logits of %d tokens", c->slots);
+	t.logits = host;
+	for (int32_t i = 0; i < cu[s]; i++) {
+		if (targets[i] >= m->cfg.vocab) {
+			mem_free(host);
+			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", targets[i], m->cfg.vocab);
+		}
+		if (targets[i] >= 0)
+			c->host_rows[n++] = i;
+		if (n == c->slots || (n && i + 1 == cu[s])) {
+			head_rows(m, c, c->host_rows, n);
+			m->k->download(host, c->logits, (size_t)n * (size_t)m->cfg.vocab * sizeof(float));
+			pool_run(m->pool, n, score_target, &t);
+			n = 0;
+		}
 	}
-	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);
-	k->rmsnorm(m->pool, a->n1, a->rstd1, c->last, NULL, m->params + m->layout->norm, s, f->hidden, f->norm_eps);
-	k->matmul(m->pool, c->logits, a->n1, m->params + m->layout->head, s, f->vocab, f->hidden, 0);
-	k->download(logits, c->logits, (size_t)s * (size_t)f->vocab * sizeof(float));
+	mem_free(host);
 	return OK;
 }

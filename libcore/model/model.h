@@ -1,7 +1,9 @@
-/* model.h - a Llama-type decoder: configuration, parameters, forward and backward, cached decoding.
+/* model.h - a decoder: configuration, parameters, forward and backward, cached decoding.
  *
- * RMSNorm, RoPE, grouped-query attention, SwiGLU, tied or untied embeddings; read and written as a Hugging Face
- * directory (config.json, model.safetensors [+ index and shards when read], generation_config.json). All parameters of a model lie in one
+ * One transformer whose features are read from config.json: the norm and where it stands, how positions enter, the
+ * activation, biases, windows and caps. The families are rows of a table (family.h); nothing else knows their names.
+ * Read and written as a Hugging Face directory (config.json, model.safetensors or an index and shards,
+ * generation_config.json). All parameters of a model lie in one
  * device buffer in the order of the tensor table, gradients in another of the same shape, so that optimizer,
  * checkpoint and reduction walk plain arrays. QKV and gate|up are stored concatenated. */
 #ifndef QUERN_MODEL_MODEL_H
@@ -14,27 +16,76 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define MODEL_LAYERS_MAX 4096
+
+enum norm_kind { NORM_RMS, NORM_LAYER };
+enum activation { ACT_SWIGLU, ACT_GEGLU, ACT_GELU };      /* ACT_GELU has no gate: one matrix of ffn rows instead of two */
+enum rope_type { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_LLAMA3, ROPE_YARN, ROPE_LONG };
+
+/* How rotary positions are stretched; names and meaning are those of transformers' rope parameters. */
+struct rope_scaling {
+	enum rope_type type;
+	double factor, attention_factor;         /* attention_factor 0: what the type derives */
+	double low_freq_factor, high_freq_factor; /* llama3 */
+	double beta_fast, beta_slow, mscale, mscale_all_dim; /* yarn */
+	bool no_truncate;                        /* yarn */
+	int original;                            /* positions of the training before it was stretched */
+	float short_factor[KERNELS_HEAD_MAX / 2], long_factor[KERNELS_HEAD_MAX / 2]; /* longrope */
+};
+
+/* Zero is what Llama has, in every member that is not a size. */
 struct model_config {
 	char architecture[64];       /* "LlamaForCausalLM" */
 	char model_type[32];         /* "llama" */
-	int n_layers, hidden, heads, kv_heads, head_dim, ffn, vocab, positions;
+	int n_layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
+	int positions;               /* the longest sequence */
 	double rope_theta;
 	float norm_eps;
 	float init_range;
 	bool tied;
 	int bos_id, eos_id, pad_id;  /* -1 = none */
+	int labels;                  /* 1: a reward model, whose one output of a sequence's last token takes the place of the logits; 0: none */
+
+	enum norm_kind norm;
+	float norm_plus;             /* a gain is weight + norm_plus: 1 in Gemma */
+	bool post_norms;             /* a norm behind attention and feed-forward, too, before they are added */
+	enum activation act;
+	bool qkv_bias, out_bias, mlp_bias, qk_norm;
+	bool learned_positions;      /* a table of vectors added to the embedding, and nothing rotated */
+	int trained_positions;       /* max_position_embeddings; scaled rotary positions may reach further. 0: positions */
+	double rotary_share;         /* of each head; 0 = all of it */
+	struct rope_scaling rope;
+	double local_theta;          /* base of the layers with a window, which are not scaled; 0: as the others */
+	int window;                  /* of the layers that have one; 0 = none has */
+	bool local[MODEL_LAYERS_MAX]; /* which */
+	float attention_cap, logit_cap; /* 0 = none */
+	double query_scale;          /* scores are divided by its root; 0: head_dim */
+	float embed_scale;           /* 0 = 1 */
+	char *text;                  /* the config.json that was read, whose other members are written back; NULL = none */
 };
-/* Reads and checks DIR/config.json (or a file). What the engine does not compute (rope_scaling, biases, other
- * activations, other architectures) is refused with its name. */
+/* Reads and checks DIR/config.json (or a file). What the engine does not compute (other architectures, activations, kinds
+ * of scaling) is refused with its name. Release it. */
 enum status model_config_read(const char *path, struct model_config *c, struct error *err);
-enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);
-void model_config_print(const struct model_config *c, struct buf *out);      /* config.json */
+enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);  /* text is NULL */
+void model_config_release(struct model_config *c);
+/* A language model's configuration as that of a reward model (…ForSequenceClassification with one label). */
+void model_config_as_reward(struct model_config *c);
+/* Rows of the output matrix. */
+static inline int64_t model_outputs(const struct model_config *c) { return c->labels ? c->labels : c->vocab; }
+/* The features and defaults of a family by its model_type, sizes 0. */
+enum status model_config_family(struct model_config *c, const char *model_type, struct error *err);
+/* Checks sizes against each other, and fills in what follows from them. Every reader calls it, and who changes a size. */
+enum status model_config_finish(struct model_config *c, struct error *err);
+/* config.json: the members of text that we do not compute with as they were, ours as they are now; dtype is "float32". */
+void model_config_print(const struct model_config *c, const char *dtype, struct buf *out);
 
 struct tensor {
 	const char *name;            /* Hugging Face name of a part, e.g. "model.layers.0.self_attn.q_proj.weight" */
 	int64_t offset, rows, cols;  /* place in the parameter buffer, in elements; vectors have cols 1 … rows = size */
 	bool decay;                  /* weight decay applies (matrices yes, norms no) */
 	int n_dims;                  /* 1 or 2, as stored in safetensors */
+	bool transposed;             /* the file has [cols, rows] (GPT-2) */
+	bool frozen;                 /* not trained: it belongs to the base of an adapter, and its gradient is not computed */
 };
 
 struct model {
@@ -46,14 +97,51 @@ struct model {
 	struct tensor *tensors;      /* n_tensors entries, in file order; parts of QKV and gate|up are row ranges */
 	int n_tensors;
 	struct model_layout *layout; /* offsets per layer (model.c) */
+	/* A base that is frozen keeps its matrices outside the parameters, in the form asked for; what is left there are its
+	 * vectors, the adapters, and matrices that are trained as a whole. */
+	bool frozen;
+	void *store;                 /* device */
+	size_t store_bytes;
+	struct stored_part *stored;  /* n_stored matrices in it */
+	int n_stored;
+	struct model_map *maps;      /* n_maps weight files that some of them lie in */
+	int n_maps;
+	struct lora *lora;           /* NULL: no adapters */
+};
+
+/* How the matrices of a frozen base are held. MODEL_NF4 is as bitsandbytes' 4 bits with double quantisation, MODEL_INT8 has a factor for
+ * each row; both hold embeddings and output matrix in bfloat16. */
+enum model_form { MODEL_F32, MODEL_BF16, MODEL_INT8, MODEL_NF4 };
+#define MODEL_FORMS "f32|bf16|int8|nf4"
+struct adapter_config;
+struct model_how {
+	enum model_form form;        /* other than MODEL_F32: the model is not trained, but for adapters */
+	const char *base;            /* of an adapter's directory: its base, instead of the one that it names */
+	bool in_place;               /* the model is only used, or its adapters are trained: with MODEL_F32, matrices stay in the form
+				      * and, where they can, in the pages of their files, and give the same numbers to the bit */
+	bool apart;                  /* an adapter is kept apart from its base, which is frozen; else it is merged into it */
+	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
+	uint64_t seed;               /* of those */
+	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
+	bool reward;                 /* a language model becomes a reward model (which stays one): its output matrix goes, a head is drawn from seed */
 };
 
 /* Random initialisation: normal(0, init_range) for matrices, ones for norms, from seed and tensor index alone. */
 enum status model_init(struct model *m, const struct model_config *c, uint64_t seed, const struct kernels *k,
 		       struct pool *pool, struct error *err);
-/* From a directory; float32, bfloat16 and float16 weights. */
+/* From a directory of a model, its weights float32, bfloat16, float16 or quantised by bitsandbytes, or of an adapter. how NULL: all of it as
+ * parameters, an adapter merged. */
+enum status model_load_as(struct model *m, const char *dir, const struct model_how *how, const struct kernels *k, struct pool *pool,
+			  struct error *err);
 enum status model_load(struct model *m, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
-/* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not. */
+/* All weights, of the parameters and of the store. */
+int64_t model_size(const struct model *m);
+/* Whether training draws random numbers: the batch's noise_key is wanted, also where there is no noise_size. */
+bool model_draws(const struct model *m);
+/* Takes adapters out of the computation, or back into it. */
+void model_adapter_off(struct model *m, bool off);
+/* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not; a model with
+ * adapters writes those, as PEFT does. */
 enum status model_save(const struct model *m, const char *dir, struct error *err);
 void model_release(struct model *m);
 
@@ -64,12 +152,24 @@ struct model_batch {
 	const int32_t *ids;          /* [n] host */
 	const int32_t *cu;           /* [s + 1] host, cumulative lengths; positions restart in each sequence */
 	const int32_t *targets;      /* [n] host: the token to predict at each place, -1 (or any negative) = none */
+	/* Host, [n] each; NULL where it is not wanted. */
+	float *lse, *mean;           /* model_forward fills: log sum exp of the logits, and their mean; 0 where there is no target */
+	const float *dlse, *dmean;   /* model_backward: the upstream gradients of those */
+	const float *noise_size;     /* forward in training: to the embeddings noise is added, uniform in +-noise_size[i], */
+	const uint64_t *noise_key;   /* drawn, as the dropout of adapters is, from noise_seed and noise_key[i] alone */
+	uint64_t noise_seed;
 };
 
+/* What a state is for. Training keeps each layer's activations for the backward, or computes those of its attention, or all
+ * but its input, again there: the gradients are the same to the bit, memory is less. */
+enum model_use { MODEL_SCORE, MODEL_TRAIN, MODEL_TRAIN_LESS, MODEL_TRAIN_LEAST };
 /* Activations for up to n_max tokens, and gradients if train: one device buffer sized here, nothing allocated after. */
 struct model_state;
-enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, bool train, struct error *err);
-size_t model_state_bytes(const struct model *m, int64_t n_max, bool train);
+enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, enum model_use use,
+			     struct error *err);
+size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use use);
+/* How much of a training state only lives within a call; the rest is kept from the forward to the backward pass. */
+size_t model_scratch_bytes(const struct model *m, int64_t n_max);
 void model_state_close(struct model_state *st);
 /* Forward; logp[n] (host) receives log p(targets[i] | ids up to i), 0 where there is no target. */
 enum status model_forward(struct model *m, struct model_state *st, const struct model_batch *b, float *logp, struct error *err);
@@ -78,6 +178,10 @@ enum status model_backward(struct model *m, struct model_state *st, const struct
 			   float *grads, struct error *err);
 
 /* --- generation: KV cache ------------------------------------------------------------------------ */
+/* The longest sequence that can be decoded token by token; under dynamic and longrope scaling the rotation of the tokens that
+ * are there would change beyond it. */
+int model_decodable(const struct model_config *c);
+
 struct model_cache;
 /* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
 enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,
@@ -87,6 +191,11 @@ void model_cache_close(struct model_cache *c);
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
+/* The same, but of every token fed: logp[i] receives log p(targets[i] | what is before it and token i), and greedy[i] whether no token
+ * is more probable there (of equals the lowest id). Where targets[i] is negative nothing is computed or written. */
+enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
+				 struct error *err);
 /* Copies the first n cached tokens of one slot to another (several samples share a prompt). */
 void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n);
 

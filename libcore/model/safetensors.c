@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/floats.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,18 +52,20 @@ static uint64_t get_u64(const uint8_t b[8])
 	return v;
 }
 
-/* Bytes per element; 0 for a type the format does not have. */
-static int dtype_bytes(const char *d)
-{
-	static const struct { const char *name; int bytes; } types[] = {
-		{ "BOOL", 1 }, { "U8", 1 }, { "I8", 1 }, { "F8_E5M2", 1 }, { "F8_E4M3", 1 }, { "U16", 2 }, { "I16", 2 },
-		{ "F16", 2 }, { "BF16", 2 }, { "U32", 4 }, { "I32", 4 }, { "F32", 4 }, { "U64", 8 }, { "I64", 8 }, { "F64", 8 },
-	};
+/* In the order of the reference's enumeration. */
+static const struct { const char *name; int bytes; } types[] = {
+	{ "BOOL", 1 }, { "U8", 1 }, { "I8", 1 }, { "F8_E5M2", 1 }, { "F8_E4M3", 1 }, { "I16", 2 }, { "U16", 2 },
+	{ "F16", 2 }, { "BF16", 2 }, { "I32", 4 }, { "U32", 4 }, { "F32", 4 }, { "F64", 8 }, { "I64", 8 }, { "U64", 8 },
+};
 
+int safetensors_type(const char *dtype, int *bytes)
+{
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (!strcmp(types[i].name, d))
-			return types[i].bytes;
-	return 0;
+		if (!strcmp(types[i].name, dtype)) {
+			*bytes = types[i].bytes;
+			return (int)i;
+		}
+	return -1;
 }
 
 /* A member that must be a non-negative integer. */
@@ -98,14 +101,15 @@ static enum status parse_entry(const struct json *j, struct safetensors_entry *e
 	const struct json *off = json_get(j, "data_offsets");
 	const char *dtype = json_get_str(j, "dtype", "");
 	int64_t bytes;
+	int width;
 
-	if (!dtype_bytes(dtype) || parse_shape(json_get(j, "shape"), e) != OK)
+	if (safetensors_type(dtype, &width) < 0 || parse_shape(json_get(j, "shape"), e) != OK)
 		return ERR_DATA;
 	memcpy(e->dtype, dtype, strlen(dtype) + 1);
 	if (!off || off->type != JSON_ARRAY || off->len != 2 || !index_value(&off->items[0], &e->begin) ||
 	    !index_value(&off->items[1], &e->end) || e->begin > e->end || e->end > data_bytes)
 		return ERR_DATA;
-	if (__builtin_mul_overflow(e->elements, (int64_t)dtype_bytes(dtype), &bytes) || (uint64_t)bytes != e->end - e->begin)
+	if (__builtin_mul_overflow(e->elements, (int64_t)width, &bytes) || (uint64_t)bytes != e->end - e->begin)
 		return ERR_DATA;
 	return OK;
 }
@@ -264,6 +268,27 @@ const struct safetensors_entry *safetensors_find(const struct safetensors *f, co
 	return f->n ? bsearch(&key, f->entries, (size_t)f->n, sizeof(key), by_name) : NULL;
 }
 
+int safetensors_count(const struct safetensors *f)
+{
+	return f->n;
+}
+
+const struct safetensors_entry *safetensors_entry(const struct safetensors *f, int i)
+{
+	return &f->entries[i];
+}
+
+enum status safetensors_bytes(const struct safetensors *f, const struct safetensors_entry *e, uint64_t first, size_t n, void *p,
+			      struct error *err)
+{
+	if (first > e->end - e->begin || n > e->end - e->begin - first)
+		return error_set(err, ERR_DATA, "%s: tensor '%s' is too small", f->path, e->name);
+	return read_at(f->fd, f->path, p, n, f->data + e->begin + first, err);
+}
+
+const char *safetensors_path(const struct safetensors *f) { return f->path; }
+uint64_t safetensors_data(const struct safetensors *f) { return f->data; }
+
 const char *safetensors_meta(const struct safetensors *f, const char *key)
 {
 	for (int i = 0; i < f->n_meta; i++)
@@ -272,56 +297,66 @@ const char *safetensors_meta(const struct safetensors *f, const char *key)
 	return NULL;
 }
 
-static float bits_float(uint32_t b)
-{
-	float v;
-
-	memcpy(&v, &b, 4);
-	return v;
-}
-
-/* IEEE 754 binary16; a subnormal is its fraction times 2^-24. */
-static float half_float(uint16_t h)
-{
-	uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023;
-
-	if (exponent == 0)
-		return (sign ? -1.0f : 1.0f) * (float)fraction * 0x1p-24f;
-	if (exponent == 31)
-		return bits_float(sign | 0x7f800000 | fraction << 13);
-	return bits_float(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 /* Widens n 16-bit values. */
 static void widen(float *v, const uint16_t *src, int64_t n, bool bf16)
 {
 	for (int64_t i = 0; i < n; i++)
-		v[i] = bf16 ? bits_float((uint32_t)src[i] << 16) : half_float(src[i]);
+		v[i] = bf16 ? bfloat_float(src[i]) : half_float(src[i]);
+}
+
+/* Elements [first, first + n), n <= PIECE; raw holds PIECE 16-bit values. */
+static enum status read_piece(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+			      float *dst, uint16_t *raw, struct error *err)
+{
+	bool f32 = !strcmp(e->dtype, "F32");
+	size_t width = f32 ? 4 : 2;
+
+	TRY(read_at(f->fd, f->path, f32 ? (void *)dst : raw, (size_t)n * width, f->data + e->begin + (uint64_t)first * width,
+		    err));
+	if (!f32)
+		widen(dst, raw, n, !strcmp(e->dtype, "BF16"));
+	return OK;
+}
+
+static enum status check_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+			      struct error *err)
+{
+	if (strcmp(e->dtype, "F32") && strcmp(e->dtype, "BF16") && strcmp(e->dtype, "F16"))
+		return error_set(err, ERR_UNSUPPORTED, "%s: tensor '%s' is %s; F32, BF16 and F16 are read", f->path, e->name,
+				 e->dtype);
+	if (first < 0 || n < 0 || first > e->elements - n)
+		return error_set(err, ERR_DATA, "%s: tensor '%s' is too small", f->path, e->name);
+	return OK;
+}
+
+enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
+				  float *dst, struct error *err)
+{
+	uint16_t *raw;
+	enum status st = OK;
+
+	TRY(check_read(f, e, first, n, err));
+	raw = mem_alloc(PIECE * sizeof(uint16_t));
+	for (int64_t at = 0; at < n && st == OK; at += PIECE)
+		st = read_piece(f, e, first + at, n - at < PIECE ? n - at : PIECE, dst + at, raw, err);
+	mem_free(raw);
+	return st;
 }
 
 enum status safetensors_read(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 			     const struct kernels *k, float *dst, struct error *err)
 {
-	bool f32 = !strcmp(e->dtype, "F32"), bf16 = !strcmp(e->dtype, "BF16");
-	size_t width = f32 ? 4 : 2;
 	float *v;
 	uint16_t *raw;
 	enum status st = OK;
 
-	if (!f32 && !bf16 && strcmp(e->dtype, "F16"))
-		return error_set(err, ERR_UNSUPPORTED, "%s: tensor '%s' is %s; F32, BF16 and F16 are read", f->path, e->name,
-				 e->dtype);
-	if (first < 0 || n < 0 || first > e->elements - n)
-		return error_set(err, ERR_DATA, "%s: tensor '%s' is too small", f->path, e->name);
+	TRY(check_read(f, e, first, n, err));
 	v = mem_alloc(PIECE * sizeof(float));
 	raw = mem_alloc(PIECE * sizeof(uint16_t));
 	for (int64_t at = 0; at < n && st == OK; at += PIECE) {
 		int64_t m = n - at < PIECE ? n - at : PIECE;
 
-		st = read_at(f->fd, f->path, f32 ? (void *)v : raw, (size_t)m * width,
-			     f->data + e->begin + (uint64_t)(first + at) * width, err);
-		if (st == OK && !f32)
-			widen(v, raw, m, bf16);
+		st = read_piece(f, e, first + at, m, v, raw, err);
 		if (st == OK)
 			k->upload(dst + at, v, (size_t)m * sizeof(float));
 	}
@@ -330,85 +365,20 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 	return st;
 }
 
-/* --- writing ------------------------------------------------------------------------------ */
-
-static int64_t part_elements(const struct safetensors_part *p)
+enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
+				 void *dst, struct error *err)
 {
-	return p->n_dims == 2 ? p->shape[0] * p->shape[1] : p->shape[0];
-}
+	uint64_t bytes = e->end - e->begin, room = PIECE * sizeof(float);
+	char *piece = mem_alloc(room);
+	enum status st = OK;
 
-static void print_header(const struct safetensors_part *parts, int n, const char *const *meta, struct buf *b)
-{
-	struct json_writer w = json_writer_open(b, 0);
-	int64_t at = 0;
+	for (uint64_t at = 0; at < bytes && st == OK; at += room) {
+		size_t m = bytes - at < room ? bytes - at : room;
 
-	json_begin_object(&w);
-	json_key(&w, "__metadata__");
-	json_begin_object(&w);
-	for (; *meta; meta += 2)
-		json_kv_string(&w, meta[0], meta[1]);
-	json_end_object(&w);
-	for (int i = 0; i < n; i++) {
-		json_key(&w, parts[i].name);
-		json_begin_object(&w);
-		json_kv_string(&w, "dtype", "F32");
-		json_key(&w, "shape");
-		json_begin_array(&w);
-		for (int d = 0; d < parts[i].n_dims; d++)
-			json_int(&w, parts[i].shape[d]);
-		json_end_array(&w);
-		json_key(&w, "data_offsets");
-		json_begin_array(&w);
-		json_int(&w, at);
-		at += part_elements(&parts[i]) * 4;
-		json_int(&w, at);
-		json_end_array(&w);
-		json_end_object(&w);
+		st = read_at(f->fd, f->path, piece, m, f->data + e->begin + at, err);
+		if (st == OK)
+			k->upload((char *)dst + at, piece, m);
 	}
-	json_end_object(&w);
-	while (b->len % 8)
-		buf_char(b, ' ');
-}
-
-static enum status write_part(struct output *o, const struct safetensors_part *p, const struct kernels *k, float *piece,
-			      struct error *err)
-{
-	int64_t n = part_elements(p);
-
-	for (int64_t at = 0; at < n; at += PIECE) {
-		int64_t m = n - at < PIECE ? n - at : PIECE;
-
-		k->download(piece, p->data + at, (size_t)m * sizeof(float));
-		TRY(output_write(o, piece, (size_t)m * sizeof(float), err));
-	}
-	return OK;
-}
-
-enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
-			      const struct kernels *k, struct error *err)
-{
-	struct buf header = { 0 };
-	struct output *o;
-	uint8_t length[8];
-	float *piece;
-	enum status st = output_open(&o, path, err);
-
-	if (st != OK)
-		return st;
-	print_header(parts, n, meta, &header);
-	for (int i = 0; i < 8; i++)
-		length[i] = (uint8_t)((uint64_t)header.len >> (8 * i));
-	piece = mem_alloc(PIECE * sizeof(float));
-	st = output_write(o, length, 8, err);
-	if (st == OK)
-		st = output_write(o, header.data, header.len, err);
-	for (int i = 0; i < n && st == OK; i++)
-		st = write_part(o, &parts[i], k, piece, err);
 	mem_free(piece);
-	buf_release(&header);
-	if (st != OK) {
-		output_abort(o);
-		return st;
-	}
-	return output_commit(o, err);
+	return st;
 }

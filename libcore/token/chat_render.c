@@ -118,7 +118,7 @@ enum status chat_set_template(struct tokenizer *t, const char *text, size_t n, s
 	mem_free(t->template_text);
 	t->chat = NULL;
 	t->template_text = mem_strndup(text, n);
-	t->template_status = jinja_compile(&t->chat, text, n, &t->template_error);
+	t->template_status = jinja_compile(&t->chat, text, n, JINJA_CHAT, &t->template_error);
 	return chat_check(t, err);
 }
 

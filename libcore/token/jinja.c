@@ -5,21 +5,28 @@
 
 #include "token/unicode.h"
 
-enum status jinja_compile(struct jinja **out, const char *text, size_t n, struct error *err)
+static const char *dialect_name(enum jinja_dialect d)
+{
+	return d == JINJA_CHAT ? "chat template" : "template";
+}
+
+enum status jinja_compile(struct jinja **out, const char *text, size_t n, enum jinja_dialect d, struct error *err)
 {
 	struct jinja *t = mem_zalloc(sizeof(*t));
-	struct jrun r = {.arena = &t->arena, .err = err};
+	struct jrun r = {.arena = &t->arena, .err = err, .dialect = d};
+
+	t->dialect = d;
 
 	unicode_init();
 	if (utf8_valid_prefix(text, n) < n) {
 		jinja_free(t);
-		return error_set(err, ERR_DATA, "the chat template is not UTF-8");
+		return error_set(err, ERR_DATA, "the %s is not UTF-8", dialect_name(d));
 	}
 	if (setjmp(r.leave)) {
 		enum status st = r.status;
 
 		jinja_free(t);
-		return error_prefix(err, st, "chat template");
+		return error_prefix(err, st, "%s", dialect_name(d));
 	}
 	t->root = jinja_parse(&r, jinja_lex(&r, text, n), &t->generation);
 	*out = t;
@@ -42,11 +49,12 @@ bool jinja_has_generation(const struct jinja *t)
 enum status jinja_run(const struct jinja *t, jinja_fill *fill, const void *arg, struct arena *arena, struct jtext *out, struct error *err)
 {
 	struct jscope globals = {0};
-	struct jrun r = {.arena = arena, .err = err, .out = out, .scope = &globals, .globals = &globals};
+	struct jrun r = {.arena = arena, .err = err, .out = out, .scope = &globals, .globals = &globals,
+			 .dialect = t->dialect};
 
 	*out = (struct jtext){0};
 	if (setjmp(r.leave))
-		return error_prefix(err, r.status, "chat template");
+		return error_prefix(err, r.status, "%s", dialect_name(t->dialect));
 	fill(&r, arg);
 	jinja_exec(&r, t->root);
 	return OK;

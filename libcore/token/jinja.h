@@ -1,5 +1,5 @@
 /* jinja.h - the part of Jinja2 that chat templates use, with the settings of Hugging Face: trim_blocks, lstrip_blocks,
- * loop controls, {% generation %}, raise_exception, tojson as json.dumps.
+ * loop controls, {% generation %}, raise_exception, tojson as json.dumps; or with those of an evaluation task.
  *
  * A template is compiled once (what it uses and we do not know is refused there, with its line) and rendered by
  * several threads. Rendered text remembers for each byte whether the template or the data said it: special tokens
@@ -16,8 +16,13 @@ enum jinja_mark {
 	JINJA_GENERATION = 2         /* bit: inside {% generation %} */
 };
 
+/* Whose templates they are, which decides on blanks and on names that nothing defines. */
+enum jinja_dialect {
+	JINJA_CHAT,                  /* transformers: trim_blocks, lstrip_blocks; an undefined name prints nothing */
+	JINJA_TASK,                  /* lm-evaluation-harness: blanks stay as they are, printing an undefined name is an error */
+};
 struct jinja;
-enum status jinja_compile(struct jinja **t, const char *text, size_t n, struct error *err);
+enum status jinja_compile(struct jinja **t, const char *text, size_t n, enum jinja_dialect d, struct error *err);
 void jinja_free(struct jinja *t);                             /* NULL allowed */
 bool jinja_has_generation(const struct jinja *t);             /* it uses {% generation %} */
 /* Renders with the members of vars (an object) as variables. Strings in those named "messages", "tools" and "documents" are data; all

@@ -53,7 +53,7 @@ static void lex_text(struct lexer *x, size_t open)
 	if (mod == '-') {
 		while (end > x->i && isspace((unsigned char)x->s[end - 1]))
 			end--;
-	} else if (block && mod != '+') {
+	} else if (block && mod != '+' && x->r->dialect == JINJA_CHAT) {
 		size_t p = open;
 
 		while (p > x->i && x->s[p - 1] != '\n' && isspace((unsigned char)x->s[p - 1]))
@@ -74,7 +74,7 @@ static void after_close(struct lexer *x, bool strip, bool trim)
 	if (strip)
 		while (p < x->n && isspace((unsigned char)x->s[p]))
 			p++;
-	else if (trim && p < x->n && x->s[p] == '\n')
+	else if (trim && x->r->dialect == JINJA_CHAT && p < x->n && x->s[p] == '\n')
 		p++;
 	x->line_start = p > x->i ? x->s[p - 1] == '\n' : false;
 	advance(x, p);
@@ -254,12 +254,12 @@ struct jtoken *jinja_lex(struct jrun *r, const char *text, size_t n)
 	char *s = jalloc(r, n + 1, 1);
 	struct lexer x = {.r = r, .s = s, .line = 1, .line_start = true};
 
-	for (size_t i = 0; i < n; i++) { /* all line ends become \n, and the last one goes */
+	for (size_t i = 0; i < n; i++) { /* all line ends become \n, and of chat templates the last one goes */
 		s[x.n++] = text[i] == '\r' ? '\n' : text[i];
 		if (text[i] == '\r' && i + 1 < n && text[i + 1] == '\n')
 			i++;
 	}
-	x.n -= x.n && s[x.n - 1] == '\n';
+	x.n -= r->dialect == JINJA_CHAT && x.n && s[x.n - 1] == '\n';
 	while (x.i < x.n) {
 		size_t open = x.i;
 

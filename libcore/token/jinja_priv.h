@@ -102,6 +102,7 @@ struct jinja {
 	struct arena arena;
 	struct jnode *root;
 	bool generation;
+	enum jinja_dialect dialect;
 };
 
 /* What lexing, parsing and rendering share. */
@@ -114,6 +115,7 @@ struct jrun {
 	enum status status;
 	jmp_buf leave;
 	int line;
+	enum jinja_dialect dialect;
 	/* rendering */
 	struct jscope *scope, *globals;
 	struct jtext *out;

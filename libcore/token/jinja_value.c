@@ -179,6 +179,8 @@ void jtext_value(struct jrun *r, struct jtext *t, struct jv v)
 {
 	switch (v.type) {
 	case JV_UNDEFINED:
+		if (r->dialect == JINJA_TASK)
+			jfail(r, ERR_DATA, "'%s' is undefined", v.hint ? v.hint : "value");
 		break;
 	case JV_NONE:
 		jtext_str(r, t, "None");

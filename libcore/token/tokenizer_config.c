@@ -38,7 +38,7 @@ static const struct json *template_of(const struct json *config)
 static void compile_template(struct tokenizer *t)
 {
 	if (t->template_text)
-		t->template_status = jinja_compile(&t->chat, t->template_text, strlen(t->template_text), &t->template_error);
+		t->template_status = jinja_compile(&t->chat, t->template_text, strlen(t->template_text), JINJA_CHAT, &t->template_error);
 }
 
 static enum status read_template_file(struct tokenizer *t, struct error *err)

@@ -12,6 +12,12 @@ void dataset_release(struct dataset *d)
 	mem_free(d->ids);
 	mem_free(d->targets);
 	mem_free(d->ref);
+	mem_free(d->prompt_targets);
+	mem_free(d->wanted);
+	mem_free(d->margin);
+	if (d->companion)
+		dataset_release(d->companion);
+	mem_free(d->companion);
 	*d = (struct dataset){ 0 };
 }
 

@@ -17,7 +17,11 @@ struct dataset {
 	int64_t *item_seq;           /* [n_items + 1] first sequence of an item */
 	int64_t *seq_at;             /* [n_seqs + 1] first token of a sequence */
 	int32_t *ids, *targets;      /* [n_tokens]; targets[i] is what follows token i, -1 where no loss is taken */
-	float *ref;                  /* pairs: [2 n_items] log-probability under the reference, chosen then rejected; else NULL */
+	float *ref;                  /* [n_seqs] log-probability under the reference, or NULL */
+	int64_t *prompt_targets;     /* [n_seqs] how many of the first targets belong to the prompt; NULL: none do */
+	bool *wanted;                /* [n_items] of feedback, else NULL */
+	float *margin;               /* [n_items] by which a pair's chosen is better, or NULL */
+	struct dataset *companion;   /* as many items, for objectives that look at others beside; else NULL */
 	int64_t longest;             /* tokens of the longest item */
 	int64_t cap_items, cap_seqs, cap_tokens;
 };

@@ -57,7 +57,7 @@ static double product_rate(const struct kernels *k, struct pool *pool, int64_t n
 	double best = 1e30;
 	for (int i = 0; i < 10; i++) {
 		double start = clock_seconds();
-		k->matmul(pool, y, x, w, n, c, c, 0);
+		k->matmul(pool, y, x, weights_f32(w), n, c, c, 0);
 		double t = clock_seconds() - start;
 		best = t < best ? t : best;
 	}

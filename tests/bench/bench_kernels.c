@@ -150,8 +150,8 @@ static void bench_products(void)
 		double flops = 2.0 * n * o * i, t[4] = {0};
 		char name[40];
 
-		BEST(t[0], k->matmul(pool, y, x, w, n, o, i, 0));
-		BEST(t[1], k->matmul_dx(pool, x, y, w, n, o, i, 0));
+		BEST(t[0], k->matmul(pool, y, x, weights_f32(w), n, o, i, 0));
+		BEST(t[1], k->matmul_dx(pool, x, y, weights_f32(w), n, o, i, 0));
 		BEST(t[2], k->matmul_dw(pool, w, y, x, n, o, i));
 		if (peer)
 			BEST(t[3], peer(101, 111, 112, n, o, i, 1, x, i, w, i, 0, y, o));
@@ -166,6 +166,7 @@ static void bench_products(void)
 /* --- a small Llama ---------------------------------------------------------------------------------- */
 
 enum { LAYERS = 6, C = 192, H = 6, HKV = 2, D = 32, F = 512, V = 4096, N = 2048, T = 256, SEQS = N / T, QKV = (H + 2 * HKV) * D };
+static const struct heads heads = { .h = H, .hkv = HKV, .d = D, .scale = 0.17677669f };
 #define PARAMS ((int64_t)V * C + LAYERS * ((int64_t)C * QKV + H * D * C + 3 * C * F + 2 * C) + C)
 
 static double step_seconds, fwd_seconds;
@@ -183,14 +184,28 @@ static void line(const char *name, double t, double work, double limit, const ch
 #define FLOPS(name, flops, weight, forward, call) \
 	do { double s_; BEST(s_, call); line(name, s_, flops, peak_flops, "GFLOP/s", weight, forward); } while (0)
 
+/* The others that a run may take instead of AdamW. */
+static void bench_optimizers(float *p, float *m, float *v, const float *g, const struct update *rule)
+{
+	float *max = k->alloc(pool, (size_t)(2 * (PARAMS / KERNELS_BLOCK8 + 1)) * sizeof *max);
+
+	BYTES("adamw8", 4.0 * PARAMS, 0, false,
+	      k->adamw8(pool, p, (uint8_t *)(void *)m, (uint8_t *)(void *)v, max, max + PARAMS / KERNELS_BLOCK8 + 1, g, PARAMS, rule));
+	k->zero(pool, m, PARAMS * sizeof *m);
+	BYTES("lion", 5.0 * PARAMS, 0, false, k->lion(pool, p, m, g, PARAMS, rule));
+	BYTES("sgd", 5.0 * PARAMS, 0, false, k->sgd(pool, p, m, g, PARAMS, rule));
+	k->release(max);
+}
+
 static void bench_model(void)
 {
 	float *x = some(N * F), *y = some(N * QKV), *z = some(N * QKV), *gu = some(N * 2 * F), *w = some((int64_t)V * C);
-	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, V) + k->rmsnorm_scratch(N, C));
+	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, V) + k->norm_scratch(N, C));
 	float *p = some(PARAMS), *m = some(PARAMS), *v = k->alloc(pool, PARAMS * sizeof *v), *g = some(PARAMS), *cs = some(T * D);
 	int32_t ids[N], pos[N], cu[SEQS + 1];
 	double pairs = (double)N * (T + 1) / 2 * H * D, nc = (double)N * C, nf = (double)N * F;
 	volatile double keep;
+	struct update rule = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f, .gscale = 1, .step = 1};
 
 	for (int i = 0; i < N; i++)
 		ids[i] = i * 7 % V, pos[i] = i % T;
@@ -198,29 +213,30 @@ static void bench_model(void)
 		cu[i] = i * T;
 	printf("Llama with %.1fM parameters: %d layers, C %d, %d/%d heads of %d, F %d, V %d; %d tokens in sequences of %d\n",
 	       PARAMS * 1e-6, LAYERS, C, H, HKV, D, F, V, N, T);
-	BYTES("embed", 2 * nc, 1, true, k->embed(pool, y, w, ids, N, C));
+	BYTES("embed", 2 * nc, 1, true, k->embed(pool, y, weights_f32(w), ids, N, C));
 	BYTES("embed_dw", 3 * nc, 1, false, k->embed_dw(pool, w, y, ids, N, C, V));
-	BYTES("rmsnorm + add", 4 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, z, w, N, C, 1e-5f));
-	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, scratch, N, C));
-	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, 1));
+	BYTES("rmsnorm", 2 * nc, 2 * LAYERS + 1, true, k->rmsnorm(pool, y, logp, x, w, 0, NULL, N, C, 1e-5f));
+	BYTES("rmsnorm_dx", 4 * nc, 2 * LAYERS + 1, false, k->rmsnorm_dx(pool, y, w, z, x, logp, w, 0, scratch, N, C));
+	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, D, 1));
 	BYTES("swiglu", 3 * nf, LAYERS, true, k->swiglu(pool, x, gu, N, F));
 	BYTES("swiglu_dgu", 5 * nf, LAYERS, false, k->swiglu_dgu(pool, gu, x, gu, N, F));
 	k->release(x), x = some(N * F);
-	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, H, HKV, D));
-	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, H, HKV, D));
+	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, heads));
+	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, heads));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("matmul qkv", 2 * nc * QKV, LAYERS, true, k->matmul(pool, y, x, w, N, QKV, C, 0));
-	FLOPS("matmul o", 2 * nc * H * D, LAYERS, true, k->matmul(pool, y, x, w, N, C, H * D, 0));
-	FLOPS("matmul gate|up", 4 * nc * F, LAYERS, true, k->matmul(pool, gu, x, w, N, 2 * F, C, 0));
-	FLOPS("matmul down", 2 * nc * F, LAYERS, true, k->matmul(pool, y, gu, w, N, C, F, 0));
+	FLOPS("matmul qkv", 2 * nc * QKV, LAYERS, true, k->matmul(pool, y, x, weights_f32(w), N, QKV, C, 0));
+	FLOPS("matmul o", 2 * nc * H * D, LAYERS, true, k->matmul(pool, y, x, weights_f32(w), N, C, H * D, 0));
+	FLOPS("matmul gate|up", 4 * nc * F, LAYERS, true, k->matmul(pool, gu, x, weights_f32(w), N, 2 * F, C, 0));
+	FLOPS("matmul down", 2 * nc * F, LAYERS, true, k->matmul(pool, y, gu, weights_f32(w), N, C, F, 0));
 	FLOPS("matmul_dx gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
-	      k->matmul_dx(pool, y, gu, w, N, 2 * F, C, 0));
+	      k->matmul_dx(pool, y, gu, weights_f32(w), N, 2 * F, C, 0));
 	FLOPS("matmul_dw gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
 	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, w, ids, scratch, N, C, V));
-	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, w, lse, ids, scratch, N, C, V));
-	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1));
+	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, NULL, x, weights_f32(w), ids, scratch, N, C, V, 0));
+	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, &(struct logprob_grad){.logp = logp}, x, weights_f32(w), lse, ids, scratch, N, C, V, 0));
+	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, &rule));
+	bench_optimizers(p, m, v, g, &rule);
 	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));
 	(void)keep;
 	printf("training bound %.0f tokens/s, scoring bound %.0f tokens/s (the sum of the kernels)\n", N / step_seconds,
@@ -243,10 +259,10 @@ static void bench_decode(void)
 	for (int b = 1; b <= 64; b *= 4) {
 		double t, gemm, att;
 
-		BEST(gemm, (k->matmul(pool, y, x, w, b, QKV, C, 0), k->matmul(pool, y, x, w, b, C, H * D, 0),
-			    k->matmul(pool, y, x, w, b, 2 * F, C, 0), k->matmul(pool, y, x, w, b, C, F, 0)));
-		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, H, HKV, D));
-		BEST(t, k->matmul(pool, y, x, w, b, V, C, 0));
+		BEST(gemm, (k->matmul(pool, y, x, weights_f32(w), b, QKV, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, H * D, 0),
+			    k->matmul(pool, y, x, weights_f32(w), b, 2 * F, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, F, 0)));
+		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, heads));
+		BEST(t, k->matmul(pool, y, x, weights_f32(w), b, V, C, 0));
 		t += LAYERS * (gemm + att);
 		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,
 		       att * 1e3, b / t);

@@ -1,18 +1,31 @@
-/* bench_train.c - training tokens a second, beside what the same machine's matrix products would allow.
+/* bench_train.c - training tokens a second of models from 3M to 124M parameters, beside what the same machine's matrix
+ * products would allow.
  *
- * The demo's size of model: hidden 192, 4 layers, 6 heads, ffn 512, vocabulary 2048; rows of 256 tokens. The limit is the
- * model's floating point operations (model_flops_per_token) at the rate of a large product (1024 x 1024 x 1024)
- * measured in this run. */
+ *	bench_train [SIZE [f32|bf16 [THREADS [TOKENS]]]]
+ *
+ * SIZE is 3m (the demo's model, the default), 10m or 124m (GPT-2's shape as a Llama); TOKENS, of a step, which is then one
+ * micro-batch. The limit is the model's floating
+ * point operations (model_flops_per_token) at the rate of a large product (1024 x 1024 x 1024) measured in this run;
+ * the rate of multiply-adds from registers is bench_kernels'. */
 #include "base/mem.h"
 #include "base/progress.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-#define LENGTH 256
-#define ROWS 64
-#define VOCAB 2048
+static const struct size {
+	const char *name;
+	int layers, hidden, heads, ffn, vocab, length;
+	int64_t batch, micro[3];     /* tokens of a step and of its parts */
+	int steps;
+} sizes[] = {
+	{"3m", 4, 192, 6, 512, 2048, 256, 8192, {1024, 4096, 8192}, 5},
+	{"10m", 6, 256, 8, 704, 16384, 512, 8192, {2048, 8192}, 3},
+	{"124m", 12, 768, 12, 2048, 50257, 1024, 4096, {1024, 4096}, 2},
+};
 
 static struct error err;
 
@@ -24,16 +37,25 @@ static void must(enum status st)
 	exit(1);
 }
 
+/* Of all threads of this process. */
+static double cpu_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* Floating point operations a second of y[n, n] = x[n, n] w[n, n]^T. */
 static double product_rate(const struct kernels *k, struct pool *pool, int64_t n)
 {
 	float *x = k->alloc(pool, (size_t)(3 * n * n) * sizeof(float));
 	double best = 1e30;
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 20; i++) {
 		double start = clock_seconds(), t;
 
-		k->matmul(pool, x, x + n * n, x + 2 * n * n, n, n, n, 0);
+		k->matmul(pool, x, x + n * n, weights_f32(x + 2 * n * n), n, n, n, 0);
 		t = clock_seconds() - start;
 		best = t < best ? t : best;
 	}
@@ -41,60 +63,77 @@ static double product_rate(const struct kernels *k, struct pool *pool, int64_t n
 	return 2.0 * (double)(n * n * n) / best;
 }
 
-static void fill(struct dataset *d)
+static void fill(struct dataset *d, const struct size *z)
 {
-	int32_t ids[LENGTH + 1];
+	int32_t *ids = mem_array((size_t)z->length + 1, sizeof *ids);
 
-	for (int row = 0; row < ROWS; row++) {
-		for (int i = 0; i <= LENGTH; i++)
-			ids[i] = (row * 131 + i * 17) % VOCAB;
-		dataset_add(d, ids, ids, LENGTH + 1);
+	for (int row = 0; row < 2 * z->batch / z->length; row++) {
+		for (int i = 0; i <= z->length; i++)
+			ids[i] = (row * 131 + i * 17) % z->vocab;
+		dataset_add(d, ids, ids, (size_t)z->length + 1);
 		dataset_end_item(d);
 	}
+	mem_free(ids);
 }
 
-static void bench(struct model *m, const struct dataset *d, int64_t micro, double rate)
+static void bench(const struct size *z, struct model *m, const struct dataset *d, int64_t micro, double rate)
 {
-	struct train_options o = { .steps = 5, .batch_tokens = 8192, .micro_tokens = micro, .lr = 1e-3, .lr_floor = 0.1,
-				   .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1 };
-	struct sft sft;
+	struct train_options o = { .steps = z->steps, .batch_tokens = z->batch, .micro_tokens = micro, .clip = 1,
+				   .schedule = { .lr = 1e-3, .floor = 0.1 }, .optimizer = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 } };
+	struct sft sft = { 0 };
+	struct arena_part parts[ARENA_PARTS];
+	size_t bytes = 0;
 	struct objective objective = sft_objective(&sft);
 	struct trainer t;
-	double best = 0;
+	double best = 0, best_cpu = 0;
 
 	must(trainer_open(&t, m, d, &objective, &o, 0, &err));
+	must(trainer_take(&t, &err));
+	trainer_arena(&t, NULL, parts);
+	for (int i = 0; i < ARENA_PARTS; i++)
+		bytes += parts[i].bytes;
 	while (t.step < t.steps) {
-		double start = clock_seconds(), speed;
+		double start = clock_seconds(), cpu = cpu_seconds(), speed;
 		struct report r;
 
 		must(trainer_step(&t, &r, &err));
 		speed = (double)r.tokens / (clock_seconds() - start);
 		best = speed > best ? speed : best;
+		speed = (double)r.tokens / (cpu_seconds() - cpu) * pool_threads(m->pool);
+		best_cpu = speed > best_cpu ? speed : best_cpu;
 	}
-	printf("train     micro-batch %5lld  %8.0f tokens/s  %5.1f %% of the product rate, %.0f MB\n", (long long)micro, best,
-	       100 * best * model_flops_per_token(&m->cfg, LENGTH) / rate, (double)t.bytes / 1e6);
+	printf("train     micro-batch %5lld  %8.0f tokens/s  %8.0f by CPU time  %5.1f %% of the product rate, %.0f MB\n",
+	       (long long)micro, best, best_cpu, 100 * best * model_flops_per_token(&m->cfg, z->length) / rate, (double)bytes / 1e6);
 	trainer_close(&t);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	struct pool *pool = pool_open(0);
-	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = 4, .hidden = 192,
-				  .heads = 6, .kv_heads = 6, .head_dim = 32, .ffn = 512, .vocab = VOCAB, .positions = 512,
-				  .rope_theta = 10000, .norm_eps = 1e-5f, .init_range = 0.02f, .tied = true, .bos_id = -1,
-				  .eos_id = -1, .pad_id = -1 };
+	struct size z = sizes[0];
+	int64_t tokens = argc > 4 ? atoll(argv[4]) : 0;
+	bool half = argc > 2 && !strcmp(argv[2], "bf16");
+	struct pool *pool = pool_open(argc > 3 ? atoi(argv[3]) : 0);
 	struct dataset d = { 0 };
 	struct model m;
 	double rate;
 
-	must(model_init(&m, &c, 1, kernels_cpu(), pool, &err));
-	fill(&d);
+	for (size_t i = 0; argc > 1 && i < sizeof sizes / sizeof *sizes; i++)
+		if (!strcmp(argv[1], sizes[i].name))
+			z = sizes[i];
+	if (tokens)
+		z.batch = z.micro[0] = tokens, z.micro[1] = 0;
+	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = z.layers,
+				  .hidden = z.hidden, .heads = z.heads, .kv_heads = z.heads,
+				  .head_dim = z.hidden / z.heads, .ffn = z.ffn, .vocab = z.vocab, .positions = z.length,
+				  .rope_theta = 10000, .norm_eps = 1e-5f, .init_range = 0.02f, .tied = true, .bos_id = -1,
+				  .eos_id = -1, .pad_id = -1 };
+	must(model_init(&m, &c, 1, half ? kernels_cpu_bf16() : kernels_cpu(), pool, &err));
+	fill(&d, &z);
 	rate = product_rate(m.k, pool, 1024);
-	printf("train     %lld parameters, %d threads, %s; products %.0f GFLOP/s\n", (long long)m.n_params, pool_threads(pool),
-	       kernels_cpu_isa(), rate / 1e9);
-	bench(&m, &d, 1024, rate);
-	bench(&m, &d, 4096, rate);
-	bench(&m, &d, 8192, rate);
+	printf("train     %lld parameters, %d threads, %s, products of %s: %.0f GFLOP/s\n", (long long)m.n_params,
+	       pool_threads(pool), kernels_cpu_isa(), half ? "bf16" : "f32", rate / 1e9);
+	for (int i = 0; i < 3 && z.micro[i]; i++)
+		bench(&z, &m, &d, z.micro[i], rate);
 	dataset_release(&d);
 	model_release(&m);
 	pool_close(pool);

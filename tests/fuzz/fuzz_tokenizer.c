@@ -57,7 +57,7 @@ static void as_template(const uint8_t *data, size_t size)
 	struct jinja *t;
 	struct buf out = {0}, marks = {0};
 
-	if (size < 20000 && json_parse(p, vars, sizeof(vars) - 1, &j, NULL) == OK && jinja_compile(&t, (const char *)data, size, NULL) == OK) {
+	if (size < 20000 && json_parse(p, vars, sizeof(vars) - 1, &j, NULL) == OK && jinja_compile(&t, (const char *)data, size, size % 2 ? JINJA_TASK : JINJA_CHAT, NULL) == OK) {
 		if (jinja_render(t, j, &out, &marks, NULL) == OK && out.len != marks.len)
 			abort();
 		jinja_free(t);

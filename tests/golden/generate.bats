@@ -87,3 +87,67 @@ prepare() {
 	rm m/tokenizer.json
 	status 1 quern generate -m m problems.jsonl
 }
+
+@test "a prompt may stand on the command line" {
+	quern generate -q -m m --greedy --max-new-tokens 6 -p "7+5=" -p "1+1=" --format jsonl >out
+	[ "$(wc -l <out)" -eq 2 ]
+	grep -q '"id":"0","prompt":\[{"role":"user","content":"7+5="}\]' out
+	echo '{"id":"0","messages":[{"role":"user","content":"7+5="}]}' | quern generate -q -m m --greedy --max-new-tokens 6 --format jsonl |
+		cmp - <(head -1 out)
+	status 2 quern generate -m m -p x problems.jsonl
+	says 'not both'
+}
+
+@test "beams: as many results as asked, best first, the same for any batch and thread count" {
+	same_bytes_for_any_j problems.jsonl generate -m m --beams 4 -n 3 --max-new-tokens 12
+	quern generate -q -m m --beams 4 -n 3 --max-new-tokens 12 --batch 8 --format jsonl problems.jsonl >a
+	quern generate -q -m m --beams 4 -n 3 --max-new-tokens 12 --batch 100 --format jsonl problems.jsonl | cmp - a
+	[ "$(wc -l <a)" -eq 36 ]
+	status 2 quern generate -m m --beams 4 --top-k 3 problems.jsonl
+	says 'does not sample'
+	status 2 quern generate -m m --beams 4 -n 5 problems.jsonl
+	status 2 quern generate -m m --beams 4 --batch 7 problems.jsonl
+	status 2 quern generate -m m --beams 4 --best-of 4 problems.jsonl
+}
+
+@test "bias bans a token, penalties and best-of change what is said" {
+	id=$(quern generate -q -m m --greedy --max-new-tokens 1 --format jsonl problems.jsonl | head -1 |
+		sed 's/.*"completion_ids":\[\([0-9]*\).*/\1/')
+	quern generate -q -m m --max-new-tokens 30 -n 4 --logit-bias "$id=-inf" --format jsonl problems.jsonl >out
+	! grep -oE '"completion_ids":\[[^]]*' out | grep -qE "[^0-9]$id(,|\$)" || return 1
+	quern generate -q -m m --greedy --max-new-tokens 30 --logit-bias "$id=100" --format jsonl problems.jsonl | grep -q "\[$id,$id,$id"
+	status 2 quern generate -m m --logit-bias 5 problems.jsonl
+	status 2 quern generate -m m --logit-bias x=1 problems.jsonl
+	status 2 quern generate -m m --logit-bias 5=inf problems.jsonl
+	quern generate -q -m m --greedy --max-new-tokens 30 --frequency-penalty 5 --format jsonl problems.jsonl >penalised
+	quern generate -q -m m --greedy --max-new-tokens 30 --format jsonl problems.jsonl >plain
+	! cmp -s penalised plain || return 1
+	quern generate -q -m m -n 2 --best-of 6 --max-new-tokens 10 --format jsonl problems.jsonl >best
+	[ "$(wc -l <best)" -eq 24 ]
+	status 2 quern generate -m m -n 3 --best-of 2 problems.jsonl
+}
+
+@test "a killed run with --resume goes on where it was, and ends in the same bytes" {
+	quern generate -q -m m -n 2 --max-new-tokens 200 --batch 2 --compress never -o want problems.jsonl
+	for n in 1 2 3; do
+		rm -f got got.journal
+		"$BIN/generate" -q -m m -n 2 --max-new-tokens 200 --batch 2 --compress never --resume -o got problems.jsonl &
+		pid=$!
+		for _ in $(seq 200); do
+			[ "$(wc -l 2>/dev/null <got.journal || echo 0)" -gt $((2 * n)) ] && break
+			sleep 0.01
+		done
+		kill -9 $pid 2>/dev/null || true
+		wait $pid || true
+		if [ -e got ]; then continue; fi      # it was too fast for us
+		truncate -s -3 got.journal           # a line that was cut
+		quern generate -m m -n 2 --max-new-tokens 200 --batch 3 -j1 --compress never --resume -o got problems.jsonl 2>err
+		cmp got want
+		[ ! -e got.journal ]
+	done
+	printf '{"run":"another"}\n' >x.journal
+	status 2 quern generate -m m --resume -o x problems.jsonl
+	says 'journal of a run with another model'
+	status 2 quern generate -m m --resume problems.jsonl
+	says 'needs -o FILE'
+}

@@ -31,7 +31,7 @@ static void templates_render_as_jinja2_does(void **state)
 		struct jinja *t;
 		struct buf out = {0}, marks = {0};
 
-		if (jinja_compile(&t, text->str, text->len, &err) != OK || jinja_render(t, json_get(c, "vars"), &out, &marks, &err) != OK)
+		if (jinja_compile(&t, text->str, text->len, JINJA_CHAT, &err) != OK || jinja_render(t, json_get(c, "vars"), &out, &marks, &err) != OK)
 			fail_msg("%s: %s", json_get_str(c, "name", ""), err.text);
 		assert_string_equal(out.data, json_get_str(c, "expected", "?"));
 		assert_int_equal(out.len, marks.len);
@@ -45,7 +45,7 @@ static void templates_render_as_jinja2_does(void **state)
 static enum status render(const char *template, struct buf *out, struct error *err)
 {
 	struct jinja *t;
-	enum status st = jinja_compile(&t, template, strlen(template), err);
+	enum status st = jinja_compile(&t, template, strlen(template), JINJA_CHAT, err);
 
 	if (st != OK)
 		return st;

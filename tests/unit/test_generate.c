@@ -45,7 +45,7 @@ static int close_lm(void **state)
 /* --- a run over made-up prompts: what came out, in order ------------------------------------------------ */
 
 #define PROMPTS 9
-#define SAMPLES_MAX 5
+#define SAMPLES_MAX 6
 
 struct out {
 	int64_t prompt, sample, n;
@@ -58,15 +58,16 @@ struct run {
 	int next, count;
 	const struct generate_options *o;
 	int32_t prompt[640];
+	struct generate_totals totals;
 	struct out out[PROMPTS * SAMPLES_MAX];
 };
 
-/* Prompt i: its length and tokens are a function of i; one is longer than a chunk. */
+/* Prompt i: its length and tokens are a function of i; one is longer than a chunk, and every third begins as the others do. */
 static int64_t make_prompt(int i, int32_t *ids)
 {
-	int64_t n = i == 4 ? 600 : 1 + (i * 7) % 20;
+	int64_t same = i % 3 == 2 ? 50 : 0, n = i == 4 ? 600 : same + 1 + (i * 7) % 20;
 	for (int64_t k = 0; k < n; k++)
-		ids[k] = (int32_t)((i * 131 + k * 17) % 256);
+		ids[k] = (int32_t)(((k < same ? 0 : i * 131) + k * 17) % 256);
 	return n;
 }
 
@@ -102,10 +103,9 @@ static struct run *run(const struct generate_options *o, int pool)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct generate_io io = { next_prompt, take_result, r };
-	struct generate_totals totals = { 0 };
 	r->o = o;
 	lm.model.pool = pools[pool];
-	OK_OR_FAIL(generate_run(&lm.model, lm.tokenizer, o, &io, &totals, &err));
+	OK_OR_FAIL(generate_run(&lm.model, lm.tokenizer, o, &io, &r->totals, &err));
 	lm.model.pool = pools[0];
 	assert_int_equal(r->count, PROMPTS * o->n);
 	for (int i = 0; i < r->count; i++) {
@@ -150,7 +150,7 @@ static void the_cache_and_the_batch_change_nothing(void **state)
 			OK_OR_FAIL(model_cache_open(&c, &lm.model, 1, 640, 640, &err));
 			OK_OR_FAIL(model_decode(&lm.model, c, 1, ids, cu, &zero, &zero, logits, &err));
 			model_cache_close(c);
-			OK_OR_FAIL(sampler_pick(s, logits, NULL, 0, sample_uniform(11, stream, (uint64_t)k), &id, &lp, &err));
+			OK_OR_FAIL(sampler_pick(s, logits, NULL, 0, 0, sample_uniform(11, stream, (uint64_t)k), &id, &lp, &err));
 			assert_int_equal(id, x->ids[k]);
 			ids[n + k] = id;
 			sum += lp;
@@ -180,6 +180,128 @@ static void slots_and_threads_change_no_sample(void **state)
 	assert_memory_not_equal(want->out, r->out, sizeof(r->out));
 	free(r);
 	free(want);
+}
+
+/* All of a prompt but its last token comes from its first sample, and the common beginning from another prompt. */
+static void what_prompts_share_is_computed_once(void **state)
+{
+	(void)state;
+	int64_t all = 0;
+	int32_t ids[700];
+	for (int i = 0; i < PROMPTS; i++)
+		all += make_prompt(i, ids) - 1;
+	for (int slots = 1; slots <= 16; slots += 5) {
+		struct generate_options o = options(2, slots);
+		struct run *r = run(&o, 0);
+		assert_int_equal(r->totals.prompt_tokens, 2 * (all + PROMPTS));
+		assert_true(r->totals.shared_tokens >= all + (slots == 16 ? 50 * (PROMPTS / 3 - 1) : 0));
+		free(r);
+	}
+}
+
+/* The best of six are the best of the six that a plain run draws. */
+static void best_of_keeps_the_most_probable(void **state)
+{
+	(void)state;
+	struct generate_options plain = options(6, 5), best = options(2, 5);
+	best.best_of = 6;
+	struct run *a = run(&plain, 0), *b = run(&best, 1);
+	for (int i = 0; i < PROMPTS; i++) {
+		const struct out *x = &a->out[6 * i], *y = &b->out[2 * i];
+		int better = 0, found = 0;
+		assert_true(y[0].logprob / (double)y[0].n >= y[1].logprob / (double)y[1].n);
+		for (int k = 0; k < 6; k++) {
+			better += x[k].logprob / (double)x[k].n > y[1].logprob / (double)y[1].n;
+			found |= x[k].n == y[0].n && !memcmp(x[k].ids, y[0].ids, (size_t)y[0].n * sizeof(int32_t));
+		}
+		assert_true(better <= 1);
+		assert_true(found);
+	}
+	free(a), free(b);
+	best.best_of = 1;
+	assert_int_equal(generate_check(&lm.model, &best, &err), ERR_USAGE);
+}
+
+/* --- beam search ------------------------------------------------------------------------------------------ */
+
+struct searched {
+	const struct json *cases;
+	int next, count;
+	int32_t prompt[16];
+};
+
+static enum status next_case(void *arg, struct generate_prompt *p, struct error *e)
+{
+	struct searched *x = arg;
+	const struct json *ids = json_get(&x->cases->items[0], "prompt");
+	(void)e;
+	if (x->next++)
+		return END;
+	for (size_t i = 0; i < ids->len; i++)
+		x->prompt[i] = (int32_t)ids->items[i].integer;
+	*p = (struct generate_prompt){ .ids = x->prompt, .n = (int64_t)ids->len };
+	return OK;
+}
+
+static enum status check_case(void *arg, const struct generate_result *r, struct error *e)
+{
+	struct searched *x = arg;
+	const struct json *want = &json_get(&x->cases->items[0], "sequences")->items[x->count++];
+	(void)e;
+	assert_int_equal(r->n, want->len);
+	for (int64_t i = 0; i < r->n; i++)
+		assert_int_equal(r->ids[i], want->items[i].integer);
+	assert_int_equal(r->finish, want->len < 20 || r->ids[19] == json_get_int(&x->cases->items[0], "eos", -1) ?
+			 FINISH_EOS : FINISH_LENGTH);
+	return OK;
+}
+
+static void beams_are_those_of_transformers(void **state)
+{
+	(void)state;
+	struct json_parser *p = json_parser_open();
+	const struct json *j, *cases;
+	struct model m;
+	OK_OR_FAIL(json_parse_file(p, "tests/golden/data/model/beams.json", &j, &err));
+	OK_OR_FAIL(model_load(&m, "tests/golden/data/model/tiny", kernels_cpu(), pools[1], &err));
+	cases = json_get(j, "cases");
+	assert_true(cases->len >= 20);
+	for (size_t i = 0; i < cases->len; i++) {
+		const struct json *c = &cases->items[i];
+		struct json one = { .type = JSON_ARRAY, .len = 1, .items = c };
+		struct searched x = { .cases = &one };
+		struct generate_io io = { next_case, check_case, &x };
+		struct generate_totals totals = { 0 };
+		int64_t beams = json_get_int(c, "beams", 0);
+		struct generate_options o = {
+			.sample = { .temperature = 1, .top_p = 1, .repetition_penalty = json_get_num(c, "repetition_penalty", 1) },
+			.n = (int64_t)json_get(c, "sequences")->len, .beams = beams,
+			.length_penalty = json_get_num(c, "length_penalty", 1),
+			.early_stopping = json_get_bool(c, "early_stopping", false), .max_new_tokens = 20, .slots = 2 * beams,
+		};
+		m.cfg.eos_id = json_get_int(c, "eos", -1);
+		OK_OR_FAIL(generate_run(&m, lm.tokenizer, &o, &io, &totals, &err));
+		assert_int_equal(x.count, o.n);
+	}
+	model_release(&m);
+	json_parser_close(p);
+}
+
+/* Groups side by side, threads and a stop string change no result; what is said ends with the first stop string. */
+static void beams_do_not_depend_on_the_batch(void **state)
+{
+	(void)state;
+	struct generate_options a = options(2, 6), b = options(2, 29);
+	a.beams = b.beams = 3;
+	a.length_penalty = b.length_penalty = 1;
+	struct run *x = run(&a, 0), *y = run(&b, 1);
+	equal_runs(x, y);
+	free(x), free(y);
+	a.slots = 5;
+	assert_int_equal(generate_check(&lm.model, &a, &err), ERR_USAGE);
+	a.slots = 6;
+	a.n = 4;
+	assert_int_equal(generate_check(&lm.model, &a, &err), ERR_USAGE);
 }
 
 static void samples_of_a_prompt_differ(void **state)
@@ -307,7 +429,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_cache_and_the_batch_change_nothing), cmocka_unit_test(slots_and_threads_change_no_sample),
-		cmocka_unit_test(samples_of_a_prompt_differ), cmocka_unit_test(sequences_end_for_the_reason_they_name),
+		cmocka_unit_test(samples_of_a_prompt_differ),
+		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(best_of_keeps_the_most_probable),
+		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(sequences_end_for_the_reason_they_name),
 		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation),
 		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(bad_logits_end_the_run),
 	};

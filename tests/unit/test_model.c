@@ -479,8 +479,8 @@ static void saved_model_reads_back_the_same(void **state)
 	OK_OR_FAIL(model_load(&back, dir, kernels_cpu(), pool, &err));
 	assert_int_equal(back.n_params, m.n_params);
 	assert_memory_equal(back.params, m.params, (size_t)m.n_params * sizeof(float));
-	model_config_print(&m.cfg, &want);
-	model_config_print(&back.cfg, &got);
+	model_config_print(&m.cfg, "float32", &want);
+	model_config_print(&back.cfg, "float32", &got);
 	assert_string_equal(got.data, want.data);
 	buf_release(&want);
 	buf_release(&got);
@@ -514,14 +514,21 @@ static enum status parse_config(const char *extra)
 static void what_is_not_computed_is_refused_by_name(void **state)
 {
 	static const struct { const char *extra, *name; } cases[] = {
-		{ ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}", "rope_scaling" },
-		{ ",\"rope_parameters\":{\"rope_type\":\"yarn\"}", "rope_parameters" },
-		{ ",\"attention_bias\":true", "attention_bias" },
-		{ ",\"mlp_bias\":true", "mlp_bias" },
+		{ ",\"rope_scaling\":{\"rope_type\":\"mrope\"}", "mrope" },
+		{ ",\"rope_parameters\":{\"type\":\"axial\"}", "rope_parameters" },
+		{ ",\"rope_parameters\":{\"full_attention\":{}}", "rope_parameters" },
+		{ ",\"partial_rotary_factor\":0.5", "partial_rotary_factor" },
 		{ ",\"hidden_act\":\"gelu\"", "gelu" },
 		{ ",\"sliding_window\":4096", "sliding_window" },
-		{ ",\"architectures\":[\"GPT2LMHeadModel\"]", "GPT2LMHeadModel" },
-		{ ",\"model_type\":\"qwen2\"", "qwen2" },
+		{ ",\"layer_types\":[\"full_attention\"]", "layer_types" },
+		{ ",\"final_logit_softcapping\":30", "final_logit_softcapping" },
+		{ ",\"model_type\":\"mistral\",\"num_key_value_heads\":1,\"attention_bias\":true", "attention_bias" },
+		{ ",\"model_type\":\"qwen2\",\"num_key_value_heads\":1,\"mlp_bias\":true", "mlp_bias" },
+		{ ",\"model_type\":\"qwen2\",\"num_key_value_heads\":1,\"use_sliding_window\":true,"
+		  "\"layer_types\":[\"chunked_attention\"]", "chunked_attention" },
+		{ ",\"architectures\":[\"BloomForCausalLM\"]", "BloomForCausalLM" },
+		{ ",\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"qwen2\"", "qwen2" },
+		{ ",\"model_type\":\"gpt_neox\"", "gpt_neox" },
 		{ ",\"quantization_config\":{}", "quantization_config" },
 	};
 
@@ -538,6 +545,15 @@ static void hostile_configurations_are_data_errors(void **state)
 	static const char *const cases[] = {
 		",\"num_key_value_heads\":0", ",\"num_key_value_heads\":3", ",\"head_dim\":3", ",\"head_dim\":-4",
 		",\"max_position_embeddings\":1e18", ",\"rope_theta\":\"x\"", ",\"rope_theta\":0", ",\"rms_norm_eps\":-1",
+		",\"rope_scaling\":3", ",\"rope_scaling\":{\"type\":\"linear\"}", ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":0}",
+		",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1}",
+		",\"rope_theta\":1,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":8}",
+		",\"rope_scaling\":{\"type\":\"longrope\",\"factor\":8,\"short_factor\":[1],\"long_factor\":[1,2]}",
+		",\"rope_scaling\":{\"type\":\"longrope\",\"factor\":8,\"short_factor\":[1,0],\"long_factor\":[1,2]}",
+		",\"model_type\":\"gemma2\",\"num_key_value_heads\":1,\"head_dim\":4,\"layer_types\":[]",
+		",\"model_type\":\"gemma2\",\"num_key_value_heads\":1,\"head_dim\":4,\"query_pre_attn_scalar\":0",
+		",\"model_type\":\"phi3\",\"partial_rotary_factor\":2", ",\"model_type\":\"phi3\",\"sliding_window\":0",
+		",\"model_type\":\"gpt2\",\"n_layer\":1,\"n_embd\":7,\"n_head\":2",
 		",\"eos_token_id\":9", ",\"bos_token_id\":\"a\"", ",\"max_position_embeddings\":9223372036854775807",
 	};
 

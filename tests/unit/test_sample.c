@@ -15,7 +15,7 @@ static int32_t pick(const struct sample_options *o, const float *logits, int n, 
 	int32_t id = -1;
 	double lp;
 	struct error err;
-	assert_int_equal(sampler_pick(s, logits, seen, n_seen, u, &id, &lp, &err), OK);
+	assert_int_equal(sampler_pick(s, logits, seen, 0, n_seen, u, &id, &lp, &err), OK);
 	if (logprob)
 		*logprob = lp;
 	sampler_close(s);
@@ -142,6 +142,79 @@ static void repetition_penalty_divides_and_multiplies_once(void **state)
 	assert_int_equal(pick(&o, down, 2, seen, 1, 0, NULL), 1);
 }
 
+static void frequency_counts_and_presence_does_not(void **state)
+{
+	(void)state;
+	struct sample_options o = plain;
+	float x[] = { 4, 3.1f, 0 };
+	int32_t seen[] = { 0, 1, 0, 0 };               /* 0 three times, 1 once */
+	o.temperature = 0;
+	o.presence_penalty = 0.8;                      /* 3.2 and 2.3 */
+	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 0);
+	o.presence_penalty = 0;
+	o.frequency_penalty = 0.3;                     /* 3.1 and 2.8 */
+	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 0);
+	o.frequency_penalty = 0.5;                     /* 2.5 and 2.6 */
+	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 1);
+	o.frequency_penalty = 2;                       /* -2, 1.1, 0 */
+	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 1);
+	struct sampler *s = sampler_open(&o, 3);       /* what the prompt says does not count */
+	int32_t id;
+	double lp;
+	assert_int_equal(sampler_pick(s, x, seen, 4, 4, 0, &id, &lp, NULL), OK);
+	assert_int_equal(id, 0);
+	assert_int_equal(sampler_pick(s, x, seen, 1, 4, 0, &id, &lp, NULL), OK);
+	assert_int_equal(id, 1);
+	sampler_close(s);
+}
+
+static void bias_adds_and_bans(void **state)
+{
+	(void)state;
+	struct logit_bias bias[] = { { 0, -INFINITY }, { 2, 1.5f }, { 99, 7 } };
+	struct sample_options o = plain;
+	float x[] = { 4, 1, 0 };
+	double lp;
+	o.bias = bias;
+	o.n_bias = 1;
+	assert_int_equal(reachable(&o, x, 3), 6);
+	o.temperature = 0;
+	o.n_bias = 3;
+	assert_int_equal(pick(&o, x, 3, NULL, 0, 0, &lp), 2);
+	assert_true(fabs(lp - (0 - log(exp(4) + exp(1) + 1))) < 1e-5);  /* of the model as it is */
+	struct logit_bias all[] = { { 0, -INFINITY }, { 1, -INFINITY }, { 2, -INFINITY } };
+	o.bias = all;
+	struct sampler *s = sampler_open(&o, 3);
+	int32_t id;
+	assert_int_equal(sampler_pick(s, x, NULL, 0, 0, 0, &id, &lp, NULL), ERR_DATA);
+	sampler_close(s);
+}
+
+/* Surprises 0.69, 1.39, 1.90, 2.30, their mean 1.21: the second is nearest, then the first, the third, the fourth. */
+static void typical_keeps_what_surprises_as_expected(void **state)
+{
+	(void)state;
+	struct sample_options o = plain;
+	float x[] = { logf(0.5f), logf(0.25f), logf(0.15f), logf(0.1f) };
+	o.typical_p = 0.2;
+	assert_int_equal(reachable(&o, x, 4), 2);
+	o.typical_p = 0.5;
+	assert_int_equal(reachable(&o, x, 4), 3);
+	o.typical_p = 0.8;
+	assert_int_equal(reachable(&o, x, 4), 7);
+	o.typical_p = 1;
+	assert_int_equal(reachable(&o, x, 4), 15);
+	o.typical_p = 0.5;
+	o.top_k = 1;
+	assert_int_equal(reachable(&o, x, 4), 1);
+	o.top_k = 0;
+	o.min_p = 0.45;                                /* the first two: 2/3, 1/3, surprises 0.41, 1.10, mean 0.64 */
+	assert_int_equal(reachable(&o, x, 4), 1);
+	float none[] = { 0, -INFINITY, -INFINITY };
+	o.min_p = 0;
+	assert_int_equal(reachable(&o, none, 3), 1);
+}
+
 static void logprob_is_the_models_own(void **state)
 {
 	(void)state;
@@ -163,8 +236,8 @@ static void logits_that_are_no_distribution_are_an_error(void **state)
 	double lp;
 	struct error err;
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(sampler_pick(s, bad[i], NULL, 0, 0.5, &id, &lp, &err), ERR_DATA);
-	assert_int_equal(sampler_pick(s, masked, NULL, 0, 0.0, &id, &lp, &err), OK);
+		assert_int_equal(sampler_pick(s, bad[i], NULL, 0, 0, 0.5, &id, &lp, &err), ERR_DATA);
+	assert_int_equal(sampler_pick(s, masked, NULL, 0, 0, 0.0, &id, &lp, &err), OK);
 	assert_int_equal(id, 1);
 	sampler_close(s);
 }
@@ -191,7 +264,9 @@ int main(void)
 		cmocka_unit_test(temperature_sharpens), cmocka_unit_test(top_k_keeps_k_and_ties),
 		cmocka_unit_test(top_p_keeps_the_token_that_crosses), cmocka_unit_test(top_p_follows_top_k),
 		cmocka_unit_test(min_p_is_relative_to_the_best),
-		cmocka_unit_test(repetition_penalty_divides_and_multiplies_once), cmocka_unit_test(logprob_is_the_models_own),
+		cmocka_unit_test(repetition_penalty_divides_and_multiplies_once),
+		cmocka_unit_test(frequency_counts_and_presence_does_not), cmocka_unit_test(bias_adds_and_bans),
+		cmocka_unit_test(typical_keeps_what_surprises_as_expected), cmocka_unit_test(logprob_is_the_models_own),
 		cmocka_unit_test(logits_that_are_no_distribution_are_an_error),
 		cmocka_unit_test(randomness_is_of_seed_stream_and_position),
 	};

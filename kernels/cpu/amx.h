@@ -1,0 +1,157 @@
+/* amx.h - blocks of a product of bf16 in AMX tiles: 32 x 32 of C are four tiles of 16 x 16 floats, to which TDPBF16PS adds 32
+ * of k at a time. A lies by rows of pairs, B in the panels of pack.h. */
+#ifndef QUERN_CPU_AMX_H
+#define QUERN_CPU_AMX_H
+
+#include "cpu/pack.h"
+
+#define TILE_ROWS 32
+
+/* Words from row to row of packed A: an odd number of cache lines, so that rows do not share a place in the cache. */
+INLINE int64_t tile_row_words(int kc) { return (panel_steps(true, kc) / 16 | 1) * 16; }
+
+/* Rows [i0, i1) of x over [p0, p0 + kc), rounded, in whole TILE_ROWS, the rest 0. */
+static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+{
+	int64_t ld = tile_row_words(kc);
+	int steps = panel_steps(true, kc);
+
+	for (int64_t i = i0; i < (i1 - i0 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS + i0; i += 16, dst += 16 * ld) {
+		int nr = i1 - i < 16 ? (int)(i1 - i) : 16;
+
+		if (nr <= 0) {
+			memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
+			continue;
+		}
+		if (x->k_major) {
+			float panel[PACK_DEPTH / 2 * 16] __attribute__((aligned(64)));
+
+			pack_panels(panel, 16, 16, x, i, nr, p0, kc, 0, true);
+			for (int s = 0; s < steps; s += 16) {
+				const char *row[16];
+				vu out[16];
+
+				for (int r = 0; r < 16; r++)
+					row[r] = (const char *)(panel + (s + r) * 16);
+				transpose_words(out, row, 0);
+				for (int r = 0; r < 16; r++)
+					v_store(dst + r * ld + s, (vf)out[r]);
+			}
+			continue;
+		}
+		for (int r = 0; r < 16; r++)
+			for (int p = 0; p < 2 * steps; p += 32) {
+				const float *from = (const float *)x->p + (r < nr ? operand_index(x, i + r) * x->ld + p0 : 0);
+				int left = r < nr ? kc - p : 0;
+				vf lo = left >= 16 ? v_load(from + p) : left > 0 ? v_load_n(from + p, left) : v_zero();
+				vf hi = left >= 32 ? v_load(from + p + 16) : left > 16 ? v_load_n(from + p + 16, left - 16) : v_zero();
+
+				v_store(dst + r * ld + p / 2, (vf)_mm512_cvtne2ps_pbh(hi, lo));
+			}
+	}
+}
+
+struct tile_config {
+	uint8_t palette, start_row, reserved[14];
+	uint16_t row_bytes[16];
+	uint8_t rows[16];
+};
+
+static void tiles_configure(void)
+{
+	struct tile_config t = {.palette = 1};
+
+	for (int i = 0; i < 8; i++)
+		t.row_bytes[i] = 64, t.rows[i] = 16;
+	_tile_loadconfig(&t);
+}
+
+/* c[32][32] (or 16 of either) (+)= a b^T; ldc in floats. */
+INLINE void amx_tile(const bool low, const bool right, int steps, const float *a, int64_t lda, const float *b, float *c,
+		     int64_t ldc, bool acc)
+{
+	const int cs = (int)ldc * 4, as = (int)lda * 4, bs = 32 * 4;
+
+	if (acc) {
+		_tile_loadd(0, c, cs);
+		if (right)
+			_tile_loadd(1, c + 16, cs);
+		if (low)
+			_tile_loadd(2, c + 16 * ldc, cs);
+		if (low && right)
+			_tile_loadd(3, c + 16 * ldc + 16, cs);
+	} else {
+		_tile_zero(0);
+		_tile_zero(1);
+		_tile_zero(2);
+		_tile_zero(3);
+	}
+	for (int s = 0; s < steps; s += 16, a += 16, b += 16 * 32) {
+		_tile_loadd(4, a, as);
+		_tile_loadd(6, b, bs);
+		_tile_dpbf16ps(0, 4, 6);
+		if (right) {
+			_tile_loadd(7, b + 16, bs);
+			_tile_dpbf16ps(1, 4, 7);
+		}
+		if (low) {
+			_tile_loadd(5, a + 16 * lda, as);
+			_tile_dpbf16ps(2, 5, 6);
+		}
+		if (low && right)
+			_tile_dpbf16ps(3, 5, 7);
+	}
+	_tile_stored(0, c, cs);
+	if (right)
+		_tile_stored(1, c + 16, cs);
+	if (low)
+		_tile_stored(2, c + 16 * ldc, cs);
+	if (low && right)
+		_tile_stored(3, c + 16 * ldc + 16, cs);
+}
+
+static void amx_tile_of(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc,
+			bool acc)
+{
+	if (low && right)
+		amx_tile(true, true, steps, a, lda, b, c, ldc, acc);
+	else if (low)
+		amx_tile(true, false, steps, a, lda, b, c, ldc, acc);
+	else if (right)
+		amx_tile(false, true, steps, a, lda, b, c, ldc, acc);
+	else
+		amx_tile(false, false, steps, a, lda, b, c, ldc, acc);
+}
+
+/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
+static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
+		      int kc, bool acc, struct next *next)
+{
+	int64_t n = (j1 - j0 + 31) / 32 * ((i1 - i0 + 31) / 32), lines = lines_each(next, n);
+	float t[32 * 32] __attribute__((aligned(64)));
+	int64_t lda = tile_row_words(kc);
+	int steps = panel_steps(true, kc);
+
+	tiles_configure();
+	for (int64_t j = j0; j < j1; j += 32, b += steps * 32)
+		for (int64_t i = i0; i < i1; i += 32) {
+			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
+			const float *at = a + (i - i0) * lda;
+
+			ask_for(next, lines);
+			if (!g->c_idx && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
+				amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc);
+				continue;
+			}
+			for (int r = 0; acc && r < mr; r++)
+				for (int v = 0; v < nr; v += VL)
+					v_store(t + r * 32 + v, v_load_at(c_row(g, i + r) + j, nr, v));
+			amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, t, 32, acc);
+			for (int r = 0; r < mr; r++)
+				for (int v = 0; v < nr; v += VL)
+					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
+		}
+	_tile_release();
+}
+
+#endif

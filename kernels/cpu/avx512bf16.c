@@ -1,0 +1,10 @@
+/* avx512bf16.c - the kernels of this folder, compiled with the flags that the Makefile gives this file.
+ */
+#ifdef __x86_64__
+#include "cpu/table.h"
+
+const struct kernels kernels_table_avx512bf16 = KERNELS_CPU_TABLE();
+const struct kernels kernels_table_avx512bf16_bf16 = KERNELS_CPU_TABLE(_bf16);
+#else
+typedef int no_avx512bf16_here;
+#endif

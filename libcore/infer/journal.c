@@ -1,0 +1,205 @@
+/* journal.c - see journal.h. */
+#include "infer/journal.h"
+
+#include "base/hash.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+struct journal {
+	char *path;
+	FILE *f;
+	char *line;                  /* the next one, if it is whole */
+	size_t cap;
+	ssize_t length;              /* of line; -1: there is none */
+	off_t good;                  /* bytes of the lines taken */
+	int64_t prompts;
+	struct json_parser *parser;
+	struct generate_result *results;
+	int64_t cap_results;
+	struct ids ids;              /* of the results */
+	struct buf out;              /* samples of the prompt under way */
+};
+
+/* Reads the next whole line. */
+static void look(struct journal *j)
+{
+	j->length = getline(&j->line, &j->cap, j->f);
+	if (j->length > 0 && j->line[j->length - 1] != '\n')
+		j->length = -1;
+}
+
+static enum status check_identity(struct journal *j, const char *identity, struct error *err)
+{
+	look(j);
+	if (j->length < 0) {         /* new, or killed before the first line was whole */
+		rewind(j->f);
+		if (ftruncate(fileno(j->f), 0) < 0 || fprintf(j->f, "%s\n", identity) < 0 || fflush(j->f))
+			return error_errno(err, ERR_IO, "%s: cannot write", j->path);
+		j->good = ftello(j->f);
+		return OK;
+	}
+	if ((size_t)j->length != strlen(identity) + 1 || memcmp(j->line, identity, strlen(identity)))
+		return error_set(err, ERR_USAGE, "%s is the journal of a run with another model or other options; give those, or remove it",
+				 j->path);
+	j->good = ftello(j->f);
+	look(j);
+	return OK;
+}
+
+enum status journal_open(struct journal **out, const char *path, const char *identity, struct error *err)
+{
+	struct journal *j = mem_zalloc(sizeof(*j));
+	enum status st = OK;
+
+	j->path = mem_strdup(path);
+	j->length = -1;
+	j->parser = json_parser_open();
+	j->f = fopen(path, "a+e");
+	if (j->f) {                  /* made where there was none; from here on places matter */
+		fclose(j->f);
+		j->f = fopen(path, "r+e");
+	}
+	if (!j->f)
+		st = error_errno(err, ERR_IO, "%s: cannot open", path);
+	else if (flock(fileno(j->f), LOCK_EX | LOCK_NB) < 0)
+		st = error_set(err, ERR_USAGE, "%s: another run is using it", path);
+	else
+		st = check_identity(j, identity, err);
+	if (st != OK) {
+		journal_close(j, false);
+		return st;
+	}
+	*out = j;
+	return OK;
+}
+
+void journal_close(struct journal *j, bool remove)
+{
+	if (!j)
+		return;
+	if (remove)
+		unlink(j->path);
+	if (j->f)
+		fclose(j->f);
+	free(j->line);
+	json_parser_close(j->parser);
+	mem_free(j->results);
+	ids_release(&j->ids);
+	buf_release(&j->out);
+	mem_free(j->path);
+	mem_free(j);
+}
+
+bool journal_has(const struct journal *j) { return j->length >= 0; }
+
+int64_t journal_prompts(const struct journal *j) { return j->prompts; }
+
+static void hash_prompt(const int32_t *prompt, int64_t n, char hex[33])
+{
+	hash128_hex(prompt, (size_t)n * sizeof(*prompt), hex);
+}
+
+static bool read_finish(const char *name, enum generate_finish *f)
+{
+	for (int i = FINISH_EOS; i <= FINISH_LENGTH; i++)
+		if (!strcmp(name, generate_finish_name((enum generate_finish)i))) {
+			*f = (enum generate_finish)i;
+			return true;
+		}
+	return false;
+}
+
+/* One sample; its ids are appended to j->ids and found by their place there. */
+static bool read_sample(struct journal *j, const struct json *s, struct generate_result *r)
+{
+	const struct json *ids = json_get(s, "ids"), *logprob = json_get(s, "logprob");
+
+	if (!ids || ids->type != JSON_ARRAY || !logprob || !read_finish(json_get_str(s, "finish", ""), &r->finish))
+		return false;
+	r->n = (int64_t)ids->len;
+	r->logprob = logprob->number;
+	for (size_t i = 0; i < ids->len; i++) {
+		if (ids->items[i].type != JSON_INT || ids->items[i].integer < 0 || ids->items[i].integer > INT32_MAX)
+			return false;
+		ids_push(&j->ids, (int32_t)ids->items[i].integer);
+	}
+	return true;
+}
+
+static bool read_samples(struct journal *j, const struct json *samples)
+{
+	int64_t n = (int64_t)samples->len;
+
+	if (n > j->cap_results) {
+		j->cap_results = n;
+		j->results = mem_grow(j->results, (size_t)n, sizeof(*j->results));
+	}
+	j->ids.n = 0;
+	for (int64_t i = 0; i < n; i++) {
+		j->results[i] = (struct generate_result){ .sample = i, .last = i + 1 == n };
+		if (!read_sample(j, &samples->items[i], &j->results[i]))
+			return false;
+	}
+	for (int64_t i = 0, at = 0; i < n; at += j->results[i++].n)
+		j->results[i].ids = j->ids.v + at;
+	return n > 0;
+}
+
+enum status journal_next(struct journal *j, const int32_t *prompt, int64_t n_prompt, const struct generate_result **results,
+			 int64_t *n, struct error *err)
+{
+	const struct json *line, *samples;
+	char hex[33];
+
+	if (j->length < 0)
+		return END;
+	hash_prompt(prompt, n_prompt, hex);
+	if (json_parse(j->parser, j->line, (size_t)j->length, &line, err) != OK || !(samples = json_get(line, "samples")) ||
+	    samples->type != JSON_ARRAY || !read_samples(j, samples))
+		return error_set(err, ERR_DATA, "%s: line %lld is no line of a journal", j->path, (long long)j->prompts + 2);
+	if (strcmp(json_get_str(line, "prompt", ""), hex))
+		return error_set(err, ERR_DATA, "%s: prompt %lld was another; is the input the same?", j->path,
+				 (long long)j->prompts + 1);
+	*results = j->results;
+	*n = (int64_t)samples->len;
+	j->prompts++;
+	j->good = ftello(j->f);
+	look(j);
+	return OK;
+}
+
+enum status journal_add(struct journal *j, const struct generate_result *r, const int32_t *prompt, int64_t n_prompt,
+			struct error *err)
+{
+	struct json_writer w = json_writer_open(&j->out, 0);
+	char hex[33];
+
+	if (j->out.len)
+		buf_char(&j->out, ',');
+	json_begin_object(&w);
+	json_key(&w, "ids");
+	json_begin_array(&w);
+	for (int64_t i = 0; i < r->n; i++)
+		json_int(&w, r->ids[i]);
+	json_end_array(&w);
+	json_kv_double(&w, "logprob", r->logprob);
+	json_kv_string(&w, "finish", generate_finish_name(r->finish));
+	json_end_object(&w);
+	if (!r->last)
+		return OK;
+	hash_prompt(prompt, n_prompt, hex);
+	if (j->good >= 0) {          /* the first line of ours: what an earlier run left half goes */
+		if (fseeko(j->f, j->good, SEEK_SET) || ftruncate(fileno(j->f), j->good) < 0)
+			return error_errno(err, ERR_IO, "%s: cannot write", j->path);
+		j->good = -1;
+	}
+	if (fprintf(j->f, "{\"prompt\":\"%s\",\"samples\":[%s]}\n", hex, j->out.data) < 0 || fflush(j->f))
+		return error_errno(err, ERR_IO, "%s: cannot write", j->path);
+	buf_clear(&j->out);
+	return OK;
+}

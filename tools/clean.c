@@ -277,7 +277,7 @@ static enum status write_item(void *arg, void *item, struct error *err)
 static size_t item_bytes(void *arg, void *item)
 {
 	(void)arg;
-	return batch_bytes(((struct item *)item)->in);
+	return tool_huge_bytes(((struct item *)item)->in);
 }
 
 static void free_item(void *arg, void *item)

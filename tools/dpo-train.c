@@ -160,7 +160,8 @@ static enum status add_reference(struct training *t, struct error *err)
 			st = error_set(err, ERR_DATA, "%s: a vocabulary of %d, the model has %d", opts.ref, other.cfg.vocab,
 				       lm.model.cfg.vocab);
 	}
-	model_adapter_off(m, true);
+	/* New adapters do nothing yet, and one that is trained further belongs to the start model. */
+	model_adapter_off(m, !adapter_is_dir(opts.train.model));
 	if (st == OK)
 		st = compute_refs(m, &t->data, err);
 	if (st == OK)

@@ -11,7 +11,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define PIECE_ELEMENTS (1 << 20)
 
@@ -71,20 +70,13 @@ static enum status split_operand(const char *word, char **dir, double *weight, b
 	return OK;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static enum status open_source(struct merge *m, const char *dir, struct error *err)
 {
 	struct source *s = &m->sources[m->n];
 
 	TRY(source_open(s, dir, adapter_is_dir(dir) ? opts.base : NULL, err));
 	m->n++;
-	if (same_file(s->dir, tool.out_path) || same_file(s->base_dir, tool.out_path))
+	if (path_is_same(s->dir, tool.out_path) || path_is_same(s->base_dir, tool.out_path))
 		return error_set(err, ERR_USAGE, "%s is read: choose another -o", tool.out_path);
 	TRY(tool_add_input(&tool, s->dir, err));
 	return s->has_adapter ? tool_add_input(&tool, s->base_dir, err) : OK;

@@ -18,6 +18,7 @@ struct dynamic8 {
 	float value[256];            /* rising */
 	float above[256];            /* beyond it, the next code's value is nearer */
 	uint8_t low[2][DYNAMIC8_CELLS]; /* by sign: the lowest code of a cell */
+	uint8_t behind[3];           /* so that four bytes can be read at each of those */
 };
 /* Made when first asked for; any thread. */
 const struct dynamic8 *dynamic8_signed(void);

@@ -66,9 +66,57 @@ static void cpu_adamw(struct pool *pool, float *p, float *m, float *v, const flo
 
 /* --- AdamW, moments in eight bits --------------------------------------------------------------------- */
 
+/* Tables are looked up for VL codes or numbers at once where the instruction set has that; else, and at a tail, one by one. Gives how
+ * many it did. */
+#if VL == 16
+INLINE int64_t unpack_vectors(const struct dynamic8 *d, const uint8_t *code, float max, float *x, int64_t n)
+{
+	int64_t j = 0;
+
+	for (; j + VL <= n; j += VL) {
+		__m512i index = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)(const void *)(code + j)));
+
+		v_store(x + j, _mm512_i32gather_ps(index, d->value, 4) * v_set1(max));
+	}
+	return j;
+}
+
+INLINE int64_t pack_vectors(const struct dynamic8 *d, const float *x, float inverse, uint8_t *code, int64_t n)
+{
+	int64_t j = 0;
+
+	for (; j + VL <= n; j += VL) {
+		__m512 v = (__m512)(v_load(x + j) * v_set1(inverse));
+		__m512i bits = _mm512_castps_si512(v), cell, low;
+
+		cell = _mm512_sub_epi32(_mm512_srli_epi32(_mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff)), 16),
+					_mm512_set1_epi32(DYNAMIC8_FIRST));
+		cell = _mm512_min_epi32(_mm512_max_epi32(cell, _mm512_setzero_si512()), _mm512_set1_epi32(DYNAMIC8_CELLS - 1));
+		cell = _mm512_add_epi32(cell, _mm512_and_si512(_mm512_srai_epi32(bits, 31), _mm512_set1_epi32(DYNAMIC8_CELLS)));
+		low = _mm512_and_si512(_mm512_i32gather_epi32(cell, d->low, 1), _mm512_set1_epi32(255));
+		low = _mm512_mask_add_epi32(low, _mm512_cmp_ps_mask(v, _mm512_i32gather_ps(low, d->above, 4), _CMP_GT_OQ), low,
+					    _mm512_set1_epi32(1));
+		_mm_storeu_si128((__m128i_u *)(void *)(code + j), _mm512_cvtepi32_epi8(low));
+	}
+	return j;
+}
+#else
+INLINE int64_t unpack_vectors(const struct dynamic8 *d, const uint8_t *code, float max, float *x, int64_t n)
+{
+	(void)d, (void)code, (void)max, (void)x, (void)n;
+	return 0;
+}
+
+INLINE int64_t pack_vectors(const struct dynamic8 *d, const float *x, float inverse, uint8_t *code, int64_t n)
+{
+	(void)d, (void)x, (void)inverse, (void)code, (void)n;
+	return 0;
+}
+#endif
+
 INLINE void unpack8(const struct dynamic8 *d, const uint8_t *code, float max, float *x, int64_t n)
 {
-	for (int64_t j = 0; j < n; j++)
+	for (int64_t j = unpack_vectors(d, code, max, x, n); j < n; j++)
 		x[j] = d->value[code[j]] * max;
 }
 
@@ -85,7 +133,7 @@ INLINE float pack8(const struct dynamic8 *d, const float *x, uint8_t *code, int6
 	}
 	max = v_hmax(top);
 	inverse = max > 0 ? 1 / max : 0;
-	for (int64_t j = 0; j < n; j++)
+	for (int64_t j = pack_vectors(d, x, inverse, code, n); j < n; j++)
 		code[j] = dynamic8_code(d, x[j] * inverse);
 	return max;
 }

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "model/model.h"
 
+#include <string.h>
+
 /* An adapter of rows [row, row + rows) of a matrix: y += scale (x A^T) B^T, A being rows [rank_row, rank_row + r) of the matrix's a. */
 struct lora_part {
 	int64_t row, rows, rank_row;
@@ -76,6 +78,13 @@ void norm_forward(const struct model *m, const struct norm_place *p, float *y, f
 
 /* Whether matrices lie in their files. */
 bool model_in_place(const struct model *m, const struct model_how *how);
+static inline bool ends_in(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && !strcmp(s + n - m, end);
+}
+
 /* Layout of c's parameters and zeroed memory for them. */
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
 			   struct pool *pool, struct error *err);

@@ -13,6 +13,7 @@
 
 #define WEIGHTS_NAME "model.safetensors"
 #define PIECE_ELEMENTS (1 << 20)
+#define HEAD_STREAM 0x7265776172640000ull    /* random stream of a new head */
 #define ADAPTER_PREFIX "base_model.model."
 
 /* to[cols, rows] = the transpose of from[rows, cols], in squares that stay in the cache. */
@@ -196,13 +197,6 @@ static enum status load_stored(struct model *m, struct source *s, const struct s
 
 /* --- adapters ---------------------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
-
 static bool is_lora(const struct tensor *t)
 {
 	return ends_in(t->name, ".lora_A.weight") || ends_in(t->name, ".lora_B.weight");
@@ -277,7 +271,8 @@ static bool is_ours(const struct model *m, const char *name)
 	return false;
 }
 
-/* What transformers leaves aside, too: angles and masks that follow from the configuration, and a copy of tied embeddings. */
+/* What transformers leaves aside, too: angles and masks that follow from the configuration, a copy of tied embeddings, and
+ * the output matrix where a reward model is made of a language model. */
 static bool is_needless(const struct model *m, const char *name)
 {
 	static const char *const ends[] = { "rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias" };
@@ -286,7 +281,7 @@ static bool is_needless(const struct model *m, const char *name)
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (ends_in(name, ends[i]))
 			return true;
-	return m->cfg.tied && !strncmp(name, head, strlen(head)) && !strcmp(name + strlen(head), ".weight");
+	return (m->cfg.tied || m->cfg.labels) && !strncmp(name, head, strlen(head)) && !strcmp(name + strlen(head), ".weight");
 }
 
 /* A tensor that the configuration has no place for would change what the model computes, or belongs to another one. */
@@ -307,6 +302,18 @@ static enum status refuse_strangers(const struct model *m, const struct source *
 	return OK;
 }
 
+/* A reward model's head: a small random direction. */
+static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
+{
+	struct rng r = rng_open(seed, HEAD_STREAM);
+	float *row = mem_array((size_t)t->cols, sizeof(*row));
+
+	for (int64_t i = 0; i < t->cols; i++)
+		row[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
+	m->k->upload(m->params + t->offset, row, (size_t)t->cols * sizeof(*row));
+	mem_free(row);
+}
+
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
 {
 	bool fresh = !s->has_adapter || !how->apart;
@@ -316,7 +323,9 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
 
-		if (!m->lora || !is_lora(t))
+		if (how->reward && t->offset == m->layout->head.w)
+			init_head(m, t, how->seed);
+		else if (!m->lora || !is_lora(t))
 			TRY(load_tensor(m, s, t, err));
 		else if (fresh)
 			init_lora(m, t, how->seed, i);
@@ -352,11 +361,17 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	enum status st;
 
 	TRY(model_config_read(s->base_dir, &c, err));
+	plan.reward = how->reward && !c.labels;
+	if (plan.reward)
+		model_config_as_reward(&c);
 	vocab = c.vocab;
-	grow_vocab(&c, s, how->vocab);
-	if (s->has_adapter && how->apart) {
-		plan.lora = &s->adapter.config;
-		s->apart = true;
+	s->apart = s->has_adapter && how->apart;
+	grow_vocab(&c, s, s->apart ? 0 : how->vocab);
+	if (s->apart) {
+		adapter_config_copy(&lora, &s->adapter.config);
+		mem_free(lora.base);
+		lora.base = mem_strdup(s->base_dir);         /* as it was found: what is saved may lie elsewhere */
+		plan.lora = &lora;
 	} else if (how->lora) {
 		adapter_config_copy(&lora, how->lora);
 		plan.lora = &lora;
@@ -369,7 +384,7 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	if (st == OK && model_in_place(m, how))
 		st = store_map(m, s, err);
 	if (st == OK)
-		st = load_all(m, s, how, err);
+		st = load_all(m, s, &plan, err);
 	if (st != OK && m->layout)
 		model_release(m);
 	return st;

@@ -150,7 +150,7 @@ static const float *dropped(const struct model *m, const struct linear *l, const
 	return a->x;
 }
 
-/* t = x A^T, each part's columns times its scale. */
+/* t = x A^T, of all parts. */
 static void into_rank(const struct model *m, const struct linear *l, const float *x, int64_t n)
 {
 	const struct lora *a = m->lora;

@@ -36,9 +36,9 @@ static const uint8_t *map_file(struct model *m, const struct safetensors *file)
 }
 
 /* Whether a tensor's values stand in its file as we want them, ready to be used. */
-static bool is_plain(const struct tensor *t, const struct source_tensor *from)
+static bool is_plain(const struct source *s, const struct tensor *t, const struct source_tensor *from)
 {
-	return from && from->form == SOURCE_FLOAT && !from->module && !t->transposed && from->n_dims == 2 && from->rows == t->rows &&
+	return from && from->form == SOURCE_FLOAT && (!from->module || s->apart) && !t->transposed && from->n_dims == 2 && from->rows == t->rows &&
 	       from->cols == t->cols && (!strcmp(from->dtype, "F32") || !strcmp(from->dtype, "BF16"));
 }
 
@@ -52,7 +52,7 @@ static void choose(struct model *m, const struct source *s, int i, int j)
 	for (int k = i; k < j; k++) {
 		const struct source_tensor *from = store_find(m, s, m->stored[k].tensor.name);
 
-		all &= is_plain(&m->stored[k].tensor, from);
+		all &= is_plain(s, &m->stored[k].tensor, from);
 		bf16 &= all && !strcmp(from->dtype, "BF16");
 	}
 	l->stored.elem = bf16 ? ELEM_BF16 : ELEM_F32;

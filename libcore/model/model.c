@@ -163,7 +163,7 @@ static int by_name(const void *a, const void *b)
 static void lay_out(struct model *m, const struct part_names *names)
 {
 	const struct model_config *c = &m->cfg;
-	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, c->vocab };
+	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, model_outputs(c) };
 
 	take_linear(m, names, -1, &embed, 1, c->hidden, false, &m->layout->embed);
 	if (c->learned_positions) {
@@ -182,13 +182,14 @@ static void lay_out(struct model *m, const struct part_names *names)
 
 bool model_in_place(const struct model *m, const struct model_how *how)
 {
-	return how->in_place && how->form == MODEL_F32 && !how->lora && !strcmp(m->k->name, "cpu");
+	return how->in_place && how->form == MODEL_F32 && !strcmp(m->k->name, "cpu");
 }
 
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
 			   struct pool *pool, struct error *err)
 {
 	size_t room = (size_t)c->n_layers * TENSORS_OF_LAYER + TENSORS_OUTSIDE;
+	struct part_names names;
 	enum status st;
 
 	memset(m, 0, sizeof(*m));
@@ -202,7 +203,10 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->layout = mem_zalloc(sizeof(*m->layout) + (size_t)c->n_layers * sizeof(struct layer_layout));
 	m->tensors = mem_array(room, sizeof(*m->tensors));
 	m->stored = mem_array(room, sizeof(*m->stored));
-	lay_out(m, family_of(&m->cfg)->names);
+	names = *family_of(&m->cfg)->names;
+	if (m->cfg.labels)
+		names.parts[PART_HEAD] = CLASSIFIER_HEAD;
+	lay_out(m, &names);
 	st = m->lora ? lora_check(m->lora, err) : OK;
 	if (m->lora)
 		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
@@ -247,13 +251,6 @@ struct init_job {
 	uint64_t seed;
 	float **rows;                /* scratch, one row per worker */
 };
-
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
 
 /* Deviation of a matrix. In GPT-2 what is added to the residual stream starts smaller (Radford et al. 2019). */
 static double spread(const struct model *m, const struct tensor *t)

@@ -249,7 +249,7 @@ enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64
 		TRY(st);
 	}
 	TRY(checkpoint_save(t, r->checkpoint, r->identity, &r->state, err));
-	return keep > 1 ? remove_kept(r, keep - 1, err) : OK;
+	return remove_kept(r, keep - 1, err);
 }
 
 enum status run_open_metrics(struct run *r, struct error *err)

@@ -93,7 +93,7 @@ static enum status evaluate(struct loop *l, double *values, struct error *err)
 
 	TRY(trainer_eval(l->t, l->plan->eval, values, err));
 	*l->eval_loss = values[0];
-	if (c->best_step && !(values[0] < c->best_loss)) {
+	if (!isfinite(values[0]) || (c->best_step && !(values[0] < c->best_loss))) {
 		c->stale++;
 		return OK;
 	}

@@ -79,13 +79,6 @@ static enum status open_and_train(const struct session *s, struct run *run, stru
 	return st;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 enum status session_run(const struct session *s, struct session_result *r, struct error *err)
 {
 	struct run run = { .metrics_fd = -1, .lock_fd = -1 };
@@ -93,7 +86,7 @@ enum status session_run(const struct session *s, struct session_result *r, struc
 	enum status st = OK;
 
 	*r = (struct session_result){ .eval_loss = NAN, .planned = s->flags->plan };
-	if (!s->flags->plan && same_file(s->flags->model, s->out_dir))
+	if (!s->flags->plan && path_is_same(s->flags->model, s->out_dir))
 		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
 	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
 	if (s->flags->plan)

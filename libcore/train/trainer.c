@@ -21,7 +21,6 @@ static int64_t take_items(struct trainer *t, int64_t *tokens)
 		if (t->n_items && ((t->o.batch_items && t->n_items >= t->o.batch_items) ||
 				   (t->o.batch_tokens && *tokens + n > t->o.batch_tokens)))
 			break;
-		MEM_PUSH_ROOM(t->items, t->n_items, t->cap_items);
 		t->items[t->n_items++] = item;
 		*tokens += n;
 		cursor_take(&t->cursor);
@@ -38,11 +37,13 @@ void trainer_seek(struct trainer *t, int64_t step)
 		take_items(t, &tokens);
 }
 
-/* Steps that the limits give: a dry run, which also brings the item list to its final size. */
+/* Steps that the limits give; by tokens or epochs it takes a dry run. */
 static int64_t count_steps(struct trainer *t)
 {
 	int64_t tokens, n = 0, seen = 0;
 
+	if (t->o.steps && !t->o.tokens)
+		return t->o.steps;
 	while ((t->o.steps == 0 || n < t->o.steps) && (t->o.tokens == 0 || seen < t->o.tokens) && take_items(t, &tokens)) {
 		seen += tokens;
 		n++;
@@ -70,6 +71,7 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	if (d->companion)
 		t->n_max = largest(t->n_max, d->companion->longest);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
+	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
 	optimizer_plan(&t->optimizer, m, o->trained, &o->optimizer);
 	return OK;

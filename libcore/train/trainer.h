@@ -63,7 +63,7 @@ struct trainer {
 	int64_t tokens;              /* learned from since trainer_open */
 	int64_t n_max;               /* tokens of the largest micro-batch */
 	double loss_sum, loss_weight; /* of the losses so far, older ones ever less: their average is the quotient */
-	int64_t *items, n_items, cap_items; /* of the current step */
+	int64_t *items, n_items;     /* of the current step; room for all */
 	struct micro_room room;
 };
 

@@ -49,19 +49,7 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 }
 
 @test "killed and started again, it ends in the same bytes" {
-	ARGS="$ARGS --steps 150 --save-every 5 --lora-dropout 0.1"
-	quern sft-train $ARGS -o whole
-	local p i kills=0
-	for ((i = 0; i < 60; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/sft-train" $ARGS -o killed & p=$!
-		sleep "0.$((RANDOM % 20 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern sft-train $ARGS -o killed
-	diff -r whole killed
+	survives_kills sft-train $ARGS --steps 150 --save-every 5 --lora-dropout 0.1
 }
 
 @test "merged, by name and by --adapter it is the same model" {
@@ -112,7 +100,23 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	says 'need --lora-rank'
 	status 2 quern sft-train -m m docs.jsonl --load nf4 -o c
 	status 2 quern sft-train -m a docs.jsonl --lora-rank 2 -o c
-	says 'is an adapter itself'
+	says 'is an adapter, which is trained further'
+	quern sft-train $ARGS --steps 2 --lora-targets q_proj,v_proj:2 -o d
+	grep -aq '"base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight":{"dtype":"F32","shape":\[4,' d/adapter_model.safetensors
+	grep -aq '"base_model.model.model.layers.1.self_attn.v_proj.lora_A.weight":{"dtype":"F32","shape":\[2,' d/adapter_model.safetensors
+	quern merge -q d -o merged-d
+	status 2 quern sft-train $ARGS --lora-targets q_proj:0 -o c
+}
+
+@test "an adapter is trained further" {
+	quern sft-train $ARGS --steps 10 -o a
+	cp docs.jsonl held.jsonl
+	quern sft-train -q -m a docs.jsonl -L 64 --batch-tokens 256 --lr 5e-3 --steps 10 --warmup 0 --eval held.jsonl --eval-every 10 -o b
+	diff a/adapter_config.json b/adapter_config.json
+	awk -v a="$(loss a 10)" -v first="$(loss b 1)" -v last="$(loss b 10)" 'BEGIN { exit !(first < a + 0.5 && last < first) }'
+	quern merge -q b -o merged
+	[ "$(perplexity -m merged)" = "$(perplexity -m b)" ]
+	quern sft-train -q -m a docs.jsonl -L 64 --steps 2 --load bf16 -o c
 }
 
 @test "DPO: the reference is the model with the adapter off" {

@@ -42,19 +42,19 @@ value() {
 }
 
 @test "killed at any moment and started again, it ends in the same bytes" {
-	local p i kills=0
-	ARGS="-q -m m pairs.jsonl --epochs 40 --batch-pairs 8 --lr 1e-3 --save-every 4"
-	quern dpo-train $ARGS -o whole
-	for ((i = 0; i < 60; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/dpo-train" $ARGS -o killed & p=$!
-		sleep "0.0$((RANDOM % 80 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern dpo-train $ARGS -o killed
-	diff -r whole killed
+	survives_kills dpo-train -q -m m pairs.jsonl --epochs 40 --batch-pairs 8 --lr 1e-3 --save-every 4
+}
+
+@test "the options that every trainer has" {
+	quern dpo-train -m m pairs.jsonl --plan >plan
+	grep -q 'in all' plan
+	quern dpo-train $ARGS --optimizer lion --eval pairs.jsonl --eval-every 2 --patience 2 --keep 2 --tensorboard board \
+		--skip-batches 2 --freeze '*embed*' --schedule warmup_stable_decay -o out
+	grep -q '"skipped":true' out/trainer/metrics.jsonl
+	[ -s out/best/model.safetensors ]
+	grep -aq 'rewards/margins' board/events.out.tfevents.*
+	status 2 quern dpo-train -q pairs.jsonl -o o
+	status 2 quern dpo-train -q -m m pairs.jsonl
 }
 
 @test "token ids train as the messages that they encode" {

@@ -35,19 +35,7 @@ prepare() {
 }
 
 @test "killed at any moment and started again, it ends in the same bytes" {
-	local p i kills=0
-	ARGS="-q -m $M tokens.jsonl --steps 150 --batch-tokens 400 --save-every 5"
-	quern sft-train $ARGS -o whole
-	for ((i = 0; i < 80; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/sft-train" $ARGS -o killed & p=$!
-		sleep "0.0$((RANDOM % 80 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern sft-train $ARGS -o killed
-	diff -r whole killed
+	survives_kills sft-train -q -m "$M" tokens.jsonl --steps 150 --batch-tokens 400 --save-every 5
 }
 
 @test "SIGTERM leaves a checkpoint, and the same command goes on" {
@@ -145,29 +133,11 @@ prepare() {
 	says 'not finite'
 }
 
-# Kills the command at random moments until its run is done: finish DIR COMMAND... -o DIR
-finish() {
-	local dir=$1 p i kills=0
-	shift
-	for ((i = 0; i < 60; i++)); do
-		[ ! -e "$dir/trainer/done" ] || break
-		"$@" -o "$dir" & p=$!
-		sleep "0.0$((RANDOM % 60 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	"$@" -o "$dir"
-}
-
 @test "every optimizer, evaluation and kept checkpoint survives kills" {
 	local o
 	ARGS="-q -m $M tokens.jsonl --steps 60 --batch-tokens 400 --save-every 7 --eval tokens.jsonl --eval-every 9 --keep 3 --lr 1e-3"
 	for o in adamw adamw8 lion "sgd --momentum 0.9 --nesterov" sgd; do
-		rm -rf whole killed
-		quern sft-train $ARGS --optimizer $o --neftune-alpha 5 --skip-batches 3,20-22 -o whole
-		finish killed "$BIN/sft-train" $ARGS --optimizer $o --neftune-alpha 5 --skip-batches 3,20-22
-		diff -r whole killed
+		survives_kills sft-train $ARGS --optimizer $o --neftune-alpha 5 --skip-batches 3,20-22
 		[ "$(ls whole/trainer | tr '\n' ' ')" = "checkpoint-49.safetensors checkpoint-56.safetensors checkpoint.safetensors done metrics.jsonl " ]
 		[ -s whole/best/model.safetensors ]
 	done
@@ -221,6 +191,16 @@ with_text() {
 	cmp in-auto/tokenizer.json tok/tokenizer.json
 	quern sft-train $TEXT "$DATA/token/corpus.jsonl" --eval chat.jsonl -o mixed
 	grep -q eval_loss mixed/trainer/metrics.jsonl
+}
+
+@test "hostile streams of rows and of text end in words" {
+	with_text
+	quern mix -q tokens.jsonl --format arrow -o rows.arrows
+	hostile_input rows.arrows sft-train -q -m "$M" --steps 1 -o rows
+	quern mix -q "$DATA/token/corpus.jsonl" --format arrow -o text.arrows
+	hostile_input text.arrows sft-train -q -m init --steps 1 -o text
+	quern mix -q chat.jsonl --format arrow -o chat.arrows
+	hostile_input chat.arrows sft-train -q -m init --steps 1 -o chat
 }
 
 @test "a template of one's own goes with the model" {
@@ -413,5 +393,6 @@ spiky() {
 	status 2 quern sft-train $ARGS --lr-power 2 -o o
 	status 2 quern sft-train $ARGS --schedule wsd -o o
 	status 2 quern sft-train -q --plan tokens.jsonl
+	status 2 quern sft-train $ARGS --eval - -o o <tokens.jsonl
 	[ ! -e o/model.safetensors ]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the reference data of tests/unit/test_adapter.c and tests/golden/merge.bats: a tiny random Llama and GPT-2 of transformers,
-LoRA adapters that peft wrote, their logits, gradients and 10 AdamW steps, and the Llama as bitsandbytes stores it in NF4 and int8.
+LoRA adapters that peft wrote over them and over the models of make_families.py, their logits, gradients and 10 AdamW steps, and the
+Llama as bitsandbytes stores it in NF4 and int8.
 
     pip install torch transformers peft bitsandbytes accelerate safetensors
     tests/reference/make_adapter_goldens.py tests/golden/data/adapter
@@ -162,6 +163,14 @@ def main():
     goldens["gpt2-lora"] = {"logits": logits(model)}
     save(model, "gpt2-lora")
     relative("gpt2-lora", "../gpt2")
+
+    for family in ("phi3", "gemma3"):            # of make_families.py: fused layers; norms of heads and behind layers
+        base = AutoModelForCausalLM.from_pretrained(os.path.join(OUT, "../families", family), dtype=torch.float32,
+                                                    attn_implementation="eager")
+        model = shaken(get_peft_model(base, LoraConfig(r=2, lora_alpha=4, target_modules="all-linear")), 6)
+        goldens[family] = {"logits": logits(model)}
+        save(model, family)
+        relative(family, f"../../families/{family}")
 
     nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
     save(load("base", quantization_config=nf4), "nf4")

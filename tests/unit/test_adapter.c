@@ -329,16 +329,16 @@ static void check_logps(struct model *m, const char *golden)
 
 static void adapters_of_peft_give_its_logits_merged_and_apart(void **state)
 {
-	static const char *const names[] = { "lora", "grown", "gpt2-lora" };
+	static const char *const names[] = { "lora", "grown", "gpt2-lora", "phi3", "gemma3" };
 
 	(void)state;
-	for (int i = 0; i < 3; i++)
-		for (int apart = 0; apart < 2; apart++) {
+	for (int i = 0; i < 5; i++)
+		for (int way = 0; way < 4; way++) {
 			char *dir = mem_printf(DATA "%s", names[i]);
 			struct model m;
 
-			load(&m, dir, &(struct model_how){ .apart = apart });
-			assert_int_equal(m.lora != NULL, apart);
+			load(&m, dir, &(struct model_how){ .apart = way & 1, .in_place = way & 2 });
+			assert_int_equal(m.lora != NULL, way & 1);
 			check_logps(&m, names[i]);
 			model_release(&m);
 			mem_free(dir);
@@ -457,6 +457,59 @@ static void gradients_and_ten_steps_are_peft_s(void **state)
 		}
 	}
 	mem_free(grads), mem_free(m1), mem_free(m2);
+	model_state_close(s);
+	model_release(&m);
+}
+
+/* With dropout, too, the gradient is that of what the forward computes: by differences, the keys fixed. */
+static void gradients_go_through_dropout(void **state)
+{
+	const struct json *sequences = json_get(json_get(json_get(goldens, "lora"), "training"), "sequences");
+	uint64_t keys[64];
+	struct adapter_config c;
+	struct model_state *s;
+	struct model m;
+	struct run r;
+	float *grads, *unused;
+
+	(void)state;
+	OK_OR_FAIL(adapter_config_read(DATA "lora", &c, &err));
+	c.dropout = 0.4;
+	load(&m, DATA "base", &(struct model_how){ .lora = &c });
+	adapter_config_release(&c);
+	assert_true(model_draws(&m));
+	for (int64_t i = 0; i < m.n_params; i++)             /* B is zero, which hides A */
+		m.params[i] += m.params[i] == 0 ? 0.1f * sinf((float)i) : 0;
+	OK_OR_FAIL(model_state_open(&s, &m, 64, MODEL_TRAIN_LEAST, &err));
+	grads = mem_array((size_t)m.n_params, sizeof(float));
+	unused = mem_array((size_t)m.n_params, sizeof(float));
+	batch_of(&r, sequences, (const int[]){ 0, 1, 2 }, 3);
+	for (int i = 0; i < 64; i++)
+		keys[i] = (uint64_t)i * 77;
+	r.b.noise_key = keys;
+	gradient(&m, s, &r, grads);
+	for (int i = 0; i < m.n_tensors; i++) {
+		const struct tensor *t = &m.tensors[i];
+		int64_t at = t->offset;
+		float was;
+		double up, down;
+
+		for (int64_t e = t->offset; e < t->offset + t->rows * t->cols; e++)
+			at = fabsf(grads[e]) > fabsf(grads[at]) ? e : at;
+		if (t->frozen)
+			continue;
+		was = m.params[at];
+		m.params[at] = was + 0.01f;
+		up = gradient(&m, s, &r, unused);
+		m.params[at] = was - 0.01f;
+		down = gradient(&m, s, &r, unused);
+		m.params[at] = was;
+		if (!(fabs((up - down) / 0.02 - (double)grads[at]) <= 2e-2 * fabs((double)grads[at]) + 1e-5))
+			fail_msg("%s: %g, by differences %g", t->name, (double)grads[at], (up - down) / 0.02);
+	}
+	r.b.noise_key = NULL;
+	assert_true(fabs(gradient(&m, s, &r, unused) - gradient(&m, s, &r, unused)) == 0);
+	mem_free(grads), mem_free(unused);
 	model_state_close(s);
 	model_release(&m);
 }
@@ -599,6 +652,7 @@ int main(void)
 		cmocka_unit_test(adapters_of_peft_give_its_logits_merged_and_apart),
 		cmocka_unit_test(an_adapter_turned_off_leaves_the_base),
 		cmocka_unit_test(gradients_and_ten_steps_are_peft_s),
+		cmocka_unit_test(gradients_go_through_dropout),
 		cmocka_unit_test(a_quantised_base_with_an_adapter_is_the_floats_it_stands_for),
 		cmocka_unit_test(forms_are_less_exact_the_smaller_they_are),
 		cmocka_unit_test(new_adapters_change_nothing_and_are_drawn_by_the_seed),

@@ -133,6 +133,8 @@ static enum status read_held_out(struct training *t, struct error *err)
 	enum kind k;
 	enum status st;
 
+	if (!strcmp(path, "-"))
+		return error_set(err, ERR_USAGE, "--eval is read twice, so it has to be a file");
 	TRY(tool_add_input(t->tool, path, err));
 	TRY(reader_open(&r, path, NULL, err));
 	k = reader_kind(r);
@@ -221,6 +223,8 @@ static enum status on_open(void *arg, const struct trainer *tr, struct error *er
 	tool_stat_int(t->tool, "parameters", model_size(t->model));
 	tool_stat_int(t->tool, "arena_bytes", (int64_t)all);
 	t->flops_per_token = model_flops_per_token(&t->model->cfg, t->data.n_tokens / (t->data.n_seqs ? t->data.n_seqs : 1));
+	if (t->model->lora)          /* frozen matrices have no gradient: two of three products */
+		t->flops_per_token *= 2.0 / 3;
 	if (t->model->frozen)                        /* no gradients of the weights: two products of three */
 		t->flops_per_token *= 2.0 / 3;
 	return st;
@@ -249,7 +253,7 @@ static void show_step(struct training *t, const struct trainer *tr, const struct
 		return;
 	time_step(t, tr, r);
 	rate = t->timed_seconds > 0 ? t->timed_tokens / t->timed_seconds : 0;
-	snprintf(note, sizeof(note), "loss %.4f, lr %.2e, norm %.2f, %.0f tokens/s, %.0f %% of peak, %.0f MB, %.0f s left",
+	snprintf(note, sizeof(note), "loss %.4f, lr %.2e, norm %.2f, %.0f tokens/s, %.0f %% of float peak, %.0f MB, %.0f s left",
 		 r->values[0], r->lr, r->grad_norm, rate, t->peak_flops > 0 ? 100 * rate * t->flops_per_token / t->peak_flops : 0,
 		 (double)mem_peak() / 1e6, t->seconds_left);
 	progress_tick(t->tool->progress, tr->step, tr->steps, "steps", note);

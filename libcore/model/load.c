@@ -163,9 +163,11 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 	struct rows r;
 	enum status st = rows_open(&r, m, s, t, err);
 
-	if (st == OK && source_is_plain(s) && !r.whole && !r.mean)
+	bool plain = st == OK && source_is_plain(s) && !r.whole && !r.mean;
+
+	if (plain && !store_widen(m, r.from, m->params + t->offset))
 		st = safetensors_read(r.from->file, r.from->entry, 0, r.from->entry->elements, m->k, m->params + t->offset, err);
-	else if (st == OK)
+	else if (st == OK && !plain)
 		st = move_tensor(m, &r, NULL, err);
 	rows_close(&r);
 	return st;
@@ -385,6 +387,8 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 		st = store_map(m, s, err);
 	if (st == OK)
 		st = load_all(m, s, &plan, err);
+	if (st == OK && !model_in_place(m, &plan))
+		store_unmap(m);
 	if (st != OK && m->layout)
 		model_release(m);
 	return st;

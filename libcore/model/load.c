@@ -162,7 +162,6 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 {
 	struct rows r;
 	enum status st = rows_open(&r, m, s, t, err);
-
 	bool plain = st == OK && source_is_plain(s) && !r.whole && !r.mean;
 
 	if (plain && !store_widen(m, r.from, m->params + t->offset))

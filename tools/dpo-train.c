@@ -154,7 +154,7 @@ static enum status add_reference(struct training *t, struct error *err)
 		return OK;
 	if (opts.ref) {
 		TRY(tool_add_model(&tool, opts.ref, NULL, err));
-		TRY(model_load(&other, opts.ref, kernels_cpu(), tool.pool, err));
+		TRY(model_load_as(&other, opts.ref, &(struct model_how){ .in_place = true }, kernels_cpu(), tool.pool, err));
 		m = &other;
 		if (other.cfg.vocab != lm.model.cfg.vocab)
 			st = error_set(err, ERR_DATA, "%s: a vocabulary of %d, the model has %d", opts.ref, other.cfg.vocab,

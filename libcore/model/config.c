@@ -367,6 +367,8 @@ static enum status read_rope(const struct json *j, const struct family *f, struc
 	TRY(get_real(r, "rope_theta", c->rope_theta, &c->rope_theta, err));
 	TRY(get_real(j, "partial_rotary_factor", 1, &c->rotary_share, err));
 	TRY(get_real(r, "partial_rotary_factor", c->rotary_share, &c->rotary_share, err));
+	if (!(c->rotary_share > 0 && c->rotary_share <= 1))
+		return error_set(err, ERR_DATA, "'partial_rotary_factor' is not a share of a head");
 	if (c->rotary_share != 1 && !f->rotary_share)
 		return error_set(err, ERR_UNSUPPORTED, "'partial_rotary_factor' is not supported");
 	return read_scaling(r, j, f, c, err);

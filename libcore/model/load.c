@@ -162,10 +162,11 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 {
 	struct rows r;
 	enum status st = rows_open(&r, m, s, t, err);
+	bool plain = st == OK && source_is_plain(s) && !r.whole && !r.mean;
 
-	if (st == OK && source_is_plain(s) && !r.whole && !r.mean)
+	if (plain && !store_widen(m, r.from, m->params + t->offset))
 		st = safetensors_read(r.from->file, r.from->entry, 0, r.from->entry->elements, m->k, m->params + t->offset, err);
-	else if (st == OK)
+	else if (st == OK && !plain)
 		st = move_tensor(m, &r, NULL, err);
 	rows_close(&r);
 	return st;
@@ -260,18 +261,6 @@ static void grow_vocab(struct model_config *c, const struct source *s, int vocab
 	mem_free(name);
 }
 
-/* A reward model's head: a small random direction. */
-static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
-{
-	struct rng r = rng_open(seed, HEAD_STREAM);
-	float *row = mem_array((size_t)t->cols, sizeof(*row));
-
-	for (int64_t i = 0; i < t->cols; i++)
-		row[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
-	m->k->upload(m->params + t->offset, row, (size_t)t->cols * sizeof(*row));
-	mem_free(row);
-}
-
 static bool is_ours(const struct model *m, const char *name)
 {
 	for (int i = 0; i < m->n_tensors; i++)
@@ -283,8 +272,8 @@ static bool is_ours(const struct model *m, const char *name)
 	return false;
 }
 
-/* What transformers leaves aside, too: angles and masks that follow from the configuration, a copy of tied embeddings, and the head of a
- * language model that becomes a reward model. */
+/* What transformers leaves aside, too: angles and masks that follow from the configuration, a copy of tied embeddings, and
+ * the output matrix where a reward model is made of a language model. */
 static bool is_needless(const struct model *m, const char *name)
 {
 	static const char *const ends[] = { "rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias" };
@@ -312,6 +301,18 @@ static enum status refuse_strangers(const struct model *m, const struct source *
 					 name, m->cfg.architecture);
 	}
 	return OK;
+}
+
+/* A reward model's head: a small random direction. */
+static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
+{
+	struct rng r = rng_open(seed, HEAD_STREAM);
+	float *row = mem_array((size_t)t->cols, sizeof(*row));
+
+	for (int64_t i = 0; i < t->cols; i++)
+		row[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
+	m->k->upload(m->params + t->offset, row, (size_t)t->cols * sizeof(*row));
+	mem_free(row);
 }
 
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
@@ -385,6 +386,8 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 		st = store_map(m, s, err);
 	if (st == OK)
 		st = load_all(m, s, &plan, err);
+	if (st == OK && !model_in_place(m, &plan))
+		store_unmap(m);
 	if (st != OK && m->layout)
 		model_release(m);
 	return st;

@@ -1,7 +1,9 @@
 /* map.c - weights that stay where their files have them: a model that is only used needs no copy of what is there already. */
 #include "model/store.h"
 
+#include "base/mem.h"
 #include "model/family.h"
+#include "model/floats.h"
 
 #include <string.h>
 
@@ -34,6 +36,59 @@ static const uint8_t *map_file(struct model *m, const struct safetensors *file)
 	input_close(in);
 	return map->data;
 }
+
+/* --- parameters ------------------------------------------------------------------------------ */
+
+#define WIDEN_ELEMENTS (1 << 18)             /* of one task */
+
+struct widen_job {
+	float *to;
+	const uint8_t *from;
+	int64_t n;
+	const char *dtype;
+};
+
+static void widen_task(void *arg, int64_t i, int worker)
+{
+	const struct widen_job *j = arg;
+	int64_t first = i * WIDEN_ELEMENTS, n = j->n - first < WIDEN_ELEMENTS ? j->n - first : WIDEN_ELEMENTS;
+	float *to = j->to + first;
+	const uint16_t *half = (const uint16_t *)(const void *)j->from + first;
+
+	(void)worker;
+	if (!strcmp(j->dtype, "F32"))
+		memcpy(to, j->from + first * 4, (size_t)n * sizeof(float));
+	else if (!strcmp(j->dtype, "BF16"))
+		for (int64_t k = 0; k < n; k++)
+			to[k] = bfloat_float(half[k]);
+	else
+		for (int64_t k = 0; k < n; k++)
+			to[k] = half_float(half[k]);
+}
+
+bool store_widen(struct model *m, const struct source_tensor *from, float *to)
+{
+	struct widen_job j = { .to = to, .n = from->entry->elements, .dtype = from->dtype };
+
+	if (strcmp(m->k->name, "cpu") || !(j.from = map_file(m, from->file)))
+		return false;
+	j.from += from->entry->begin;
+	if ((uintptr_t)j.from % 2)
+		return false;
+	pool_run(m->pool, (j.n + WIDEN_ELEMENTS - 1) / WIDEN_ELEMENTS, widen_task, &j);
+	return true;
+}
+
+void store_unmap(struct model *m)
+{
+	for (int i = 0; i < m->n_maps; i++)
+		input_unmap(&m->maps[i].map);
+	mem_free(m->maps);
+	m->maps = NULL;
+	m->n_maps = 0;
+}
+
+/* --- matrices in place ------------------------------------------------------------------------- */
 
 /* Whether a tensor's values stand in its file as we want them, ready to be used. */
 static bool is_plain(const struct source *s, const struct tensor *t, const struct source_tensor *from)

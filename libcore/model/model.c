@@ -2,6 +2,7 @@
 #include "model/family.h"
 #include "model/layout.h"
 #include "model/lora.h"
+#include "model/store.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -238,9 +239,7 @@ void model_release(struct model *m)
 		m->k->release(m->params);
 	if (m->store)
 		m->k->release(m->store);
-	for (int i = 0; i < m->n_maps; i++)
-		input_unmap(&m->maps[i].map);
-	mem_free(m->maps);
+	store_unmap(m);
 	memset(m, 0, sizeof(*m));
 }
 

@@ -8,6 +8,11 @@
 /* Forms and places as the files of s have them: a matrix that is one plain tensor of float32 or bfloat16 is used where its file is
  * mapped; one of several is copied in their form; all others become float32. */
 enum status store_map(struct model *m, const struct source *s, struct error *err);
+/* All values of a tensor that is plain floats as float32 into memory of the CPU, by all threads; false, and nothing done, where the
+ * file cannot be mapped. */
+bool store_widen(struct model *m, const struct source_tensor *from, float *to);
+/* No file is needed any more. */
+void store_unmap(struct model *m);
 /* The tensor of the source under its name, or, in a file of the bare decoder, without the prefix; NULL: there is none. */
 const struct source_tensor *store_find(const struct model *m, const struct source *s, const char *name);
 

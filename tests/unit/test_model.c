@@ -552,7 +552,8 @@ static void hostile_configurations_are_data_errors(void **state)
 		",\"rope_scaling\":{\"type\":\"longrope\",\"factor\":8,\"short_factor\":[1,0],\"long_factor\":[1,2]}",
 		",\"model_type\":\"gemma2\",\"num_key_value_heads\":1,\"head_dim\":4,\"layer_types\":[]",
 		",\"model_type\":\"gemma2\",\"num_key_value_heads\":1,\"head_dim\":4,\"query_pre_attn_scalar\":0",
-		",\"model_type\":\"phi3\",\"partial_rotary_factor\":2", ",\"model_type\":\"phi3\",\"sliding_window\":0",
+		",\"model_type\":\"phi3\",\"partial_rotary_factor\":2", ",\"model_type\":\"phi3\",\"partial_rotary_factor\":0",
+		",\"model_type\":\"phi3\",\"partial_rotary_factor\":1e30", ",\"model_type\":\"phi3\",\"sliding_window\":0",
 		",\"model_type\":\"gpt2\",\"n_layer\":1,\"n_embd\":7,\"n_head\":2",
 		",\"eos_token_id\":9", ",\"bos_token_id\":\"a\"", ",\"max_position_embeddings\":9223372036854775807",
 	};

@@ -34,6 +34,7 @@ ROOMS_init-model := model token text kernels
 ROOMS_merge := model token text kernels
 ROOMS_sft-train := train infer model token text kernels
 ROOMS_dpo-train := train infer model token text kernels
+ROOMS_reward-train := train infer model token text kernels
 ROOMS_generate := infer model token text kernels
 ROOMS_score := judge infer model token text kernels
 ROOMS_rejection-sample := judge

@@ -19,7 +19,9 @@ static enum status load_tokenizer(struct lm *lm, const char *dir, const struct m
 	return st;
 }
 
-enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, struct pool *pool, struct error *err)
+/* reward: whether a reward model is wanted; the other sort is refused. */
+static enum status open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, bool reward, struct pool *pool,
+			   struct error *err)
 {
 	struct model_how plan = *how;
 	enum status st;
@@ -35,12 +37,26 @@ enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *h
 		return st;
 	}
 	lm->scratch = tokenizer_scratch_open(lm->tokenizer);
-	if (tokenizer_vocab_size(lm->tokenizer) <= lm->model.cfg.vocab)
+	if (reward != (lm->model.cfg.labels > 0))
+		st = error_set(err, ERR_DATA, reward ? "%s is no reward model (reward-train makes one)" :
+			       "%s is a reward model: it rates what others say", dir);
+	else if (tokenizer_vocab_size(lm->tokenizer) <= lm->model.cfg.vocab)
 		return OK;
-	st = error_set(err, ERR_DATA, "%s: the tokenizer has %d ids, the model %d", dir, tokenizer_vocab_size(lm->tokenizer),
-		       lm->model.cfg.vocab);
+	else
+		st = error_set(err, ERR_DATA, "%s: the tokenizer has %d ids, the model %d", dir,
+			       tokenizer_vocab_size(lm->tokenizer), lm->model.cfg.vocab);
 	lm_close(lm);
 	return st;
+}
+
+enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, struct pool *pool, struct error *err)
+{
+	return open_as(lm, dir, how, grow, how->reward, pool, err);
+}
+
+enum status lm_open_reward(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
+{
+	return open_as(lm, dir, &(struct model_how){ .in_place = true }, false, true, pool, err);
 }
 
 enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)

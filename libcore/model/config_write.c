@@ -204,6 +204,8 @@ static void print_members(const struct model_config *c, bool rope_parameters, co
 	json_string(&w, c->architecture);
 	json_end_array(&w);
 	json_kv_string(&w, "model_type", c->model_type);
+	if (c->labels)
+		json_kv_int(&w, "num_labels", c->labels);
 	print_sizes(&w, c, f);
 	json_kv_string(&w, f->act_key, acts[c->act]);
 	kv_float(&w, f->gpt2 ? "layer_norm_epsilon" : "rms_norm_eps", c->norm_eps);

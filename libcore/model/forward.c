@@ -114,7 +114,7 @@ static void plan_scratch(struct plan *p, struct model_state *s, const struct mod
 	const struct model_config *c = &m->cfg;
 	int64_t n = s->n_max;
 
-	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, c->vocab), 1);
+	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, model_outputs(c)), 1);
 	if (s->use == MODEL_SCORE)
 		return;
 	s->dx = plan_floats(p, n, c->hidden);
@@ -238,7 +238,7 @@ static enum status check_batch(const struct model *m, const struct model_state *
 					 (long long)length, m->cfg.positions);
 	}
 	for (int64_t i = 0; i < b->n; i++)
-		if (b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab || b->targets[i] >= m->cfg.vocab)
+		if (b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab || b->targets[i] >= model_outputs(&m->cfg))
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d",
 					 b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab ? b->ids[i] : b->targets[i], m->cfg.vocab);
 	return OK;
@@ -450,7 +450,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	}
 	norm_forward(m, &m->layout->norm, s->n_end, s->rstd_end, s->x_end, n);
 	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
-		   s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
+		   s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
 	download_terms(s, b, logp);
 	return OK;
 }
@@ -538,7 +538,7 @@ static void head_backward(struct model *m, struct model_state *s, const struct m
 	if (d.mean)
 		k->upload(s->dmean, b->dmean, (size_t)n * sizeof(float));
 	k->logprob_dx(m->pool, s->dn, m->layout->head.w >= 0 ? grads + m->layout->head.w : NULL, &d, s->n_end, linear_weights(m, &m->layout->head), s->lse,
-		      s->targets, s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
+		      s->targets, s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
 }

@@ -13,6 +13,7 @@
 
 #define WEIGHTS_NAME "model.safetensors"
 #define PIECE_ELEMENTS (1 << 20)
+#define HEAD_STREAM 0x7265776172640000ull    /* random stream of a new head */
 #define ADAPTER_PREFIX "base_model.model."
 
 /* to[cols, rows] = the transpose of from[rows, cols], in squares that stay in the cache. */
@@ -259,6 +260,18 @@ static void grow_vocab(struct model_config *c, const struct source *s, int vocab
 	mem_free(name);
 }
 
+/* A reward model's head: a small random direction. */
+static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
+{
+	struct rng r = rng_open(seed, HEAD_STREAM);
+	float *row = mem_array((size_t)t->cols, sizeof(*row));
+
+	for (int64_t i = 0; i < t->cols; i++)
+		row[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
+	m->k->upload(m->params + t->offset, row, (size_t)t->cols * sizeof(*row));
+	mem_free(row);
+}
+
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
 {
 	bool fresh = !s->has_adapter || !how->apart;
@@ -266,7 +279,9 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
 
-		if (!m->lora || !is_lora(t))
+		if (how->reward && t->offset == m->layout->head.w)
+			init_head(m, t, how->seed);
+		else if (!m->lora || !is_lora(t))
 			TRY(load_tensor(m, s, t, err));
 		else if (fresh)
 			init_lora(m, t, how->seed, i);
@@ -302,6 +317,9 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	enum status st;
 
 	TRY(model_config_read(s->base_dir, &c, err));
+	plan.reward = how->reward && !c.labels;
+	if (plan.reward)
+		model_config_as_reward(&c);
 	vocab = c.vocab;
 	s->apart = s->has_adapter && how->apart;
 	grow_vocab(&c, s, s->apart ? 0 : how->vocab);
@@ -322,7 +340,7 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	if (st == OK && model_in_place(m, how))
 		st = store_map(m, s, err);
 	if (st == OK)
-		st = load_all(m, s, how, err);
+		st = load_all(m, s, &plan, err);
 	if (st != OK && m->layout)
 		model_release(m);
 	return st;

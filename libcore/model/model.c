@@ -163,7 +163,7 @@ static int by_name(const void *a, const void *b)
 static void lay_out(struct model *m, const struct part_names *names)
 {
 	const struct model_config *c = &m->cfg;
-	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, c->vocab };
+	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, model_outputs(c) };
 
 	take_linear(m, names, -1, &embed, 1, c->hidden, false, &m->layout->embed);
 	if (c->learned_positions) {
@@ -189,6 +189,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 			   struct pool *pool, struct error *err)
 {
 	size_t room = (size_t)c->n_layers * TENSORS_OF_LAYER + TENSORS_OUTSIDE;
+	struct part_names names;
 	enum status st;
 
 	memset(m, 0, sizeof(*m));
@@ -202,7 +203,10 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->layout = mem_zalloc(sizeof(*m->layout) + (size_t)c->n_layers * sizeof(struct layer_layout));
 	m->tensors = mem_array(room, sizeof(*m->tensors));
 	m->stored = mem_array(room, sizeof(*m->stored));
-	lay_out(m, family_of(&m->cfg)->names);
+	names = *family_of(&m->cfg)->names;
+	if (m->cfg.labels)
+		names.parts[PART_HEAD] = CLASSIFIER_HEAD;
+	lay_out(m, &names);
 	st = m->lora ? lora_check(m->lora, err) : OK;
 	if (m->lora)
 		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);

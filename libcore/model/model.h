@@ -44,6 +44,7 @@ struct model_config {
 	float init_range;
 	bool tied;
 	int bos_id, eos_id, pad_id;  /* -1 = none */
+	int labels;                  /* 1: a reward model, whose one output of a sequence's last token takes the place of the logits; 0: none */
 
 	enum norm_kind norm;
 	float norm_plus;             /* a gain is weight + norm_plus: 1 in Gemma */
@@ -67,6 +68,10 @@ struct model_config {
 enum status model_config_read(const char *path, struct model_config *c, struct error *err);
 enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);  /* text is NULL */
 void model_config_release(struct model_config *c);
+/* A language model's configuration as that of a reward model (…ForSequenceClassification with one label). */
+void model_config_as_reward(struct model_config *c);
+/* Rows of the output matrix. */
+static inline int64_t model_outputs(const struct model_config *c) { return c->labels ? c->labels : c->vocab; }
 /* The features and defaults of a family by its model_type, sizes 0. */
 enum status model_config_family(struct model_config *c, const char *model_type, struct error *err);
 /* Checks sizes against each other, and fills in what follows from them. Every reader calls it, and who changes a size. */
@@ -118,6 +123,7 @@ struct model_how {
 	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
 	uint64_t seed;               /* of those */
 	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
+	bool reward;                 /* a language model becomes a reward model (which stays one): its output matrix goes, a head is drawn from seed */
 };
 
 /* Random initialisation: normal(0, init_range) for matrices, ones for norms, from seed and tensor index alone. */

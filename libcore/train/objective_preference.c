@@ -284,3 +284,62 @@ struct objective feedback_objective(struct feedback_objective *f)
 		.learned = bco ? feedback_learned : NULL, .state = f->state, .n_state = bco ? 2 : 0,
 	};
 }
+
+/* --- rewards -------------------------------------------------------------------------------------- */
+
+static void reward_begin(void *arg, const struct dataset *d, const int64_t *items, int64_t n)
+{
+	struct reward_objective *r = arg;
+
+	(void)d, (void)items;
+	r->pairs = n;
+	r->low = r->high = 0;
+	r->any = false;
+}
+
+enum { R_LOSS, R_ACCURACY, R_MARGIN, R_MEAN, R_MIN, R_MAX, R_BRIER, R_REWARD };
+
+/* Values of micro-batches are added up: a lowest and a highest come as what they have moved. */
+static void see_reward(struct reward_objective *r, double x, double *values)
+{
+	double low = r->any && r->low < x ? r->low : x, high = r->any && r->high > x ? r->high : x;
+
+	values[R_MIN] += low - r->low;
+	values[R_MAX] += high - r->high;
+	r->low = low;
+	r->high = high;
+	r->any = true;
+}
+
+/* Of one output z the log of the sum of exponentials is z, so its gradient is that of the output. */
+static void reward_grad(void *arg, const struct micro *mb, double *values)
+{
+	struct reward_objective *r = arg;
+	double share = 1 / (double)r->pairs;
+
+	for (int64_t i = 0; i < mb->batch.n; i++)
+		mb->dlogp[i] = mb->dlse[i] = 0;
+	for (int64_t i = 0; i < mb->n_items; i++) {
+		int32_t chosen = mb->batch.cu[2 * i + 1] - 1, rejected = mb->batch.cu[2 * i + 2] - 1;
+		double c = (double)mb->lse[chosen], x = (double)mb->lse[rejected], dc, dx, p = 1 / (1 + exp(c - x));
+		double margin = r->margins && mb->d->margin ? (double)mb->d->margin[mb->items[i]] : 0;
+
+		values[R_LOSS] += share * reward_pair_loss(c, x, margin, r->centre, &dc, &dx);
+		values[R_ACCURACY] += c > x ? share : 0;
+		values[R_MARGIN] += share * (c - x);
+		values[R_MEAN] += share * 0.5 * (c + x);
+		values[R_BRIER] += share * p * p;
+		see_reward(r, c, values);
+		see_reward(r, x, values);
+		mb->dlse[chosen] = (float)(share * dc);
+		mb->dlse[rejected] = (float)(share * dx);
+	}
+}
+
+struct objective reward_objective(struct reward_objective *r)
+{
+	static const char *const names[R_REWARD] = { "loss", "accuracy", "margin", "mean_reward", "min_reward", "max_reward", "brier" };
+
+	return (struct objective){ .n_values = R_REWARD, .names = names, .wants_lse = true, .begin = reward_begin, .grad = reward_grad,
+				   .arg = r };
+}

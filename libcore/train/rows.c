@@ -1,6 +1,7 @@
 /* rows.c - see rows.h. */
 #include "train/rows.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -192,7 +193,15 @@ static enum status add_encoded(struct pairs *p, struct dataset *d, const char **
 	int64_t prompt = 0;
 	bool any = false;
 
-	for (int64_t i = 0; i < p->ids.n; i++) {
+	for (int64_t i = 0; p->rated && i < p->ids.n; i++) {
+		any |= p->mask.v[i] != 0;
+		p->mask.v[i] = -100;
+	}
+	if (p->rated) {              /* the last token predicts what stands behind it */
+		ids_push(&p->ids, 0);
+		ids_push(&p->mask, 0);
+	}
+	for (int64_t i = 0; !p->rated && i < p->ids.n; i++) {
 		any |= p->mask.v[i] != 0;
 		prompt += !any;
 		p->mask.v[i] = p->mask.v[i] || (p->prompt_targets && !any) ? p->ids.v[i] : -100;
@@ -247,6 +256,22 @@ static enum status add_ref(struct pairs *p, struct dataset *d, const struct batc
 	return OK;
 }
 
+/* The column margin, where there is one. */
+static enum status add_margin(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, struct error *err)
+{
+	const struct array *a = batch_column(b, "margin");
+	double v = a && !array_is_null(a, row) ? array_double(a, row) : 0;
+
+	if (!isfinite(v))
+		return error_set(err, ERR_DATA, "row %lld: 'margin' is not finite", (long long)row);
+	if (d->n_items > p->cap_margin) {
+		p->cap_margin = 2 * d->n_items + 64;
+		d->margin = mem_grow(d->margin, (size_t)p->cap_margin, sizeof(*d->margin));
+	}
+	d->margin[d->n_items - 1] = (float)v;
+	return OK;
+}
+
 enum status pairs_add(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, const char **reason,
 		      struct error *err)
 {
@@ -256,6 +281,8 @@ enum status pairs_add(struct pairs *p, struct dataset *d, const struct batch *b,
 		TRY(add_side(p, d, b, row, false, reason, err));
 	if (!end_row(d, reason))
 		return OK;
+	if (p->rated)
+		return add_margin(p, d, b, row, err);
 	return p->ref_columns ? add_ref(p, d, b, row, err) : OK;
 }
 

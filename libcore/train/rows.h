@@ -23,11 +23,12 @@ struct pairs {
 	const struct lm *lm;
 	enum kind kind;
 	bool ref_columns;            /* take ref_chosen_logp and ref_rejected_logp of the rows */
+	bool rated;                  /* for a reward model: the sequence's last token alone has a target, which is 0; the column margin is taken */
 	bool prompt_targets;         /* the prompt's tokens are targets, too; d->prompt_targets tells how many they are */
 	struct chat_message *messages, *reply;
 	int cap_messages, cap_reply;
 	struct ids ids, mask;
-	int64_t cap_ref, cap_prompt, cap_wanted;
+	int64_t cap_ref, cap_prompt, cap_wanted, cap_margin;
 };
 enum status pairs_open(struct pairs *p, const struct lm *lm, const struct schema *s, enum kind k, struct error *err);
 enum status pairs_add(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, const char **reason,

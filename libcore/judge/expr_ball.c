@@ -169,6 +169,25 @@ static void eval_angle(struct ball *b, const struct expr *e, acb_t out)
 	}
 }
 
+/* x = x (x - 1) ... (x - k + 1) / k! */
+static void falling(struct ball *b, acb_t x, ulong k)
+{
+	acb_t factor, product;
+	acb_init(factor);
+	acb_init(product);
+	acb_set_si(product, 1);
+	for (ulong i = 0; i < k; i++) {
+		acb_set_si(factor, (slong)i);
+		acb_sub(factor, x, factor, b->prec);
+		acb_mul(product, product, factor, b->prec);
+		acb_div_si(product, product, (slong)i + 1, b->prec);
+	}
+	*b->work -= (int64_t)k * (1 + b->prec / 64) * 8;
+	acb_swap(x, product);
+	acb_clear(factor);
+	acb_clear(product);
+}
+
 /* gcd, lcm of integers; max, min of reals; binomials. */
 static void eval_many(struct ball *b, const struct expr *e, acb_t out)
 {
@@ -196,6 +215,8 @@ static void eval_many(struct ball *b, const struct expr *e, acb_t out)
 		} else if (ints && expr_is(e, "binom") && fmpz_sgn(q) >= 0 && fmpz_cmp(p, q) >= 0 && fmpz_cmp_ui(p, 5000) < 0) {
 			fmpz_bin_uiui(p, fmpz_get_ui(p), fmpz_get_ui(q));
 			acb_set_fmpz(out, p);
+		} else if (expr_is(e, "binom") && exact_integer(x, q) && fmpz_sgn(q) >= 0 && fmpz_cmp_ui(q, 64) <= 0) {
+			falling(b, out, fmpz_get_ui(q));
 		} else if (expr_is(e, "log")) {                     /* kid 1 is the base */
 			acb_log(out, out, b->prec);
 			acb_log(x, x, b->prec);

@@ -206,7 +206,7 @@ static bool is_interval_set(const struct expr *e) { return e->kind == EXPR_UNION
 
 static struct judgement compare_collections(struct equal *q, struct expr *g, struct expr *p)
 {
-	if (is_interval_set(g) || is_interval_set(p)) {
+	if (is_interval_set(g) || is_interval_set(p) || (g->kind == EXPR_SYMBOL && set_like(g)) || (p->kind == EXPR_SYMBOL && set_like(p))) {
 		if (!set_like(g) || !set_like(p))
 			return no(REASON_SHAPE);
 		struct judgement j = set_compare(q->arena, g, p, &q->work);

@@ -11,6 +11,7 @@ struct lexer {
 	int brackets;                /* open ( [ \{: a comma with digits around it parts a list there */
 	int matrix;                  /* open matrices: & and \\ part cells and rows */
 	bool space, failed;
+	char *scratch;               /* for a number without its separators: as long as the input */
 };
 
 struct command {
@@ -176,7 +177,7 @@ static int exponent(const char *p, const char *end)
 static void lex_number(struct lexer *l)
 {
 	const char *p = l->p;
-	char *out = arena_alloc(l->arena, (size_t)(l->end - p) + 2);
+	char *out = l->scratch;
 	size_t n = 0;
 	int run = digit_run(p, l->end);
 	memcpy(out, p, (size_t)run);
@@ -206,9 +207,8 @@ static void lex_number(struct lexer *l)
 	int e = exponent(p, l->end);
 	memcpy(out + n, p, (size_t)e);
 	n += (size_t)e;
-	out[n] = 0;                                      /* the exponent is read by atoi */
 	p += e;
-	struct token *t = push(l, TOK_NUMBER, 0, out, n);
+	struct token *t = push(l, TOK_NUMBER, 0, arena_strndup(l->arena, out, n), n);
 	l->p = p;
 	t->to = p;
 }
@@ -513,6 +513,7 @@ struct token *expr_lex(struct arena *arena, const char *p, size_t n, int *count)
 	if (n > EXPR_BYTES)
 		return NULL;
 	l.tok = arena_alloc(arena, (size_t)l.cap * sizeof(*l.tok));
+	l.scratch = arena_alloc(arena, n + 2);
 	while (l.p < l.end && !l.failed) {
 		char c = *l.p;
 		if (is_space(c)) {

@@ -42,3 +42,13 @@ bool expr_same(const struct expr *a, const struct expr *b)
 			return false;
 	return true;
 }
+
+bool expr_has(const struct expr *e, enum expr_kind kind)
+{
+	if (e->kind == kind)
+		return true;
+	for (int i = 0; i < e->n; i++)
+		if (e->kids[i] && expr_has(e->kids[i], kind))
+			return true;
+	return false;
+}

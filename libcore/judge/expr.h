@@ -64,5 +64,7 @@ static inline bool expr_is(const struct expr *e, const char *name)
 }
 /* The same tree, node by node. */
 bool expr_same(const struct expr *a, const struct expr *b);
+/* Is e of this kind, or anything in it? */
+bool expr_has(const struct expr *e, enum expr_kind kind);
 
 #endif

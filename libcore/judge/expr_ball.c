@@ -1,6 +1,7 @@
 #include "judge/expr_ball.h"
 
 #include "base/hash.h"
+#include "judge/expr_flint.h"
 
 #include <acb.h>
 #include <acb_hypgeom.h>
@@ -37,13 +38,7 @@ static void eval_number(const struct ball *b, const struct expr *e, acb_t out)
 {
 	fmpz_t v;
 	fmpz_init(v);
-	if (e->small) {
-		fmpz_set_si(v, (slong)e->value);
-	} else {
-		char *digits = mem_strndup(e->text, (size_t)e->text_n);
-		fmpz_set_str(v, digits, 10);
-		mem_free(digits);
-	}
+	number_digits(v, e);
 	acb_set_fmpz(out, v);
 	if (e->places) {
 		acb_t ten;
@@ -142,13 +137,19 @@ static void call_ceil(acb_t r, const acb_t x, slong p)
 }
 static void call_arccot(acb_t r, const acb_t x, slong p) { acb_inv(r, x, p); acb_atan(r, r, p); }
 
-static const struct { const char *name; void (*fn)(acb_t, const acb_t, slong); bool angle, large; } functions[] = {
-	{ "sin", acb_sin, true, false }, { "cos", acb_cos, true, false }, { "tan", acb_tan, true, false }, { "cot", acb_cot, true, false }, { "sec", acb_sec, true, false },
-	{ "csc", acb_csc, true, false }, { "arcsin", acb_asin, false, false }, { "arccos", acb_acos, false, false }, { "arctan", acb_atan, false, false },
-	{ "arccot", call_arccot, false, false }, { "sinh", acb_sinh, false, false }, { "cosh", acb_cosh, false, false }, { "tanh", acb_tanh, false, false },
-	{ "arcsinh", acb_asinh, false, false }, { "arccosh", acb_acosh, false, false }, { "arctanh", acb_atanh, false, false },
-	{ "exp", acb_exp, false, false }, { "ln", acb_log, false, true }, { "log", call_log10, false, true }, { "lg", call_log10, false, true },
-	{ "abs", call_abs, false, true }, { "re", call_re, false, true }, { "im", call_im, false, true }, { "arg", call_arg, false, true },
+static const struct {
+	const char *name;
+	void (*fn)(acb_t, const acb_t, slong);
+	bool angle, large;           /* takes degrees; takes arguments of any size */
+} functions[] = {
+	{ "sin", acb_sin, true, false }, { "cos", acb_cos, true, false }, { "tan", acb_tan, true, false },
+	{ "cot", acb_cot, true, false }, { "sec", acb_sec, true, false }, { "csc", acb_csc, true, false },
+	{ "arcsin", acb_asin, false, false }, { "arccos", acb_acos, false, false }, { "arctan", acb_atan, false, false },
+	{ "arccot", call_arccot, false, false }, { "sinh", acb_sinh, false, false }, { "cosh", acb_cosh, false, false },
+	{ "tanh", acb_tanh, false, false }, { "arcsinh", acb_asinh, false, false }, { "arccosh", acb_acosh, false, false },
+	{ "arctanh", acb_atanh, false, false }, { "exp", acb_exp, false, false }, { "ln", acb_log, false, true },
+	{ "log", call_log10, false, true }, { "lg", call_log10, false, true }, { "abs", call_abs, false, true },
+	{ "re", call_re, false, true }, { "im", call_im, false, true }, { "arg", call_arg, false, true },
 	{ "floor", call_floor, false, false }, { "ceil", call_ceil, false, false },
 };
 
@@ -166,6 +167,25 @@ static void eval_angle(struct ball *b, const struct expr *e, acb_t out)
 	} else {
 		eval(b, e, out);
 	}
+}
+
+/* x = x (x - 1) ... (x - k + 1) / k! */
+static void falling(struct ball *b, acb_t x, ulong k)
+{
+	acb_t factor, product;
+	acb_init(factor);
+	acb_init(product);
+	acb_set_si(product, 1);
+	for (ulong i = 0; i < k; i++) {
+		acb_set_si(factor, (slong)i);
+		acb_sub(factor, x, factor, b->prec);
+		acb_mul(product, product, factor, b->prec);
+		acb_div_si(product, product, (slong)i + 1, b->prec);
+	}
+	*b->work -= (int64_t)k * (1 + b->prec / 64) * 8;
+	acb_swap(x, product);
+	acb_clear(factor);
+	acb_clear(product);
 }
 
 /* gcd, lcm of integers; max, min of reals; binomials. */
@@ -195,6 +215,8 @@ static void eval_many(struct ball *b, const struct expr *e, acb_t out)
 		} else if (ints && expr_is(e, "binom") && fmpz_sgn(q) >= 0 && fmpz_cmp(p, q) >= 0 && fmpz_cmp_ui(p, 5000) < 0) {
 			fmpz_bin_uiui(p, fmpz_get_ui(p), fmpz_get_ui(q));
 			acb_set_fmpz(out, p);
+		} else if (expr_is(e, "binom") && exact_integer(x, q) && fmpz_sgn(q) >= 0 && fmpz_cmp_ui(q, 64) <= 0) {
+			falling(b, out, fmpz_get_ui(q));
 		} else if (expr_is(e, "log")) {                     /* kid 1 is the base */
 			acb_log(out, out, b->prec);
 			acb_log(x, x, b->prec);

@@ -32,6 +32,5 @@ bool is_assignment(const struct expr *e);
 struct expr *last_side(const struct expr *e);
 /* expr_matrix.c: sums, products and multiples of matrices as one matrix; e itself where there is nothing to do. */
 struct expr *matrix_folded(struct equal *q, struct expr *e);
-bool has_matrix(const struct expr *e);
 
 #endif

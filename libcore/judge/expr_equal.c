@@ -44,20 +44,10 @@ static struct judgement compare_words(const struct expr *g, const struct expr *p
 
 /* --- several values -------------------------------------------------------------------------------------- */
 
-static bool has_pm(const struct expr *e)
-{
-	if (e->kind == EXPR_PM)
-		return true;
-	for (int i = 0; i < e->n; i++)
-		if (e->kids[i] && has_pm(e->kids[i]))
-			return true;
-	return false;
-}
-
 /* e with every \pm taken as + (sign 1) or - (sign -1), every \mp the other way. */
 static struct expr *with_sign(struct equal *q, struct expr *e, int sign)
 {
-	if (!has_pm(e))
+	if (!expr_has(e, EXPR_PM))
 		return e;
 	q->work -= e->n + 1;
 	if (e->kind == EXPR_PM) {
@@ -110,7 +100,7 @@ static void items_of(struct equal *q, struct expr *e, struct items *to)
 		bool tuple = k->kind == EXPR_TUPLE || k->kind == EXPR_MATRIX;
 		if (many && k->kind == EXPR_LIST) {
 			items_of(q, k, to);
-		} else if (has_pm(k) && !tuple) {
+		} else if (expr_has(k, EXPR_PM) && !tuple) {
 			add_item(q, to, with_sign(q, k, 1));
 			add_item(q, to, with_sign(q, k, -1));
 		} else {
@@ -216,7 +206,7 @@ static bool is_interval_set(const struct expr *e) { return e->kind == EXPR_UNION
 
 static struct judgement compare_collections(struct equal *q, struct expr *g, struct expr *p)
 {
-	if (is_interval_set(g) || is_interval_set(p)) {
+	if (is_interval_set(g) || is_interval_set(p) || (g->kind == EXPR_SYMBOL && set_like(g)) || (p->kind == EXPR_SYMBOL && set_like(p))) {
 		if (!set_like(g) || !set_like(p))
 			return no(REASON_SHAPE);
 		struct judgement j = set_compare(q->arena, g, p, &q->work);
@@ -256,13 +246,13 @@ static struct judgement compare_inner(struct equal *q, struct expr *g, struct ex
 		return expr_compare(q, g, last_side(p));
 	if (g->kind == EXPR_TEXT || p->kind == EXPR_TEXT)
 		return compare_words(g, p);
-	if ((has_pm(g) || has_pm(p)) && !is_tuple_like(g) && !is_tuple_like(p))
+	if ((expr_has(g, EXPR_PM) || expr_has(p, EXPR_PM)) && !is_tuple_like(g) && !is_tuple_like(p))
 		return compare_lists(q, g, p);
 	if (has_unit(g) || has_unit(p))
 		return compare_units(q, g, p);
 	if (g->kind == EXPR_BASE || p->kind == EXPR_BASE)
 		return compare_bases(q, g, p);
-	if ((is_scalar(g) && has_matrix(g)) || (is_scalar(p) && has_matrix(p))) {
+	if ((is_scalar(g) && expr_has(g, EXPR_MATRIX)) || (is_scalar(p) && expr_has(p, EXPR_MATRIX))) {
 		struct expr *x = matrix_folded(q, g), *y = matrix_folded(q, p);
 		return x != g || y != p ? expr_compare(q, x, y) : not_decided(REASON_DOMAIN);
 	}

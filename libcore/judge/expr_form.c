@@ -1,6 +1,7 @@
 #include "judge/expr_form.h"
 
 #include "judge/expr_ball.h"
+#include "judge/expr_flint.h"
 
 #include <flint/fmpz_mpoly.h>
 #include <flint/fmpq.h>
@@ -373,13 +374,7 @@ static void build_number(struct form *f, const struct expr *e, struct ratio *out
 {
 	fmpz_t v;
 	fmpz_init(v);
-	if (e->small) {
-		fmpz_set_si(v, (slong)e->value);
-	} else {
-		char *digits = mem_strndup(e->text, (size_t)e->text_n);
-		fmpz_set_str(v, digits, 10);
-		mem_free(digits);
-	}
+	number_digits(v, e);
 	set_one(f, out);
 	fmpz_mpoly_set_fmpz(out->num, v, f->ctx);
 	if (e->places) {

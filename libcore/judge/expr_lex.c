@@ -11,6 +11,7 @@ struct lexer {
 	int brackets;                /* open ( [ \{: a comma with digits around it parts a list there */
 	int matrix;                  /* open matrices: & and \\ part cells and rows */
 	bool space, failed;
+	char *scratch;               /* for a number without its separators: as long as the input */
 };
 
 struct command {
@@ -50,7 +51,7 @@ static const struct command commands[] = {
 	{ "leq", TOK_OP, 'l', 0 }, { "leqslant", TOK_OP, 'l', 0 }, { "lfloor", TOK_OPEN, 'f', 0 }, { "lg", TOK_FUNCTION, 0, "lg" },
 	{ "limits", TOK_END, 0, 0 }, { "ln", TOK_FUNCTION, 0, 0 }, { "log", TOK_FUNCTION, 0, 0 },
 	{ "lt", TOK_OP, '<', 0 }, { "lvert", TOK_OPEN, '|', 0 },
-	{ "max", TOK_FUNCTION, 0, 0 }, { "middle", TOK_END, 0, 0 }, { "min", TOK_FUNCTION, 0, 0 }, { "mp", TOK_OP, 'm', 0 },
+	{ "max", TOK_FUNCTION, 0, 0 }, { "mid", TOK_BAR, 0, 0 }, { "middle", TOK_END, 0, 0 }, { "min", TOK_FUNCTION, 0, 0 }, { "mp", TOK_OP, 'm', 0 },
 	{ "mu", TOK_NAME, 0, 0 },
 	{ "ne", TOK_OP, '!', 0 }, { "neq", TOK_OP, '!', 0 }, { "nolimits", TOK_END, 0, 0 }, { "nu", TOK_NAME, 0, 0 },
 	{ "omega", TOK_NAME, 0, 0 }, { "overline", TOK_OVERLINE, 'r', 0 }, { "overrightarrow", TOK_OVERLINE, 0, 0 },
@@ -176,7 +177,7 @@ static int exponent(const char *p, const char *end)
 static void lex_number(struct lexer *l)
 {
 	const char *p = l->p;
-	char *out = arena_alloc(l->arena, (size_t)(l->end - p) + 2);
+	char *out = l->scratch;
 	size_t n = 0;
 	int run = digit_run(p, l->end);
 	memcpy(out, p, (size_t)run);
@@ -206,9 +207,8 @@ static void lex_number(struct lexer *l)
 	int e = exponent(p, l->end);
 	memcpy(out + n, p, (size_t)e);
 	n += (size_t)e;
-	out[n] = 0;                                      /* the exponent is read by atoi */
 	p += e;
-	struct token *t = push(l, TOK_NUMBER, 0, out, n);
+	struct token *t = push(l, TOK_NUMBER, 0, arena_strndup(l->arena, out, n), n);
 	l->p = p;
 	t->to = p;
 }
@@ -327,16 +327,16 @@ static bool braced(struct lexer *l, const char **from, size_t *n)
 }
 
 /* \text{...}, \mathrm{...}: a word, a separator, a letter, or nothing. */
-static void lex_text(struct lexer *l, bool font)
+static void lex_text(struct lexer *l, bool font, bool roman)
 {
 	const char *from, *p;
 	size_t n;
 	if (!braced(l, &from, &n))
 		return;                                  /* \mathrm x: the letter follows */
 	const char *to = l->p;
-	for (p = from; n && is_space(*p); p++)
+	for (p = from; n && (is_space(*p) || *p == '~'); p++)
 		n--;
-	while (n && is_space(p[n - 1]))
+	while (n && (is_space(p[n - 1]) || p[n - 1] == '~'))
 		n--;
 	if (n == 0)
 		return;
@@ -347,7 +347,8 @@ static void lex_text(struct lexer *l, bool font)
 	if (c) {
 		push_command(l, c, to);
 	} else if (n == 1 && is_letter(*p)) {
-		push(l, font ? TOK_NAME : TOK_TEXT, 0, p, n)->to = to;
+		bool unit = roman && after_value(l) && !strchr("dei", *p);          /* 5\mathrm{m} */
+		push(l, font && !unit ? TOK_NAME : TOK_TEXT, 0, p, n)->to = to;
 	} else if (notation) {
 		bool word = true;
 		for (size_t i = 0; i < n; i++)
@@ -403,7 +404,7 @@ static void lex_name(struct lexer *l, const char *p, size_t n)
 	}
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (same(p, n, texts[i]) || same(p, n, fonts[i])) {
-			lex_text(l, same(p, n, fonts[i]));
+			lex_text(l, same(p, n, fonts[i]), same(p, n, "mathrm"));
 			return;
 		}
 	const char *from;
@@ -512,6 +513,7 @@ struct token *expr_lex(struct arena *arena, const char *p, size_t n, int *count)
 	if (n > EXPR_BYTES)
 		return NULL;
 	l.tok = arena_alloc(arena, (size_t)l.cap * sizeof(*l.tok));
+	l.scratch = arena_alloc(arena, n + 2);
 	while (l.p < l.end && !l.failed) {
 		char c = *l.p;
 		if (is_space(c)) {

@@ -23,7 +23,8 @@ static struct expr *combine(struct equal *q, struct expr *a, struct expr *b, enu
 {
 	bool x = a->kind == EXPR_MATRIX, y = b->kind == EXPR_MATRIX;
 	int inner = a->places, rows = x && inner ? a->n / inner : 0, columns = b->places;
-	int64_t size = tree_size(a, FOLDED_NODES) * (x && y ? columns : y ? b->n : 1) + tree_size(b, FOLDED_NODES) * (x && y ? rows : x ? a->n : 1);
+	int64_t copies_a = x && y ? columns : y ? b->n : 1, copies_b = x && y ? rows : x ? a->n : 1;
+	int64_t size = tree_size(a, FOLDED_NODES) * copies_a + tree_size(b, FOLDED_NODES) * copies_b;
 	if (size > FOLDED_NODES)
 		return NULL;
 	q->work -= size;
@@ -67,14 +68,4 @@ struct expr *matrix_folded(struct equal *q, struct expr *e)
 			a = matrix ? combine(q, a, b, e->kind) : e->kind == EXPR_MUL ? plus(q->arena, a, b, EXPR_MUL) : NULL;
 		}
 	return sum && sum->kind == EXPR_MATRIX ? sum : e;
-}
-
-bool has_matrix(const struct expr *e)
-{
-	if (e->kind == EXPR_MATRIX)
-		return true;
-	for (int i = 0; i < e->n; i++)
-		if (e->kids[i] && has_matrix(e->kids[i]))
-			return true;
-	return false;
 }

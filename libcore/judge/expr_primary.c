@@ -306,7 +306,7 @@ static struct expr *parse_bracket(struct parser *p)
 	char open = p->t->c;
 	int bars = p->bars;
 	p->t++;
-	p->bars = open == '|';
+	p->bars = open == '|' || open == '{';                  /* in a set a bar begins the condition, no factor */
 	if (open == '{' && at_close(p, "{")) {
 		p->t++;
 		p->bars = bars;

@@ -67,7 +67,8 @@ static bool holds(struct equal *q, const struct expr *e)
 static char turned(char op) { return op == '<' ? '>' : op == 'l' ? 'g' : op; }
 
 /* One step of a chain against one step of another. */
-static struct judgement compare_steps(struct equal *q, struct expr *g, char g_op, struct expr *g2, struct expr *p, char p_op, struct expr *p2)
+static struct judgement compare_steps(struct equal *q, struct expr *g, char g_op, struct expr *g2, struct expr *p, char p_op,
+				      struct expr *p2)
 {
 	if (strchr("<l", g_op)) {
 		struct expr *t = g;

@@ -26,6 +26,15 @@ static bool is_constant(const struct expr *e)
 
 static bool upper(const struct expr *e) { return e->kind == EXPR_SYMBOL && e->text_n >= 1 && e->text[0] >= 'A' && e->text[0] <= 'Z'; }
 
+/* P, f', f^{-1}: what stands before (x) and is read as a factor. */
+static bool names_function(const struct expr *e)
+{
+	if (e->kind == EXPR_POW)
+		return e->kids[0]->kind == EXPR_SYMBOL && e->kids[0]->text_n == 1 && strchr("fgh", e->kids[0]->text[0]) &&
+		       e->kids[1]->kind == EXPR_NEG;
+	return upper(e) || (e->kind == EXPR_SYMBOL && e->text[e->text_n - 1] == '\'');
+}
+
 bool is_head(const struct expr *e)
 {
 	switch (e->kind) {
@@ -40,9 +49,8 @@ bool is_head(const struct expr *e)
 			if (!is_head(e->kids[i]))
 				return false;
 		return true;
-	case EXPR_MUL:                               /* AB, ABC; P(x) */
-		if (e->n == 2 && e->kids[0]->kind == EXPR_SYMBOL && e->kids[1]->kind == EXPR_SYMBOL && !is_constant(e->kids[1]) &&
-		    upper(e->kids[0]))
+	case EXPR_MUL:                               /* AB, ABC; P(x), f'(x), f^{-1}(x) */
+		if (e->n == 2 && names_function(e->kids[0]) && e->kids[1]->kind == EXPR_SYMBOL && !is_constant(e->kids[1]))
 			return true;
 		for (int i = 0; i < e->n; i++)
 			if (!upper(e->kids[i]))
@@ -118,6 +126,11 @@ bool set_like(const struct expr *e)
 	switch (e->kind) {
 	case EXPR_UNION: case EXPR_INTERSECTION: case EXPR_MINUS_SET: case EXPR_SET: return true;
 	case EXPR_TUPLE: return e->n == 2;
+	case EXPR_LIST:                              /* x < -1 or x > 1 */
+		for (int i = 0; i < e->n; i++)
+			if (e->kids[i]->kind != EXPR_RELATION)
+				return false;
+		return true;
 	case EXPR_SYMBOL: return expr_is(e, "emptyset") || expr_is(e, "mathbb{R}");
 	default: return false;
 	}

@@ -60,6 +60,7 @@ static const char *const same[][2] = {
 	{ "(x+1)^2", "x^2+2x+1" }, { "(a+5)(b+2)", "ab+2a+5b+10" }, { "\\frac{x^2-1}{x-1}", "x+1" }, { "p - q", "-q+p" },
 	{ "\\frac{1}{x}+\\frac{1}{y}", "\\frac{x+y}{xy}" }, { "\\sin^2 x + \\cos^2 x", "1" }, { "\\tan x", "\\frac{\\sin x}{\\cos x}" },
 	{ "e^{x+y}", "e^x e^y" }, { "x_1 + x_{2}", "x_2+x_1" }, { "3R^2", "3 R^{2}" }, { "x^{2/3}", "\\sqrt[3]{x}^2" },
+	{ "\\binom{n}{2}", "\\frac{n(n-1)}{2}" }, { "f'(x)=2x", "2x" }, { "f^{-1}(x) = \\frac{x-1}{2}", "\\frac{x}{2}-\\frac12" },
 	/* relations */
 	{ "x = 5", "5" }, { "5", "x = 5" }, { "f(x) = x+1", "1+x" }, { "y = -2x", "2x + y = 0" }, { "5x - 7y + 11z + 4 = 0", "7y - 5x = 11z + 4" },
 	{ "x^2/4 + y^2/3 = 1", "3x^2 + 4y^2 = 12" }, { "\\sqrt{2}x = 2", "x = \\sqrt{2}" }, { "x \\ge 5", "5 \\le x" }, { "x <= 1", "-x >= -1" },
@@ -71,14 +72,15 @@ static const char *const same[][2] = {
 	{ "(-\\infty, 2) \\cup (3, \\infty)", "(3,\\infty) \\cup (-\\infty,2)" }, { "[0,1] \\cup [1,2]", "[0,2]" },
 	{ "\\mathbb{R} \\setminus \\{2\\}", "(-\\infty,2)\\cup(2,\\infty)" }, { "\\{1\\pm\\sqrt{5},-2\\}", "-2, 1+\\sqrt5, 1-\\sqrt5" },
 	{ "\\pm 3", "3, -3" }, { "1 \\pm \\sqrt{19}", "1-\\sqrt{19}, 1+\\sqrt{19}" }, { "\\emptyset", "\\{\\}" }, { "\\langle 1, 2 \\rangle", "(1,2)" },
-	{ "3:4", "3 : 4" },
+	{ "3:4", "3 : 4" }, { "x<-1 \\text{ or } x>1", "(-\\infty,-1)\\cup(1,\\infty)" }, { "\\mathbb{R}", "(-\\infty,\\infty)" },
+	{ "\\{x \\mid x > 2\\}", "(2,\\infty)" },
 	/* matrices */
 	{ "\\begin{pmatrix} 1/5 \\\\ -18/5 \\end{pmatrix}", "\\begin{bmatrix} 0.2 \\\\ -3.6 \\end{bmatrix}" },
 	{ "\\begin{pmatrix} 6 & 8 \\end{pmatrix}", "\\begin{pmatrix} 1 & 2 \\end{pmatrix} + \\begin{pmatrix} 5 & 6 \\end{pmatrix}" },
 	{ "\\begin{pmatrix} 2 \\\\ 4 \\end{pmatrix}", "\\begin{pmatrix} 1 & 0 \\\\ 0 & 2 \\end{pmatrix} \\begin{pmatrix} 2 \\\\ 2 \\end{pmatrix}" },
 	/* conventions */
 	{ "28\\%", "28" }, { "90^\\circ", "90" }, { "5.4 \\text{ cents}", "5.4" }, { "864 \\mbox{ inches}^2", "864\\text{ square inches}" },
-	{ "12 cm", "12 \\text{ centimeters}" }, { "12", "12 apples" }, { "\\$32,\\!348", "32348" }, { "4210_{5}", "4210_5" }, { "40_9", "40" },
+	{ "2 \\mathrm{~km}", "2" }, { "5\\mathrm{m}", "5" }, { "12 cm", "12 \\text{ centimeters}" }, { "12", "12 apples" }, { "\\$32,\\!348", "32348" }, { "4210_{5}", "4210_5" }, { "40_9", "40" },
 	/* words and letters */
 	{ " Yes", "yes" }, { "STRASSE", "stra\xc3\x9f" "e" }, { "caf\xc3\xa9", "cafe\xcc\x81" }, { "a  b\tc", "a b c" }, { "\\text{(C)}", "C" },
 	{ "B", "(B)" }, { "\\text{even}", "Even." }, { "\\text{odd}", "odd" }, { "\\text{Navin}", "Navin" },

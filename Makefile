@@ -1,6 +1,6 @@
 # quern: a hand mill for language models. `make`, `make check`, `make demo`, `make install`.
 #
-# Every folder of libcore and kernels becomes one archive; every tools/NAME.c becomes build/bin/NAME,
+# Every folder of libcore and kernels becomes one archive; every tools/NAME.c (with tools/NAME/*.c, if it has grown) becomes build/bin/NAME,
 # linked with the rooms it needs and no others (ROOMS_NAME below), so a tool starts as fast as its rooms allow.
 
 VERSION := 0.1.0
@@ -30,13 +30,15 @@ ROOMS_dedup := text
 ROOMS_bpe-train := token
 ROOMS_tokenize-bpe := token
 ROOMS_pack := token
-ROOMS_init-model := model token kernels
-ROOMS_sft-train := train infer model token kernels
-ROOMS_dpo-train := train infer model token kernels
-ROOMS_generate := infer model token kernels
-ROOMS_score := judge infer model token kernels
+ROOMS_init-model := model token text kernels
+ROOMS_merge := model token text kernels
+ROOMS_sft-train := train infer model token text kernels
+ROOMS_dpo-train := train infer model token text kernels
+ROOMS_reward-train := train infer model token text kernels
+ROOMS_generate := infer model token text kernels
+ROOMS_score := judge infer model token text kernels
 ROOMS_rejection-sample := judge
-ROOMS_eval := judge infer model token kernels
+ROOMS_eval := judge infer model token text kernels
 
 room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))
 room_obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(call room_src,$1)))
@@ -67,7 +69,7 @@ $(COMMON): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 define tool_rule
-$(B)/bin/$1: $(B)/obj/tools/$1.o $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
+$(B)/bin/$1: $(B)/obj/tools/$1.o $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/$1/*.c)) $(if $(filter quern,$1),,$(COMMON)) $(call libs,base stream $(ROOMS_$1))
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
 endef
@@ -95,7 +97,7 @@ CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
 CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16
 endif
-$(B)/kernels-check: $(B)/obj/kernels/check.o $(call libs,kernels base)
+$(B)/kernels-check: $(patsubst %.c,$(B)/obj/%.o,$(wildcard kernels/check*.c)) $(call libs,kernels base)
 	$(Q)$(link)
 
 # --- man pages: each tool's option list comes from its own table

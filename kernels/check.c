@@ -4,34 +4,21 @@
  * exact size (so that a sanitizer sees the first byte too far), each call with one thread and with three, whose bytes
  * must agree. Gradients are held against central differences of the reference's forward, in double, at random
  * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value. */
-#include "base/mem.h"
-#include "base/pool.h"
 #include "base/progress.h"
-#include "base/rng.h"
+#include "check.h"
 #include "cpu/isa.h"
-#include "kernels.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct check {
-	const struct kernels *k;
-	bool half;                   /* a table of bf16 products */
-	struct pool *pools[2];       /* none, and three threads */
-	struct rng rng;
-	bool failed;
-	char what[256];              /* the first failure */
-	double worst;                /* largest error in units of its tolerance */
-};
-
 /* --- helpers --------------------------------------------------------------------------------- */
 
-static int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
+int64_t below(struct check *c, int64_t n) { return (int64_t)rng_below(&c->rng, (uint64_t)n); }
 
 /* A size up to max that is often 0, 1, or around a vector. */
-static int64_t size(struct check *c, int64_t max)
+int64_t size(struct check *c, int64_t max)
 {
 	static const int64_t odd[] = {0, 1, 2, 15, 16, 17, 31, 33};
 	int64_t n = below(c, 3) ? below(c, max + 1) : odd[below(c, 8)];
@@ -39,14 +26,14 @@ static int64_t size(struct check *c, int64_t max)
 	return n < max ? n : max;
 }
 
-static int64_t size1(struct check *c, int64_t max)
+int64_t size1(struct check *c, int64_t max)
 {
 	int64_t n = size(c, max);
 
 	return n ? n : 1;
 }
 
-static float *floats(struct check *c, int64_t n)
+float *floats(struct check *c, int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -55,7 +42,7 @@ static float *floats(struct check *c, int64_t n)
 	return p;
 }
 
-static float *junk(int64_t n)
+float *junk(int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -63,7 +50,7 @@ static float *junk(int64_t n)
 	return p;
 }
 
-static float *copy_of(const float *x, int64_t n)
+float *copy_of(const float *x, int64_t n)
 {
 	float *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -71,7 +58,7 @@ static float *copy_of(const float *x, int64_t n)
 	return p;
 }
 
-static double *doubles(const float *x, int64_t n)
+double *doubles(const float *x, int64_t n)
 {
 	double *p = mem_array((size_t)n, sizeof *p);
 
@@ -80,7 +67,7 @@ static double *doubles(const float *x, int64_t n)
 	return p;
 }
 
-static int32_t *indices(struct check *c, int64_t n, int64_t max)
+int32_t *indices(struct check *c, int64_t n, int64_t max)
 {
 	int32_t *p = mem_alloc((size_t)n * sizeof *p);
 
@@ -89,7 +76,7 @@ static int32_t *indices(struct check *c, int64_t n, int64_t max)
 	return p;
 }
 
-static void fail(struct check *c, const char *name, int64_t i, double got, double want)
+void fail(struct check *c, const char *name, int64_t i, double got, double want)
 {
 	if (!c->failed)
 		snprintf(c->what, sizeof c->what, "%s[%lld] is %.9g, want %.9g", name, (long long)i, got, want);
@@ -97,7 +84,7 @@ static void fail(struct check *c, const char *name, int64_t i, double got, doubl
 }
 
 /* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
-static void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
 {
 	double top = 1e-3;
 
@@ -112,7 +99,7 @@ static void expect(struct check *c, const char *name, const float *got, const do
 	}
 }
 
-static void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
+void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		if (memcmp(a + i, b + i, sizeof *a)) {
@@ -123,7 +110,7 @@ static void expect_same(struct check *c, const char *name, const float *a, const
 
 /* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
  * in it; errors count in epsilons of that or of the largest gradient. */
-static void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
+void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
 			    double (*loss)(const void *), const void *arg, double top, double eps_count)
 {
 	double want[16];
@@ -148,7 +135,7 @@ static void expect_gradient(struct check *c, const char *name, const float *got,
 	}
 }
 
-static double dot(const double *a, const double *b, int64_t n)
+double dot(const double *a, const double *b, int64_t n)
 {
 	double s = 0;
 
@@ -393,91 +380,6 @@ static void check_embed_dw(struct check *c)
 	mem_free(dy), mem_free(dw), mem_free(out[0]), mem_free(out[1]), mem_free(want), mem_free(ids);
 }
 
-struct norm_ref {
-	double *x, *g, *dy;
-	int64_t n, c;
-	double eps;
-};
-
-static double norm_rstd(const struct norm_ref *r, int64_t i)
-{
-	return 1 / sqrt(dot(r->x + i * r->c, r->x + i * r->c, r->c) / (double)r->c + r->eps);
-}
-
-static double norm_loss(const void *arg)
-{
-	const struct norm_ref *r = arg;
-	double sum = 0;
-
-	for (int64_t i = 0; i < r->n; i++) {
-		double rstd = norm_rstd(r, i);
-
-		for (int64_t j = 0; j < r->c; j++)
-			sum += r->dy[i * r->c + j] * r->x[i * r->c + j] * rstd * r->g[j];
-	}
-	return sum;
-}
-
-static void check_rmsnorm(struct check *c)
-{
-	int64_t n = size(c, 150), w = size1(c, 300), add = below(c, 2);
-	float *x = floats(c, n * w), *a = floats(c, n * w), *g = floats(c, w), *y[2], *rstd[2], plus = (float)below(c, 2);
-	struct norm_ref r = {doubles(x, n * w), doubles(g, w), NULL, n, w, 1e-5};
-	double *want = doubles(NULL, n * w), *want_rstd = doubles(NULL, n);
-
-	for (int64_t i = 0; i < n; i++) {
-		want_rstd[i] = norm_rstd(&r, i);
-		for (int64_t j = 0; j < w; j++)
-			want[i * w + j] = r.x[i * w + j] * want_rstd[i] * ((double)g[j] + plus) + (add ? a[i * w + j] : 0);
-	}
-	for (int p = 0; p < 2; p++) {
-		y[p] = p ? copy_of(a, n * w) : junk(n * w), rstd[p] = junk(n);
-		c->k->rmsnorm(c->pools[p], y[p], rstd[p], x, g, plus, !add ? NULL : p ? y[p] : a, n, w, 1e-5f);
-		expect(c, "y", y[p], want, n * w, 8 + sqrt((double)w));
-		expect(c, "rstd", rstd[p], want_rstd, n, 8 + sqrt((double)w));
-	}
-	expect_same(c, "y, 3 threads", y[1], y[0], n * w);
-	expect_same(c, "rstd, 3 threads", rstd[1], rstd[0], n);
-	for (int p = 0; p < 2; p++)
-		mem_free(y[p]), mem_free(rstd[p]);
-	mem_free(x), mem_free(a), mem_free(g), mem_free(r.x), mem_free(r.g), mem_free(want), mem_free(want_rstd);
-}
-
-static void check_rmsnorm_dx(struct check *c)
-{
-	int64_t n = size(c, 150), w = size1(c, 150), words = c->k->norm_scratch(n, w);
-	float plus = (float)below(c, 2), *x = floats(c, n * w), *g = floats(c, w), *dy = floats(c, n * w), *rstd = mem_alloc((size_t)n * sizeof *rstd);
-	float *dx[2], *dg[2], *scratch = junk(words);
-	struct norm_ref r = {doubles(x, n * w), doubles(g, w), doubles(dy, n * w), n, w, 1e-5};
-	double top = 1;
-
-	for (int64_t j = 0; j < w; j++)
-		r.g[j] += plus;
-	for (int64_t i = 0; i < n; i++) {
-		rstd[i] = (float)norm_rstd(&r, i);
-		top = rstd[i] > top ? rstd[i] : top;
-	}
-	for (int p = 0; p < 2; p++) {
-		dx[p] = mem_zalloc((size_t)(n * w) * sizeof(float)), dg[p] = mem_zalloc((size_t)w * sizeof(float));
-		c->k->rmsnorm_dx(c->pools[p], dx[p], dg[p], dy, x, rstd, g, plus, scratch, n, w);
-	}
-	expect_gradient(c, "dX", dx[0], r.x, n * w, norm_loss, &r, top, 16);
-	expect_gradient(c, "dg", dg[0], r.g, w, norm_loss, &r, 1, 60);
-	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
-	expect_same(c, "dg, 3 threads", dg[1], dg[0], w);
-	/* Once more: both are added to. */
-	c->k->rmsnorm_dx(c->pools[0], dx[1], dg[1], dy, x, rstd, g, plus, scratch, n, w);
-	for (int64_t i = 0; i < n * w; i++)
-		if (!(fabsf(dx[1][i] - 2 * dx[0][i]) <= 1e-5f * (1 + fabsf(dx[0][i]))))
-			fail(c, "dX twice", i, dx[1][i], 2 * dx[0][i]);
-	for (int64_t i = 0; i < w; i++)
-		if (!(fabsf(dg[1][i] - 2 * dg[0][i]) <= 1e-5f * (1 + fabsf(dg[0][i]))))
-			fail(c, "dg twice", i, dg[1][i], 2 * dg[0][i]);
-	for (int p = 0; p < 2; p++)
-		mem_free(dx[p]), mem_free(dg[p]);
-	mem_free(x), mem_free(g), mem_free(dy), mem_free(rstd), mem_free(scratch), mem_free(r.x), mem_free(r.g), mem_free(r.dy);
-}
-
 static void check_rope(struct check *c)
 {
 	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), half = (int)size1(c, 40), d = 2 * half + (int)(below(c, 2) * below(c, 30));
@@ -503,58 +405,6 @@ static void check_rope(struct check *c)
 	}
 	expect_same(c, "qkv, 3 threads", y[1], y[0], n * ld);
 	mem_free(x), mem_free(cs), mem_free(sn), mem_free(pos), mem_free(want), mem_free(y[0]), mem_free(y[1]);
-}
-
-static double ref_silu(double x) { return x / (1 + exp(-x)); }
-
-static void check_swiglu(struct check *c)
-{
-	int64_t n = size(c, 60), f = size(c, 300);
-	float *gu = floats(c, n * 2 * f), *y[2];
-	double *want = doubles(NULL, n * f);
-
-	for (int64_t i = 0; i < n * 2 * f; i++)
-		gu[i] *= 20;
-	for (int64_t i = 0; i < n * f; i++)
-		want[i] = ref_silu(gu[i / f * 2 * f + i % f]) * gu[i / f * 2 * f + f + i % f];
-	for (int p = 0; p < 2; p++) {
-		y[p] = junk(n * f);
-		c->k->swiglu(c->pools[p], y[p], gu, n, f);
-		/* Each value by itself: this is also where the error of the vector exponential is bounded. */
-		for (int64_t i = 0; i < n * f; i++) {
-			double off = fabs(y[p][i] - want[i]) / (1e-6 * fabs(want[i]) + 1e-12);
-
-			if (!(off <= 1))
-				fail(c, "y", i, y[p][i], want[i]);
-			c->worst = off > c->worst ? off : c->worst;
-		}
-	}
-	expect_same(c, "y, 3 threads", y[1], y[0], n * f);
-	mem_free(gu), mem_free(want), mem_free(y[0]), mem_free(y[1]);
-}
-
-static void check_swiglu_dgu(struct check *c)
-{
-	int64_t n = size(c, 60), f = size(c, 300);
-	float *gu = floats(c, n * 2 * f), *dy = floats(c, n * f), *out[2];
-	double *want = doubles(NULL, n * 2 * f);
-
-	for (int64_t i = 0; i < n * 2 * f; i++)
-		gu[i] *= 6;
-	for (int64_t i = 0; i < n * f; i++) {
-		int64_t at = i / f * 2 * f + i % f;
-		double h = 1e-5, g = gu[at];
-
-		want[at] = dy[i] * (double)gu[at + f] * (ref_silu(g + h) - ref_silu(g - h)) / (2 * h);
-		want[at + f] = dy[i] * ref_silu(g);
-	}
-	for (int p = 0; p < 2; p++) {
-		out[p] = p ? copy_of(gu, n * 2 * f) : junk(n * 2 * f);  /* in place the second time */
-		c->k->swiglu_dgu(c->pools[p], out[p], dy, p ? out[p] : gu, n, f);
-		expect(c, "dgu", out[p], want, n * 2 * f, 16);
-	}
-	expect_same(c, "dgu in place, 3 threads", out[1], out[0], n * 2 * f);
-	mem_free(gu), mem_free(dy), mem_free(want), mem_free(out[0]), mem_free(out[1]);
 }
 
 /* --- attention ---------------------------------------------------------------------------------------- */
@@ -734,16 +584,17 @@ static void check_attention_cached(struct check *c)
 /* --- log-probabilities ----------------------------------------------------------------------------------- */
 
 struct logprob_ref {
-	double *x, *w, *dlogp;
+	double *x, *w, *dlogp, *dlse, *dmean;       /* the last two NULL: zeros */
 	const int32_t *targets;
 	int64_t n, c, v;
 	double cap;
 };
 
-static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
+static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse, double *mean)
 {
 	double top = -INFINITY, sum = 0, at = 0;
 
+	*mean = 0;
 	for (int pass = 0; pass < 2; pass++)
 		for (int64_t j = 0; j < r->v; j++) {
 			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
@@ -751,6 +602,7 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 			z = r->cap > 0 ? r->cap * tanh(z / r->cap) : z;
 			top = !pass && z > top ? z : top;
 			sum += pass ? exp(z - top) : 0;
+			*mean += pass ? z / (double)r->v : 0;
 			at = j == r->targets[i] ? z : at;
 		}
 	*lse = top + log(sum);
@@ -760,20 +612,23 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse)
 static double logprob_loss(const void *arg)
 {
 	const struct logprob_ref *r = arg;
-	double sum = 0, lse;
+	double sum = 0, lse, mean;
 
 	for (int64_t i = 0; i < r->n; i++)
-		if (r->targets[i] >= 0)
-			sum += r->dlogp[i] * ref_logprob(r, i, &lse);
+		if (r->targets[i] >= 0) {
+			sum += r->dlogp[i] * ref_logprob(r, i, &lse, &mean);
+			sum += (r->dlse ? r->dlse[i] * lse : 0) + (r->dmean ? r->dmean[i] * mean : 0);
+		}
 	return sum;
 }
 
-static struct logprob_ref logprob_ref_of(const struct check *c, const float *x, const struct stored *e, const float *d,
-					 const int32_t *targets, int64_t n, int64_t w, int64_t v, double cap)
+static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const struct stored *e,
+					 const struct logprob_grad *d, const int32_t *targets, int64_t n, int64_t w, int64_t v)
 {
 	float *xm = copy_of(x, n * w), *em = copy_of(e->values, v * w);
-	struct logprob_ref r = {.dlogp = d ? doubles(d, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
-				.cap = cap};
+	struct logprob_ref r = {.dlogp = d ? doubles(d->logp, n) : NULL, .dlse = d && d->lse ? doubles(d->lse, n) : NULL,
+				.dmean = d && d->mean ? doubles(d->mean, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
+				.cap = below(c, 2) ? 3 : 0};
 
 	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
 	r.x = doubles(xm, n * w), r.w = doubles(em, v * w);
@@ -794,54 +649,60 @@ static int32_t *random_targets(struct check *c, int64_t n, int64_t v)
 
 static void check_logprob(struct check *c)
 {
-	bool large = below(c, 4) == 0;      /* more rows than a chunk has */
-	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 500);
+	bool large = below(c, 4) == 0, with_mean = below(c, 2);      /* large: more rows than a chunk has */
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 2500);
 	int64_t words = c->k->logprob_scratch(n, v);
-	float *x = floats(c, n * w), *logp[2], *lse[2];
+	float *x = floats(c, n * w), *logp[2], *lse[2], *mean[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v, below(c, 2) ? 3 : 0);
-	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v);
+	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n), *want_mean = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
 		if (targets[i] >= 0)
-			want[i] = ref_logprob(&r, i, &want_lse[i]);
+			want[i] = ref_logprob(&r, i, &want_lse[i], &want_mean[i]);
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(words);
 
-		logp[p] = junk(n), lse[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], x, e.w, targets, scratch, n, w, v, (float)r.cap);
+		logp[p] = junk(n), lse[p] = junk(n), mean[p] = junk(n);
+		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, x, e.w, targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
+		if (with_mean)
+			expect(c, "mean", mean[p], want_mean, n, 20);
 		mem_free(scratch);
 	}
 	expect_same(c, "logp, 3 threads", logp[1], logp[0], n);
+	expect_same(c, "mean, 3 threads", mean[1], mean[0], n);
 	for (int p = 0; p < 2; p++)
-		mem_free(logp[p]), mem_free(lse[p]);
+		mem_free(logp[p]), mem_free(lse[p]), mem_free(mean[p]);
 	mem_free(x), stored_free(&e), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(want), mem_free(want_lse);
+	mem_free(want_mean);
 }
 
 static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
-	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200);
+	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200), terms = below(c, 4);
 	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	float *dlse = floats(c, n), *dmean = floats(c, n);
 	int32_t *targets = random_targets(c, n, v);
+	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, d, targets, n, w, v, below(c, 2) ? 3 : 0);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v);
 	double eps = c->half ? BF16_EPS : 60;
 
 	for (int64_t i = 0; i < n; i++) {
-		double z;
+		double z, mean;
 
-		ref_logprob(&r, i, &z);
+		ref_logprob(&r, i, &z, &mean);
 		lse[i] = (float)z;
 	}
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], d, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
@@ -850,59 +711,40 @@ static void check_logprob_dx(struct check *c)
 	expect_same(c, "dW, 3 threads", dw[1], dw[0], v * w);
 	for (int p = 0; p < 2; p++)
 		mem_free(dx[p]), mem_free(dw[p]);
-	mem_free(x), stored_free(&e), mem_free(d), mem_free(lse), mem_free(targets), mem_free(r.x), mem_free(r.w), mem_free(r.dlogp);
+	mem_free(x), stored_free(&e), mem_free(d), mem_free(dlse), mem_free(dmean), mem_free(lse), mem_free(targets);
+	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean);
 }
 
-/* --- optimizer --------------------------------------------------------------------------------------------- */
+/* --- noise ------------------------------------------------------------------------------------------ */
 
-static void check_adamw(struct check *c)
+/* A number depends on its row's key and its column alone, stays within the size, and is even and without a mean. */
+static void check_noise(struct check *c)
 {
-	int64_t n = size(c, 40000);
-	float *g = floats(c, n), *p0 = floats(c, n), *p[2], *m[2], *v[2], b1 = 0.9f, b2 = 0.95f, lr = 3e-3f, wd = 0.1f;
-	double *rp = doubles(p0, n), *rm = doubles(NULL, n), *rv = doubles(NULL, n);
-
-	for (int step = 1; step <= 3; step++)
-		for (int64_t i = 0; i < n; i++) {
-			double gi = 0.5 * g[i] * step;
-
-			rm[i] = b1 * rm[i] + (1 - (double)b1) * gi;
-			rv[i] = b2 * rv[i] + (1 - (double)b2) * gi * gi;
-			rp[i] *= 1 - (double)lr * wd;
-			rp[i] -= lr * rm[i] / (1 - pow(b1, step)) / (sqrt(rv[i] / (1 - pow(b2, step))) + 1e-8);
-		}
-	for (int k = 0; k < 2; k++) {
-		p[k] = copy_of(p0, n), m[k] = mem_zalloc((size_t)n * sizeof **m), v[k] = mem_zalloc((size_t)n * sizeof **v);
-		for (int step = 1; step <= 3; step++)
-			c->k->adamw(c->pools[k], p[k], m[k], v[k], g, n, lr, b1, b2, 1e-8f, wd, 0.5f * (float)step, step);
-		expect(c, "p", p[k], rp, n, 8);
-		expect(c, "m", m[k], rm, n, 8);
-		expect(c, "v", v[k], rv, n, 8);
-	}
-	expect_same(c, "p, 3 threads", p[1], p[0], n);
-	for (int k = 0; k < 2; k++)
-		mem_free(p[k]), mem_free(m[k]), mem_free(v[k]);
-	mem_free(g), mem_free(p0), mem_free(rp), mem_free(rm), mem_free(rv);
-}
-
-static void check_sumsq(struct check *c)
-{
-	int64_t n = size(c, 700000);
-	float *x = floats(c, n);
-	double want = 0, got[2];
+	int64_t n = size1(c, 40), w = size1(c, 300), from = below(c, n);
+	float *x = floats(c, n * w), *scale = floats(c, n), *all[2], *one = copy_of(x + from * w, w);
+	uint64_t *key = mem_array((size_t)n, sizeof *key);
+	double sum = 0, squares = 0;
 
 	for (int64_t i = 0; i < n; i++)
-		want += (double)x[i] * x[i];
-	for (int p = 0; p < 2; p++)
-		if (!(fabs((got[p] = c->k->sumsq(c->pools[p], x, n)) - want) <= 1e-12 * want))
-			fail(c, "sum", 0, got[p], want);
-	if (got[0] != got[1])
-		fail(c, "sum, 3 threads", 0, got[1], got[0]);
-	if (n > 0) {
-		x[below(c, n)] = below(c, 2) ? NAN : INFINITY;
-		if (isfinite(c->k->sumsq(c->pools[1], x, n)))
-			fail(c, "sum with NaN or infinity", 0, 0, NAN);
+		key[i] = rng_u64(&c->rng);
+	for (int p = 0; p < 2; p++) {
+		all[p] = copy_of(x, n * w);
+		c->k->noise(c->pools[p], all[p], scale, key, 7, n, w);
 	}
-	mem_free(x);
+	c->k->noise(c->pools[0], one, scale + from, key + from, 7, 1, w);
+	expect_same(c, "row alone", one, all[0] + from * w, w);
+	expect_same(c, "3 threads", all[1], all[0], n * w);
+	for (int64_t i = 0; i < n * w; i++) {
+		double u = ((double)all[0][i] - x[i]) / scale[i / w];
+
+		if (fabs((double)all[0][i] - x[i]) > fabs(scale[i / w]) + 1e-6)
+			fail(c, "beyond the size", i, all[0][i] - x[i], scale[i / w]);
+		sum += u, squares += u * u;
+	}
+	/* Deviations of the mean: sqrt(1/3 / n); of the mean square, 4/45 being its variance. Five of them. */
+	if (n * w > 1000 && !(fabs(sum) < 5 * sqrt((double)(n * w) / 3) && fabs(squares - (double)(n * w) / 3) < 5 * sqrt((double)(n * w) * 4 / 45)))
+		fail(c, "moments", 0, sum, squares);
+	mem_free(x), mem_free(scale), mem_free(all[0]), mem_free(all[1]), mem_free(one), mem_free(key);
 }
 
 /* --- the run -------------------------------------------------------------------------------------------------- */
@@ -918,19 +760,36 @@ static const struct entry {
 	{"matmul_dx", check_matmul_dx, 80, true},
 	{"matmul_dw", check_matmul_dw, 80, true},
 	{"matmul rows", check_matmul_rows, 80, true},
+	{"matmul of columns", check_matmul_part, 60, true},
+	{"scale_columns", check_scale_columns, 20, false},
+	{"dropout", check_dropout, 20, false},
 	{"embed, gather_rows", check_gather, 30, false},
 	{"embed_dw", check_embed_dw, 30, false},
 	{"rmsnorm", check_rmsnorm, 40, false},
 	{"rmsnorm_dx", check_rmsnorm_dx, 60, false},
+	{"layernorm", check_layernorm, 40, false},
+	{"layernorm_dx", check_layernorm_dx, 60, false},
+	{"qk_norm", check_qk_norm, 40, false},
+	{"qk_norm_dx", check_qk_norm_dx, 60, false},
+	{"add_bias, add_rows", check_add, 40, false},
+	{"bias_db", check_bias_db, 40, false},
+	{"scale, soft_cap", check_scale, 40, false},
 	{"rope", check_rope, 40, false},
 	{"attention", check_attention, 40, true},
 	{"attention_dqkv", check_attention_dqkv, 30, true},
 	{"attention_cached", check_attention_cached, 25, true},
 	{"swiglu", check_swiglu, 40, false},
 	{"swiglu_dgu", check_swiglu_dgu, 40, false},
+	{"geglu", check_geglu, 40, false},
+	{"geglu_dgu", check_geglu_dgu, 40, false},
+	{"gelu, gelu_dx", check_gelu, 40, false},
 	{"logprob", check_logprob, 40, true},
 	{"logprob_dx", check_logprob_dx, 40, true},
+	{"noise", check_noise, 20, false},
 	{"adamw", check_adamw, 10, false},
+	{"adamw8", check_adamw8, 10, false},
+	{"lion", check_lion, 10, false},
+	{"sgd", check_sgd, 20, false},
 	{"sumsq", check_sumsq, 10, false},
 };
 

@@ -17,9 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 1
+#define KERNELS_ABI 2
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
+#define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
 
 #define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
 
@@ -46,6 +47,18 @@ struct heads {
 	float cap;                           /* scores s become cap tanh(s / cap); 0 = they stay */
 };
 
+/* Gradient of a loss by what logprob gives, [n] each. */
+struct logprob_grad {
+	const float *logp, *lse, *mean;
+};
+
+/* One step of an optimizer: g is multiplied by gscale first; step counts from 1. */
+struct update {
+	float lr, beta1, beta2, eps, decay, gscale;
+	int nesterov;
+	int64_t step;
+};
+
 struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
@@ -67,9 +80,18 @@ struct kernels {
 	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dW[O,I] += dY^T X */
 	void (*matmul_dw)(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i);
+	/* The same where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
+	void (*matmul_part)(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx, struct weights w, int64_t n,
+			    int64_t o, int64_t i, int acc);
+	void (*matmul_dx_part)(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy, struct weights w, int64_t n,
+			       int64_t o, int64_t i, int acc);
+	void (*matmul_dw_part)(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x, int64_t ldx, int64_t n,
+			       int64_t o, int64_t i);
 
 	/* --- embedding ------------------------------------------------------------------------ */
 	void (*embed)(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
+	/* X[i, j] += size[i] u with u uniform in [-1, 1), from seed, key[i] and j alone */
+	void (*noise)(struct pool *pool, float *x, const float *size, const uint64_t *key, uint64_t seed, int64_t n, int64_t c);
 	/* dW[V,C] += rows of dY, added in token order */
 	void (*embed_dw)(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
 
@@ -104,6 +126,12 @@ struct kernels {
 	void (*add_rows)(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c);
 	/* x[n] *= a */
 	void (*scale)(struct pool *pool, float *x, int64_t n, float a);
+	/* x[N,C] *= a, rows being ldx values apart */
+	void (*scale_columns)(struct pool *pool, float *x, int64_t ldx, int64_t n, int64_t c, float a);
+	/* Dropout: y[N,C] = x (+ y if acc) where an element stays, times 1/(1-p), and 0 where it is dropped, with probability p. What
+	 * becomes of x[n,c] depends on seed, key[n] and c alone. */
+	void (*dropout)(struct pool *pool, float *y, const float *x, const uint64_t *key, uint64_t seed, float p, int64_t n, int64_t c,
+			int acc);
 
 	/* --- rotary positions, on the first heads q and k heads of qkv[N, (H + 2 Hkv) D], in place ---------- */
 	/* Pairs (d, d + R/2) of the first R values of a head, as Hugging Face's Llama rotates. cos, sin: [positions, R/2]; sign
@@ -137,13 +165,14 @@ struct kernels {
 	void (*gelu_dx)(struct pool *pool, float *dx, const float *dy, const float *x, int64_t n); /* may alias x */
 
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
-	/* logp[n] = log softmax(z)[target], lse[n], with z = X W^T or, if cap > 0, cap tanh(X W^T / cap); tokens with target < 0
-	 * are skipped (logp 0). */
-	/* scratch: logprob_scratch(n, v) floats. */
-	void (*logprob)(struct pool *pool, float *logp, float *lse, const float *x, struct weights w, const int32_t *targets,
-			float *scratch, int64_t n, int64_t c, int64_t v, float cap);
-	/* For any upstream gradient dlogp[n]: dX overwritten (0 for skipped tokens), dW += . Logits are computed again. */
-	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
+	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
+	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
+	 * target < 0 are skipped (all three 0). scratch: logprob_scratch(n, v) floats. */
+	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
+			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
+	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
+	 * unless it is NULL. Logits are computed again. */
+	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, struct weights w,
 			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* x[n] = cap tanh(x / cap) */
 	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
@@ -154,12 +183,23 @@ struct kernels {
 	void (*gather_rows)(struct pool *pool, float *y, const float *x, const int32_t *rows, int64_t n, int64_t c);
 
 	/* --- optimizer ---------------------------------------------------------------------------------- */
-	/* Decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr wd; m, v; p -= lr mhat / (sqrt(vhat)
-	 * + eps). step counts from 1. g is multiplied by gscale first. */
-	void (*adamw)(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
-		      float beta2, float eps, float wd, float gscale, int64_t step);
+	/* AdamW (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr decay; m, v; p -= lr mhat / (sqrt(vhat) + eps). */
+	void (*adamw)(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u);
+	/* The same with m and v in eight bits (Dettmers et al. 2022), as bitsandbytes: codes of its dynamic types, with sign and
+	 * without, for the size relative to the largest of each block of KERNELS_BLOCK8; m_max and v_max hold those, one per
+	 * block. All zeros is the state before the first step. */
+	void (*adamw8)(struct pool *pool, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g, int64_t n,
+		       const struct update *u);
+	/* Lion (Chen et al. 2023): p *= 1 - lr decay; p -= lr sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g. */
+	void (*lion)(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u);
+	/* As torch.optim.SGD: g += decay p; m = beta1 m + g; p -= lr (nesterov ? g + beta1 m : m). m NULL: p -= lr g. */
+	void (*sgd)(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u);
 	/* Sum of squares in double, in fixed pieces; NaN and infinities come through. */
 	double (*sumsq)(struct pool *pool, const float *x, int64_t n);
+
+	/* --- limits -------------------------------------------------------------------------------------- */
+	/* Multiplications and additions a second that the pool's threads can do in vectors, measured (some 20 ms). */
+	double (*peak_flops)(struct pool *pool);
 };
 
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain

@@ -1,64 +1,147 @@
-/* quern dpo-train - direct preference optimisation against a frozen reference.
+/* quern dpo-train - learning from preferences: DPO and its family, KTO and BCO, and the losses that need no reference.
  *
- * Pairs are read into memory with the reference's log-probabilities: from the columns that `score --ref` adds, or
- * computed once before the first step, from --ref or the start model itself. Then libcore/train/session.h trains. */
+ * Rows are read into memory with the reference's log-probabilities: from the columns that `score --ref` adds, or
+ * computed once before the first step, from --ref or the start model itself. The losses are libcore/train/preference.h;
+ * libcore/train/session.h trains. */
+#include "common/model.h"
 #include "common/train.h"
+#include "train/objective_preference.h"
 #include "train/rows.h"
+
+#include <math.h>
+#include <string.h>
 
 static struct {
 	struct train_flags train;
-	const char *ref;
+	const char *ref, *loss;
 	int64_t batch_pairs;
-	int loss;                    /* enum dpo_loss */
-	double beta, label_smoothing, sft_weight;
+	int divergence;              /* enum divergence */
+	bool reference_free;
+	double beta, label_smoothing, gamma, tau, alpha, ld_alpha, wanted, unwanted;
 } opts = {
 	.train = { TRAIN_FLAGS_DEFAULT, .lr = 5e-6 },
-	.batch_pairs = 32, .beta = 0.1,
+	.loss = "sigmoid", .batch_pairs = 32, .beta = 0.1, .gamma = 0.5, .tau = 0.05, .alpha = 0.5, .ld_alpha = 1, .wanted = 1,
+	.unwanted = 1,
 };
 
 static struct opt options[] = {
 	TRAIN_FLAGS_DATA(opts.train),
-	OPT_INT(0, "batch-pairs", &opts.batch_pairs, "N", 1, 1e9, "pairs of an optimizer step"),
+	OPT_INT(0, "batch-pairs", &opts.batch_pairs, "N", 1, 1e9, "pairs, or completions of feedback, of an optimizer step"),
 	OPT_GROUP("Objective"),
-	OPT_CHOICE(0, "loss", &opts.loss, "sigmoid|ipo|hinge", "loss of a pair"),
+	OPT_STRING(0, "loss", &opts.loss, "NAME[=W],...", "losses, each with its weight; the man page lists them"),
 	OPT_DOUBLE(0, "beta", &opts.beta, "X", 1e-6, 1000, "how strongly the reference holds"),
-	OPT_DOUBLE(0, "label-smoothing", &opts.label_smoothing, "X", 0, 0.4999, "share of pairs taken as mislabelled (sigmoid)"),
-	OPT_DOUBLE(0, "sft-weight", &opts.sft_weight, "X", 0, 1000, "adds this times the cross-entropy of the chosen"),
+	OPT_DOUBLE(0, "label-smoothing", &opts.label_smoothing, "X", 0, 0.4999, "share of pairs taken as mislabelled"),
+	OPT_DOUBLE(0, "gamma", &opts.gamma, "X", 0, 1000, "simpo: margin that is aimed at"),
+	OPT_DOUBLE(0, "discopop-tau", &opts.tau, "X", 1e-6, 1000, "discopop: how sharply its two parts blend"),
+	OPT_CHOICE(0, "f-divergence", &opts.divergence, "reverse_kl|forward_kl|js|alpha", "how far from the reference is measured"),
+	OPT_DOUBLE(0, "f-alpha", &opts.alpha, "X", 0, 10, "coefficient of the alpha divergence"),
+	OPT_DOUBLE(0, "ld-alpha", &opts.ld_alpha, "X", 0, 1, "weight of tokens beyond the length of the shorter completion (LD-DPO)"),
+	OPT_DOUBLE(0, "desirable-weight", &opts.wanted, "X", 0, 1000, "feedback: weight of wanted completions"),
+	OPT_DOUBLE(0, "undesirable-weight", &opts.unwanted, "X", 0, 1000, "feedback: weight of unwanted completions"),
 	OPT_STRING(0, "ref", &opts.ref, "DIR", "reference model; else the pairs' own columns, else the start model"),
+	OPT_FLAG(0, "reference-free", &opts.reference_free, "no reference: its log-probabilities count as 0"),
+	ADAPTER_FLAGS(opts.train.adapter),
+	TRAIN_FLAGS_EVAL(opts.train),
 	TRAIN_FLAGS_OPTIMIZER(opts.train),
+	TRAIN_FLAGS_RUN(opts.train),
 	OPT_END,
 };
 
 static struct tool tool = {
-	.name = "dpo-train", .summary = "train a language model on preference pairs",
-	.operands = "-m DIR [FILE ...] -o DIR", .options = options, .max_operands = -1, .needs_output = true,
+	.name = "dpo-train", .summary = "train a language model on preferences",
+	.operands = "-m DIR [FILE ...] -o DIR", .options = options, .max_operands = -1,
 };
 
 static struct lm lm;
-static struct pairs pairs;           /* of the input that is being read */
+static struct pairs rows;            /* of the input that is being read */
+static struct pairs_objective pair;
+static struct feedback_objective feedback;
+static bool single;                  /* feedback, not pairs */
 
-static enum status begin(struct dataset *d, const struct schema *s, enum kind k, struct error *err)
+/* --- which loss ---------------------------------------------------------------------------------- */
+
+static bool find_feedback_loss(void)
 {
-	(void)d;
-	pairs_close(&pairs);
-	TRY(pairs_open(&pairs, &lm, s, k, err));
-	pairs.ref_columns &= !opts.ref;
+	static const char *const names[] = { "kto", "apo_zero_unpaired", "bco" };
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(opts.loss, names[i])) {
+			feedback.o = (struct feedback_options){ (enum feedback_loss)i, opts.beta, opts.wanted, opts.unwanted };
+			return true;
+		}
+	return false;
+}
+
+static enum status plan_objective(struct objective *o, struct error *err)
+{
+	single = find_feedback_loss();
+	if (single) {
+		if (opts.label_smoothing > 0 || opts.divergence || opts.ld_alpha < 1 || opts.reference_free)
+			return error_set(err, ERR_USAGE, "--loss %s knows no --label-smoothing, --f-divergence, --ld-alpha or --reference-free",
+					 opts.loss);
+		*o = feedback_objective(&feedback);
+		return OK;
+	}
+	if (opts.wanted != 1 || opts.unwanted != 1)
+		return error_set(err, ERR_USAGE, "--desirable-weight and --undesirable-weight are for feedback: --loss kto, "
+				 "apo_zero_unpaired or bco");
+	pair.ld_alpha = opts.ld_alpha;
+	pair.o = (struct preference_options){ .beta = opts.beta, .label_smoothing = opts.label_smoothing, .gamma = opts.gamma,
+					      .discopop_tau = opts.tau, .divergence = (enum divergence)opts.divergence,
+					      .divergence_alpha = opts.alpha };
+	TRY(preference_parse(&pair.o, opts.loss, err));
+	TRY(preference_check(&pair.o, err));
+	if (opts.ref && (opts.reference_free || !preference_needs_reference(&pair.o)))
+		return error_set(err, ERR_USAGE, "--ref: no reference is used");
+	*o = pairs_objective(&pair);
 	return OK;
 }
 
-static enum status add(struct dataset *d, enum kind k, const struct batch *b, int64_t row, const char **reason,
+/* --- rows ---------------------------------------------------------------------------------------- */
+
+static enum status begin(void *arg, struct dataset *d, const struct schema *s, enum kind k, struct error *err)
+{
+	(void)arg, (void)d;
+	pairs_close(&rows);
+	if (single)
+		return feedback_open(&rows, &lm, s, k, err);
+	if (k == KIND_FEEDBACK)
+		return error_set(err, ERR_DATA, "this is feedback, no pairs: --loss kto, apo_zero_unpaired or bco learns from it");
+	TRY(pairs_open(&rows, &lm, s, k, err));
+	rows.ref_columns &= !opts.ref && !opts.reference_free && opts.ld_alpha == 1 && preference_needs_reference(&pair.o);
+	rows.prompt_targets = preference_has(&pair.o, PREF_ORPO);
+	return OK;
+}
+
+static enum status add(void *arg, struct dataset *d, enum kind k, struct batch *b, int64_t row, const char **reason,
 		       struct error *err)
 {
-	(void)k;
-	return pairs_add(&pairs, d, b, row, reason, err);
+	(void)arg, (void)k;
+	return single ? feedback_add(&rows, d, b, row, reason, err) : pairs_add(&rows, d, b, row, reason, err);
 }
+
+/* --- the reference ---------------------------------------------------------------------------------- */
 
 static enum status compute_ref(struct model *m, struct dataset *d, struct error *err)
 {
+	float *ref;
+	enum status st;
+
 	if (!d->n_items || d->ref)
 		return OK;
-	d->ref = mem_array((size_t)d->n_seqs, sizeof(*d->ref));
-	return sequence_logps(m, d, opts.train.micro_tokens, d->ref, err);
+	ref = mem_array((size_t)d->n_seqs, sizeof(*ref));
+	st = sequence_logps(m, d, opts.train.micro_tokens, single ? NULL : pairs_reference, &pair, ref, err);
+	d->ref = ref;
+	return st;
+}
+
+static enum status compute_refs(struct model *m, struct dataset *d, struct error *err)
+{
+	TRY(compute_ref(m, d, err));
+	if (!single || feedback.o.loss != FEEDBACK_KTO || !d->n_items)
+		return OK;
+	d->companion = feedback_mismatched(d, lm.model.cfg.positions);
+	return compute_ref(m, d->companion, err);
 }
 
 /* The frozen model's log-probabilities where the data did not bring them; a model of --ref is not kept. */
@@ -67,18 +150,23 @@ static enum status add_reference(struct training *t, struct error *err)
 	struct model other, *m = &lm.model;
 	enum status st = OK;
 
+	if (!single && (opts.reference_free || !preference_needs_reference(&pair.o)))
+		return OK;
 	if (opts.ref) {
-		TRY(tool_add_input(&tool, opts.ref, err));
+		TRY(tool_add_model(&tool, opts.ref, NULL, err));
 		TRY(model_load(&other, opts.ref, kernels_cpu(), tool.pool, err));
 		m = &other;
 		if (other.cfg.vocab != lm.model.cfg.vocab)
 			st = error_set(err, ERR_DATA, "%s: a vocabulary of %d, the model has %d", opts.ref, other.cfg.vocab,
 				       lm.model.cfg.vocab);
 	}
+	/* New adapters do nothing yet, and one that is trained further belongs to the start model. */
+	model_adapter_off(m, !adapter_is_dir(opts.train.model));
 	if (st == OK)
-		st = compute_ref(m, &t->data, err);
+		st = compute_refs(m, &t->data, err);
 	if (st == OK)
-		st = compute_ref(m, &t->held_out, err);
+		st = compute_refs(m, &t->held_out, err);
+	model_adapter_off(m, false);
 	if (opts.ref)
 		model_release(&other);
 	return st;
@@ -86,28 +174,36 @@ static enum status add_reference(struct training *t, struct error *err)
 
 static enum status run(struct error *err)
 {
-	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS };
-	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .items = "pairs", .kinds = kinds,
-			      .n_kinds = 2, .n_shown = 5, .begin = begin, .add = add };
-	struct train_options o = train_flags_options(&opts.train, tool.seed);
-	struct dpo dpo = { .loss = (enum dpo_loss)opts.loss, .beta = opts.beta, .label_smoothing = opts.label_smoothing,
-			   .sft_weight = opts.sft_weight };
-	struct objective objective = dpo_objective(&dpo);
+	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS, KIND_FEEDBACK };
+	static const enum kind feedback_kinds[] = { KIND_FEEDBACK, KIND_TOKENS };
+	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .n_shown = 5, .begin = begin, .add = add };
+	struct train_options o = { 0 };
+	struct adapter_config lora;
+	struct model_how how;
+	struct objective objective;
 	enum status st;
 
-	if (!opts.train.model)
-		return error_set(err, ERR_USAGE, "-m is needed: which model is trained?");
-	if (opts.label_smoothing > 0 && opts.loss != DPO_SIGMOID)
-		return error_set(err, ERR_USAGE, "--label-smoothing is defined for --loss sigmoid");
+	TRY(training_check(&t, err));
+	TRY(plan_objective(&objective, err));
+	t.items = single ? "completions" : "pairs";
+	t.kinds = single ? feedback_kinds : kinds;
+	t.n_kinds = single ? 2 : 3;
+	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
+	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
+	adapter_config_release(&lora);
+	TRY(st);
+	st = train_flags_options(&opts.train, &lm.model, tool.seed, &o, err);
 	o.batch_items = opts.batch_pairs;
-	TRY(tool_add_input(&tool, opts.train.model, err));
-	TRY(lm_open(&lm, opts.train.model, tool.pool, err));
-	st = training_read(&t, err);
+	if (st == OK)
+		st = training_read(&t, err);
 	if (st == OK)
 		st = add_reference(&t, err);
 	if (st == OK)
 		st = training_run(&t, &objective, &o, err);
-	pairs_close(&pairs);
+	pairs_close(&rows);
+	pairs_objective_release(&pair);
+	train_options_release(&o);
 	training_release(&t);
 	lm_close(&lm);
 	return st;

@@ -3,8 +3,10 @@
  * --task exact-match: problems with -m (the model answers, greedily), or completions that are there already. Accuracy by the
  * rule of libcore/judge/answer.h, format rate, length. --task perplexity: documents, conversations, tokens or packed rows
  * under -m. --task text: predictions and references, of any rows or of plain files line by line, by the metrics of
- * libcore/judge/metric.h. The report is JSON as lm-evaluation-harness writes it, and a table for people. */
-#include "common/tool.h"
+ * libcore/judge/metric.h. --task FILE: a task file of lm-evaluation-harness (eval/task.c). The report is JSON as that writes it, and a table
+ * for people. */
+#include "common/model.h"
+#include "eval/eval.h"
 #include "infer/complete.h"
 #include "judge/metric_rows.h"
 #include "judge/perplexity.h"
@@ -17,12 +19,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum task { TASK_EXACT_MATCH, TASK_PERPLEXITY, TASK_TEXT };
+enum measurement { MEASURE_EXACT_MATCH, MEASURE_PERPLEXITY, MEASURE_TEXT, MEASURE_FILE };
 enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 
 static struct {
 	const char *model, *samples, *answer;
-	int task, report;
+	const char *task;
+	enum measurement what;       /* what task names */
+	struct model_flags form;
+	int report;
 	int64_t max_new_tokens, batch, context;
 	double temperature;
 	struct opt_list stop;
@@ -31,18 +36,26 @@ static struct {
 	int64_t bootstrap, trials;
 	int test;
 	struct metric_options text;
+	const char *shot_data;
+	int64_t shots, limit;
 } opts = {
+	.task = "exact-match", .shots = -1, .bootstrap = -1,
 	.answer = "answer", .max_new_tokens = 256, .batch = 64, .metrics = "bleu,chrf,ter", .prediction = "completion",
 	.reference = "answer", .text = { .smooth_value = NAN },
 };
 
 static struct opt options[] = {
 	OPT_GROUP("What to measure"),
-	OPT_CHOICE(0, "task", &opts.task, "exact-match|perplexity|text", "the measurement"),
+	OPT_STRING(0, "task", &opts.task, "NAME|FILE", "exact-match, perplexity, text, or a task file of lm-evaluation-harness"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
+	MODEL_FLAGS(opts.form),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
-	OPT_STRING(0, "samples", &opts.samples, "FILE", "exact-match: keep every completion with its verdict (kind scores)"),
+	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document"),
+	OPT_GROUP("Task files"),
+	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
+	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
+	OPT_INT(0, "limit", &opts.limit, "N", 0, 1e12, "measure the first N documents; 0 is all"),
 	OPT_GROUP("Generation"),
 	OPT_INT(0, "max-new-tokens", &opts.max_new_tokens, "N", 1, 16777216, "end a completion after N tokens"),
 	OPT_DOUBLE(0, "temperature", &opts.temperature, "T", 0, 1e6, "sample instead of taking the most probable token"),
@@ -57,7 +70,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "reference", &opts.reference, "COLUMN", "column of the reference, or of a list of references"),
 	OPT_STRING(0, "hypotheses", &opts.hypotheses, "FILE", "text file of predictions, one a line, instead of rows"),
 	OPT_LIST(0, "references", &opts.references, "FILE", "text file of their references, line by line (may be repeated)"),
-	OPT_INT(0, "bootstrap", &opts.bootstrap, "N", 0, 1000000, "confidence intervals and standard errors by N resamples"),
+	OPT_INT(0, "bootstrap", &opts.bootstrap, "N", -1, 1000000, "confidence intervals and errors by N resamples; -1 is 0, of task files 100000"),
 	OPT_STRING(0, "baseline", &opts.baseline, "COLUMN",
 		   "another system's predictions to compare with; a FILE with --hypotheses"),
 	OPT_CHOICE(0, "test", &opts.test, "bootstrap|randomization", "how the difference to --baseline is tested"),
@@ -431,10 +444,10 @@ static enum status measure_files(struct error *err)
 
 static enum status text_metrics(struct error *err)
 {
-	int64_t trials = !opts.baseline ? 0 : opts.trials ? opts.trials : opts.test == PAIRED_BOOTSTRAP ? 1000 : 10000;
+	int64_t samples = opts.bootstrap < 0 ? 0 : opts.bootstrap, trials = !opts.baseline ? 0 : opts.trials ? opts.trials : opts.test == PAIRED_BOOTSTRAP ? 1000 : 10000;
 	tx.set.options = opts.text;
 	tx.set.paired = opts.baseline != NULL;
-	tx.set.keep = tx.set.paired || opts.bootstrap > 0;
+	tx.set.keep = tx.set.paired || samples > 0;
 	TRY(metric_set_parse(&tx.set, opts.metrics, err));
 	if (opts.hypotheses && tx.set.n && !opts.references.n)
 		return error_set(err, ERR_USAGE, "--references is needed: what should the lines have been?");
@@ -442,10 +455,19 @@ static enum status text_metrics(struct error *err)
 	report.task = "text";
 	report.output_type = "generate_until";
 	report.effective = tx.set.rows;
-	TRY(metric_set_report(&tx.set, opts.bootstrap, opts.test, trials, (uint64_t)tool.seed, &report, &tx.list, &tx.notes, err));
+	TRY(metric_set_report(&tx.set, samples, opts.test, trials, (uint64_t)tool.seed, &report, &tx.list, &tx.notes, err));
 	report.metric_list = tx.list.data;
 	report.notes = tx.notes.data;
 	return OK;
+}
+
+/* --- task files ------------------------------------------------------------------------------------------------- */
+
+static enum status task_file(struct lm *lm, struct error *err)
+{
+	struct task_options o = { opts.task, opts.shot_data, opts.shots, opts.limit, opts.context, opts.batch,
+				  opts.bootstrap < 0 ? 100000 : opts.bootstrap, opts.samples };
+	return eval_task(&tool, &o, lm, &report, err);
 }
 
 /* --- the report ------------------------------------------------------------------------------------------------ */
@@ -482,24 +504,42 @@ static enum status write_report(struct error *err)
 	return st;
 }
 
+static enum status find_measurement(struct error *err)
+{
+	static const char *const names[] = { "exact-match", "perplexity", "text" };
+	while (opts.what < MEASURE_FILE && strcmp(opts.task, names[opts.what]))
+		opts.what++;
+	if (opts.what == MEASURE_FILE && !path_exists(opts.task))
+		return error_set(err, ERR_USAGE, "--task %s: neither exact-match, perplexity or text, nor a file", opts.task);
+	if (opts.what != MEASURE_FILE && (opts.shot_data || opts.shots >= 0 || opts.limit))
+		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data and --limit are for task files");
+	return OK;
+}
+
 static enum status open_inputs(struct error *err)
 {
 	static const enum kind problems[] = { KIND_PROBLEMS, KIND_CHAT, KIND_DOCUMENTS };
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES };
 	static const enum kind texts[] = { KIND_DOCUMENTS, KIND_CHAT, KIND_TOKENS, KIND_PACKED };
-	if (opts.task != TASK_TEXT && (opts.hypotheses || opts.references.n || opts.baseline))
+	if (opts.what != MEASURE_TEXT && (opts.hypotheses || opts.references.n || opts.baseline))
 		return error_set(err, ERR_USAGE, "--hypotheses, --references and --baseline are for --task text");
-	if (opts.task == TASK_TEXT && opts.model)
+	if (opts.what == MEASURE_TEXT && opts.model)
 		return error_set(err, ERR_USAGE, "--task text measures texts that are there: 'quern generate -m' makes them");
 	if (opts.hypotheses && tool.files.n)
 		return error_set(err, ERR_USAGE, "either rows or --hypotheses: '%s' is too much", tool.files.items[0]);
 	if (opts.references.n && !opts.hypotheses)
 		return error_set(err, ERR_USAGE, "--references is for --hypotheses; the column of rows is --reference");
-	if (opts.task == TASK_TEXT)
+	if (opts.what == MEASURE_TEXT)
 		return opts.hypotheses ? OK : tool_open_inputs(&tool, NULL, 0, err);
-	if (opts.task == TASK_PERPLEXITY && !opts.model)
+	if (!opts.model && (opts.form.adapter || opts.form.load))
+		return error_set(err, ERR_USAGE, "--adapter and --load are for a model: -m is needed");
+	if ((opts.what == MEASURE_PERPLEXITY || opts.what == MEASURE_FILE) && !opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
-	if (opts.task == TASK_PERPLEXITY)
+	if (opts.what == MEASURE_FILE) {
+		tool.plain_json = true;
+		return tool_open_inputs(&tool, NULL, 0, err);
+	}
+	if (opts.what == MEASURE_PERPLEXITY)
 		return tool_open_inputs(&tool, texts, 4, err);
 	return opts.model ? tool_open_inputs(&tool, problems, 3, err) : tool_open_inputs(&tool, completions, 2, err);
 }
@@ -508,13 +548,13 @@ static enum status evaluate(struct error *err)
 {
 	struct lm lm = { 0 };
 	enum status st = OK;
-	if (opts.model) {
-		TRY(tool_add_input(&tool, opts.model, err));
-		TRY(lm_open(&lm, opts.model, tool.pool, err));
-	}
-	if (opts.task == TASK_TEXT)
+	if (opts.model)
+		TRY(tool_open_lm(&tool, &lm, opts.model, &opts.form, err));
+	if (opts.what == MEASURE_TEXT)
 		st = text_metrics(err);
-	else if (opts.task == TASK_PERPLEXITY)
+	else if (opts.what == MEASURE_FILE)
+		st = task_file(&lm, err);
+	else if (opts.what == MEASURE_PERPLEXITY)
 		st = perplexity(&lm, err);
 	else
 		st = exact_match(opts.model ? &lm : NULL, err);
@@ -529,6 +569,7 @@ static enum status evaluate(struct error *err)
 
 static enum status run(struct error *err)
 {
+	TRY(find_measurement(err));
 	TRY(open_inputs(err));
 	TRY(tool_open_rejects(&tool, err));
 	enum status st = evaluate(err);
@@ -542,9 +583,12 @@ static enum status run(struct error *err)
 	ids_release(&px.ids);
 	ids_release(&px.mask);
 	mem_free(px.messages);
-	TRY(st);
-	TRY(tool_commit(&tool, err));
-	return write_report(err);
+	if (st == OK)
+		st = tool_commit(&tool, err);
+	if (st == OK)
+		st = write_report(err);
+	eval_task_release();
+	return st;
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
  * Rows of problems, chat or documents in, or the texts of --prompt; n completions of each out, in input order. libcore/infer does
  * the work: generate.h batches sequences over a KV cache, sample.h draws, beam.h searches, complete.h turns rows into prompts and
  * results into rows, journal.h keeps what is finished for --resume. */
+#include "common/model.h"
 #include "common/tool.h"
 #include "infer/complete.h"
 
@@ -14,6 +15,7 @@
 
 static struct {
 	const char *model;
+	struct model_flags form;
 	int64_t n, best_of, beams, top_k, max_new_tokens, batch, context;
 	double temperature, top_p, min_p, typical_p, repetition_penalty, frequency_penalty, presence_penalty, length_penalty;
 	bool greedy, early_stopping, resume;
@@ -24,6 +26,7 @@ static struct {
 static struct opt options[] = {
 	OPT_GROUP("Model"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory (required)"),
+	MODEL_FLAGS(opts.form),
 	OPT_LIST('p', "prompt", &opts.prompts, "TEXT", "a prompt, instead of FILEs: what a user says, or a text if the model has no template"),
 	OPT_INT('n', "samples", &opts.n, "N", 1, 65536, "completions of each prompt"),
 	OPT_INT(0, "best-of", &opts.best_of, "N", 0, 65536, "draw N and keep those of the highest log-probability per token"),
@@ -213,8 +216,7 @@ static enum status run(struct error *err)
 	TRY(plan(&o, err));
 	if (!opts.prompts.n)
 		TRY(tool_open_inputs(&tool, kinds, 3, err));
-	TRY(tool_add_input(&tool, opts.model, err));
-	TRY(lm_open(&lm, opts.model, tool.pool, err));
+	TRY(tool_open_lm(&tool, &lm, opts.model, &opts.form, err));
 	if (opts.prompts.n)
 		make_rows(&lm);
 	enum status st = generate_check(&lm.model, &o, err);

@@ -3,6 +3,7 @@
  * Completions (or scores) in, scores out: one column per reward, their weighted sum, and the verdict on the answer. The rules are
  * libcore/judge/rewards.h. Preferences with --ref come out with the two numbers that dpo-train needs of its
  * frozen reference, so that it holds one model instead of two. */
+#include "common/model.h"
 #include "common/tool.h"
 #include "infer/complete.h"
 #include "infer/logprob.h"
@@ -275,7 +276,7 @@ static enum status score_completions(struct error *err)
 	TRY(plan_rewards(err));
 	plan_schema();
 	if (opts.logprob) {
-		TRY(tool_add_input(&tool, opts.logprob, err));
+		TRY(tool_add_model(&tool, opts.logprob, NULL, err));
 		TRY(lm_open(&sc.lm, opts.logprob, tool.pool, err));
 		TRY(scorer_open(&sc.scorer, &sc.lm.model, 0, err));
 		TRY(prompts_open(&sc.prompts, &sc.lm, tool_schema(&tool), tool_kind(&tool), err));
@@ -367,7 +368,7 @@ static enum status score_preferences(struct error *err)
 	sc.n_passed = sc.schema.n_fields;
 	schema_add_spec(&sc.schema, "ref_chosen_logp: float32");
 	schema_add_spec(&sc.schema, "ref_rejected_logp: float32");
-	TRY(tool_add_input(&tool, opts.ref, err));
+	TRY(tool_add_model(&tool, opts.ref, NULL, err));
 	TRY(lm_open(&sc.lm, opts.ref, tool.pool, err));
 	TRY(scorer_open(&sc.scorer, &sc.lm.model, 0, err));
 	TRY(tool_open_output(&tool, &sc.schema, KIND_PREFERENCES, err));

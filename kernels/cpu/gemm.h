@@ -380,20 +380,35 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 }
 
 #define MATMULS(suffix, half)                                                                                                  \
+	static void cpu_matmul_part##suffix(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx,             \
+					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)                        \
+	{                                                                                                                       \
+		gemm(pool, y, ldy, NULL, floats_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);           \
+	}                                                                                                                       \
+	static void cpu_matmul_dx_part##suffix(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy,         \
+					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)                     \
+	{                                                                                                                       \
+		gemm(pool, dx, ldx, NULL, floats_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);          \
+	}                                                                                                                       \
+	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x,      \
+					       int64_t ldx, int64_t n, int64_t o, int64_t i)                                   \
+	{                                                                                                                       \
+		gemm(pool, dw, i, NULL, floats_of(dy, ldy, NULL, true), o, floats_of(x, ldx, NULL, true), i, n, true, half);     \
+	}                                                                                                                       \
 	static void cpu_matmul##suffix(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o,    \
 				       int64_t i, int acc)                                                                     \
 	{                                                                                                                       \
-		gemm(pool, y, o, NULL, floats_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, acc, half);               \
+		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);                                                      \
 	}                                                                                                                       \
 	static void cpu_matmul_dx##suffix(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n,           \
 					  int64_t o, int64_t i, int acc)                                                        \
 	{                                                                                                                       \
-		gemm(pool, dx, i, NULL, floats_of(dy, o, NULL, false), n, weights_of(w, i, true), i, o, acc, half);              \
+		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);                                                 \
 	}                                                                                                                       \
 	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o,  \
 					  int64_t i)                                                                            \
 	{                                                                                                                       \
-		gemm(pool, dw, i, NULL, floats_of(dy, o, NULL, true), o, floats_of(x, i, NULL, true), i, n, true, half);         \
+		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);                                                      \
 	}
 MATMULS(, false)
 MATMULS(_bf16, true)

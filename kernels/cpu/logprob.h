@@ -1,6 +1,7 @@
 /* logprob.h - log-probabilities of given tokens from hidden states, forward and backward, with the logits of at most
  * one chunk of tokens alive. Tokens without a target take no part: the chunk's rows are picked by index, so nothing is
- * moved. The backward takes any upstream gradient per token, and so serves every objective. */
+ * moved. The backward takes any upstream gradient per token, of the log-probability, the logarithm of the sum and the mean
+ * of the logits, and so serves every objective. */
 #ifndef QUERN_CPU_LOGPROB_H
 #define QUERN_CPU_LOGPROB_H
 
@@ -13,8 +14,9 @@
 #define LOGITS_ROWS_MAX 1024
 
 struct logprob_job {
-	float *logits, *logp, *lse;
-	const float *dlogp, *fwd_lse;
+	float *logits, *logp, *lse, *mean;
+	const struct logprob_grad *d;
+	const float *fwd_lse;
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
 	const float *x;
@@ -65,6 +67,22 @@ static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t
 	return n;
 }
 
+/* Blocks, so that the rounding of a long sum does not grow with the vocabulary. */
+static float mean_of(const float *x, int64_t n)
+{
+	double sum = 0;
+
+	for (int64_t from = 0; from < n; from += 1024) {
+		int64_t k = n - from < 1024 ? n - from : 1024;
+		vf part = v_zero();
+
+		for (V_EACH(j, k))
+			part += v_load_at(x + from, k, j);
+		sum += (double)v_sum(part);
+	}
+	return (float)(sum / (double)n);
+}
+
 static void logprob_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
@@ -86,42 +104,47 @@ static void logprob_task(void *arg, int64_t i, int worker)
 		total += expf(x[j] - top);
 	t->lse[row] = top + logf(total);
 	t->logp[row] = x[t->targets[row]] - t->lse[row];
+	if (t->mean)
+		t->mean[row] = mean_of(x, n);
 }
 
-static void logprob_forward(struct pool *pool, float *logp, float *lse, const float *x, struct weights w,
+static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
 			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap, bool half)
 {
-	struct logprob_job t = {.logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
+	struct logprob_job t = {.logp = logp, .lse = lse, .mean = mean, .targets = targets, .x = x, .w = w, .c = c, .v = v,
 				.cap = cap, .half = half};
 
 	cpu_zero(pool, logp, (size_t)n * sizeof *logp);
 	cpu_zero(pool, lse, (size_t)n * sizeof *lse);
+	if (mean)
+		cpu_zero(pool, mean, (size_t)n * sizeof *mean);
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k)
 		pool_run(pool, k, logprob_task, &t);
 }
 
-/* d logits = dlogp (onehot(target) - softmax), and under a cap that times 1 - (z / cap)^2 */
+/* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2 */
 static void logprob_dx_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	int64_t row = t->rows[i];
-	float *x = t->logits + i * t->v, d = t->dlogp[row], inv = t->cap > 0 ? 1 / t->cap : 0, at = x[t->targets[row]] * inv;
+	float *x = t->logits + i * t->v, d = t->d->logp[row], inv = t->cap > 0 ? 1 / t->cap : 0, at = x[t->targets[row]] * inv;
+	vf share = v_set1((t->d->lse ? t->d->lse[row] : 0) - d), even = v_set1(t->d->mean ? t->d->mean[row] / (float)t->v : 0);
 
 	(void)worker;
 	for (V_EACH(j, t->v)) {
 		vf z = v_load_at(x, t->v, j), slope = v_set1(1.0f) - z * z * v_set1(inv * inv);
 
-		v_store_at(x, v_exp(z - v_set1(t->fwd_lse[row])) * v_set1(-d) * slope, t->v, j);
+		v_store_at(x, v_fma(v_exp(z - v_set1(t->fwd_lse[row])), share, even) * slope, t->v, j);
 	}
 	x[t->targets[row]] += d * (1 - at * at);
 }
 
-static void logprob_backward(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x, struct weights w,
-			     const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v,
-			     float cap, bool half)
+static void logprob_backward(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x,
+			     struct weights w, const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c,
+			     int64_t v, float cap, bool half)
 {
-	struct logprob_job t = {.dlogp = dlogp, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
+	struct logprob_job t = {.d = d, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
 				.cap = cap, .half = half};
 
 	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
@@ -136,16 +159,16 @@ static void logprob_backward(struct pool *pool, float *dx, float *dw, const floa
 }
 
 #define LOGPROBS(suffix, half)                                                                                               \
-	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, const float *x, struct weights w,         \
+	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w, \
 					const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)   \
 	{                                                                                                                     \
-		logprob_forward(pool, logp, lse, x, w, targets, scratch, n, c, v, cap, half);                                       \
+		logprob_forward(pool, logp, lse, mean, x, w, targets, scratch, n, c, v, cap, half);                                       \
 	}                                                                                                                     \
-	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const float *dlogp, const float *x,       \
+	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, \
 					   struct weights w, const float *lse, const int32_t *targets, float *scratch,        \
 					   int64_t n, int64_t c, int64_t v, float cap)                                        \
 	{                                                                                                                     \
-		logprob_backward(pool, dx, dw, dlogp, x, w, lse, targets, scratch, n, c, v, cap, half);                             \
+		logprob_backward(pool, dx, dw, d, x, w, lse, targets, scratch, n, c, v, cap, half);                             \
 	}
 LOGPROBS(, false)
 LOGPROBS(_bf16, true)

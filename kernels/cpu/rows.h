@@ -1,4 +1,4 @@
-/* rows.h - the kernels that go over rows one by one: memory, embedding, positions, biases, gather, AdamW.
+/* rows.h - the kernels that go over rows one by one: memory, embedding, positions, biases, gather.
  *
  * Each is limited by memory bandwidth. Work is cut in pieces of ROWS_PIECE floats or so, whatever the threads. */
 #ifndef QUERN_CPU_ROWS_H
@@ -304,90 +304,6 @@ static void cpu_rope(struct pool *pool, float *qkv, const float *cos, const floa
 	struct rope_job t = {qkv, cos, sin, pos, n, (int64_t)(h + 2 * hkv) * d, h + hkv, d, rot, (float)sign};
 
 	pool_run(pool, pieces_of(n, rows_per_piece(t.ld)), rope_task, &t);
-}
-
-/* --- AdamW ----------------------------------------------------------------------------------------- */
-
-struct adamw_job {
-	float *p, *m, *v;
-	const float *g;
-	int64_t n;
-	float beta1, beta2, gscale, keep, rate, inv_root_bc2, eps;
-};
-
-static void adamw_task(void *arg, int64_t i, int worker)
-{
-	const struct adamw_job *t = arg;
-	int64_t from = i * ROWS_PIECE, n = t->n - from < ROWS_PIECE ? t->n - from : ROWS_PIECE;
-	float *p = t->p + from, *m = t->m + from, *v = t->v + from;
-
-	(void)worker;
-	for (V_EACH(j, n)) {
-		vf g = v_load_at(t->g + from, n, j) * v_set1(t->gscale);
-		vf mv = v_load_at(m, n, j), vv = v_load_at(v, n, j), denom;
-
-		mv = v_fma(v_set1(1.0f - t->beta1), g - mv, mv);
-		vv = v_fma(v_set1(1.0f - t->beta2) * g, g, vv * v_set1(t->beta2));
-		denom = v_fma(v_sqrt(vv), v_set1(t->inv_root_bc2), v_set1(t->eps));
-		v_store_at(m, mv, n, j);
-		v_store_at(v, vv, n, j);
-		v_store_at(p, v_load_at(p, n, j) * v_set1(t->keep) - v_set1(t->rate) * mv / denom, n, j);
-	}
-}
-
-static void cpu_adamw(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
-		      float beta2, float eps, float wd, float gscale, int64_t step)
-{
-	/* Bias corrections in double: 1 - beta^step loses its digits in float. */
-	double bc1 = 1 - pow(beta1, (double)step), bc2 = 1 - pow(beta2, (double)step);
-	struct adamw_job t = {p, m, v, g, n, beta1, beta2, gscale, (float)(1 - (double)lr * wd), (float)(lr / bc1),
-			      (float)(1 / sqrt(bc2)), eps};
-
-	pool_run(pool, pieces_of(n, ROWS_PIECE), adamw_task, &t);
-}
-
-/* --- sum of squares -------------------------------------------------------------------------------- */
-
-#define SUMSQ_PIECES 256
-
-struct sumsq_job {
-	const float *x;
-	int64_t n, size;
-	double part[SUMSQ_PIECES];
-};
-
-static void sumsq_task(void *arg, int64_t i, int worker)
-{
-	struct sumsq_job *t = arg;
-	int64_t from = i * t->size, n = t->n - from < t->size ? t->n - from : t->size;
-	const float *x = t->x + from;
-	double sum[16] = {0};
-	int64_t j = 0;
-
-	(void)worker;
-	for (; j + 16 <= n; j += 16)
-		for (int l = 0; l < 16; l++)
-			sum[l] += (double)x[j + l] * x[j + l];
-	for (; j < n; j++)
-		sum[0] += (double)x[j] * x[j];
-	for (int l = 1; l < 16; l++)
-		sum[0] += sum[l];
-	t->part[i] = sum[0];
-}
-
-static double cpu_sumsq(struct pool *pool, const float *x, int64_t n)
-{
-	struct sumsq_job t = {.x = x, .n = n};
-	int64_t pieces;
-	double sum = 0;
-
-	t.size = pieces_of(n, SUMSQ_PIECES);
-	t.size = t.size < 1024 ? 1024 : t.size;
-	pieces = pieces_of(n, t.size);
-	pool_run(pool, pieces, sumsq_task, &t);
-	for (int64_t i = 0; i < pieces; i++)
-		sum += t.part[i];
-	return sum;
 }
 
 #endif

@@ -4,10 +4,14 @@
 
 #include "cpu/activation.h"
 #include "cpu/attention.h"
+#include "cpu/dropout.h"
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/logprob.h"
+#include "cpu/noise.h"
 #include "cpu/norm.h"
+#include "cpu/optimizer.h"
+#include "cpu/peak.h"
 #include "cpu/rows.h"
 
 /* suffix: of the products and what is made of them, nothing or _bf16. */
@@ -20,6 +24,10 @@
 		.matmul = cpu_matmul##suffix,                                 \
 		.matmul_dx = cpu_matmul_dx##suffix,                           \
 		.matmul_dw = cpu_matmul_dw##suffix,                           \
+		.matmul_part = cpu_matmul_part##suffix,                       \
+		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
+		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \
+		.scale_columns = cpu_scale_columns, .dropout = cpu_dropout,   \
 		.embed = cpu_embed, .embed_dw = cpu_embed_dw,                 \
 		.rmsnorm = cpu_rmsnorm, .rmsnorm_dx = cpu_rmsnorm_dx,         \
 		.layernorm = cpu_layernorm, .layernorm_dx = cpu_layernorm_dx, \
@@ -37,8 +45,10 @@
 		.logprob = cpu_logprob##suffix,                               \
 		.logprob_dx = cpu_logprob_dx##suffix,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
-		.gather_rows = cpu_gather_rows, .adamw = cpu_adamw,           \
-		.sumsq = cpu_sumsq                                            \
+		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
+		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \
+		.peak_flops = cpu_peak_flops                                  \
 	}
 
 #endif

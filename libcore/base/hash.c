@@ -33,6 +33,13 @@ void hash128(const void *p, size_t n, uint64_t out[2])
 	out[1] = h.high64;
 }
 
+void hash128_seed(const void *p, size_t n, uint64_t seed, uint64_t out[2])
+{
+	XXH128_hash_t h = XXH3_128bits_withSeed(p, n, seed);
+	out[0] = h.low64;
+	out[1] = h.high64;
+}
+
 void hash128_hex(const void *p, size_t n, char out[33])
 {
 	hex128(XXH3_128bits(p, n), out);

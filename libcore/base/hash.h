@@ -8,6 +8,7 @@
 uint64_t hash64(const void *p, size_t n);                   /* XXH3-64, seed 0 */
 uint64_t hash64_seed(const void *p, size_t n, uint64_t seed);
 void hash128(const void *p, size_t n, uint64_t out[2]);     /* XXH3-128: low, high */
+void hash128_seed(const void *p, size_t n, uint64_t seed, uint64_t out[2]);
 void hash128_hex(const void *p, size_t n, char out[33]);    /* XXH3-128, canonical (big-endian) hex */
 
 /* Running XXH3-128 over bytes as they pass (an input's identity in the provenance). */

@@ -490,9 +490,14 @@ void input_close(struct input *in)
 
 enum status file_hash(const char *path, char out[33], struct error *err)
 {
+	struct input_map whole;
 	struct input *in;
+	const uint8_t *p;
 	TRY(input_open(&in, path, false, err));
+	bool mapped = input_size(in) > 0 && input_map(in, (size_t)input_size(in), &whole, &p); /* hashed where it lies */
 	enum status st = input_hash(in, out, err);
+	if (mapped)
+		input_unmap(&whole);
 	input_close(in);
 	return st;
 }

@@ -33,6 +33,11 @@ struct progress *progress_open(const char *tool, enum progress_mode mode)
 	return p;
 }
 
+bool progress_is_on(const struct progress *p)
+{
+	return p && p->on;
+}
+
 void progress_tick(struct progress *p, int64_t done, int64_t total, const char *unit, const char *note)
 {
 	if (!p || !p->on)

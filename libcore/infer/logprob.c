@@ -12,6 +12,7 @@ struct scorer {
 	double **sums;               /* of the queued sequences */
 	int64_t n, cap;
 	float *logp;                 /* [tokens] */
+	float *lse;                  /* [tokens] of a reward model, else NULL */
 };
 
 enum status scorer_open(struct scorer **out, struct model *m, int64_t limit, struct error *err)
@@ -28,6 +29,7 @@ enum status scorer_open(struct scorer **out, struct model *m, int64_t limit, str
 		return st;
 	}
 	s->logp = mem_array((size_t)s->tokens, sizeof(*s->logp));
+	s->lse = m->cfg.labels ? mem_array((size_t)s->tokens, sizeof(*s->lse)) : NULL;
 	ids_push(&s->cu, 0);
 	*out = s;
 	return OK;
@@ -43,6 +45,7 @@ void scorer_close(struct scorer *s)
 	ids_release(&s->cu);
 	mem_free(s->sums);
 	mem_free(s->logp);
+	mem_free(s->lse);
 	mem_free(s);
 }
 
@@ -55,39 +58,61 @@ enum status scorer_flush(struct scorer *s, struct error *err)
 {
 	if (s->n == 0)
 		return OK;
-	struct model_batch b = { s->ids.n, s->n, s->ids.v, s->cu.v, s->targets.v };
+	struct model_batch b = { .n = s->ids.n, .s = s->n, .ids = s->ids.v, .cu = s->cu.v, .targets = s->targets.v, .lse = s->lse };
 	TRY(model_forward(s->m, s->st, &b, s->logp, err));
 	for (int64_t i = 0; i < s->n; i++) {
 		double sum = 0;
 		for (int32_t j = s->cu.v[i]; j < s->cu.v[i + 1]; j++)
 			sum += (double)s->logp[j];
-		*s->sums[i] = sum;
+		/* of one output the sum of exponentials is its own */
+		*s->sums[i] = s->lse ? (double)s->lse[s->cu.v[i + 1] - 1] : sum;
 	}
 	s->n = s->ids.n = s->targets.n = 0;
 	s->cu.n = 1;
 	return OK;
 }
 
-enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask, int64_t n, double *sum, struct error *err)
+/* Room for a sequence of which fed tokens are fed. */
+static enum status begin(struct scorer *s, const int32_t *ids, int64_t n, int64_t fed, struct error *err)
 {
-	*sum = 0;
-	if (n > s->limit)
+	if (fed > s->limit - 1)
 		return error_set(err, ERR_DATA, "a sequence of %lld tokens; at most %lld fit", (long long)n,
-				 (long long)s->limit);
+				 (long long)(s->limit - 1 + n - fed));
 	for (int64_t i = 0; i < n; i++)
 		if (ids[i] < 0 || ids[i] >= s->m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", ids[i], s->m->cfg.vocab);
+	return s->ids.n + fed > s->tokens ? scorer_flush(s, err) : OK;
+}
+
+static void end(struct scorer *s, double *result)
+{
+	MEM_PUSH_ROOM(s->sums, s->n, s->cap);
+	s->sums[s->n++] = result;
+	ids_push(&s->cu, (int32_t)s->ids.n);
+}
+
+enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask, int64_t n, double *sum, struct error *err)
+{
+	*sum = 0;
+	TRY(begin(s, ids, n, n > 0 ? n - 1 : 0, err));
 	if (n < 2)
 		return OK;
-	if (s->ids.n + n - 1 > s->tokens)
-		TRY(scorer_flush(s, err));
 	for (int64_t i = 0; i + 1 < n; i++) {
 		ids_push(&s->ids, ids[i]);
 		ids_push(&s->targets, mask[i + 1] ? ids[i + 1] : -1);
 	}
-	MEM_PUSH_ROOM(s->sums, s->n, s->cap);
-	s->sums[s->n++] = sum;
-	ids_push(&s->cu, (int32_t)s->ids.n);
+	end(s, sum);
+	return OK;
+}
+
+enum status scorer_add_rating(struct scorer *s, const int32_t *ids, int64_t n, double *value, struct error *err)
+{
+	TRY(begin(s, ids, n, n, err));
+	for (int64_t i = 0; i < n; i++) {
+		ids_push(&s->ids, ids[i]);
+		ids_push(&s->targets, i + 1 < n ? -1 : 0);
+	}
+	end(s, value);
 	return OK;
 }
 

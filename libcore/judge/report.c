@@ -10,20 +10,26 @@
 
 void report_add(struct report *r, const char *name, double value, double error, bool higher)
 {
+	report_add_filtered(r, name, "none", value, error, higher);
+}
+
+void report_add_filtered(struct report *r, const char *name, const char *filter, double value, double error, bool higher)
+{
 	if (r->n == REPORT_METRICS)
 		return;
 	r->metrics[r->n].name = name;
+	r->metrics[r->n].filter = filter;
 	r->metrics[r->n].value = value;
 	r->metrics[r->n].error = error;
 	r->metrics[r->n++].higher = higher;
 }
 
-/* "name,none" and "name_stderr,none": none is the harness's word for no answer filter. */
-static void metric_json(struct json_writer *w, const char *name, const char *suffix, double v)
+/* "name,filter" and "name_stderr,filter": none is the harness's word for no answer filter. */
+static void metric_json(struct json_writer *w, const char *name, const char *suffix, const char *filter, double v)
 {
-	char key[96];
-	snprintf(key, sizeof(key), "%s%s,none", name, suffix);
+	char *key = mem_printf("%s%s,%s", name, suffix, filter);
 	json_key(w, key);
+	mem_free(key);
 	if (isnan(v) && suffix[0])
 		json_string(w, "N/A");
 	else
@@ -38,8 +44,8 @@ static void results_json(const struct report *r, struct json_writer *w)
 	json_begin_object(w);
 	json_kv_string(w, "alias", r->task);
 	for (int i = 0; i < r->n; i++) {
-		metric_json(w, r->metrics[i].name, "", r->metrics[i].value);
-		metric_json(w, r->metrics[i].name, "_stderr", r->metrics[i].error);
+		metric_json(w, r->metrics[i].name, "", r->metrics[i].filter, r->metrics[i].value);
+		metric_json(w, r->metrics[i].name, "_stderr", r->metrics[i].filter, r->metrics[i].error);
 	}
 	json_kv_int(w, "sample_len", r->effective);
 	json_end_object(w);
@@ -72,14 +78,18 @@ static void task_members_json(const struct report *r, struct json_writer *w)
 	}
 	json_end_object(w);
 	json_end_object(w);
-	task_int(w, "versions", r->task, TASK_VERSION);
-	task_int(w, "n-shot", r->task, 0);
+	json_key(w, "versions");
+	json_begin_object(w);
+	json_kv_double(w, r->task, r->version > 0 ? r->version : TASK_VERSION);
+	json_end_object(w);
+	task_int(w, "n-shot", r->task, r->shots);
 	json_key(w, "higher_is_better");
 	json_begin_object(w);
 	json_key(w, r->task);
 	json_begin_object(w);
-	for (int i = 0; i < r->n; i++)
-		json_kv_bool(w, r->metrics[i].name, r->metrics[i].higher);
+	for (int i = 0; i < r->n; i++)       /* once for all filters */
+		if (!strcmp(r->metrics[i].filter, r->metrics[0].filter))
+			json_kv_bool(w, r->metrics[i].name, r->metrics[i].higher);
 	json_end_object(w);
 	json_end_object(w);
 	json_key(w, "n-samples");
@@ -120,8 +130,11 @@ void report_table(const struct report *r, struct buf *out)
 	buf_str(out, "|-----------|------:|------|-----:|------------------|---|--------:|---|-----:|\n");
 	for (int i = 0; i < r->n; i++) {
 		bool has_error = !isnan(r->metrics[i].error);
-		buf_printf(out, "|%-11s|%7s|%-6s|%6d|%-18s|%s|", i ? "" : r->task, i ? "" : "1", "none", 0,
-			   r->metrics[i].name, r->metrics[i].higher ? "↑  " : "↓  ");
+		char version[32];
+
+		snprintf(version, sizeof(version), "%g", r->version > 0 ? r->version : TASK_VERSION);
+		buf_printf(out, "|%-11s|%7s|%-6s|%6lld|%-18s|%s|", i ? "" : r->task, i ? "" : version, r->metrics[i].filter,
+			   (long long)r->shots, r->metrics[i].name, r->metrics[i].higher ? "↑  " : "↓  ");
 		if (isnan(r->metrics[i].value))
 			buf_printf(out, "%9s|±  |", "N/A");
 		else

@@ -154,6 +154,9 @@ static enum status find_family(const struct json *j, const struct family **f, st
 
 	if (arch && arch->type == JSON_ARRAY && arch->len)
 		name = arch->items[0].type == JSON_STRING ? arch->items[0].str : "?";
+	*f = name ? family_find_classifier(name) : NULL;
+	if (*f && (!type || !strcmp((*f)->model_type, type)))
+		return OK;
 	*f = family_find(name ? name : type ? type : "llama");
 	if (*f && (!name || !strcmp((*f)->architecture, name)) && (!type || !strcmp((*f)->model_type, type)))
 		return OK;
@@ -183,7 +186,11 @@ static enum status refuse_member(const struct json *j, const char *key, struct e
 
 static enum status refuse_others(const struct json *j, const struct family *f, struct error *err)
 {
-	TRY(refuse_member(j, "quantization_config", err));
+	const struct json *quantised = json_get(j, "quantization_config");
+
+	/* What bitsandbytes quantised is read as the floats that it stands for. */
+	if (strcmp(json_get_str(quantised, "quant_method", ""), "bitsandbytes"))
+		TRY(refuse_member(j, "quantization_config", err));
 	TRY(refuse_flag(j, "use_bidirectional_attention", false, err));
 	TRY(refuse_flag(j, "add_cross_attention", false, err));
 	TRY(refuse_flag(j, "scale_attn_by_inverse_layer_idx", false, err));
@@ -485,6 +492,31 @@ static enum status read_rest(const struct json *j, const struct family *f, struc
 	return get_token(j, "pad_token_id", c->vocab, &c->pad_id, err);
 }
 
+/* A classifier's one output; more of them are classes, which nothing here computes with. */
+static enum status read_labels(const struct json *j, struct model_config *c, struct error *err)
+{
+	const struct json *arch = json_get(j, "architectures"), *names = json_get(j, "id2label"), *n = json_get(j, "num_labels");
+	int64_t labels = n && n->type == JSON_INT ? n->integer : names && names->type == JSON_OBJECT ? (int64_t)names->len : 2;
+
+	if (!arch || arch->type != JSON_ARRAY || !arch->len || !family_find_classifier(arch->items[0].str))
+		return OK;
+	if (labels != 1)
+		return error_set(err, ERR_UNSUPPORTED, "a classifier of %lld labels is not supported: a reward model has 1", (long long)labels);
+	model_config_as_reward(c);
+	snprintf(c->architecture, sizeof(c->architecture), "%s", arch->items[0].str);
+	return OK;
+}
+
+void model_config_as_reward(struct model_config *c)
+{
+	const struct family *f = family_of(c);
+
+	snprintf(c->architecture, sizeof(c->architecture), "%.*s" CLASSIFIER, (int)family_stem(f), f->architecture);
+	c->labels = 1;
+	c->tied = false;
+	c->logit_cap = 0;
+}
+
 enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err)
 {
 	const struct family *f;
@@ -498,6 +530,7 @@ enum status model_config_parse(const struct json *j, struct model_config *c, str
 	TRY(read_activation(j, f, c, err));
 	TRY(read_sizes(j, f, c, err));
 	TRY(read_rest(j, f, c, err));
+	TRY(read_labels(j, c, err));
 	TRY(read_windows(j, f, c, err));
 	TRY(read_rope(j, f, c, err));
 	return model_config_finish(c, err);

@@ -204,6 +204,8 @@ static void print_members(const struct model_config *c, bool rope_parameters, co
 	json_string(&w, c->architecture);
 	json_end_array(&w);
 	json_kv_string(&w, "model_type", c->model_type);
+	if (c->labels)
+		json_kv_int(&w, "num_labels", c->labels);
 	print_sizes(&w, c, f);
 	json_kv_string(&w, f->act_key, acts[c->act]);
 	kv_float(&w, f->gpt2 ? "layer_norm_epsilon" : "rms_norm_eps", c->norm_eps);
@@ -270,6 +272,8 @@ static void merge(const struct json *text, const struct json *was, const struct 
 
 		if (json_get(text, key) != &text->items[i])
 			continue;                /* a second of the same name, which nobody read */
+		if (!strcmp(key, "quantization_config"))
+			continue;                /* what we write is not quantised */
 		json_key_n(&w, key, text->keys[i].len);
 		json_value(&w, !ours || same_value(ours, json_get(was, key)) ? &text->items[i] : ours);
 	}

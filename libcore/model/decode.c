@@ -1,8 +1,10 @@
 /* decode.c - generation: keys and values of earlier tokens are kept per slot, so a call computes only new tokens. */
 #include "model/layout.h"
+#include "model/lora.h"
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 struct model_cache {
@@ -58,6 +60,7 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	    n_max > INT32_MAX / 2)
 		return error_set(err, ERR_USAGE, "a cache of %d sequences of %d tokens; the model decodes %d positions", slots,
 				 positions, model_decodable(&m->cfg));
+	TRY(lora_reserve(m, n_max, err));
 	c = mem_zalloc(sizeof(*c));
 	c->k = m->k;
 	c->slots = slots;
@@ -136,27 +139,24 @@ static void upload_call(struct model_cache *c, const struct model *m, int s, con
 	for (int i = 0; i < s; i++) {
 		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
 			c->host_pos[j] = past[i] + j - cu[i];
-		c->host_rows[i] = cu[i + 1] - 1;
 	}
 	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->cu, cu, (size_t)(s + 1) * sizeof(int32_t));
 	c->k->upload(c->slot, slot, (size_t)s * sizeof(int32_t));
 	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
-	c->k->upload(c->rows, c->host_rows, (size_t)s * sizeof(int32_t));
 	rotary_set(&c->rotary, m, cu, s, past);
 }
 
-enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
-			 const int32_t *slot, const int32_t *past, float *logits, struct error *err)
+/* Feeds the tokens: acts.x holds what comes out of the last layer for each of them. */
+static enum status feed(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+			const int32_t *slot, const int32_t *past, struct error *err)
 {
 	const struct model_config *f = &m->cfg;
 	const struct kernels *k = m->k;
 	const struct acts *a = &c->acts;
 	int64_t n;
 
-	if (s < 1)
-		return OK;
 	TRY(check_call(m, c, s, ids, cu, slot, past, err));
 	upload_call(c, m, s, ids, cu, slot, past);
 	n = cu[s];
@@ -168,11 +168,91 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 				    layer_heads(f, (int)l));
 		layer_after(m, (int)l, a, a->x, n);
 	}
-	k->gather_rows(m->pool, c->last, a->x, c->rows, s, f->hidden);
-	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, s);
-	linear_forward(m, &m->layout->head, c->logits, a->att.n1, NULL, s);
+	return OK;
+}
+
+/* The logits of n of the tokens fed, at most as many as there are slots, to c->logits. */
+static void head_rows(struct model *m, struct model_cache *c, const int32_t *rows, int64_t n)
+{
+	const struct model_config *f = &m->cfg;
+	const struct kernels *k = m->k;
+	const struct acts *a = &c->acts;
+
+	k->upload(c->rows, rows, (size_t)n * sizeof(int32_t));
+	k->gather_rows(m->pool, c->last, a->x, c->rows, n, f->hidden);
+	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, n);
+	linear_forward(m, &m->layout->head, c->logits, a->att.n1, NULL, n);
 	if (f->logit_cap > 0)
-		k->soft_cap(m->pool, c->logits, (int64_t)s * f->vocab, f->logit_cap);
-	k->download(logits, c->logits, (size_t)s * (size_t)f->vocab * sizeof(float));
+		k->soft_cap(m->pool, c->logits, n * f->vocab, f->logit_cap);
+}
+
+enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+			 const int32_t *slot, const int32_t *past, float *logits, struct error *err)
+{
+	if (s < 1)
+		return OK;
+	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	for (int i = 0; i < s; i++)
+		c->host_rows[i] = cu[i + 1] - 1;
+	head_rows(m, c, c->host_rows, s);
+	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
+	return OK;
+}
+
+struct target_job {
+	const float *logits;                 /* host [rows, vocab] */
+	const int32_t *rows, *targets;
+	float *logp;
+	bool *greedy;
+	int64_t vocab;
+};
+
+static void score_target(void *arg, int64_t i, int worker)
+{
+	const struct target_job *t = arg;
+	const float *x = t->logits + i * t->vocab;
+	int64_t best = 0;
+	int32_t row = t->rows[i], target = t->targets[row];
+	double sum = 0;
+
+	(void)worker;
+	for (int64_t v = 1; v < t->vocab; v++)
+		best = x[v] > x[best] ? v : best;
+	for (int64_t v = 0; v < t->vocab; v++)
+		sum += (double)expf(x[v] - x[best]);
+	t->logp[row] = (float)((double)(x[target] - x[best]) - log(sum));
+	t->greedy[row] = best == target;
+}
+
+enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
+				 struct error *err)
+{
+	struct target_job t = { .rows = c->host_rows, .targets = targets, .logp = logp, .greedy = greedy, .vocab = m->cfg.vocab };
+	float *host;
+	int64_t n = 0;
+
+	if (s < 1)
+		return OK;
+	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	host = mem_try((size_t)c->slots * (size_t)m->cfg.vocab * sizeof(float));
+	if (!host)
+		return error_set(err, ERR_MEMORY, "no memory for the logits of %d tokens", c->slots);
+	t.logits = host;
+	for (int32_t i = 0; i < cu[s]; i++) {
+		if (targets[i] >= m->cfg.vocab) {
+			mem_free(host);
+			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", targets[i], m->cfg.vocab);
+		}
+		if (targets[i] >= 0)
+			c->host_rows[n++] = i;
+		if (n == c->slots || (n && i + 1 == cu[s])) {
+			head_rows(m, c, c->host_rows, n);
+			m->k->download(host, c->logits, (size_t)n * (size_t)m->cfg.vocab * sizeof(float));
+			pool_run(m->pool, n, score_target, &t);
+			n = 0;
+		}
+	}
+	mem_free(host);
 	return OK;
 }

@@ -65,6 +65,26 @@ const struct family *family_find(const char *name)
 	return NULL;
 }
 
+size_t family_stem(const struct family *f)
+{
+	const char *end = strstr(f->architecture, "ForCausalLM");
+
+	return end ? (size_t)(end - f->architecture) : strlen(f->architecture) - strlen("LMHeadModel");
+}
+
+const struct family *family_find_classifier(const char *architecture)
+{
+	for (size_t i = 0; i < FAMILIES; i++) {
+		size_t n = family_stem(&families[i]);
+		const char *rest = architecture + n;
+
+		/* Gemma 3 calls its text model so */
+		if (!strncmp(families[i].architecture, architecture, n) && (!strcmp(rest, CLASSIFIER) || !strcmp(rest, "Text" CLASSIFIER)))
+			return &families[i];
+	}
+	return NULL;
+}
+
 void family_list(struct buf *out)
 {
 	for (size_t i = 0; i < FAMILIES; i++) {

@@ -50,6 +50,12 @@ struct family {
 /* The row of a model_type or an architecture; NULL if there is none. */
 const struct family *family_find(const char *name);
 static inline const struct family *family_of(const struct model_config *c) { return family_find(c->model_type); }
+/* The same of a classifier's architecture, as LlamaForSequenceClassification. */
+const struct family *family_find_classifier(const char *architecture);
+#define CLASSIFIER "ForSequenceClassification"
+#define CLASSIFIER_HEAD "score"
+/* Length of what comes before "ForCausalLM" or its like in a family's architecture. */
+size_t family_stem(const struct family *f);
 /* All architectures, for messages. */
 void family_list(struct buf *out);
 

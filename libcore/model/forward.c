@@ -4,6 +4,7 @@
  * attention output, gate|up and their product; or some of them are computed again (enum model_use). The logits never exist
  * as a whole, and those of tokens without a target never exist. N tokens, C hidden, F ffn, V vocabulary. */
 #include "model/layout.h"
+#include "model/lora.h"
 
 #include "base/mem.h"
 
@@ -19,12 +20,14 @@ struct model_state {
 	void *arena;                 /* device */
 	struct acts *acts;           /* [n_layers] */
 	float *x_end, *n_end, *rstd_end;  /* [N, C], [N, C], [N]: after the last layer */
-	float *logp, *lse;           /* [N] */
+	float *logp, *lse, *mean;    /* [N] */
 	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *targets;
 	float *head_scratch;
 	/* training only */
-	float *dx, *dn, *dh, *dqkv, *dt, *dlogp, *norm_scratch;
+	float *dx, *dn, *dh, *dqkv, *dt, *dlogp, *dlse, *dmean, *norm_scratch;
+	float *noise_size;           /* [N] */
+	uint64_t *noise_key;
 	int32_t *host_pos;           /* [N] host */
 };
 
@@ -105,23 +108,13 @@ static void plan_layers(struct plan *p, struct model_state *s, const struct mode
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Everything a state holds on the device, in one arena. */
-static void plan_state(struct plan *p, struct model_state *s, const struct model *m)
+/* What no later call reads. */
+static void plan_scratch(struct plan *p, struct model_state *s, const struct model *m)
 {
 	const struct model_config *c = &m->cfg;
-	int64_t n = s->n_max, v = c->vocab;
+	int64_t n = s->n_max;
 
-	plan_layers(p, s, c);
-	s->n_end = plan_floats(p, n, c->hidden);
-	s->rstd_end = plan_floats(p, n, 1);
-	s->logp = plan_floats(p, n, 1);
-	s->lse = plan_floats(p, n, 1);
-	rotary_plan(p, &s->rotary, c, s->positions, n);
-	s->ids = plan_take(p, n, sizeof(int32_t));
-	s->pos = plan_take(p, n, sizeof(int32_t));
-	s->cu = plan_take(p, n + 1, sizeof(int32_t));
-	s->targets = plan_take(p, n, sizeof(int32_t));
-	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, v), 1);
+	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, model_outputs(c)), 1);
 	if (s->use == MODEL_SCORE)
 		return;
 	s->dx = plan_floats(p, n, c->hidden);
@@ -130,7 +123,31 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->dqkv = plan_floats(p, n, qkv_width(c));
 	s->dt = plan_floats(p, c->post_norms ? n : 0, c->hidden);
 	s->dlogp = plan_floats(p, n, 1);
+	s->dlse = plan_floats(p, n, 1);
+	s->dmean = plan_floats(p, n, 1);
+	s->noise_size = plan_floats(p, n, 1);
+	s->noise_key = plan_take(p, n, sizeof(uint64_t));
 	s->norm_scratch = plan_floats(p, m->k->norm_scratch(n, larger(c->hidden, c->head_dim)), 1);
+}
+
+/* Everything a state holds on the device, in one arena. */
+static void plan_state(struct plan *p, struct model_state *s, const struct model *m)
+{
+	const struct model_config *c = &m->cfg;
+	int64_t n = s->n_max;
+
+	plan_layers(p, s, c);
+	s->n_end = plan_floats(p, n, c->hidden);
+	s->rstd_end = plan_floats(p, n, 1);
+	s->logp = plan_floats(p, n, 1);
+	s->lse = plan_floats(p, n, 1);
+	s->mean = plan_floats(p, n, 1);
+	rotary_plan(p, &s->rotary, c, s->positions, n);
+	s->ids = plan_take(p, n, sizeof(int32_t));
+	s->pos = plan_take(p, n, sizeof(int32_t));
+	s->cu = plan_take(p, n + 1, sizeof(int32_t));
+	s->targets = plan_take(p, n, sizeof(int32_t));
+	plan_scratch(p, s, m);
 }
 
 static int64_t longest(const struct model *m, int64_t n_max)
@@ -146,6 +163,15 @@ size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use us
 	s.acts = mem_array((size_t)m->cfg.n_layers, sizeof(*s.acts));
 	plan_state(&p, &s, m);
 	mem_free(s.acts);
+	return p.used;
+}
+
+size_t model_scratch_bytes(const struct model *m, int64_t n_max)
+{
+	struct model_state s = { .use = MODEL_TRAIN, .n_max = n_max };
+	struct plan p = { 0 };
+
+	plan_scratch(&p, &s, m);
 	return p.used;
 }
 
@@ -165,6 +191,10 @@ enum status model_state_open(struct model_state **out, const struct model *m, in
 	s->positions = longest(m, n_max);
 	s->acts = mem_array((size_t)m->cfg.n_layers, sizeof(*s->acts));
 	plan_state(&p, s, m);
+	if (lora_reserve(m, n_max, err) != OK) {
+		model_state_close(s);
+		return ERR_MEMORY;
+	}
 	s->arena = m->k->alloc(m->pool, p.used);
 	if (!s->arena) {
 		model_state_close(s);
@@ -208,7 +238,7 @@ static enum status check_batch(const struct model *m, const struct model_state *
 					 (long long)length, m->cfg.positions);
 	}
 	for (int64_t i = 0; i < b->n; i++)
-		if (b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab || b->targets[i] >= m->cfg.vocab)
+		if (b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab || b->targets[i] >= model_outputs(&m->cfg))
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d",
 					 b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab ? b->ids[i] : b->targets[i], m->cfg.vocab);
 	return OK;
@@ -240,6 +270,7 @@ void linear_forward(const struct model *m, const struct linear *l, float *y, con
 	else if (res && res != y)
 		m->k->copy(m->pool, y, res, (size_t)(n * l->out) * sizeof(float));
 	m->k->matmul(m->pool, y, x, linear_weights(m, l), n, l->out, l->in, bias || res);
+	lora_forward(m, l, y, x, n);
 }
 
 void norm_forward(const struct model *m, const struct norm_place *p, float *y, float *rstd, const float *x, int64_t n)
@@ -367,6 +398,36 @@ static void attend(const struct model *m, const struct model_state *s, int l, in
 	m->k->attention(m->pool, a->o, a->lse, a->rot, s->cu, seqs, layer_heads(&m->cfg, l));
 }
 
+/* What the random numbers of this batch are drawn from: those of NEFTune and of the adapters' dropout. */
+static void take_keys(struct model *m, struct model_state *s, const struct model_batch *b)
+{
+	bool draws = s->use != MODEL_SCORE && b->noise_key;
+
+	if (draws)
+		m->k->upload(s->noise_key, b->noise_key, (size_t)b->n * sizeof(uint64_t));
+	if (m->lora)
+		lora_keys(m->lora, draws ? s->noise_key : NULL, b->noise_seed);
+}
+
+/* NEFTune (Jain et al. 2023). */
+static void add_noise(struct model *m, struct model_state *s, const struct model_batch *b)
+{
+	m->k->upload(s->noise_size, b->noise_size, (size_t)b->n * sizeof(float));
+	m->k->noise(m->pool, s->acts[0].x, s->noise_size, s->noise_key, b->noise_seed, b->n, m->cfg.hidden);
+}
+
+/* What the caller wants to know of the logits. */
+static void download_terms(const struct model_state *s, const struct model_batch *b, float *logp)
+{
+	size_t bytes = (size_t)b->n * sizeof(float);
+
+	s->k->download(logp, s->logp, bytes);
+	if (b->lse)
+		s->k->download(b->lse, s->lse, bytes);
+	if (b->mean)
+		s->k->download(b->mean, s->mean, bytes);
+}
+
 enum status model_forward(struct model *m, struct model_state *s, const struct model_batch *b, float *logp,
 			  struct error *err)
 {
@@ -379,29 +440,36 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 	s->fresh = s->use != MODEL_SCORE;
 	if (!n)
 		return OK;
+	take_keys(m, s, b);
 	embed_tokens(m, s->acts[0].x, s->ids, s->pos, n);
+	if (s->use != MODEL_SCORE && b->noise_size)
+		add_noise(m, s, b);
 	for (int l = 0; l < c->n_layers; l++) {
 		attend(m, s, l, b->s, n);
 		layer_after(m, l, &s->acts[l], l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
 	norm_forward(m, &m->layout->norm, s->n_end, s->rstd_end, s->x_end, n);
-	k->logprob(m->pool, s->logp, s->lse, s->n_end, linear_weights(m, &m->layout->head), s->targets, s->head_scratch, n,
-		   c->hidden, c->vocab, c->logit_cap);
-	k->download(logp, s->logp, (size_t)n * sizeof(float));
+	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
+		   s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
+	download_terms(s, b, logp);
 	return OK;
 }
 
 /* --- backward ----------------------------------------------------------------------------- */
 
-static float *grad_at(float *grads, int64_t offset)
+/* NULL where no gradient is wanted: there is no such parameter, or it is the frozen base's. */
+static float *grad_at(const struct model *m, float *grads, int64_t offset)
 {
-	return offset >= 0 ? grads + offset : NULL;
+	return offset >= 0 && !m->frozen ? grads + offset : NULL;
 }
 
 void linear_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
 		     int64_t n)
 {
 	m->k->matmul_dx(m->pool, dx, dy, linear_weights(m, l), n, l->out, l->in, 0);
+	lora_backward(m, l, dx, dy, x, grads, n);
+	if (m->frozen)
+		return;
 	m->k->matmul_dw(m->pool, grads + l->w, dy, x, n, l->out, l->in);
 	if (l->b >= 0)
 		m->k->bias_db(m->pool, grads + l->b, dy, n, l->out);
@@ -414,10 +482,10 @@ static void norm_backward(const struct model *m, const struct norm_place *p, flo
 	const struct model_config *c = &m->cfg;
 
 	if (c->norm == NORM_LAYER)
-		m->k->layernorm_dx(m->pool, dx, grads + p->g, grad_at(grads, p->b), dy, x, rstd, m->params + p->g, scratch, n,
+		m->k->layernorm_dx(m->pool, dx, grad_at(m, grads, p->g), grad_at(m, grads, p->b), dy, x, rstd, m->params + p->g, scratch, n,
 				   c->hidden);
 	else
-		m->k->rmsnorm_dx(m->pool, dx, grads + p->g, dy, x, rstd, m->params + p->g, c->norm_plus, scratch, n, c->hidden);
+		m->k->rmsnorm_dx(m->pool, dx, grad_at(m, grads, p->g), dy, x, rstd, m->params + p->g, c->norm_plus, scratch, n, c->hidden);
 }
 
 /* The gradient of a half layer's product from that of the residual stream: dx itself, or through the post-norm. */
@@ -450,20 +518,27 @@ static void heads_backward(const struct model *m, const struct model_state *s, i
 
 	rotate(m, l, &s->rotary, s->dqkv, n, -1);
 	if (c->qk_norm)
-		m->k->qk_norm_dx(m->pool, s->dqkv, grads + y->q_norm, grads + y->k_norm, s->acts[l].att.qkv,
+		m->k->qk_norm_dx(m->pool, s->dqkv, grad_at(m, grads, y->q_norm), grad_at(m, grads, y->k_norm), s->acts[l].att.qkv,
 				 m->params + y->q_norm, m->params + y->k_norm, c->norm_plus, s->norm_scratch, n, c->heads,
 				 c->kv_heads, c->head_dim, c->norm_eps);
 }
 
 /* From dlogp to dx, the gradient of the residual stream after the last layer. */
-static void head_backward(struct model *m, struct model_state *s, int64_t n, const float *dlogp, float *grads)
+static void head_backward(struct model *m, struct model_state *s, const struct model_batch *b, const float *dlogp,
+			  float *grads)
 {
 	const struct model_config *c = &m->cfg;
 	const struct kernels *k = m->k;
+	struct logprob_grad d = { s->dlogp, b->dlse ? s->dlse : NULL, b->dmean ? s->dmean : NULL };
+	int64_t n = b->n;
 
 	k->upload(s->dlogp, dlogp, (size_t)n * sizeof(float));
-	k->logprob_dx(m->pool, s->dn, grads + m->layout->head.w, s->dlogp, s->n_end, linear_weights(m, &m->layout->head), s->lse,
-		      s->targets, s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
+	if (d.lse)
+		k->upload(s->dlse, b->dlse, (size_t)n * sizeof(float));
+	if (d.mean)
+		k->upload(s->dmean, b->dmean, (size_t)n * sizeof(float));
+	k->logprob_dx(m->pool, s->dn, m->layout->head.w >= 0 ? grads + m->layout->head.w : NULL, &d, s->n_end, linear_weights(m, &m->layout->head), s->lse,
+		      s->targets, s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
 }
@@ -523,14 +598,16 @@ enum status model_backward(struct model *m, struct model_state *s, const struct 
 	s->fresh = false;
 	if (!n)
 		return OK;
-	head_backward(m, s, n, dlogp, grads);
+	head_backward(m, s, b, dlogp, grads);
 	for (int l = c->n_layers - 1; l >= 0; l--) {
 		recompute(m, s, l, b->s, n);
 		mlp_backward(m, s, l, n, grads);
 		attention_backward(m, s, l, b->s, n, grads);
 	}
-	if (c->learned_positions)
+	if (c->learned_positions && !m->frozen)
 		m->k->embed_dw(m->pool, grads + m->layout->positions, s->dx, s->pos, n, c->hidden, c->positions);
+	if (m->layout->embed.w < 0)
+		return OK;
 	if (c->embed_scale > 0)
 		m->k->scale(m->pool, s->dx, n * c->hidden, c->embed_scale);
 	m->k->embed_dw(m->pool, grads + m->layout->embed.w, s->dx, s->ids, n, c->hidden, c->vocab);

@@ -5,7 +5,18 @@
 #ifndef QUERN_MODEL_LAYOUT_H
 #define QUERN_MODEL_LAYOUT_H
 
+#include "base/file.h"
 #include "model/model.h"
+
+#include <string.h>
+
+/* An adapter of rows [row, row + rows) of a matrix: y += scale (x A^T) B^T, A being rows [rank_row, rank_row + r) of the matrix's a. */
+struct lora_part {
+	int64_t row, rows, rank_row;
+	int64_t r;
+	float scale;
+	int64_t b;                   /* [rows, r] */
+};
 
 /* Offsets are in elements of the parameter buffer, -1 = there is none. */
 struct linear {
@@ -13,6 +24,24 @@ struct linear {
 	int64_t w;                   /* [out, in] */
 	int64_t b;                   /* [out] */
 	struct weights stored;       /* where the matrix lies if not at w: data is NULL else */
+	int n_lora;
+	struct lora_part lora[3];
+	int64_t rank;                /* of all together */
+	int64_t a;                   /* [rank, in] */
+};
+
+/* Rows [row, row + tensor.rows) of a matrix that lies in the store. */
+struct stored_part {
+	struct tensor tensor;
+	struct linear *linear;
+	int64_t row;
+	const void *bytes;           /* its values in a mapped file, in the form of the store; NULL: they are read */
+};
+/* A weight file of which matrices are used where they lie. */
+struct model_map {
+	const void *file;            /* which, while the model is loaded */
+	struct input_map map;
+	const uint8_t *data;         /* its first value; NULL: it could not be mapped */
 };
 struct norm_place {
 	int64_t g, b;                /* [hidden] */
@@ -46,6 +75,23 @@ void linear_forward(const struct model *m, const struct linear *l, float *y, con
 void linear_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
 		     int64_t n);
 void norm_forward(const struct model *m, const struct norm_place *p, float *y, float *rstd, const float *x, int64_t n);
+
+/* Whether matrices lie in their files. */
+bool model_in_place(const struct model *m, const struct model_how *how);
+static inline bool ends_in(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+/* Layout of c's parameters and zeroed memory for them. */
+enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
+			   struct pool *pool, struct error *err);
+/* Memory for the stored matrices, and each one's place in it. */
+enum status store_take(struct model *m, enum model_form form, struct error *err);
+/* The same for those that have a form and no data yet. */
+enum status store_place(struct model *m, struct error *err);
 
 /* Widths of the concatenated projections. */
 static inline int64_t attn_width(const struct model_config *c) { return (int64_t)c->heads * c->head_dim; }

@@ -1,36 +1,38 @@
-/* model.c - parameters: their layout, random values, and their files. */
+/* model.c - parameters: their layout, and random values. Their files are in load.c. */
 #include "model/family.h"
 #include "model/layout.h"
+#include "model/lora.h"
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "model/safetensors.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_NAME "model.safetensors.index.json"
-#define WEIGHTS_NAME "model.safetensors"
-
 /* --- layout ------------------------------------------------------------------------------- */
 
 #define TENSORS_OUTSIDE 6
-#define TENSORS_OF_LAYER 24                  /* at most: four norms, seven matrices and two head norms, some with biases */
+#define TENSORS_OF_LAYER 40                  /* at most: four norms, seven matrices and two head norms, some with biases; adapters */
 
-/* The tensor of a part (of layer l, or of the whole for l < 0) at an offset. cols 0: a vector. */
-static void add_tensor(struct model *m, const struct part_names *names, int l, enum part part, const char *suffix,
-		       int64_t offset, int64_t rows, int64_t cols)
+/* The name of a part of layer l, or of the whole for l < 0. */
+static char *part_name(const struct part_names *names, int l, enum part part, const char *suffix)
 {
 	struct buf name = { 0 };
 
 	if (l >= 0)
 		buf_printf(&name, names->layer, l);
-	buf_printf(&name, "%s.%s", names->parts[part], suffix);
-	m->tensors[m->n_tensors++] = (struct tensor){ .name = buf_detach(&name), .offset = offset, .rows = rows,
+	buf_printf(&name, "%s%s", names->parts[part], suffix);
+	return buf_detach(&name);
+}
+
+/* The tensor of a part at an offset. cols 0: a vector. */
+static void add_tensor(struct model *m, const struct part_names *names, int l, enum part part, const char *suffix,
+		       int64_t offset, int64_t rows, int64_t cols)
+{
+	m->tensors[m->n_tensors++] = (struct tensor){ .name = part_name(names, l, part, suffix), .offset = offset, .rows = rows,
 						      .cols = cols ? cols : 1, .decay = cols > 0, .n_dims = cols ? 2 : 1,
-						      .transposed = cols && l >= 0 && names->transposed };
+						      .transposed = cols && l >= 0 && names->transposed, .frozen = m->frozen };
 }
 
 static int64_t take(struct model *m, int64_t n)
@@ -46,23 +48,66 @@ struct piece {
 	enum part part;
 	int64_t rows;
 };
-static struct linear take_linear(struct model *m, const struct part_names *names, int l, const struct piece *pieces,
-				 int n_pieces, int64_t in, bool bias)
+
+static void add_lora_tensor(struct model *m, const struct part_names *names, int l, enum part part, const char *suffix,
+			    int64_t offset, int64_t rows, int64_t cols)
 {
-	struct linear y = { .in = in, .b = -1 };
+	add_tensor(m, names, l, part, suffix, offset, rows, cols);
+	m->tensors[m->n_tensors - 1].transposed = m->tensors[m->n_tensors - 1].frozen = false;
+}
+
+/* The adapters of a layer's matrix: A of all its parts one below the other, then their Bs. */
+static void take_lora(struct model *m, const struct part_names *names, int l, const struct piece *pieces, int n_pieces,
+		      struct linear *y)
+{
+	enum part parts[3];
 	int64_t row = 0;
 
-	for (int i = 0; i < n_pieces; i++)
-		y.out += pieces[i].rows;
-	y.w = take(m, y.out * in);
-	if (bias)
-		y.b = take(m, y.out);
 	for (int i = 0; i < n_pieces; row += pieces[i++].rows) {
-		add_tensor(m, names, l, pieces[i].part, "weight", y.w + row * in, pieces[i].rows, in);
-		if (bias)
-			add_tensor(m, names, l, pieces[i].part, "bias", y.b + row, pieces[i].rows, 0);
+		char *module = part_name(names, l, pieces[i].part, "");
+		struct lora_part p = { .row = row, .rows = pieces[i].rows, .rank_row = y->rank };
+
+		if (lora_wants(m->lora, module, &p.r, &p.scale)) {
+			parts[y->n_lora] = pieces[i].part;
+			y->lora[y->n_lora++] = p;
+			y->rank += p.r;
+		}
+		mem_free(module);
 	}
-	return y;
+	y->a = take(m, y->rank * y->in);
+	for (int k = 0; k < y->n_lora; k++) {
+		struct lora_part *p = &y->lora[k];
+
+		p->b = take(m, p->rows * p->r);
+		add_lora_tensor(m, names, l, parts[k], ".lora_A.weight", y->a + p->rank_row * y->in, p->r, y->in);
+		add_lora_tensor(m, names, l, parts[k], ".lora_B.weight", p->b, p->rows, p->r);
+	}
+}
+
+static void take_linear(struct model *m, const struct part_names *names, int l, const struct piece *pieces, int n_pieces, int64_t in,
+			bool bias, struct linear *y)
+{
+	bool saved = l < 0 && m->lora && lora_saves(m->lora, names->parts[pieces[0].part]), stored = m->frozen && !saved;
+	int64_t row = 0;
+
+	*y = (struct linear){ .in = in, .w = -1, .b = -1 };
+	for (int i = 0; i < n_pieces; i++)
+		y->out += pieces[i].rows;
+	if (!stored)
+		y->w = take(m, y->out * in);
+	if (bias)
+		y->b = take(m, y->out);
+	for (int i = 0; i < n_pieces; row += pieces[i++].rows) {
+		add_tensor(m, names, l, pieces[i].part, ".weight", y->w + row * in, pieces[i].rows, in);
+		m->tensors[m->n_tensors - 1].frozen &= !saved;
+		if (stored)                  /* no place among the parameters: the store has it */
+			m->stored[m->n_stored++] = (struct stored_part){ .tensor = m->tensors[--m->n_tensors], .linear = y,
+									     .row = row };
+		if (bias)
+			add_tensor(m, names, l, pieces[i].part, ".bias", y->b + row, pieces[i].rows, 0);
+	}
+	if (l >= 0 && m->lora)
+		take_lora(m, names, l, pieces, n_pieces, y);
 }
 
 static int64_t take_vector(struct model *m, const struct part_names *names, int l, enum part part, const char *suffix,
@@ -78,9 +123,9 @@ static struct norm_place take_norm(struct model *m, const struct part_names *nam
 {
 	struct norm_place p = { .b = -1 };
 
-	p.g = take_vector(m, names, l, part, "weight", m->cfg.hidden);
+	p.g = take_vector(m, names, l, part, ".weight", m->cfg.hidden);
 	if (m->cfg.norm == NORM_LAYER)
-		p.b = take_vector(m, names, l, part, "bias", m->cfg.hidden);
+		p.b = take_vector(m, names, l, part, ".bias", m->cfg.hidden);
 	return p;
 }
 
@@ -95,17 +140,17 @@ static void layout_layer(struct model *m, const struct part_names *names, int l)
 	bool one_qkv = names->parts[PART_QKV], one_gate_up = names->parts[PART_GATE_UP];
 
 	y->attn_norm = take_norm(m, names, l, PART_ATTN_NORM);
-	y->qkv = take_linear(m, names, l, one_qkv ? &fused : parts, one_qkv ? 1 : 3, h, c->qkv_bias);
+	take_linear(m, names, l, one_qkv ? &fused : parts, one_qkv ? 1 : 3, h, c->qkv_bias, &y->qkv);
 	if (c->qk_norm) {
-		y->q_norm = take_vector(m, names, l, PART_Q_NORM, "weight", c->head_dim);
-		y->k_norm = take_vector(m, names, l, PART_K_NORM, "weight", c->head_dim);
+		y->q_norm = take_vector(m, names, l, PART_Q_NORM, ".weight", c->head_dim);
+		y->k_norm = take_vector(m, names, l, PART_K_NORM, ".weight", c->head_dim);
 	}
-	y->out = take_linear(m, names, l, &out, 1, q, c->out_bias);
+	take_linear(m, names, l, &out, 1, q, c->out_bias, &y->out);
 	if (c->post_norms)
 		y->attn_post = take_norm(m, names, l, PART_ATTN_POST);
 	y->mlp_norm = take_norm(m, names, l, PART_MLP_NORM);
-	y->gate_up = take_linear(m, names, l, one_gate_up ? &both : halves, one_gate_up ? 1 : 2, h, c->mlp_bias);
-	y->down = take_linear(m, names, l, &down, 1, f, c->mlp_bias);
+	take_linear(m, names, l, one_gate_up ? &both : halves, one_gate_up ? 1 : 2, h, c->mlp_bias, &y->gate_up);
+	take_linear(m, names, l, &down, 1, f, c->mlp_bias, &y->down);
 	if (c->post_norms)
 		y->mlp_post = take_norm(m, names, l, PART_MLP_POST);
 }
@@ -118,52 +163,84 @@ static int by_name(const void *a, const void *b)
 static void lay_out(struct model *m, const struct part_names *names)
 {
 	const struct model_config *c = &m->cfg;
-	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, c->vocab };
+	const struct piece embed = { PART_EMBED, c->vocab }, head = { PART_HEAD, model_outputs(c) };
 
-	m->layout->embed = take_linear(m, names, -1, &embed, 1, c->hidden, false);
+	take_linear(m, names, -1, &embed, 1, c->hidden, false, &m->layout->embed);
 	if (c->learned_positions) {
 		m->layout->positions = take(m, (int64_t)c->positions * c->hidden);
-		add_tensor(m, names, -1, PART_POSITIONS, "weight", m->layout->positions, c->positions, c->hidden);
+		add_tensor(m, names, -1, PART_POSITIONS, ".weight", m->layout->positions, c->positions, c->hidden);
 	}
 	for (int l = 0; l < c->n_layers; l++)
 		layout_layer(m, names, l);
 	m->layout->norm = take_norm(m, names, -1, PART_NORM);
-	m->layout->head = c->tied ? m->layout->embed : take_linear(m, names, -1, &head, 1, c->hidden, false);
+	if (c->tied)
+		m->layout->head = m->layout->embed;
+	else
+		take_linear(m, names, -1, &head, 1, c->hidden, false, &m->layout->head);
 	qsort(m->tensors, (size_t)m->n_tensors, sizeof(*m->tensors), by_name);
 }
 
-/* Fills layout and tensors, and takes zeroed memory for the parameters. */
-static enum status allocate(struct model *m, const struct model_config *c, const struct kernels *k, struct pool *pool,
-			    struct error *err)
+bool model_in_place(const struct model *m, const struct model_how *how)
 {
+	return how->in_place && how->form == MODEL_F32 && !strcmp(m->k->name, "cpu");
+}
+
+enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
+			   struct pool *pool, struct error *err)
+{
+	size_t room = (size_t)c->n_layers * TENSORS_OF_LAYER + TENSORS_OUTSIDE;
+	struct part_names names;
+	enum status st;
+
 	memset(m, 0, sizeof(*m));
 	m->cfg = *c;
 	TRY(model_config_finish(&m->cfg, err));
 	m->cfg.text = c->text ? mem_strdup(c->text) : NULL;
 	m->k = k;
 	m->pool = pool;
+	m->frozen = how->lora || how->form != MODEL_F32 || how->in_place;
+	m->lora = how->lora ? lora_open(how->lora) : NULL;
 	m->layout = mem_zalloc(sizeof(*m->layout) + (size_t)c->n_layers * sizeof(struct layer_layout));
-	m->tensors = mem_array((size_t)c->n_layers * TENSORS_OF_LAYER + TENSORS_OUTSIDE, sizeof(*m->tensors));
-	lay_out(m, family_of(&m->cfg)->names);
-	m->params = k->alloc(pool, (size_t)m->n_params * sizeof(float));
-	if (!m->params) {
-		long long n = m->n_params;
-
-		model_release(m);
-		return error_set(err, ERR_MEMORY, "no memory for %lld parameters (%lld MB)", n, n >> 18);
+	m->tensors = mem_array(room, sizeof(*m->tensors));
+	m->stored = mem_array(room, sizeof(*m->stored));
+	names = *family_of(&m->cfg)->names;
+	if (m->cfg.labels)
+		names.parts[PART_HEAD] = CLASSIFIER_HEAD;
+	lay_out(m, &names);
+	st = m->lora ? lora_check(m->lora, err) : OK;
+	if (m->lora)
+		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
+	if (st == OK && m->frozen && !model_in_place(m, how))
+		st = store_take(m, how->form, err);
+	if (st == OK) {
+		m->params = k->alloc(pool, (size_t)m->n_params * sizeof(float));
+		if (!m->params)
+			st = error_set(err, ERR_MEMORY, "no memory for %lld parameters (%lld MB)", (long long)m->n_params,
+				       (long long)m->n_params >> 18);
 	}
-	return OK;
+	if (st != OK)
+		model_release(m);
+	return st;
 }
 
 void model_release(struct model *m)
 {
 	for (int i = 0; i < m->n_tensors; i++)
 		mem_free((char *)m->tensors[i].name);
+	for (int i = 0; i < m->n_stored; i++)
+		mem_free((char *)m->stored[i].tensor.name);
 	mem_free(m->tensors);
+	mem_free(m->stored);
 	mem_free(m->layout);
 	model_config_release(&m->cfg);
+	lora_close(m->lora, m->k);
 	if (m->params)
 		m->k->release(m->params);
+	if (m->store)
+		m->k->release(m->store);
+	for (int i = 0; i < m->n_maps; i++)
+		input_unmap(&m->maps[i].map);
+	mem_free(m->maps);
 	memset(m, 0, sizeof(*m));
 }
 
@@ -174,13 +251,6 @@ struct init_job {
 	uint64_t seed;
 	float **rows;                /* scratch, one row per worker */
 };
-
-static bool ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && !strcmp(s + n - m, end);
-}
 
 /* Deviation of a matrix. In GPT-2 what is added to the residual stream starts smaller (Radford et al. 2019). */
 static double spread(const struct model *m, const struct tensor *t)
@@ -214,7 +284,7 @@ enum status model_init(struct model *m, const struct model_config *c, uint64_t s
 	int workers = pool ? pool_threads(pool) : 1;
 	int64_t widest = 1;
 
-	TRY(allocate(m, c, k, pool, err));
+	TRY(model_allocate(m, c, &(struct model_how){ 0 }, k, pool, err));
 	for (int i = 0; i < m->n_tensors; i++)
 		widest = m->tensors[i].cols > widest ? m->tensors[i].cols : widest;
 	job.rows = mem_array((size_t)workers, sizeof(float *));
@@ -227,199 +297,13 @@ enum status model_init(struct model *m, const struct model_config *c, uint64_t s
 	return OK;
 }
 
-/* --- files -------------------------------------------------------------------------------- */
-
-/* The weight files of a directory: one, or those that the index names. */
-struct shards {
-	struct json_parser *parser;
-	const struct json *map;              /* weight_map: tensor name -> file; NULL for a single file */
-	char *dir;
-	char *open_name;                     /* of the file that is open */
-	struct safetensors *file;
-};
-
-static enum status shards_open(struct shards *s, const char *dir, struct error *err)
+int64_t model_size(const struct model *m)
 {
-	char *index = path_join(dir, INDEX_NAME), *single = path_join(dir, WEIGHTS_NAME);
-	const struct json *j;
-	enum status st;
+	int64_t n = m->n_params;
 
-	*s = (struct shards){ .dir = mem_strdup(dir), .parser = json_parser_open() };
-	if (path_exists(single) || !path_exists(index)) {
-		st = safetensors_open(&s->file, single, err);
-	} else {
-		st = json_parse_file(s->parser, index, &j, err);
-		if (st == OK) {
-			s->map = json_get(j, "weight_map");
-			if (!s->map || s->map->type != JSON_OBJECT)
-				st = error_set(err, ERR_DATA, "%s: 'weight_map' is missing", index);
-		}
-	}
-	mem_free(index);
-	mem_free(single);
-	return st;
-}
-
-static void shards_close(struct shards *s)
-{
-	safetensors_close(s->file);
-	json_parser_close(s->parser);
-	mem_free(s->open_name);
-	mem_free(s->dir);
-}
-
-/* Opens the shard that holds a tensor, unless it is open already. A shard's name may not leave the directory. */
-static enum status shards_find(struct shards *s, const char *name, const struct safetensors_entry **e, struct error *err)
-{
-	if (s->map) {
-		const char *shard = json_get_str(s->map, name, NULL);
-		char *path;
-		enum status st;
-
-		if (!shard || !*shard || strchr(shard, '/'))
-			return error_set(err, ERR_DATA, "%s/" INDEX_NAME ": no file for tensor '%s'", s->dir, name);
-		if (!s->open_name || strcmp(s->open_name, shard)) {
-			safetensors_close(s->file);
-			s->file = NULL;
-			mem_free(s->open_name);
-			s->open_name = NULL;
-			path = path_join(s->dir, shard);
-			st = safetensors_open(&s->file, path, err);
-			mem_free(path);
-			if (st != OK)
-				return st;
-			s->open_name = mem_strdup(shard);
-		}
-	}
-	*e = safetensors_find(s->file, name);
-	if (!*e)
-		return error_set(err, ERR_DATA, "%s: tensor '%s' is missing", s->dir, name);
-	return OK;
-}
-
-/* to[cols, rows] = the transpose of from[rows, cols], in squares that stay in the cache. */
-static void transpose(float *to, const float *from, int64_t rows, int64_t cols)
-{
-	for (int64_t r0 = 0; r0 < rows; r0 += 32)
-		for (int64_t c0 = 0; c0 < cols; c0 += 32)
-			for (int64_t r = r0; r < rows && r < r0 + 32; r++)
-				for (int64_t c = c0; c < cols && c < c0 + 32; c++)
-					to[c * rows + r] = from[r * cols + c];
-}
-
-static enum status load_transposed(struct model *m, struct shards *s, const struct tensor *t,
-				   const struct safetensors_entry *e, struct error *err)
-{
-	size_t bytes = (size_t)(t->rows * t->cols) * sizeof(float);
-	float *file = mem_try(2 * bytes + 1), *ours = file + t->rows * t->cols;
-	enum status st;
-
-	if (!file)
-		return error_set(err, ERR_MEMORY, "no memory to transpose tensor '%s'", t->name);
-	st = safetensors_read_host(s->file, e, 0, e->elements, file, err);
-	if (st == OK) {
-		transpose(ours, file, t->cols, t->rows);
-		m->k->upload(m->params + t->offset, ours, bytes);
-	}
-	mem_free(file);
-	return st;
-}
-
-static enum status load_tensor(struct model *m, struct shards *s, const struct tensor *t, struct error *err)
-{
-	int64_t rows = t->transposed ? t->cols : t->rows, cols = t->transposed ? t->rows : t->cols;
-	const struct safetensors_entry *e;
-
-	TRY(shards_find(s, t->name, &e, err));
-	if (e->n_dims != t->n_dims || e->shape[0] != rows || (t->n_dims == 2 && e->shape[1] != cols))
-		return error_set(err, ERR_DATA, "%s: tensor '%s': shape does not fit config.json (want %lld x %lld)", s->dir,
-				 t->name, (long long)rows, (long long)cols);
-	if (t->transposed)
-		return load_transposed(m, s, t, e, err);
-	return safetensors_read(s->file, e, 0, e->elements, m->k, m->params + t->offset, err);
-}
-
-enum status model_load(struct model *m, const char *dir, const struct kernels *k, struct pool *pool, struct error *err)
-{
-	struct model_config c;
-	struct shards s;
-	enum status st;
-
-	memset(m, 0, sizeof(*m));
-	if (!path_is_dir(dir))
-		return error_set(err, ERR_USAGE, "%s: no model directory", dir);
-	TRY(model_config_read(dir, &c, err));
-	st = allocate(m, &c, k, pool, err);
-	model_config_release(&c);
-	if (st != OK)
-		return st;
-	st = shards_open(&s, dir, err);
-	for (int i = 0; i < m->n_tensors && st == OK; i++)
-		st = load_tensor(m, &s, &m->tensors[i], err);
-	shards_close(&s);
-	if (st != OK)
-		model_release(m);
-	return st;
-}
-
-static enum status save_text(const char *dir, const char *name, struct buf *b, struct error *err)
-{
-	char *path = path_join(dir, name);
-	enum status st = file_write_all(path, b->data, b->len, err);
-
-	mem_free(path);
-	buf_clear(b);
-	return st;
-}
-
-/* What generate() of transformers takes as its defaults. */
-static void print_generation_config(const struct model_config *c, struct buf *b)
-{
-	struct json_writer w = json_writer_open(b, 2);
-
-	json_begin_object(&w);
-	if (c->bos_id >= 0)
-		json_kv_int(&w, "bos_token_id", c->bos_id);
-	if (c->eos_id >= 0)
-		json_kv_int(&w, "eos_token_id", c->eos_id);
-	if (c->pad_id >= 0)
-		json_kv_int(&w, "pad_token_id", c->pad_id);
-	json_end_object(&w);
-	buf_char(b, '\n');
-}
-
-static enum status save_weights(const struct model *m, const char *dir, struct error *err)
-{
-	static const char *const meta[] = { "format", "pt", NULL };
-	struct safetensors_part *parts = mem_array((size_t)m->n_tensors, sizeof(*parts));
-	char *path = path_join(dir, WEIGHTS_NAME);
-	enum status st;
-
-	for (int i = 0; i < m->n_tensors; i++) {
-		const struct tensor *t = &m->tensors[i];
-
-		parts[i] = (struct safetensors_part){ .name = t->name, .n_dims = t->n_dims, .shape = { t->rows, t->cols },
-						      .data = m->params + t->offset, .transposed = t->transposed };
-	}
-	st = safetensors_write(path, parts, m->n_tensors, meta, m->k, err);
-	mem_free(path);
-	mem_free(parts);
-	return st;
-}
-
-enum status model_save(const struct model *m, const char *dir, struct error *err)
-{
-	struct buf b = { 0 };
-	enum status st;
-
-	model_config_print(&m->cfg, "float32", &b);
-	st = save_text(dir, "config.json", &b, err);
-	if (st == OK) {
-		print_generation_config(&m->cfg, &b);
-		st = save_text(dir, "generation_config.json", &b, err);
-	}
-	buf_release(&b);
-	return st == OK ? save_weights(m, dir, err) : st;
+	for (int i = 0; i < m->n_stored; i++)
+		n += m->stored[i].tensor.rows * m->stored[i].tensor.cols;
+	return n;
 }
 
 double model_flops_per_token(const struct model_config *c, int64_t t)

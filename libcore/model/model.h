@@ -44,6 +44,7 @@ struct model_config {
 	float init_range;
 	bool tied;
 	int bos_id, eos_id, pad_id;  /* -1 = none */
+	int labels;                  /* 1: a reward model, whose one output of a sequence's last token takes the place of the logits; 0: none */
 
 	enum norm_kind norm;
 	float norm_plus;             /* a gain is weight + norm_plus: 1 in Gemma */
@@ -67,6 +68,10 @@ struct model_config {
 enum status model_config_read(const char *path, struct model_config *c, struct error *err);
 enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);  /* text is NULL */
 void model_config_release(struct model_config *c);
+/* A language model's configuration as that of a reward model (…ForSequenceClassification with one label). */
+void model_config_as_reward(struct model_config *c);
+/* Rows of the output matrix. */
+static inline int64_t model_outputs(const struct model_config *c) { return c->labels ? c->labels : c->vocab; }
 /* The features and defaults of a family by its model_type, sizes 0. */
 enum status model_config_family(struct model_config *c, const char *model_type, struct error *err);
 /* Checks sizes against each other, and fills in what follows from them. Every reader calls it, and who changes a size. */
@@ -80,6 +85,7 @@ struct tensor {
 	bool decay;                  /* weight decay applies (matrices yes, norms no) */
 	int n_dims;                  /* 1 or 2, as stored in safetensors */
 	bool transposed;             /* the file has [cols, rows] (GPT-2) */
+	bool frozen;                 /* not trained: it belongs to the base of an adapter, and its gradient is not computed */
 };
 
 struct model {
@@ -91,14 +97,51 @@ struct model {
 	struct tensor *tensors;      /* n_tensors entries, in file order; parts of QKV and gate|up are row ranges */
 	int n_tensors;
 	struct model_layout *layout; /* offsets per layer (model.c) */
+	/* A base that is frozen keeps its matrices outside the parameters, in the form asked for; what is left there are its
+	 * vectors, the adapters, and matrices that are trained as a whole. */
+	bool frozen;
+	void *store;                 /* device */
+	size_t store_bytes;
+	struct stored_part *stored;  /* n_stored matrices in it */
+	int n_stored;
+	struct model_map *maps;      /* n_maps weight files that some of them lie in */
+	int n_maps;
+	struct lora *lora;           /* NULL: no adapters */
+};
+
+/* How the matrices of a frozen base are held. MODEL_NF4 is as bitsandbytes' 4 bits with double quantisation, MODEL_INT8 has a factor for
+ * each row; both hold embeddings and output matrix in bfloat16. */
+enum model_form { MODEL_F32, MODEL_BF16, MODEL_INT8, MODEL_NF4 };
+#define MODEL_FORMS "f32|bf16|int8|nf4"
+struct adapter_config;
+struct model_how {
+	enum model_form form;        /* other than MODEL_F32: the model is not trained, but for adapters */
+	const char *base;            /* of an adapter's directory: its base, instead of the one that it names */
+	bool in_place;               /* the model is only used, or its adapters are trained: with MODEL_F32, matrices stay in the form
+				      * and, where they can, in the pages of their files, and give the same numbers to the bit */
+	bool apart;                  /* an adapter is kept apart from its base, which is frozen; else it is merged into it */
+	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
+	uint64_t seed;               /* of those */
+	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
+	bool reward;                 /* a language model becomes a reward model (which stays one): its output matrix goes, a head is drawn from seed */
 };
 
 /* Random initialisation: normal(0, init_range) for matrices, ones for norms, from seed and tensor index alone. */
 enum status model_init(struct model *m, const struct model_config *c, uint64_t seed, const struct kernels *k,
 		       struct pool *pool, struct error *err);
-/* From a directory; float32, bfloat16 and float16 weights. */
+/* From a directory of a model, its weights float32, bfloat16, float16 or quantised by bitsandbytes, or of an adapter. how NULL: all of it as
+ * parameters, an adapter merged. */
+enum status model_load_as(struct model *m, const char *dir, const struct model_how *how, const struct kernels *k, struct pool *pool,
+			  struct error *err);
 enum status model_load(struct model *m, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
-/* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not. */
+/* All weights, of the parameters and of the store. */
+int64_t model_size(const struct model *m);
+/* Whether training draws random numbers: the batch's noise_key is wanted, also where there is no noise_size. */
+bool model_draws(const struct model *m);
+/* Takes adapters out of the computation, or back into it. */
+void model_adapter_off(struct model *m, bool off);
+/* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not; a model with
+ * adapters writes those, as PEFT does. */
 enum status model_save(const struct model *m, const char *dir, struct error *err);
 void model_release(struct model *m);
 
@@ -109,6 +152,12 @@ struct model_batch {
 	const int32_t *ids;          /* [n] host */
 	const int32_t *cu;           /* [s + 1] host, cumulative lengths; positions restart in each sequence */
 	const int32_t *targets;      /* [n] host: the token to predict at each place, -1 (or any negative) = none */
+	/* Host, [n] each; NULL where it is not wanted. */
+	float *lse, *mean;           /* model_forward fills: log sum exp of the logits, and their mean; 0 where there is no target */
+	const float *dlse, *dmean;   /* model_backward: the upstream gradients of those */
+	const float *noise_size;     /* forward in training: to the embeddings noise is added, uniform in +-noise_size[i], */
+	const uint64_t *noise_key;   /* drawn, as the dropout of adapters is, from noise_seed and noise_key[i] alone */
+	uint64_t noise_seed;
 };
 
 /* What a state is for. Training keeps each layer's activations for the backward, or computes those of its attention, or all
@@ -119,6 +168,8 @@ struct model_state;
 enum status model_state_open(struct model_state **st, const struct model *m, int64_t n_max, enum model_use use,
 			     struct error *err);
 size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use use);
+/* How much of a training state only lives within a call; the rest is kept from the forward to the backward pass. */
+size_t model_scratch_bytes(const struct model *m, int64_t n_max);
 void model_state_close(struct model_state *st);
 /* Forward; logp[n] (host) receives log p(targets[i] | ids up to i), 0 where there is no target. */
 enum status model_forward(struct model *m, struct model_state *st, const struct model_batch *b, float *logp, struct error *err);
@@ -140,6 +191,11 @@ void model_cache_close(struct model_cache *c);
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
+/* The same, but of every token fed: logp[i] receives log p(targets[i] | what is before it and token i), and greedy[i] whether no token
+ * is more probable there (of equals the lowest id). Where targets[i] is negative nothing is computed or written. */
+enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
+				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
+				 struct error *err);
 /* Copies the first n cached tokens of one slot to another (several samples share a prompt). */
 void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n);
 

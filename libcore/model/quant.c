@@ -6,6 +6,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- NF4 ---------------------------------------------------------------------------------- */
 
@@ -26,45 +27,48 @@ static float largest(const float *x, int64_t n)
 	return most;
 }
 
-/* Code of each element: how many midpoints between two values lie below it. */
-static void nearest_values(const float *x, int n, float inverse, const float middle[15], uint8_t *q)
+/* Code of each element of a block: how many midpoints between two values lie below it. Loops of constant length become vectors. */
+static void nearest_values(const float x[NF4_BLOCK], float inverse, const float middle[15], uint8_t q[NF4_BLOCK])
 {
+	int32_t code[NF4_BLOCK] = { 0 };
 	float scaled[NF4_BLOCK];
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < NF4_BLOCK; i++)
 		scaled[i] = x[i] * inverse;
-	for (int i = 0; i < n; i++) {
-		int code = 0;
-
-		for (int j = 0; j < 15; j++)
-			code += scaled[i] > middle[j];
-		q[i] = (uint8_t)code;
-	}
+	for (int j = 0; j < 15; j++)
+		for (int i = 0; i < NF4_BLOCK; i++)
+			code[i] += scaled[i] > middle[j];
+	for (int i = 0; i < NF4_BLOCK; i++)
+		q[i] = (uint8_t)code[i];
 }
 
 void nf4_encode(const float *x, int64_t n, uint8_t *codes, float *absmax)
 {
-	float middle[15];
+	float middle[15], block[NF4_BLOCK];
+	uint8_t q[NF4_BLOCK];
 
 	for (int j = 0; j < 15; j++)
 		middle[j] = (nf4_values[j] + nf4_values[j + 1]) / 2;
 	for (int64_t at = 0; at < n; at += NF4_BLOCK) {
 		int m = (int)(n - at < NF4_BLOCK ? n - at : NF4_BLOCK);
 		float most = largest(x + at, m);
-		uint8_t q[NF4_BLOCK + 1];
 
+		memset(block, 0, sizeof(block));             /* of an odd number, the last byte's second half is 0 */
+		memcpy(block, x + at, (size_t)m * sizeof(float));
 		absmax[at / NF4_BLOCK] = most;
-		nearest_values(x + at, m, 1.0f / (most > 1e-38f ? most : 1e-38f), middle, q);
-		q[m] = 7;                            /* of an odd number: a zero behind the last */
+		nearest_values(block, 1.0f / (most > 1e-38f ? most : 1e-38f), middle, q);
 		for (int i = 0; i < m; i += 2)
 			codes[(at + i) / 2] = (uint8_t)(q[i] << 4 | q[i + 1]);
 	}
 }
 
-void nf4_decode(const uint8_t *codes, const float *absmax, int64_t n, float *x)
+void nf4_decode(const uint8_t *codes, const float *absmax, int64_t first, int64_t n, float *x)
 {
-	for (int64_t i = 0; i < n; i++)
-		x[i] = nf4_values[i % 2 ? codes[i / 2] & 15 : codes[i / 2] >> 4] * absmax[i / NF4_BLOCK];
+	for (int64_t i = 0; i < n; i++) {
+		uint8_t two = codes[(first % 2 + i) / 2];
+
+		x[i] = nf4_values[(first + i) % 2 ? two & 15 : two >> 4] * absmax[(first + i) / NF4_BLOCK];
+	}
 }
 
 /* --- the magnitudes of NF4's blocks ------------------------------------------------------------ */

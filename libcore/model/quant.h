@@ -25,7 +25,8 @@ static inline int64_t nf4_bytes(int64_t n) { return (n + 1) / 2; }
 
 /* n elements, from the beginning of a block, to codes[nf4_bytes(n)] and absmax[nf4_blocks(n)]. Elements are finite. */
 void nf4_encode(const float *x, int64_t n, uint8_t *codes, float *absmax);
-void nf4_decode(const uint8_t *codes, const float *absmax, int64_t n, float *x);
+/* Elements [first, first + n); codes begins with the byte of the first, absmax with the matrix. */
+void nf4_decode(const uint8_t *codes, const float *absmax, int64_t first, int64_t n, float *x);
 /* The magnitudes of all blocks of a matrix to codes[blocks] and scales[nf4_nested(blocks)]; returns their mean, the offset. */
 float nf4_encode_absmax(const float *absmax, int64_t blocks, uint8_t *codes, float *scales);
 /* map: the 256 values that the codes stand for. */

@@ -286,6 +286,9 @@ enum status safetensors_bytes(const struct safetensors *f, const struct safetens
 	return read_at(f->fd, f->path, p, n, f->data + e->begin + first, err);
 }
 
+const char *safetensors_path(const struct safetensors *f) { return f->path; }
+uint64_t safetensors_data(const struct safetensors *f) { return f->data; }
+
 const char *safetensors_meta(const struct safetensors *f, const char *key)
 {
 	for (int i = 0; i < f->n_meta; i++)
@@ -359,5 +362,23 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 	}
 	mem_free(v);
 	mem_free(raw);
+	return st;
+}
+
+enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
+				 void *dst, struct error *err)
+{
+	uint64_t bytes = e->end - e->begin, room = PIECE * sizeof(float);
+	char *piece = mem_alloc(room);
+	enum status st = OK;
+
+	for (uint64_t at = 0; at < bytes && st == OK; at += room) {
+		size_t m = bytes - at < room ? bytes - at : room;
+
+		st = read_at(f->fd, f->path, piece, m, f->data + e->begin + at, err);
+		if (st == OK)
+			k->upload((char *)dst + at, piece, m);
+	}
+	mem_free(piece);
 	return st;
 }

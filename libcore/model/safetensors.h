@@ -41,6 +41,9 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 				  float *dst, struct error *err);
 
+const char *safetensors_path(const struct safetensors *f);
+/* Where the file has its first value. */
+uint64_t safetensors_data(const struct safetensors *f);
 /* Place of a type in the format's list, and its size; -1 for what is none. */
 int safetensors_type(const char *dtype, int *bytes);
 int safetensors_count(const struct safetensors *f);
@@ -67,13 +70,18 @@ enum status safetensors_put(struct safetensors_writer *w, int i, uint64_t at, co
 enum status safetensors_commit(struct safetensors_writer *w, struct error *err);
 void safetensors_abort(struct safetensors_writer *w);              /* NULL allowed */
 
-/* One tensor of float32 to write whole: shape and its device buffer. transposed: the file gets [shape[1], shape[0]]. */
+/* All bytes of an entry of any type, as they are, into the device buffer dst. */
+enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
+				 void *dst, struct error *err);
+
+/* One tensor to write whole: shape and its device buffer, of floats or of what dtype says. */
 struct safetensors_part {
 	const char *name;
 	int n_dims;
 	int64_t shape[2];
-	const float *data;
-	bool transposed;
+	const void *data;
+	const char *dtype;           /* NULL is "F32" */
+	bool transposed;             /* of floats: the file gets [shape[1], shape[0]] */
 };
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
 			      const struct kernels *k, struct error *err);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE 65536                          /* elements that leave the device at a time */
+#define PIECE 65536                          /* bytes that leave the device at a time */
 
 struct place {
 	const struct safetensors_decl *d;
@@ -155,14 +155,14 @@ void safetensors_abort(struct safetensors_writer *w)
 
 /* --- from device buffers ----------------------------------------------------------------------- */
 
-static enum status put_floats(struct safetensors_writer *w, int i, const float *data, int64_t n, const struct kernels *k, float *piece,
-			      struct error *err)
+static enum status put_whole(struct safetensors_writer *w, int i, const void *data, size_t bytes, const struct kernels *k,
+			     char *piece, struct error *err)
 {
-	for (int64_t at = 0; at < n; at += PIECE) {
-		int64_t m = n - at < PIECE ? n - at : PIECE;
+	for (size_t at = 0; at < bytes; at += PIECE) {
+		size_t m = bytes - at < PIECE ? bytes - at : PIECE;
 
-		k->download(piece, data + at, (size_t)m * sizeof(float));
-		TRY(safetensors_put(w, i, (uint64_t)at * sizeof(float), piece, (size_t)m * sizeof(float), err));
+		k->download(piece, (const char *)data + at, m);
+		TRY(safetensors_put(w, i, at, piece, m, err));
 	}
 	return OK;
 }
@@ -190,23 +190,26 @@ static enum status put_transposed(struct safetensors_writer *w, int i, const str
 
 static struct safetensors_decl part_decl(const struct safetensors_part *p)
 {
-	return (struct safetensors_decl){ p->name, "F32", p->n_dims, { p->shape[p->transposed], p->shape[!p->transposed] } };
+	return (struct safetensors_decl){ p->name, p->dtype ? p->dtype : "F32", p->n_dims, { p->shape[p->transposed], p->shape[!p->transposed] } };
 }
 
 enum status safetensors_write(const char *path, const struct safetensors_part *parts, int n, const char *const *meta,
 			      const struct kernels *k, struct error *err)
 {
 	struct safetensors_decl *d = mem_array((size_t)n + 1, sizeof(*d));
-	float *piece = mem_alloc(PIECE * sizeof(float));
+	char *piece = mem_alloc(PIECE);
+	int width;
 	struct safetensors_writer *w;
 	enum status st;
 
 	for (int i = 0; i < n; i++)
 		d[i] = part_decl(&parts[i]);
 	st = safetensors_create(&w, path, d, n, meta, err);
-	for (int i = 0; i < n && st == OK; i++)
+	for (int i = 0; i < n && st == OK; i++) {
+		safetensors_type(d[i].dtype, &width);
 		st = parts[i].transposed ? put_transposed(w, i, &parts[i], k, err) :
-		     put_floats(w, i, parts[i].data, safetensors_decl_elements(&d[i]), k, piece, err);
+		     put_whole(w, i, parts[i].data, (size_t)safetensors_decl_elements(&d[i]) * (size_t)width, k, piece, err);
+	}
 	if (st == OK)
 		st = safetensors_commit(w, err);
 	else

@@ -274,7 +274,7 @@ static bool known_field(const struct json_shape *m, struct schema *found)
 	return false;
 }
 
-enum status json_shape_schema(const struct json_shape *s, const struct schema *types, struct schema *out, struct error *err)
+enum status json_shape_schema(const struct json_shape *s, const struct schema *types, bool plain, struct schema *out, struct error *err)
 {
 	memset(out, 0, sizeof(*out));
 	for (int i = 0; i < s->n_members; i++) {
@@ -285,7 +285,7 @@ enum status json_shape_schema(const struct json_shape *s, const struct schema *t
 		enum status st;
 		if (given >= 0)
 			st = widen(&types->fields[given], m, s->objects, &f, err);
-		else if (known_field(m, &known))
+		else if (!plain && known_field(m, &known))
 			st = widen(&known.fields[0], m, s->objects, &f, err);
 		else
 			st = infer(m, &f, err);

@@ -35,8 +35,8 @@ struct json_shape *json_shape_open(void);
 void json_shape_close(struct json_shape *s);
 /* Sees one row's object. */
 enum status json_shape_add(struct json_shape *s, const struct json *row, int64_t line, struct error *err);
-/* The columns: types (may be NULL) by name first, then those of our kinds where the values fit, else by the values. */
-enum status json_shape_schema(const struct json_shape *s, const struct schema *types, struct schema *out, struct error *err);
+/* The columns: types (may be NULL) by name first, then those of our kinds where the values fit (not if plain), else by the values. */
+enum status json_shape_schema(const struct json_shape *s, const struct schema *types, bool plain, struct schema *out, struct error *err);
 /* Columns of text that take other JSON values as their text: numbers ("id": 7), or anything ("meta"). */
 enum json_as_text { AS_TEXT_NEVER, AS_TEXT_NUMBERS, AS_TEXT_ANYTHING };
 enum json_as_text json_as_text(const char *name);

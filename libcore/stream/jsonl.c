@@ -36,7 +36,7 @@ static enum status parse_row(struct json_source *j, const char *p, size_t n, int
 }
 
 /* Reads the window, then goes back to its start. */
-static enum status infer_schema(struct json_source *j, const struct schema *types, struct error *err)
+static enum status infer_schema(struct json_source *j, const struct schema *types, bool plain, struct error *err)
 {
 	struct json_shape *shape = json_shape_open();
 	struct json_split start = j->split;
@@ -60,7 +60,7 @@ static enum status infer_schema(struct json_source *j, const struct schema *type
 	if (st == END && rows == 0 && j->split.manner != JSON_IN_ARRAY)
 		st = error_set(err, ERR_DATA, "empty: no JSON object");
 	if (st == OK || st == END)
-		st = json_shape_schema(shape, types, &j->s.schema, err);
+		st = json_shape_schema(shape, types, plain, &j->s.schema, err);
 	json_shape_close(shape);
 	start.data = j->split.data;
 	start.eof = j->split.eof;
@@ -153,7 +153,7 @@ static void json_close(struct source *s)
 	mem_free(j);
 }
 
-enum status json_source_open(struct source **s, struct input *in, const struct schema *types, struct error *err)
+enum status json_source_open(struct source **s, struct input *in, const struct schema *types, bool plain, struct error *err)
 {
 	struct json_source *j = mem_zalloc(sizeof(*j));
 
@@ -163,7 +163,7 @@ enum status json_source_open(struct source **s, struct input *in, const struct s
 	enum status st = json_split_open(&j->split, in, err);
 	j->s.named = j->split.input_failed;
 	TRY(st);
-	TRY(infer_schema(j, types, err));
+	TRY(infer_schema(j, types, plain, err));
 	j->builder = builder_open(&j->s.schema);
 	return OK;
 }

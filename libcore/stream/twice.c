@@ -3,6 +3,7 @@
 
 #include "base/temp.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +12,8 @@ struct twice {
 	int n, next;
 	const struct schema *schema;
 	char *path;                  /* of the temporary stream; NULL where files are opened again */
-	struct writer *spool;
+	struct writer *spool;        /* while it is written */
+	int fd;                      /* then, since it has no name any more; else -1 */
 	struct reader *reader;
 	int64_t rows, again;
 };
@@ -30,7 +32,7 @@ enum status twice_open(struct twice **out, const char *const *paths, int n, cons
 	struct twice *t = mem_zalloc(sizeof(*t));
 	struct writer_options o = {.format = FORMAT_ARROW};
 	int fd;
-	*t = (struct twice){.paths = paths, .n = n, .schema = s};
+	*t = (struct twice){.paths = paths, .n = n, .schema = s, .fd = -1};
 	enum status st = OK;
 	if (!all_plain_files(paths, n)) {
 		st = temp_open(&fd, tmp, &t->path, err);
@@ -53,6 +55,8 @@ void twice_close(struct twice *t)
 		return;
 	writer_abort(t->spool);
 	reader_close(t->reader);
+	if (t->fd >= 0)
+		close(t->fd);
 	mem_free(t->path);
 	mem_free(t);
 }
@@ -63,29 +67,35 @@ enum status twice_keep(struct twice *t, struct batch *b, struct error *err)
 	return t->spool ? writer_write(t->spool, b, err) : OK;
 }
 
-static enum status open_spool(struct twice *t, const struct reader_options *o, struct error *err)
+/* The temporary stream, whole now, loses its name and gets the one that its descriptor has. */
+static enum status end_spool(struct twice *t, struct error *err)
 {
 	struct writer *w = t->spool;
 	t->spool = NULL;
-	t->next = t->n;
 	TRY(writer_commit(w, err));
-	enum status st = reader_open(&t->reader, t->path, o, err);
+	t->fd = open(t->path, O_RDONLY | O_CLOEXEC);
+	if (t->fd < 0)
+		return error_errno(err, ERR_IO, "%s: cannot open", t->path);
 	unlink(t->path);
-	return st;
+	mem_free(t->path);
+	t->path = mem_printf("/proc/self/fd/%d", t->fd);
+	return OK;
 }
 
 static enum status open_next(struct twice *t, struct error *err)
 {
 	const struct reader_options o = {.unhashed = true};
+	int n = t->path ? 1 : t->n;
 	if (t->spool)
-		return open_spool(t, &o, err);
-	if (t->next >= t->n) {
-		if (t->again == t->rows)
-			return END;
-		return error_set(err, ERR_DATA, "the inputs changed while they were read: %lld rows, then %lld", (long long)t->rows,
-				 (long long)t->again);
-	}
-	return reader_open(&t->reader, t->paths[t->next++], &o, err);
+		TRY(end_spool(t, err));
+	if (t->next < n)
+		return reader_open(&t->reader, t->path ? t->path : t->paths[t->next], &o, err);
+	int64_t again = t->again;
+	t->next = 0;
+	t->again = 0;
+	if (again == t->rows)
+		return END;
+	return error_set(err, ERR_DATA, "the inputs changed while they were read: %lld rows, then %lld", (long long)t->rows, (long long)again);
 }
 
 enum status twice_next(struct twice *t, struct batch **b, struct error *err)
@@ -99,6 +109,7 @@ enum status twice_next(struct twice *t, struct batch **b, struct error *err)
 			break;
 		reader_close(t->reader);
 		t->reader = NULL;
+		t->next++;
 	}
 	TRY(st);
 	st = schema_equal((*b)->schema, t->schema) ? batch_rebind(*b, t->schema, err)

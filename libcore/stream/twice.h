@@ -1,4 +1,4 @@
-/* twice.h - the batches of one or several inputs, read a second time.
+/* twice.h - the batches of one or several inputs, read a second time, or more often.
  *
  * Plain files are opened again, if all inputs are such. What came through a pipe is written to a temporary stream while it is
  * read first, and read from there. */
@@ -13,8 +13,8 @@ enum status twice_open(struct twice **t, const char *const *paths, int n, const 
 void twice_close(struct twice *t);                                          /* NULL allowed */
 /* Each batch of the first reading, in order. */
 enum status twice_keep(struct twice *t, struct batch *b, struct error *err);
-/* After the last: the batches once more, the same rows in the same order (not always cut alike). END after the last row; a
- * file that has other rows by now is ERR_DATA. The schema of each is s. */
+/* After the last: the batches once more, the same rows in the same order (not always cut alike). END after the last row, and then from the
+ * first again; a file that has other rows by now is ERR_DATA. The schema of each is s. */
 enum status twice_next(struct twice *t, struct batch **b, struct error *err);
 
 #endif

@@ -33,7 +33,7 @@ struct clusters *clusters_open(const struct clusters_options *o)
 {
 	struct clusters *c = mem_zalloc(sizeof(*c));
 	c->o = *o;
-	c->keys = sorter_open(WORDS, o->memory / 2, o->tmp, o->pool);
+	c->keys = sorter_open(WORDS, o->memory / 4, o->tmp, o->pool);
 	return c;
 }
 
@@ -61,7 +61,7 @@ enum status clusters_row(struct clusters *c, uint64_t rank, struct error *err)
 	if (c->rows == CLUSTERS_ROWS_MAX)
 		return error_set(err, ERR_UNSUPPORTED, "more than %u rows to compare", CLUSTERS_ROWS_MAX);
 	if (c->rows == c->cap) {
-		size_t most = c->o.memory / 2 / row_bytes(c), cap = c->cap ? (size_t)c->cap + c->cap / 2 : ROWS_MIN;
+		size_t most = c->o.memory / 4 * 3 / row_bytes(c), cap = c->cap ? (size_t)c->cap + c->cap / 2 : ROWS_MIN;
 		most = most < ROWS_MIN ? ROWS_MIN : most < CLUSTERS_ROWS_MAX ? most : CLUSTERS_ROWS_MAX;
 		if (c->rows == most)
 			return error_set(err, ERR_MEMORY, "--memory: %zu bytes do for %zu rows, and there are more", c->o.memory, most);
@@ -150,11 +150,29 @@ uint64_t clusters_rank(const struct clusters *c, uint32_t row)
 	return c->rank ? c->rank[row] : 0;
 }
 
+void clusters_seen(struct clusters *c, uint32_t row, uint64_t earlier)
+{
+	if (earlier < c->earlier[row])
+		c->earlier[row] = earlier;
+}
+
+bool clusters_is_seen(const struct clusters *c, uint32_t row)
+{
+	return c->earlier[row] != CLUSTERS_NEW;
+}
+
+bool clusters_together(struct clusters *c, uint32_t a, uint32_t b)
+{
+	return find(c, a) == find(c, b);
+}
+
 struct bucket {                      /* rows with one key, as they come */
 	uint64_t key;
 	uint32_t more;               /* 31 bits of it, and the bit of equal texts */
-	uint32_t n, rows[CLUSTERS_JUDGED];
+	uint32_t n;                  /* rows so far */
+	uint32_t first;
 	uint64_t earlier;            /* row of an earlier run that has the key */
+	uint32_t *rows, n_rows, cap; /* all of them, if they are to be judged */
 };
 
 /* A row and those of its bucket that came before it. */
@@ -163,17 +181,8 @@ static void meet(struct clusters *c, const struct bucket *b, uint32_t row)
 	bool equal = b->more & 1;
 	if (equal)
 		set_bit(c->repeats, row);
-	if (equal || !c->o.judge) {
-		join(c, b->rows[0], row);
-		return;
-	}
-	for (uint32_t i = 0; i < b->n; i++) {
-		if (find(c, b->rows[i]) == find(c, row))
-			continue;
-		c->stats.pairs++;
-		if (c->o.judge(c->o.arg, b->rows[i], row))
-			join(c, b->rows[i], row);
-	}
+	if (equal || !c->o.judge)
+		join(c, b->first, row);
 }
 
 /* The best of each cluster, at its first row; ties go to the earlier row. */
@@ -197,36 +206,53 @@ static void share_earlier(struct clusters *c)
 	}
 }
 
+/* After its last row. */
+static enum status end_bucket(struct clusters *c, struct bucket *b, struct error *err)
+{
+	return c->o.judge && b->n_rows > (c->o.meet ? 0 : 1) ? c->o.judge(c->o.arg, b->rows, b->n_rows, err) : OK;
+}
+
 /* The next record in order: of the bucket, or the first of another. */
 static enum status take(struct clusters *c, struct bucket *b, const uint64_t record[WORDS], struct error *err)
 {
 	uint32_t row = (uint32_t)record[1], more = (uint32_t)(record[1] >> 32);
 	if (b->n == 0 || record[0] != b->key || more != b->more) {
-		*b = (struct bucket){.key = record[0], .more = more, .earlier = CLUSTERS_NEW};
-		if (c->o.meet)
-			TRY(c->o.meet(c->o.arg, record, &b->earlier, err));
+		TRY(end_bucket(c, b, err));
+		*b = (struct bucket){.key = record[0], .more = more, .first = row, .earlier = CLUSTERS_NEW, .rows = b->rows, .cap = b->cap};
 	} else {
 		meet(c, b, row);
 	}
-	if (b->n < CLUSTERS_JUDGED)
-		b->rows[b->n++] = row;
-	if (b->earlier < CLUSTERS_NEW && b->earlier < c->earlier[row])
-		c->earlier[row] = b->earlier;
+	if (c->o.meet)
+		TRY(c->o.meet(c->o.arg, record, b->n == 0, &b->earlier, err));
+	b->n++;
+	if (c->o.judge && !(more & 1)) {
+		MEM_PUSH_ROOM(b->rows, b->n_rows, b->cap);
+		b->rows[b->n_rows++] = row;
+	}
+	if (b->earlier < CLUSTERS_NEW)
+		clusters_seen(c, row, b->earlier);
 	return OK;
 }
 
-enum status clusters_decide(struct clusters *c, struct error *err)
+static enum status take_all(struct clusters *c, struct error *err)
 {
 	struct bucket b = {.n = 0};
 	uint64_t record[WORDS];
 	enum status st;
-	c->stats.bytes = sorter_records(c->keys) * sizeof(record) + c->rows * row_bytes(c) + c->rows / 4;
+	while ((st = sorter_next(c->keys, record, err)) == OK && (st = take(c, &b, record, err)) == OK)
+		;
+	if (st == END)
+		st = end_bucket(c, &b, err);
+	mem_free(b.rows);
+	return st;
+}
+
+enum status clusters_decide(struct clusters *c, struct error *err)
+{
+	c->stats.bytes = sorter_records(c->keys) * WORDS * sizeof(uint64_t) + c->rows * row_bytes(c) + c->rows / 4;
 	make_bits(c);
 	TRY(sorter_finish(c->keys, err));
-	while ((st = sorter_next(c->keys, record, err)) == OK)
-		TRY(take(c, &b, record, err));
-	if (st != END)
-		return st;
+	TRY(take_all(c, err));
 	c->stats.keys = sorter_records(c->keys);
 	c->stats.runs = sorter_runs(c->keys);
 	sorter_close(c->keys);

@@ -4,6 +4,19 @@
 const enum kind compare_kinds[] = {KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS, KIND_PREFERENCES, KIND_FEEDBACK};
 const int compare_kinds_n = sizeof(compare_kinds) / sizeof(compare_kinds[0]);
 
+enum status compare_choose(enum kind k, const char *const *paths, int n, enum compare_by *by, struct error *err)
+{
+	*by = k == KIND_PROBLEMS ? COMPARE_PROMPT : COMPARE_TEXT;
+	for (int i = 0; i < n; i++) {
+		struct reader *r;
+		TRY(reader_open(&r, paths[i], NULL, err));
+		if (reader_kind(r) == KIND_PROBLEMS)
+			*by = COMPARE_PROMPT;
+		reader_close(r);
+	}
+	return OK;
+}
+
 static bool is_role(const struct array *role, int64_t turn, const char *name)
 {
 	size_t n;

@@ -19,6 +19,9 @@ enum compare_by { COMPARE_AUTO, COMPARE_TEXT, COMPARE_PROMPT, COMPARE_LAST };
 extern const enum kind compare_kinds[];
 extern const int compare_kinds_n;
 
+/* What COMPARE_AUTO is where rows of a kind meet those of files, of which the first rows are looked at: COMPARE_PROMPT where one side is problems,
+ * else COMPARE_TEXT. */
+enum status compare_choose(enum kind k, const char *const *paths, int n, enum compare_by *by, struct error *err);
 /* Appends the compared text of a row; by is not COMPARE_AUTO. Documents have only their text. */
 void compare_text(const struct batch *b, int64_t row, enum compare_by by, struct buf *out);
 /* The same without a copy where the row is a document, else made in scratch. */

@@ -5,20 +5,20 @@
 
 struct filter {
 	struct dedup_verdicts *verdicts;
-	bool exact_only;
+	bool minhash;
 };
 
 static enum status judge(void *self, const struct batch *b, void *facts, int64_t row, struct verdict *v, struct error *err)
 {
 	struct filter *f = self;
-	enum dedup_stage_verdict said;
+	struct dedup_stage_verdict said;
 	(void)b;
 	(void)facts;
 	(void)row;
-	*v = (struct verdict){.similarity = NAN};
 	TRY(dedup_verdicts_next(f->verdicts, &said, err));
-	if (said != STAGE_KEPT)
-		v->reason = said == STAGE_EXACT || f->exact_only ? "exact_duplicate" : "near_duplicate";
+	*v = (struct verdict){.similarity = f->minhash ? said.similarity : 1, .original = said.original, .original_bytes = said.original_bytes};
+	if (said.what != STAGE_KEPT)
+		v->reason = said.what == STAGE_EXACT || !f->minhash ? "exact_duplicate" : "near_duplicate";
 	return OK;
 }
 
@@ -35,12 +35,13 @@ static void close_filter(void *self)
 	mem_free(f);
 }
 
-enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, bool exact_only, struct error *err)
+enum status dedup_filter_open(struct dedup_method *m, const struct dedup_stage *s, const struct dedup_rows *o, int64_t *first,
+			      struct error *err)
 {
 	struct dedup_verdicts *v;
-	TRY(dedup_verdicts_open(&v, s, err));
+	TRY(dedup_verdicts_open(&v, s, first, err));
 	struct filter *f = mem_zalloc(sizeof(*f));
-	*f = (struct filter){v, exact_only};
+	*f = (struct filter){v, o->minhash};
 	*m = (struct dedup_method){.self = f, .judge = judge, .end = end, .close = close_filter};
 	return OK;
 }

@@ -23,13 +23,14 @@ struct file {                        /* of an earlier run, mapped; hashed as it 
 };
 
 struct segment {
-	struct file keys, ids;
+	struct file keys, ids, sets; /* of sets bytes is NULL where there are none */
 	uint64_t base;               /* rows of the segments before it */
 	uint64_t at;                 /* records passed */
 };
 
 struct dedup_index {
 	char *dir;
+	bool sets;
 	int lock;
 	struct dedup_manifest manifest;
 	struct segment *segments;    /* as many as the manifest has */
@@ -94,18 +95,37 @@ static enum status check_file(struct file *f, const char *want, const char *dir,
 	return error_set(err, ERR_DATA, "%s/%s-%lld: checksum mismatch: the index is damaged", dir, what, (long long)number);
 }
 
+static enum status map_named(struct dedup_index *x, struct file *f, const char *what, int64_t number, uint64_t bytes, struct error *err)
+{
+	char *path = file_path(x, what, number);
+	enum status st = map_file(f, path, bytes, err);
+	mem_free(path);
+	return st;
+}
+
+/* The ends of things are used as places, so they must be such. */
+static enum status check_ends(const struct dedup_index *x, const struct file *f, uint64_t rows, uint64_t bytes, uint64_t unit, struct error *err)
+{
+	const uint64_t *ends = (const uint64_t *)(const void *)f->bytes;
+	for (uint64_t row = 0; row < rows; row++)
+		if (ends[row] > bytes || ends[row] % unit || (row && ends[row] < ends[row - 1]))
+			return error_set(err, ERR_DATA, "%s: the index is damaged", x->dir);
+	return OK;
+}
+
 static enum status map_segment(struct dedup_index *x, int i, struct error *err)
 {
 	const struct dedup_segment *m = &x->manifest.segments[i];
 	struct segment *s = &x->segments[i];
-	char *keys = file_path(x, "keys", m->number), *ids = file_path(x, "ids", m->number);
 	s->base = i ? x->segments[i - 1].base + x->manifest.segments[i - 1].rows : 0;
-	enum status st = map_file(&s->keys, keys, m->records * RECORD, err);
-	if (st == OK)
-		st = map_file(&s->ids, ids, m->rows * sizeof(uint64_t) + m->id_bytes, err);
-	mem_free(keys);
-	mem_free(ids);
-	return st;
+	if (x->sets != (*m->sets_hash != 0))
+		return error_set(err, ERR_DATA, "%s: rows with sets of shingles and such without: the index is damaged", x->dir);
+	TRY(map_named(x, &s->keys, "keys", m->number, m->records * RECORD, err));
+	TRY(map_named(x, &s->ids, "ids", m->number, m->rows * sizeof(uint64_t) + m->id_bytes, err));
+	if (!x->sets)
+		return OK;
+	TRY(map_named(x, &s->sets, "sets", m->number, m->rows * sizeof(uint64_t) + m->set_bytes, err));
+	return check_ends(x, &s->sets, m->rows, m->set_bytes, sizeof(uint64_t), err);
 }
 
 static void unmap_segments(struct dedup_index *x)
@@ -113,6 +133,7 @@ static void unmap_segments(struct dedup_index *x)
 	for (int i = 0; x->segments && i < x->manifest.n; i++) {
 		unmap_file(&x->segments[i].keys);
 		unmap_file(&x->segments[i].ids);
+		unmap_file(&x->segments[i].sets);
 	}
 	mem_free(x->segments);
 	x->segments = NULL;
@@ -143,10 +164,10 @@ static enum status take_lock(struct dedup_index *x, struct error *err)
 static bool is_named(const struct dedup_manifest *m, const char *name)
 {
 	for (int i = 0; i < m->n; i++) {
-		char keys[32], ids[32];
-		snprintf(keys, sizeof(keys), "keys-%lld", (long long)m->segments[i].number);
-		snprintf(ids, sizeof(ids), "ids-%lld", (long long)m->segments[i].number);
-		if (strcmp(name, keys) == 0 || strcmp(name, ids) == 0)
+		const char *number = strrchr(name, '-') + 1;
+		char have[32];
+		snprintf(have, sizeof(have), "%lld", (long long)m->segments[i].number);
+		if (strcmp(number, have) == 0)
 			return true;
 	}
 	return false;
@@ -155,14 +176,16 @@ static bool is_named(const struct dedup_manifest *m, const char *name)
 /* What a killed run left, or a compaction replaced. */
 static void remove_strays(struct dedup_index *x)
 {
+	static const char *const ours[] = {"keys-", "ids-", "sets-"};
 	DIR *d = opendir(x->dir);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		if ((strncmp(e->d_name, "keys-", 5) != 0 && strncmp(e->d_name, "ids-", 4) != 0) || is_named(&x->manifest, e->d_name))
-			continue;
-		char *path = path_join(x->dir, e->d_name);
-		unlink(path);
-		mem_free(path);
-	}
+	for (struct dirent *e; d && (e = readdir(d));)
+		for (int i = 0; i < 3; i++) {
+			if (strncmp(e->d_name, ours[i], strlen(ours[i])) != 0 || is_named(&x->manifest, e->d_name))
+				continue;
+			char *path = path_join(x->dir, e->d_name);
+			unlink(path);
+			mem_free(path);
+		}
 	if (d)
 		closedir(d);
 }
@@ -176,9 +199,10 @@ static enum status open_keys(struct dedup_index *x, struct error *err)
 	return st;
 }
 
-enum status dedup_index_open(struct dedup_index **out, const char *dir, const char *identity, struct error *err)
+enum status dedup_index_open(struct dedup_index **out, const char *dir, const char *identity, bool sets, struct error *err)
 {
 	struct dedup_index *x = mem_zalloc(sizeof(*x));
+	x->sets = sets;
 	x->dir = mem_strdup(dir);
 	x->lock = -1;
 	enum status st = dir_make(dir, err);
@@ -235,25 +259,30 @@ static void pass_record(struct segment *s)
 		hash_to(&s->keys, s->at * RECORD);
 }
 
-static enum status write_record(struct dedup_index *x, const uint64_t record[2], struct error *err)
+enum status dedup_index_add(struct dedup_index *x, const uint64_t record[2], struct error *err)
 {
 	hasher_add(x->keys_hash, record, RECORD);
 	x->records++;
 	return output_write(x->keys, record, RECORD, err);
 }
 
-enum status dedup_index_meet(struct dedup_index *x, const uint64_t record[2], uint64_t *earlier, struct error *err)
+enum status dedup_index_find(struct dedup_index *x, const uint64_t record[2], struct dedup_index_rows *found, struct error *err)
 {
-	*earlier = DEDUP_INDEX_NONE;
+	found->n = 0;
 	for (int i = 0; i < x->manifest.n; i++) {
 		struct segment *s = &x->segments[i];
 		const uint64_t *r;
 		while ((r = record_at(s)) && compare_keys(r, record) < 0)
 			pass_record(s);
-		if (r && *earlier == DEDUP_INDEX_NONE && compare_keys(r, record) == 0)
-			*earlier = s->base + (uint32_t)r[1];
+		for (; r && compare_keys(r, record) == 0; r = record_at(s)) {
+			if (found->n == UINT32_MAX)
+				return error_set(err, ERR_UNSUPPORTED, "%s: more than %u rows have one key", x->dir, UINT32_MAX);
+			MEM_PUSH_ROOM(found->rows, found->n, found->cap);
+			found->rows[found->n++] = s->base + (uint32_t)r[1];
+			pass_record(s);
+		}
 	}
-	return write_record(x, record, err);
+	return OK;
 }
 
 enum status dedup_index_finish(struct dedup_index *x, struct error *err)
@@ -263,55 +292,92 @@ enum status dedup_index_finish(struct dedup_index *x, struct error *err)
 		const struct dedup_segment *m = &x->manifest.segments[i];
 		TRY(check_file(&s->keys, m->keys_hash, x->dir, "keys", m->number, err));
 		TRY(check_file(&s->ids, m->ids_hash, x->dir, "ids", m->number, err));
-		/* The ends of ids are used as places, so they must be such. */
-		const uint64_t *ends = (const uint64_t *)(const void *)s->ids.bytes;
-		for (uint64_t row = 0; row < m->rows; row++)
-			if (ends[row] > m->id_bytes || (row && ends[row] < ends[row - 1]))
-				return error_set(err, ERR_DATA, "%s: the index is damaged", x->dir);
+		TRY(check_ends(x, &s->ids, m->rows, m->id_bytes, 1, err));
+		if (x->sets)
+			TRY(check_file(&s->sets, m->sets_hash, x->dir, "sets", m->number, err));
 	}
 	return OK;
 }
 
-const char *dedup_index_id(struct dedup_index *x, uint64_t row, size_t *n)
+/* The segment of a row, which is less its base then; -1 where there is none. */
+static int segment_of(const struct dedup_index *x, uint64_t *row)
 {
 	int i = x->manifest.n - 1;
-	while (i > 0 && row < x->segments[i].base)
+	while (i > 0 && *row < x->segments[i].base)
 		i--;
+	if (i < 0 || *row - x->segments[i].base >= x->manifest.segments[i].rows)
+		return -1;
+	*row -= x->segments[i].base;
+	return i;
+}
+
+static const void *thing_of(const struct file *f, uint64_t rows, uint64_t row, size_t *n)
+{
+	const uint64_t *ends = (const uint64_t *)(const void *)f->bytes;
+	uint64_t from = row ? ends[row - 1] : 0;
+	*n = ends[row] - from;
+	return (const char *)(ends + rows) + from;
+}
+
+const char *dedup_index_id(struct dedup_index *x, uint64_t row, size_t *n)
+{
+	int i = segment_of(x, &row);
 	*n = 0;
-	if (i < 0 || row - x->segments[i].base >= x->manifest.segments[i].rows)
-		return "";
-	const uint64_t *ends = (const uint64_t *)(const void *)x->segments[i].ids.bytes;
-	const char *bytes = (const char *)(ends + x->manifest.segments[i].rows);
-	uint64_t at = row - x->segments[i].base, from = at ? ends[at - 1] : 0;
-	*n = ends[at] - from;
-	return bytes + from;
+	return i < 0 ? "" : thing_of(&x->segments[i].ids, x->manifest.segments[i].rows, row, n);
+}
+
+const uint64_t *dedup_index_set(struct dedup_index *x, uint64_t row, size_t *n)
+{
+	int i = segment_of(x, &row);
+	*n = 0;
+	if (i < 0)
+		return NULL;
+	const uint64_t *set = thing_of(&x->segments[i].sets, x->manifest.segments[i].rows, row, n);
+	*n /= sizeof(*set);
+	return set;
 }
 
 /* --- adding ---------------------------------------------------------------------------------- */
 
-/* One file of ids: where each ends, then all. id tells them, with arg. */
-typedef const void *id_of(const void *arg, uint64_t row, size_t *n);
+/* Where rows are that are to be written: today's in spools, or all of the index, for compaction. */
+struct rows_of {
+	struct dedup_index *x;
+	const struct spool *ids, *sets;      /* NULL: those of x */
+};
 
-static enum status write_ids(struct dedup_index *x, struct dedup_segment *m, id_of *id, const void *arg, struct error *err)
+static const void *row_thing(const struct rows_of *from, bool set, uint64_t row, size_t *n)
 {
-	char *path = file_path(x, "ids", m->number);
+	if (from->ids)
+		return spool_get(set ? from->sets : from->ids, (int64_t)row, n);
+	if (!set)
+		return dedup_index_id(from->x, row, n);
+	const uint64_t *members = dedup_index_set(from->x, row, n);
+	*n *= sizeof(*members);
+	return members;
+}
+
+/* One file of ids or sets: where each ends, then all. */
+static enum status write_things(struct dedup_index *x, const struct dedup_segment *m, bool set, const struct rows_of *from, uint64_t *bytes,
+				char hex[33], struct error *err)
+{
+	char *path = file_path(x, set ? "sets" : "ids", m->number);
 	struct hasher *hash = hasher_open();
 	struct output *out;
 	size_t n;
 	enum status st = output_open(&out, path, err);
 	mem_free(path);
 	for (uint64_t row = 0; row < m->rows && st == OK; row++) {
-		id(arg, row, &n);
-		m->id_bytes += n;
-		hasher_add(hash, &m->id_bytes, sizeof(m->id_bytes));
-		st = output_write(out, &m->id_bytes, sizeof(m->id_bytes), err);
+		row_thing(from, set, row, &n);
+		*bytes += n;
+		hasher_add(hash, bytes, sizeof(*bytes));
+		st = output_write(out, bytes, sizeof(*bytes), err);
 	}
 	for (uint64_t row = 0; row < m->rows && st == OK; row++) {
-		const void *s = id(arg, row, &n);
+		const void *s = row_thing(from, set, row, &n);
 		hasher_add(hash, s, n);
 		st = output_write(out, s, n, err);
 	}
-	hasher_hex(hash, m->ids_hash);
+	hasher_hex(hash, hex);
 	hasher_close(hash);
 	if (st == OK)
 		return output_commit(out, err);
@@ -320,7 +386,7 @@ static enum status write_ids(struct dedup_index *x, struct dedup_segment *m, id_
 }
 
 /* The files of the segment that has been written, then the manifest with it. replace: it is the only one. */
-static enum status seal(struct dedup_index *x, uint64_t rows, bool replace, id_of *id, const void *arg, struct error *err)
+static enum status seal(struct dedup_index *x, uint64_t rows, bool replace, const struct rows_of *from, struct error *err)
 {
 	struct dedup_segment m = {.number = x->manifest.next, .rows = rows, .records = x->records};
 	struct output *keys = x->keys;
@@ -330,7 +396,9 @@ static enum status seal(struct dedup_index *x, uint64_t rows, bool replace, id_o
 	x->keys_hash = NULL;
 	x->records = 0;
 	TRY(output_commit(keys, err));
-	TRY(write_ids(x, &m, id, arg, err));
+	TRY(write_things(x, &m, false, from, &m.id_bytes, m.ids_hash, err));
+	if (x->sets)
+		TRY(write_things(x, &m, true, from, &m.set_bytes, m.sets_hash, err));
 	TRY(dir_sync(x->dir, err));
 	unmap_segments(x);
 	if (replace)
@@ -339,22 +407,13 @@ static enum status seal(struct dedup_index *x, uint64_t rows, bool replace, id_o
 	return dedup_manifest_write(&x->manifest, x->dir, err);
 }
 
-static const void *spool_id(const void *arg, uint64_t row, size_t *n)
+enum status dedup_index_commit(struct dedup_index *x, const struct spool *ids, const struct spool *sets, uint64_t rows, struct error *err)
 {
-	return spool_get(arg, (int64_t)row, n);
+	const struct rows_of today = {x, ids, sets};
+	return seal(x, rows, false, &today, err);
 }
 
-enum status dedup_index_commit(struct dedup_index *x, const struct spool *ids, uint64_t rows, struct error *err)
-{
-	return seal(x, rows, false, spool_id, ids, err);
-}
-
-static const void *index_id(const void *arg, uint64_t row, size_t *n)
-{
-	return dedup_index_id((struct dedup_index *)arg, row, n);
-}
-
-/* Segments are few, so the least key is looked for among all; of equal keys the earliest segment's goes on. */
+/* Segments are few, so the least key is looked for among all; of equal keys the earliest segment's goes on, or with sets each in turn. */
 static enum status merge(struct dedup_index *x, struct error *err)
 {
 	for (;;) {
@@ -368,13 +427,13 @@ static enum status merge(struct dedup_index *x, struct error *err)
 			return OK;
 		const uint64_t *r = record_at(least);
 		const uint64_t record[2] = {r[0], (r[1] & 0xffffffffull << 32) | (least->base + (uint32_t)r[1])};
-		for (int i = 0; i < x->manifest.n; i++) {
+		for (int i = 0; i < x->manifest.n && !x->sets; i++) {
 			struct segment *s = &x->segments[i];
 			if (s != least && record_at(s) && compare_keys(record_at(s), record) == 0)
 				pass_record(s);
 		}
 		pass_record(least);
-		TRY(write_record(x, record, err));
+		TRY(dedup_index_add(x, record, err));
 	}
 }
 
@@ -389,7 +448,7 @@ enum status dedup_index_compact(struct dedup_index *x, struct error *err)
 	TRY(open_keys(x, err));
 	TRY(merge(x, err));
 	TRY(dedup_index_finish(x, err));
-	TRY(seal(x, rows, true, index_id, x, err));
+	TRY(seal(x, rows, true, &(struct rows_of){.x = x}, err));
 	remove_strays(x);
 	return OK;
 }

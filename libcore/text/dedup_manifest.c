@@ -25,14 +25,17 @@ static bool read_hash(const struct json *j, const char *key, char out[33])
 static enum status read_segment(struct dedup_manifest *m, const struct json *j, const char *path, struct error *err)
 {
 	int64_t rows = json_get_int(j, "rows", -1), records = json_get_int(j, "records", -1), id_bytes = json_get_int(j, "id_bytes", -1);
+	int64_t set_bytes = json_get_int(j, "set_bytes", 0);
 	struct dedup_segment s = {.number = json_get_int(j, "number", -1)};
 	/* Files of 2^59 bytes and more do not exist, and sizes below that do not overflow. */
 	if (s.number < m->next || s.number > INT64_MAX / 2 || rows < 0 || rows > UINT32_MAX || records < 0 || records >> 55 || id_bytes < 0 ||
-	    id_bytes >> 59 || !read_hash(j, "keys", s.keys_hash) || !read_hash(j, "ids", s.ids_hash))
+	    id_bytes >> 59 || set_bytes < 0 || set_bytes >> 59 || set_bytes % 8 || !read_hash(j, "keys", s.keys_hash) ||
+	    !read_hash(j, "ids", s.ids_hash) || (json_get(j, "sets") && !read_hash(j, "sets", s.sets_hash)))
 		return damaged(path, "a segment that cannot be", err);
 	s.rows = (uint64_t)rows;
 	s.records = (uint64_t)records;
 	s.id_bytes = (uint64_t)id_bytes;
+	s.set_bytes = (uint64_t)set_bytes;
 	dedup_manifest_add(m, &s);
 	return OK;
 }
@@ -119,6 +122,10 @@ enum status dedup_manifest_write(const struct dedup_manifest *m, const char *dir
 		json_kv_int(&w, "id_bytes", (int64_t)s->id_bytes);
 		json_kv_string(&w, "keys", s->keys_hash);
 		json_kv_string(&w, "ids", s->ids_hash);
+		if (*s->sets_hash) {
+			json_kv_int(&w, "set_bytes", (int64_t)s->set_bytes);
+			json_kv_string(&w, "sets", s->sets_hash);
+		}
 		json_end_object(&w);
 	}
 	json_end_array(&w);

@@ -6,8 +6,8 @@
 
 struct dedup_segment {
 	int64_t number;              /* of its files */
-	uint64_t rows, records, id_bytes;
-	char keys_hash[33], ids_hash[33];
+	uint64_t rows, records, id_bytes, set_bytes;
+	char keys_hash[33], ids_hash[33], sets_hash[33];     /* the last empty where there are none */
 };
 
 struct dedup_manifest {

@@ -42,10 +42,23 @@ static size_t blank_line(const char *s, size_t n)
 	return n;
 }
 
-/* The part at s[at], if there is one. Blank lines before the first paragraph belong to it, but not to its content. */
-static bool next_part(bool lines, const char *s, size_t n, size_t at, struct part *p)
+/* The line at s[at] as str.split("\n") has it: behind a last line feed there is one more. The end of the last is n + 1. */
+static bool next_split(const char *s, size_t n, size_t at, struct part *p)
 {
+	if (at > n)
+		return false;
+	const char *feed = at < n ? memchr(s + at, '\n', n - at) : NULL;
+	*p = (struct part){.from = at, .len = (feed ? (size_t)(feed - s) : n) - at, .end = (feed ? (size_t)(feed - s) : n) + 1};
+	return true;
+}
+
+/* The part at s[at], if there is one. Blank lines before the first paragraph belong to it, but not to its content. */
+static bool next_part(const struct dedup_parts *o, const char *s, size_t n, size_t at, struct part *p)
+{
+	const bool lines = o->lines;
 	size_t blank;
+	if (o->blanks)
+		return next_split(s, n, at, p);
 	p->from = at;
 	while (!lines && (blank = blank_line(s + p->from, n - p->from)) > 0)
 		p->from += blank;
@@ -67,7 +80,7 @@ static bool next_part(bool lines, const char *s, size_t n, size_t at, struct par
 
 static bool compared(const struct parts *x, const char *s, const struct part *p)
 {
-	return p->len > 0 && p->len >= x->o.bytes_min && text_strip(s + p->from, p->len).len > 0;
+	return x->o.blanks ? p->len >= x->o.bytes_min : p->len > 0 && p->len >= x->o.bytes_min && text_strip(s + p->from, p->len).len > 0;
 }
 
 /* --- first pass ------------------------------------------------------------------------------ */
@@ -84,7 +97,7 @@ static enum status read_facts(void *self, const struct batch *b, int worker, voi
 		const char *s = array_text(a, i, &n);
 		if (n > INT32_MAX)
 			return error_set(err, ERR_DATA, "a text of %zu bytes; the limit is 2 GiB", n);
-		while (next_part(x->o.lines, s, n, p.end, &p)) {
+		while (next_part(&x->o, s, n, p.end, &p)) {
 			uint64_t key[2];
 			if (!compared(x, s, &p))
 				continue;
@@ -165,17 +178,18 @@ static enum status cut_parts(struct parts *x, const char *s, size_t n, size_t *c
 	bool last_stays = true;
 	*cut = 0;
 	buf_clear(&x->text);
-	for (; next_part(x->o.lines, s, n, p.end, &p); at = p.end) {
+	for (; next_part(&x->o, s, n, p.end, &p); at = p.end) {
 		last_stays = true;
 		if (compared(x, s, &p)) {
 			last_stays = x->number++ != x->next;
 			if (!last_stays)
 				TRY(next_repeat(x, err));
 		}
+		size_t end = p.end < n ? p.end : n;
 		if (last_stays) {
-			buf_add(&x->text, s + at, p.end - at);
+			buf_add(&x->text, s + at, end - at);
 			last_end = x->text.len;
-			last_content = last_end - (p.end - p.from - p.len);
+			last_content = last_end - (end - p.from - p.len);
 		} else {
 			*cut += p.end - at;
 		}
@@ -197,7 +211,7 @@ static enum status judge(void *self, const struct batch *b, void *facts, int64_t
 	if (cut == 0)
 		return OK;
 	*v = dedup_cut_verdict(&x->text, n, x->o.share_max, "repeated_parts");
-	x->bytes_cut += v->reason ? 0 : (uint64_t)v->cut_bytes;
+	x->bytes_cut += v->reason ? 0 : (uint64_t)v->cut;
 	return OK;
 }
 
@@ -224,6 +238,24 @@ static void close_parts(void *self)
 	mem_free(x);
 }
 
+enum status dedup_parts_preset(const char *name, struct dedup_parts *o, struct dedup_common *common, struct error *err)
+{
+	static const struct { const char *name; bool blanks; unsigned folds; enum keep keep; } presets[] = {
+		{"c4", false, FOLD_ENDS | FOLD_CASE, KEEP_FIRST},
+		{"cc_net", true, FOLD_ENDS | FOLD_CASE | FOLD_EACH_DIGIT | FOLD_CCNET, KEEP_NONE},
+		{"dolma", false, 0, KEEP_FIRST},
+	};
+	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++) {
+		if (strcmp(presets[i].name, name) != 0)
+			continue;
+		o->blanks = presets[i].blanks;
+		common->folds = presets[i].folds;
+		common->keep = presets[i].keep;
+		return OK;
+	}
+	return error_set(err, ERR_USAGE, "preset '%s' of --line is none of c4, cc_net, dolma", name);
+}
+
 enum status dedup_parts_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_parts *o, struct error *err)
 {
 	TRY(dedup_cut_check(common, err));
@@ -233,6 +265,7 @@ enum status dedup_parts_open(struct dedup_method *m, const struct dedup_common *
 	x->folded = mem_array((size_t)pool_threads(common->pool), sizeof(*x->folded));
 	x->keys = sorter_open(KEY_WORDS, common->memory / 2, common->tmp, common->pool);
 	x->repeats = sorter_open(1, common->memory / 2, common->tmp, common->pool);
-	*m = (struct dedup_method){x, read_facts, free_facts, add, decide, judge, NULL, stats, close_parts, true};
+	*m = (struct dedup_method){.self = x, .facts = read_facts, .free_facts = free_facts, .add = add, .decide = decide, .judge = judge,
+				   .stats = stats, .close = close_parts, .cuts = true};
 	return OK;
 }

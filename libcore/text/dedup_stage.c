@@ -1,137 +1,20 @@
 /* dedup_stage.c - see dedup_stage.h. */
-#include "text/dedup_stage.h"
+#include "text/dedup_stage_file.h"
 
-#include "base/file.h"
-#include "base/hash.h"
+#include "base/mem.h"
+#include "text/jaccard.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <math.h>
+#include <stdio.h>
 
-#define MAGIC 0x3144446e72657571ull  /* "quernDD1" */
 #define RECORD 2                     /* words: a key with its row, a pair of rows with whether their texts are equal */
 
-/* --- files ----------------------------------------------------------------------------------- */
-
-struct trailer {                     /* the last bytes of a file */
-	uint64_t magic, identity, rows, bytes, hash;
-};
-
-struct stage_out {
-	struct output *to;
-	struct hasher *hash;
-	struct trailer end;
-};
-
-struct stage_in {
-	const uint8_t *bytes;        /* mapped; trailer.bytes of them count */
-	size_t mapped;
-	struct trailer end;
-};
-
-static uint64_t identity_of(const struct dedup_stage *s)
+enum status dedup_stage_part(struct dedup_stage *s, const char *text, struct error *err)
 {
-	char *text = mem_printf("%s, in %d parts, keep %d", s->identity, s->parts, (int)s->keep);
-	uint64_t hash = hash64(text, strlen(text));
-	mem_free(text);
-	return hash;
-}
-
-/* part 0: the one file of that name. */
-static char *file_path(const struct dedup_stage *s, const char *what, int part)
-{
-	return part ? mem_printf("%s/%s-%d", s->dir, what, part) : mem_printf("%s/%s", s->dir, what);
-}
-
-static enum status create(struct stage_out *f, const struct dedup_stage *s, const char *what, int part, struct error *err)
-{
-	char *path = file_path(s, what, part);
-	*f = (struct stage_out){.end = {.magic = MAGIC, .identity = identity_of(s)}};
-	enum status st = dir_make(s->dir, err);
-	if (st == OK)
-		st = output_open(&f->to, path, err);
-	f->hash = hasher_open();
-	mem_free(path);
-	return st;
-}
-
-static enum status put(struct stage_out *f, const void *p, size_t n, struct error *err)
-{
-	hasher_add(f->hash, p, n);
-	f->end.bytes += n;
-	return output_write(f->to, p, n, err);
-}
-
-/* Commits if all went well so far; frees either way. */
-static enum status finish(struct stage_out *f, enum status st, uint64_t rows, struct error *err)
-{
-	f->end.rows = rows;
-	f->end.hash = hasher_64(f->hash);
-	hasher_close(f->hash);
-	if (st == OK)
-		st = output_write(f->to, &f->end, sizeof(f->end), err);
-	if (st == OK)
-		return output_commit(f->to, err);
-	output_abort(f->to);
-	return st;
-}
-
-static enum status check(const struct stage_in *f, const struct dedup_stage *s, const char *path, struct error *err)
-{
-	if (f->end.magic != MAGIC || f->end.bytes != f->mapped - sizeof(f->end))
-		return error_set(err, ERR_DATA, "%s: this is no whole file of a stage", path);
-	if (f->end.identity != identity_of(s))
-		return error_set(err, ERR_DATA, "%s: of another run: all stages need the same options and number of parts", path);
-	if (hash64(f->bytes, f->end.bytes) != f->end.hash)
-		return error_set(err, ERR_DATA, "%s: checksum mismatch", path);
+	int used = 0;
+	if (sscanf(text, "%d/%d%n", &s->part, &s->parts, &used) != 2 || text[used] || s->part < 1 || s->part > s->parts || s->parts > 100000)
+		return error_set(err, ERR_USAGE, "--part: K/N such as 3/8 is wanted, not '%s'", text);
 	return OK;
-}
-
-static enum status map_path(struct stage_in *f, const char *path, struct error *err)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	*f = (struct stage_in){0};
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		int saved = errno;
-		if (fd >= 0)
-			close(fd);
-		errno = saved;
-		return error_errno(err, ERR_IO, "%s: cannot open", path);
-	}
-	if ((size_t)st.st_size < sizeof(f->end)) {
-		close(fd);
-		return error_set(err, ERR_DATA, "%s: this is no whole file of a stage", path);
-	}
-	void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED)
-		return error_errno(err, ERR_IO, "%s: cannot map", path);
-	f->bytes = map;
-	f->mapped = (size_t)st.st_size;
-	memcpy(&f->end, f->bytes + f->mapped - sizeof(f->end), sizeof(f->end));
-	return OK;
-}
-
-static void unmap(struct stage_in *f)
-{
-	if (f->bytes)
-		munmap((void *)f->bytes, f->mapped);
-	f->bytes = NULL;
-}
-
-static enum status map(struct stage_in *f, const struct dedup_stage *s, const char *what, int part, struct error *err)
-{
-	char *path = file_path(s, what, part);
-	enum status st = map_path(f, path, err);
-	if (st == OK)
-		st = check(f, s, path, err);
-	if (st != OK)
-		unmap(f);
-	mem_free(path);
-	return st;
 }
 
 /* Rows of each part before its own, in base[parts + 1]; the last is the sum. ERR_UNSUPPORTED if that is too many. */
@@ -140,10 +23,10 @@ static enum status count_rows(const struct dedup_stage *s, uint32_t *base, struc
 	uint64_t sum = 0;
 	for (int p = 1; p <= s->parts; p++) {
 		struct stage_in f;
-		TRY(map(&f, s, "rows", p, err));
+		TRY(stage_map(&f, s, "rows", p, err));
 		base[p - 1] = (uint32_t)sum;
 		sum += f.end.rows;
-		unmap(&f);
+		stage_unmap(&f);
 		if (sum > CLUSTERS_ROWS_MAX)
 			return error_set(err, ERR_UNSUPPORTED, "more than %u rows to compare", CLUSTERS_ROWS_MAX);
 	}
@@ -155,22 +38,38 @@ static enum status count_rows(const struct dedup_stage *s, uint32_t *base, struc
 
 static enum status put_record(void *arg, const uint64_t record[RECORD], struct error *err)
 {
-	return put(arg, record, RECORD * sizeof(*record), err);
+	return stage_put(arg, record, RECORD * sizeof(*record), err);
 }
 
-enum status dedup_stage_sign(const struct dedup_stage *s, struct clusters *c, struct error *err)
+static enum status sign_keys(const struct dedup_stage *s, struct clusters *c, struct error *err)
 {
 	struct stage_out f;
-	enum status st = create(&f, s, "keys", s->part, err);
+	enum status st = stage_create(&f, s, "keys", s->part, err);
 	if (st == OK)
 		st = clusters_keys(c, put_record, &f, err);
-	TRY(finish(&f, st, clusters_rows(c), err));
-	st = create(&f, s, "rows", s->part, err);
+	return stage_finish(&f, st, clusters_rows(c), err);
+}
+
+static enum status sign_rows(const struct dedup_stage *s, struct clusters *c, struct error *err)
+{
+	struct stage_out f;
+	enum status st = stage_create(&f, s, "rows", s->part, err);
 	for (uint32_t row = 0; row < clusters_rows(c) && s->keep == CLUSTERS_RANKED && st == OK; row++) {
 		uint64_t rank = clusters_rank(c, row);
-		st = put(&f, &rank, sizeof(rank), err);
+		st = stage_put(&f, &rank, sizeof(rank), err);
 	}
-	return finish(&f, st, clusters_rows(c), err);
+	return stage_finish(&f, st, clusters_rows(c), err);
+}
+
+/* The rows come last: where they are, all is. */
+enum status dedup_stage_sign(const struct dedup_stage *s, struct clusters *c, const struct spool *ids, const struct spool *sets,
+			     struct error *err)
+{
+	TRY(sign_keys(s, c, err));
+	TRY(stage_put_things(s, "ids", ids, clusters_rows(c), err));
+	if (sets)
+		TRY(stage_put_things(s, "sets", sets, clusters_rows(c), err));
+	return sign_rows(s, c, err);
 }
 
 /* --- group ----------------------------------------------------------------------------------- */
@@ -193,7 +92,7 @@ static uint64_t range_start(const struct dedup_stage *s, const uint64_t *records
 static enum status add_keys(const struct dedup_stage *s, int part, uint32_t base, struct sorter *sorter, struct error *err)
 {
 	struct stage_in f;
-	TRY(map(&f, s, "keys", part, err));
+	TRY(stage_map(&f, s, "keys", part, err));
 	const uint64_t *records = (const uint64_t *)(const void *)f.bytes;
 	uint64_t n = f.end.bytes / (RECORD * sizeof(*records)), end = range_start(s, records, n, s->part);
 	enum status st = OK;
@@ -201,42 +100,122 @@ static enum status add_keys(const struct dedup_stage *s, int part, uint32_t base
 		const uint64_t *r = records + i * RECORD, record[RECORD] = {r[0], (r[1] >> 32 << 32) | (uint32_t)((uint32_t)r[1] + base)};
 		st = sorter_add(sorter, record, err);
 	}
-	unmap(&f);
+	stage_unmap(&f);
 	return st;
 }
 
-/* Each row that shares a key with the first that has it. */
-static enum status put_pairs(struct sorter *sorter, struct stage_out *f, struct error *err)
+static enum status put_pair(struct stage_out *f, uint32_t a, uint32_t b, bool equal, struct error *err)
+{
+	const uint64_t pair[RECORD] = {(uint64_t)a << 32 | b, equal};
+	return stage_put(f, pair, sizeof(pair), err);
+}
+
+struct bucket {                      /* rows that share a key */
+	const struct dedup_stage *s;
+	const struct stage_things *sets;
+	struct stage_out *to;
+	uint32_t *rows, n, cap;
+	uint32_t *group, cap_group;  /* of a row of them, one before it that goes with it, or itself */
+	enum status st;              /* of what has been put */
+	struct error *err;
+};
+
+static uint32_t group_of(const struct bucket *b, uint32_t i)
+{
+	while (b->group[i] != i)
+		i = b->group[i] = b->group[b->group[i]];
+	return i;
+}
+
+static const uint64_t *set_of(void *arg, uint32_t i, size_t *n)
+{
+	const struct bucket *b = arg;
+	const uint64_t *set = stage_thing(b->sets, b->rows[i], n);
+	*n /= sizeof(*set);
+	return set;
+}
+
+static bool linked(void *arg, uint32_t i, uint32_t k)
+{
+	return group_of(arg, i) == group_of(arg, k);
+}
+
+static void link_rows(void *arg, uint32_t i, uint32_t k)
+{
+	struct bucket *b = arg;
+	uint32_t x = group_of(b, i), y = group_of(b, k);
+	b->group[x > y ? x : y] = x > y ? y : x;
+	if (b->st == OK)
+		b->st = put_pair(b->to, b->rows[i < k ? i : k], b->rows[i < k ? k : i], false, b->err);
+}
+
+/* Rows with one key all go with the first, or those that are similar with each other. */
+static enum status end_bucket(struct bucket *b, bool equal, struct error *err)
+{
+	uint64_t judged = 0;
+	if (equal || !b->s->verify) {
+		for (uint32_t i = 1; i < b->n; i++)
+			TRY(put_pair(b->to, b->rows[0], b->rows[i], equal, err));
+		return OK;
+	}
+	if (b->n > b->cap_group) {
+		b->cap_group = b->n * 2;
+		b->group = mem_grow(b->group, b->cap_group, sizeof(*b->group));
+	}
+	for (uint32_t i = 0; i < b->n; i++)
+		b->group[i] = i;
+	const struct jaccard_sets j = {
+		.least = b->s->verify, .memory = b->s->memory / 4, .tmp = b->s->tmp, .pool = b->s->pool,
+		.set = set_of, .linked = linked, .link = link_rows, .arg = b,
+	};
+	b->err = err;
+	TRY(jaccard_link(&j, b->n, &judged, err));
+	return b->st;
+}
+
+static enum status put_pairs(struct bucket *b, struct sorter *sorter, struct error *err)
 {
 	uint64_t first[RECORD] = {0, 0}, r[RECORD];
 	enum status st;
-	for (bool begun = false; (st = sorter_next(sorter, r, err)) == OK; begun = true) {
-		if (!begun || r[0] != first[0] || r[1] >> 32 != first[1] >> 32) {
-			memcpy(first, r, sizeof(first));
-			continue;
+	while ((st = sorter_next(sorter, r, err)) == OK) {
+		if (b->n && (r[0] != first[0] || r[1] >> 32 != first[1] >> 32)) {
+			TRY(end_bucket(b, first[1] >> 32 & 1, err));
+			b->n = 0;
 		}
-		uint64_t pair[RECORD] = {first[1] << 32 | (uint32_t)r[1], r[1] >> 32 & 1};
-		TRY(put(f, pair, sizeof(pair), err));
+		memcpy(first, r, sizeof(first));
+		MEM_PUSH_ROOM(b->rows, b->n, b->cap);
+		b->rows[b->n++] = (uint32_t)r[1];
 	}
-	return st == END ? OK : st;
+	return st == END ? end_bucket(b, first[1] >> 32 & 1, err) : st;
+}
+
+static enum status write_pairs(const struct dedup_stage *s, struct sorter *sorter, uint64_t rows, struct error *err)
+{
+	struct stage_things sets = {0};
+	struct stage_out f;
+	struct bucket b = {.s = s, .sets = &sets, .to = &f};
+	enum status st = s->verify ? stage_map_things(&sets, s, "sets", err) : OK;
+	if (st == OK)
+		st = stage_create(&f, s, "pairs", s->part, err);
+	if (st == OK)
+		st = stage_finish(&f, put_pairs(&b, sorter, err), rows, err);
+	stage_unmap_things(&sets);
+	mem_free(b.rows);
+	mem_free(b.group);
+	return st;
 }
 
 enum status dedup_stage_group(const struct dedup_stage *s, struct error *err)
 {
 	uint32_t *base = mem_array((size_t)s->parts + 1, sizeof(*base));
-	struct sorter *sorter = sorter_open(RECORD, s->memory, s->tmp, s->pool);
-	struct stage_out f;
+	struct sorter *sorter = sorter_open(RECORD, s->memory / 2, s->tmp, s->pool);
 	enum status st = count_rows(s, base, err);
 	for (int p = 1; p <= s->parts && st == OK; p++)
 		st = add_keys(s, p, base[p - 1], sorter, err);
 	if (st == OK)
 		st = sorter_finish(sorter, err);
-	if (st == OK) {
-		st = create(&f, s, "pairs", s->part, err);
-		if (st == OK)
-			st = put_pairs(sorter, &f, err);
-		st = finish(&f, st, base[s->parts], err);
-	}
+	if (st == OK)
+		st = write_pairs(s, sorter, base[s->parts], err);
 	sorter_close(sorter);
 	mem_free(base);
 	return st;
@@ -247,7 +226,7 @@ enum status dedup_stage_group(const struct dedup_stage *s, struct error *err)
 static enum status add_rows(const struct dedup_stage *s, int part, struct clusters *c, struct error *err)
 {
 	struct stage_in f;
-	TRY(map(&f, s, "rows", part, err));
+	TRY(stage_map(&f, s, "rows", part, err));
 	const uint64_t *ranks = (const uint64_t *)(const void *)f.bytes;
 	bool ranked = s->keep == CLUSTERS_RANKED;
 	enum status st = OK;
@@ -255,14 +234,14 @@ static enum status add_rows(const struct dedup_stage *s, int part, struct cluste
 		st = error_set(err, ERR_DATA, "%s: part %d has no ranks", s->dir, part);
 	for (uint64_t row = 0; row < f.end.rows && st == OK; row++)
 		st = clusters_row(c, ranked ? ranks[row] : 0, err);
-	unmap(&f);
+	stage_unmap(&f);
 	return st;
 }
 
 static enum status add_pairs(const struct dedup_stage *s, int part, struct clusters *c, struct error *err)
 {
 	struct stage_in f;
-	TRY(map(&f, s, "pairs", part, err));
+	TRY(stage_map(&f, s, "pairs", part, err));
 	const uint64_t *pairs = (const uint64_t *)(const void *)f.bytes;
 	enum status st = OK;
 	for (uint64_t i = 0; i < f.end.bytes / (RECORD * sizeof(*pairs)) && st == OK; i++) {
@@ -272,22 +251,23 @@ static enum status add_pairs(const struct dedup_stage *s, int part, struct clust
 		else
 			clusters_join(c, a, b, pairs[i * RECORD + 1] & 1);
 	}
-	unmap(&f);
+	stage_unmap(&f);
 	return st;
 }
 
 static enum status put_verdicts(const struct dedup_stage *s, struct clusters *c, struct error *err)
 {
 	struct stage_out f;
-	enum status st = create(&f, s, "verdicts", 0, err);
+	enum status st = stage_create(&f, s, "verdicts", 0, err);
 	for (uint32_t row = 0; row < clusters_rows(c) && st == OK; row++) {
-		uint8_t v = !clusters_drops(c, row) ? STAGE_KEPT : clusters_repeats(c, row) ? STAGE_EXACT : STAGE_NEAR;
-		st = put(&f, &v, 1, err);
+		uint64_t said = !clusters_drops(c, row) ? STAGE_KEPT : clusters_repeats(c, row) ? STAGE_EXACT : STAGE_NEAR;
+		uint64_t v = said << 32 | clusters_kept(c, row);
+		st = stage_put(&f, &v, sizeof(v), err);
 	}
-	return finish(&f, st, clusters_rows(c), err);
+	return stage_finish(&f, st, clusters_rows(c), err);
 }
 
-enum status dedup_stage_cluster(const struct dedup_stage *s, struct clusters_stats *stats, struct error *err)
+enum status dedup_stage_cluster(const struct dedup_stage *s, void (*tell)(void *arg, const char *key, int64_t n), void *arg, struct error *err)
 {
 	struct clusters_options o = {.memory = s->memory, .tmp = s->tmp, .pool = s->pool, .keep = s->keep};
 	struct clusters *c = clusters_open(&o);
@@ -300,7 +280,8 @@ enum status dedup_stage_cluster(const struct dedup_stage *s, struct clusters_sta
 		st = clusters_decide(c, err);
 	if (st == OK)
 		st = put_verdicts(s, c, err);
-	*stats = st == OK ? clusters_stats(c) : (struct clusters_stats){0};
+	if (st == OK)
+		tell(arg, "clusters", clusters_stats(c).clusters);
 	clusters_close(c);
 	return st;
 }
@@ -309,22 +290,35 @@ enum status dedup_stage_cluster(const struct dedup_stage *s, struct clusters_sta
 
 struct dedup_verdicts {
 	struct stage_in f;
+	struct stage_things ids, sets;
 	uint32_t at, end;
 	int part;
+	char number[16];             /* of a row without id */
 };
 
-enum status dedup_verdicts_open(struct dedup_verdicts **out, const struct dedup_stage *s, struct error *err)
+static enum status open_verdicts(struct dedup_verdicts *v, const struct dedup_stage *s, const uint32_t *base, struct error *err)
+{
+	TRY(stage_map(&v->f, s, "verdicts", 0, err));
+	if (v->f.end.bytes != base[s->parts] * sizeof(uint64_t))
+		return error_set(err, ERR_DATA, "%s: verdicts about other rows", s->dir);
+	if (s->ids)
+		TRY(stage_map_things(&v->ids, s, "ids", err));
+	if (s->ids && s->verify)
+		TRY(stage_map_things(&v->sets, s, "sets", err));
+	v->part = s->part;
+	v->at = base[s->part - 1];
+	v->end = base[s->part];
+	return OK;
+}
+
+enum status dedup_verdicts_open(struct dedup_verdicts **out, const struct dedup_stage *s, int64_t *first, struct error *err)
 {
 	uint32_t *base = mem_array((size_t)s->parts + 1, sizeof(*base));
 	struct dedup_verdicts *v = mem_zalloc(sizeof(*v));
 	enum status st = count_rows(s, base, err);
 	if (st == OK)
-		st = map(&v->f, s, "verdicts", 0, err);
-	if (st == OK && v->f.end.bytes != base[s->parts])
-		st = error_set(err, ERR_DATA, "%s: verdicts about other rows", s->dir);
-	v->part = s->part;
-	v->at = base[s->part - 1];
-	v->end = base[s->part];
+		st = open_verdicts(v, s, base, err);
+	*first = v->at;
 	mem_free(base);
 	if (st == OK)
 		*out = v;
@@ -333,11 +327,27 @@ enum status dedup_verdicts_open(struct dedup_verdicts **out, const struct dedup_
 	return st;
 }
 
-enum status dedup_verdicts_next(struct dedup_verdicts *v, enum dedup_stage_verdict *verdict, struct error *err)
+static double similarity(const struct dedup_verdicts *v, uint64_t row, uint64_t kept)
+{
+	size_t na, nb;
+	const uint64_t *a = stage_thing(&v->sets, row, &na), *b = stage_thing(&v->sets, kept, &nb);
+	return na && nb ? jaccard(a, na / sizeof(*a), b, nb / sizeof(*b)) : NAN;
+}
+
+enum status dedup_verdicts_next(struct dedup_verdicts *v, struct dedup_stage_verdict *out, struct error *err)
 {
 	if (v->at == v->end)
 		return error_set(err, ERR_DATA, "part %d has more rows than when it was signed", v->part);
-	*verdict = (enum dedup_stage_verdict)v->f.bytes[v->at++];
+	uint64_t row = v->at++, said = ((const uint64_t *)(const void *)v->f.bytes)[row], kept = (uint32_t)said;
+	*out = (struct dedup_stage_verdict){.what = (int)(said >> 32), .similarity = NAN};
+	if (out->what != STAGE_KEPT && v->ids.parts)
+		out->original = stage_thing(&v->ids, kept, &out->original_bytes);
+	if (out->original && out->original_bytes == 0) {
+		out->original = v->number;
+		out->original_bytes = (size_t)snprintf(v->number, sizeof(v->number), "%llu", (unsigned long long)kept);
+	}
+	if (out->what != STAGE_KEPT && v->sets.parts)
+		out->similarity = similarity(v, row, kept);
 	return OK;
 }
 
@@ -350,6 +360,8 @@ void dedup_verdicts_close(struct dedup_verdicts *v)
 {
 	if (!v)
 		return;
-	unmap(&v->f);
+	stage_unmap(&v->f);
+	stage_unmap_things(&v->ids);
+	stage_unmap_things(&v->sets);
 	mem_free(v);
 }

@@ -28,14 +28,32 @@ enum status fold_parse(const char *words, unsigned *folds, struct error *err)
 	}
 }
 
-enum class { PLAIN, SPACE, DIGIT };
+enum class { PLAIN, SPACE, DIGIT, GONE };
+
+/* The keys of UNICODE_PUNCT in cc_net/text_normalizer.py, in order, and C0 and C1. */
+static bool gone_for_ccnet(uint32_t c)
+{
+	static const uint16_t punctuation[] = {
+		0xab, 0xb4, 0xbb, 0x2013, 0x2014, 0x2019, 0x201c, 0x201d, 0x201e, 0x2026, 0x2236, 0x2501, 0x25ba, 0x3001, 0x3002, 0x3008, 0x3009,
+		0x300a, 0x300b, 0x300c, 0x300d, 0x3010, 0x3011, 0xff01, 0xff05, 0xff08, 0xff09, 0xff0c, 0xff0e, 0xff11, 0xff1a, 0xff1b, 0xff1f,
+		0xff5e,
+	};
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+		return true;
+	for (size_t i = 0; i < sizeof(punctuation) / sizeof(punctuation[0]); i++)
+		if (c == punctuation[i])
+			return true;
+	return false;
+}
 
 /* What becomes of a character: its class, and in *c itself as it is put out. */
 static enum class classify(uint32_t *c, unsigned folds)
 {
-	if ((folds & FOLD_DIGITS) &&
+	if ((folds & (FOLD_DIGITS | FOLD_EACH_DIGIT)) &&
 	    (*c < 0x80 ? *c >= '0' && *c <= '9' : utf8proc_category((utf8proc_int32_t)*c) == UTF8PROC_CATEGORY_ND))
 		return DIGIT;
+	if ((folds & FOLD_CCNET) && gone_for_ccnet(*c))
+		return GONE;
 	if ((folds & FOLD_SPACE) && text_is_space(*c))
 		return SPACE;
 	if ((folds & FOLD_PUNCTUATION) && punctuation_has(*c)) {
@@ -72,7 +90,7 @@ static void fold_characters(const char *s, size_t n, unsigned folds, struct buf 
 		}
 		if (k == SPACE) {
 			space = to > start;
-		} else if (k == PLAIN || !digits || space) {
+		} else if (k == PLAIN || (k == DIGIT && (!digits || space || (folds & FOLD_EACH_DIGIT)))) {
 			if (space)
 				*to++ = ' ';
 			space = false;
@@ -102,6 +120,11 @@ static bool needs_form(const char *s, size_t n)
 void text_fold(const char *s, size_t n, unsigned folds, struct buf *out)
 {
 	struct buf nfc = {0};
+	if (folds & FOLD_ENDS) {
+		struct span inner = text_strip(s, n);
+		s += inner.from;
+		n = inner.len;
+	}
 	if ((folds & FOLD_FORM) && needs_form(s, n)) {
 		text_normalize(s, n, TEXT_NFC, &nfc);
 		s = nfc.data;

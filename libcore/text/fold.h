@@ -10,7 +10,11 @@ enum fold {
 	FOLD_SPACE = 2,              /* each run of white space is one space, none at the ends */
 	FOLD_PUNCTUATION = 4,        /* each of datatrove's 129 punctuation characters is a space */
 	FOLD_DIGITS = 8,             /* each run of decimal digits is one 0 */
-	FOLD_FORM = 16               /* NFC */
+	FOLD_FORM = 16,              /* NFC */
+	/* What other programs put aside, which has no word of its own. */
+	FOLD_ENDS = 32,              /* white space at both ends */
+	FOLD_EACH_DIGIT = 64,        /* each decimal digit is a 0 */
+	FOLD_CCNET = 128             /* 34 characters that CCNet takes for punctuation, and controls, are gone */
 };
 
 /* "case,space" and so on, "all" or "none", as the sum of their bits. ERR_USAGE names the word that is none. */

@@ -1,5 +1,5 @@
 /* minhash.c - permutations and the signature kernels; see minhash.h. */
-#include "text/minhash.h"
+#include "text/minhash_words.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -62,60 +62,81 @@ void minhash_init(struct minhash *m, int n, uint32_t seed)
 
 /* --- signature kernels ----------------------------------------------------------------------- */
 
-/* Eight permutations at a time, their state in registers, over all shingles. x mod (2^61 - 1) is
- * (x & M) + (x >> 61), less M where that is not smaller. */
+/* A kernel makes SIGN_WIDTH values; the tables are zero beyond n, and what they give there is thrown away. */
+#define SIGN_WIDTH 16
+typedef void sign_kernel(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig);
+
+/* As it is written in minhash.h. */
+static void sign_exactly(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig)
+{
+	for (int k = 0; k < SIGN_WIDTH; k++) {
+		sig[k] = UINT64_MAX;
+		for (size_t i = 0; i < n; i++) {
+			uint64_t x = (a[k] * h[i] + b[k]) % MERSENNE61;
+			sig[k] = x < sig[k] ? x : sig[k];
+		}
+	}
+}
+
+/* x modulo M is (x & M) + (x >> 61), less M where that is not smaller. The kernels take (x >> 61) - (M & ~x), which is that less M: below
+ * zero, and so in the right order as unsigned numbers, but for the M + 8 where M has to be taken off. That there was such a one
+ * (once in 2^58) is seen in the least, which is below 8 then. */
+#define NOT_REDUCED 8
+
 #pragma GCC push_options
 #pragma GCC optimize("O3")
-static inline __attribute__((always_inline)) void sign_eight(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n,
+/* Eight permutations at a time, their state in registers, over all shingles. False if sign_exactly has to be asked. */
+static inline __attribute__((always_inline)) bool sign_eight(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n,
 							      uint64_t *sig)
 {
 	uint64_t least[8];
+	bool good = n > 0;
 	for (int k = 0; k < 8; k++)
 		least[k] = UINT64_MAX;
 	for (size_t i = 0; i < n; i++)
 		for (int k = 0; k < 8; k++) {
 			uint64_t x = a[k] * h[i] + b[k];
-			x = (x & MERSENNE61) + (x >> 61);
-			uint64_t y = x - MERSENNE61;
-			x = y < x ? y : x;
+			x = (x >> 61) - (MERSENNE61 & ~x);
 			least[k] = x < least[k] ? x : least[k];
 		}
-	memcpy(sig, least, sizeof(least));
+	for (int k = 0; k < 8; k++) {
+		good &= least[k] >= NOT_REDUCED;
+		sig[k] = least[k] + MERSENNE61;
+	}
+	return good;
 }
-
-/* A kernel makes SIGN_WIDTH values; the tables are zero beyond n, and what they give there is thrown away. */
-#define SIGN_WIDTH 16
-typedef void sign_kernel(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig);
 
 static void sign_plain(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig)
 {
-	sign_eight(a, b, h, n, sig);
-	sign_eight(a + 8, b + 8, h, n, sig + 8);
+	if (!sign_eight(a, b, h, n, sig) || !sign_eight(a + 8, b + 8, h, n, sig + 8))
+		sign_exactly(a, b, h, n, sig);
 }
 
 #ifdef __x86_64__
 __attribute__((target("avx2"))) static void sign_avx2(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n, uint64_t *sig)
 {
-	sign_eight(a, b, h, n, sig);
-	sign_eight(a + 8, b + 8, h, n, sig + 8);
+	if (!sign_eight(a, b, h, n, sig) || !sign_eight(a + 8, b + 8, h, n, sig + 8))
+		sign_exactly(a, b, h, n, sig);
 }
 
 __attribute__((target("avx512f,avx512dq"))) static void sign_avx512(const uint64_t *a, const uint64_t *b, const uint64_t *h, size_t n,
 								     uint64_t *sig)
 {
 	const __m512i a0 = _mm512_loadu_si512(a), b0 = _mm512_loadu_si512(b), a1 = _mm512_loadu_si512(a + 8),
-		      b1 = _mm512_loadu_si512(b + 8), m = _mm512_set1_epi64((long long)MERSENNE61);
+		      b1 = _mm512_loadu_si512(b + 8), m = _mm512_set1_epi64((long long)MERSENNE61), off = _mm512_set1_epi64(NOT_REDUCED);
 	__m512i least0 = _mm512_set1_epi64(-1), least1 = least0;
 	for (size_t i = 0; i < n; i++) {
 		__m512i hi = _mm512_set1_epi64((long long)h[i]);
 		__m512i x = _mm512_add_epi64(_mm512_mullo_epi64(a0, hi), b0), y = _mm512_add_epi64(_mm512_mullo_epi64(a1, hi), b1);
-		x = _mm512_add_epi64(_mm512_and_si512(x, m), _mm512_srli_epi64(x, 61));
-		y = _mm512_add_epi64(_mm512_and_si512(y, m), _mm512_srli_epi64(y, 61));
-		least0 = _mm512_min_epu64(least0, _mm512_min_epu64(x, _mm512_sub_epi64(x, m)));
-		least1 = _mm512_min_epu64(least1, _mm512_min_epu64(y, _mm512_sub_epi64(y, m)));
+		least0 = _mm512_min_epu64(least0, _mm512_sub_epi64(_mm512_srli_epi64(x, 61), _mm512_andnot_si512(x, m)));
+		least1 = _mm512_min_epu64(least1, _mm512_sub_epi64(_mm512_srli_epi64(y, 61), _mm512_andnot_si512(y, m)));
 	}
-	_mm512_storeu_si512(sig, least0);
-	_mm512_storeu_si512(sig + 8, least1);
+	if (n == 0 || _mm512_cmplt_epu64_mask(least0, off) || _mm512_cmplt_epu64_mask(least1, off)) {
+		sign_exactly(a, b, h, n, sig);
+		return;
+	}
+	_mm512_storeu_si512(sig, _mm512_add_epi64(least0, m));
+	_mm512_storeu_si512(sig + 8, _mm512_add_epi64(least1, m));
 }
 #endif
 #pragma GCC pop_options
@@ -136,6 +157,7 @@ bool minhash_force_kernel(const char *name)
 		if (!all[i].there || (name && strcmp(name, all[i].name) != 0))
 			continue;
 		kernel = all[i].fn;
+		minhash_words_in_blocks(kernel != sign_plain);
 		kernel_name = all[i].name;
 		return true;
 	}

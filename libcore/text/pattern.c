@@ -37,11 +37,11 @@ void pattern_scratch_close(struct pattern_scratch *x)
 	mem_free(x);
 }
 
-static enum status compile(pcre2_code **code, const char *s, size_t n, enum status kind, struct error *err)
+static enum status compile_as(pcre2_code **code, const char *s, size_t n, uint32_t flags, enum status kind, struct error *err)
 {
 	int number;
 	PCRE2_SIZE at;
-	*code = pcre2_compile((PCRE2_SPTR)s, n, PCRE2_UTF, &number, &at, NULL);
+	*code = pcre2_compile((PCRE2_SPTR)s, n, PCRE2_UTF | flags, &number, &at, NULL);
 	if (!*code) {
 		char why[256] = "";
 		pcre2_get_error_message(number, (PCRE2_UCHAR *)why, sizeof(why));
@@ -51,11 +51,30 @@ static enum status compile(pcre2_code **code, const char *s, size_t n, enum stat
 	return OK;
 }
 
+static enum status compile(pcre2_code **code, const char *s, size_t n, enum status kind, struct error *err)
+{
+	return compile_as(code, s, n, 0, kind, err);
+}
+
 static enum status blown(int number, struct error *err)
 {
 	char why[256] = "";
 	pcre2_get_error_message(number, (PCRE2_UCHAR *)why, sizeof(why));
 	return error_set(err, ERR_DATA, "a pattern cannot be matched: %s", why);
+}
+
+enum status pattern_covers(const char *regex, const char *name, bool *yes, struct error *err)
+{
+	struct pattern_scratch *x;
+	pcre2_code *code;
+	int number;
+	TRY(compile(&code, regex, strlen(regex), ERR_DATA, err));
+	x = pattern_scratch_open();
+	number = pcre2_match(code, (PCRE2_SPTR)name, strlen(name), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, x->match, x->limits);
+	*yes = number >= 0;
+	pattern_scratch_close(x);
+	pcre2_code_free(code);
+	return number >= 0 || number == PCRE2_ERROR_NOMATCH ? OK : blown(number, err);
 }
 
 /* --- replacing -------------------------------------------------------------------------------- */
@@ -206,4 +225,83 @@ enum status patterns_match(const struct patterns *p, const char *s, size_t n, st
 		*found = number >= 0;
 	}
 	return OK;
+}
+
+/* --- finding -------------------------------------------------------------------------------------- */
+
+struct finder {
+	pcre2_code *code;
+	int groups;
+};
+
+enum status finder_open(struct finder **out, const char *regex, size_t n, struct error *err)
+{
+	struct finder *f = mem_zalloc(sizeof(*f));
+	struct buf own = {0};
+	uint32_t groups = 0;
+	enum status st;
+
+	for (size_t i = 0; i < n; i++) {     /* Python's \Z is PCRE's \z */
+		buf_char(&own, regex[i]);
+		if (regex[i] == '\\' && i + 1 < n) {
+			i++;
+			buf_char(&own, regex[i] == 'Z' ? 'z' : regex[i]);
+		}
+	}
+	st = compile_as(&f->code, own.data ? own.data : "", own.len, PCRE2_UCP, ERR_USAGE, err);
+	buf_release(&own);
+	if (st != OK) {
+		finder_close(f);
+		return st;
+	}
+	pcre2_pattern_info(f->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+	f->groups = groups < FINDER_GROUPS ? (int)groups : FINDER_GROUPS - 1;
+	*out = f;
+	return OK;
+}
+
+void finder_close(struct finder *f)
+{
+	if (!f)
+		return;
+	pcre2_code_free(f->code);
+	mem_free(f);
+}
+
+enum status finder_next(const struct finder *f, const char *s, size_t n, size_t at, bool after_empty, struct pattern_scratch *x,
+			struct found *out, struct error *err)
+{
+	uint32_t flags = PCRE2_NO_UTF_CHECK | (after_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
+	int number = at > n ? PCRE2_ERROR_NOMATCH : pcre2_match(f->code, (PCRE2_SPTR)s, n, at, flags, x->match, x->limits);
+	PCRE2_SIZE *places;
+
+	if (number == PCRE2_ERROR_NOMATCH)
+		return END;
+	if (number < 0)
+		return blown(number, err);
+	places = pcre2_get_ovector_pointer(x->match);
+	out->groups = f->groups;
+	for (int i = 0; i <= f->groups; i++) {
+		bool set = i < number && places[2 * i] != PCRE2_UNSET;
+
+		out->from[i] = set ? places[2 * i] : SIZE_MAX;
+		out->to[i] = set ? places[2 * i + 1] : SIZE_MAX;
+	}
+	return OK;
+}
+
+enum status finder_remove(const struct finder *f, const char *s, size_t n, struct pattern_scratch *x, struct buf *out, struct error *err)
+{
+	struct found m;
+	size_t at = 0, kept = 0;
+	bool empty = false;
+	enum status st;
+
+	while ((st = finder_next(f, s, n, at, empty, x, &m, err)) == OK) {
+		buf_add(out, s + kept, m.from[0] - kept);
+		kept = at = m.to[0];
+		empty = m.from[0] == m.to[0];
+	}
+	buf_add(out, s + kept, n - kept);
+	return st == END ? OK : st;
 }

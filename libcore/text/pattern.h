@@ -10,12 +10,17 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <stdbool.h>
+
 #define PATTERN_STEPS 10000000
 #define PATTERN_STACK_BYTES (8u << 20)
 
 struct pattern_scratch;
 struct pattern_scratch *pattern_scratch_open(void);
 void pattern_scratch_close(struct pattern_scratch *x);             /* NULL allowed */
+
+/* Whether the regex matches the whole of a name. It is compiled for this one question; ERR_DATA if it cannot be. */
+enum status pattern_covers(const char *regex, const char *name, bool *yes, struct error *err);
 
 /* --- replacing: "REGEX=>TEXT" --------------------------------------------------------------------- */
 struct replacement;
@@ -34,5 +39,22 @@ enum status patterns_read(struct patterns **p, const char *path, struct error *e
 void patterns_close(struct patterns *p);                           /* NULL allowed */
 /* Whether any of them matches somewhere. */
 enum status patterns_match(const struct patterns *p, const char *s, size_t n, struct pattern_scratch *x, bool *found, struct error *err);
+
+/* --- finding, as Python's re finds ------------------------------------------------------------------ */
+struct finder;
+/* A pattern of Python: classes know Unicode, \Z is the very end. ERR_USAGE says what is wrong, and where. */
+enum status finder_open(struct finder **f, const char *regex, size_t n, struct error *err);
+void finder_close(struct finder *f);                               /* NULL allowed */
+#define FINDER_GROUPS 16
+struct found {
+	size_t from[FINDER_GROUPS], to[FINDER_GROUPS];             /* group 0 is the whole match; SIZE_MAX: took no part */
+	int groups;                                                /* of the pattern, at most FINDER_GROUPS - 1 */
+};
+/* The first match at or behind byte `at`, END if there is none. after_empty: the match before was empty and ended at `at`, so this one
+ * may not be empty there. */
+enum status finder_next(const struct finder *f, const char *s, size_t n, size_t at, bool after_empty, struct pattern_scratch *x,
+			struct found *out, struct error *err);
+/* re.sub(pattern, "", s). */
+enum status finder_remove(const struct finder *f, const char *s, size_t n, struct pattern_scratch *x, struct buf *out, struct error *err);
 
 #endif

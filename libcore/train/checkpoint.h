@@ -1,14 +1,24 @@
-/* checkpoint.h - a training state as one safetensors file: tensors params, m and v, and the step as metadata. */
+/* checkpoint.h - a training state as one safetensors file: the parameters, the optimizer's buckets by their names, and the rest as
+ * metadata: step, batches skipped so far, the loss's average, the best evaluation. */
 #ifndef QUERN_TRAIN_CHECKPOINT_H
 #define QUERN_TRAIN_CHECKPOINT_H
 
 #include "train/trainer.h"
 
-/* Replaces path whole. metrics_bytes: the length that metrics.jsonl has at this step. */
-enum status checkpoint_save(const struct trainer *t, const char *path, const char *identity, int64_t metrics_bytes,
+/* What of a run is not the trainer's. */
+struct checkpoint {
+	int64_t metrics_bytes;       /* the length that metrics.jsonl has at this step */
+	double best_loss;            /* lowest evaluation so far, and its step; 0 = none yet */
+	int64_t best_step;
+	int64_t stale;               /* evaluations since */
+};
+
+/* Replaces path whole. */
+enum status checkpoint_save(const struct trainer *t, const char *path, const char *identity, const struct checkpoint *c,
 			    struct error *err);
 /* Reads only the identity; NULL in *identity when path does not exist (mem_free). */
 enum status checkpoint_identity(const char *path, char **identity, struct error *err);
-enum status checkpoint_load(struct trainer *t, const char *path, int64_t *metrics_bytes, struct error *err);
+/* ERR_USAGE if it was trained on a batch that is to be skipped now, or the other way round. */
+enum status checkpoint_load(struct trainer *t, const char *path, struct checkpoint *c, struct error *err);
 
 #endif

@@ -14,6 +14,7 @@ void dataset_release(struct dataset *d)
 	mem_free(d->ref);
 	mem_free(d->prompt_targets);
 	mem_free(d->wanted);
+	mem_free(d->margin);
 	if (d->companion)
 		dataset_release(d->companion);
 	mem_free(d->companion);

@@ -20,6 +20,7 @@ struct dataset {
 	float *ref;                  /* [n_seqs] log-probability under the reference, or NULL */
 	int64_t *prompt_targets;     /* [n_seqs] how many of the first targets belong to the prompt; NULL: none do */
 	bool *wanted;                /* [n_items] of feedback, else NULL */
+	float *margin;               /* [n_items] by which a pair's chosen is better, or NULL */
 	struct dataset *companion;   /* as many items, for objectives that look at others beside; else NULL */
 	int64_t longest;             /* tokens of the longest item */
 	int64_t cap_items, cap_seqs, cap_tokens;

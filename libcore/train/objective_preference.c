@@ -32,8 +32,9 @@ static double weight_of(const struct weighing *w, int64_t target)
 }
 
 /* Sum of the log-probabilities; all[0] gets that of all targets, prompt and completion, unweighted. */
-static double sequence_sum(const struct model_batch *b, int64_t seq, const float *logp, const struct weighing *w, double *all)
+static double sequence_sum(const struct micro *mb, int64_t seq, const struct weighing *w, double *all)
 {
+	const struct model_batch *b = &mb->batch;
 	double sum = 0;
 	int64_t target = 0;
 
@@ -42,20 +43,20 @@ static double sequence_sum(const struct model_batch *b, int64_t seq, const float
 		if (b->targets[i] >= 0) {
 			double share = weight_of(w, target++);
 
-			sum += share * (double)logp[i];
-			*all += (double)logp[i];
+			sum += share * (double)mb->logp[i];
+			*all += (double)mb->logp[i];
 		}
 	return (double)(float)sum;
 }
 
 /* dlogp of a sequence: d times the weights, and every per target. */
-static void spread_gradient(const struct model_batch *b, int64_t seq, double d, const struct weighing *w, double every,
-			    float *dlogp)
+static void spread_gradient(const struct micro *mb, int64_t seq, double d, const struct weighing *w, double every)
 {
+	const struct model_batch *b = &mb->batch;
 	int64_t target = 0;
 
 	for (int32_t i = b->cu[seq]; i < b->cu[seq + 1]; i++)
-		dlogp[i] = b->targets[i] >= 0 ? (float)(d * weight_of(w, target++) + every) : 0;
+		mb->dlogp[i] = b->targets[i] >= 0 ? (float)(d * weight_of(w, target++) + every) : 0;
 }
 
 /* --- pairs -------------------------------------------------------------------------------------- */
@@ -80,8 +81,8 @@ static void pairs_begin(void *arg, const struct dataset *d, const int64_t *items
 }
 
 /* A pair of the batch as numbers; nll: the chosen's sum over all its targets. */
-static struct pair_logps read_pair(const struct pairs_objective *p, const struct micro *mb, int64_t i, const float *logp,
-				   struct weighing w[2], double *nll)
+static struct pair_logps read_pair(const struct pairs_objective *p, const struct micro *mb, int64_t i, struct weighing w[2],
+				   double *nll)
 {
 	int64_t seq = mb->d->item_seq[mb->items[i]];
 	const float *ref = mb->d->ref ? mb->d->ref + seq : NULL;
@@ -94,15 +95,15 @@ static struct pair_logps read_pair(const struct pairs_objective *p, const struct
 	x.nr = completion_targets(&mb->batch, 2 * i + 1, w[1].of_prompt);
 	w[0].full = w[1].full = p->ld_alpha == 1 ? INT64_MAX / 2 : x.nc < x.nr ? x.nc : x.nr;
 	w[0].tail = w[1].tail = p->ld_alpha;
-	x.c = sequence_sum(&mb->batch, 2 * i, logp, &w[0], nll);
-	x.r = sequence_sum(&mb->batch, 2 * i + 1, logp, &w[1], &unused);
+	x.c = sequence_sum(mb, 2 * i, &w[0], nll);
+	x.r = sequence_sum(mb, 2 * i + 1, &w[1], &unused);
 	x.c0 = ref ? (double)ref[0] : 0;
 	x.r0 = ref ? (double)ref[1] : 0;
 	return x;
 }
 
 /* The step's pairs, for losses that sort them; the last one brings their gradients. */
-static void pairs_observe(void *arg, const struct micro *mb, const float *logp)
+static void pairs_observe(void *arg, const struct micro *mb)
 {
 	struct pairs_objective *p = arg;
 
@@ -117,7 +118,7 @@ static void pairs_observe(void *arg, const struct micro *mb, const float *logp)
 		double nll;
 
 		p->dc[p->n_seen] = p->dr[p->n_seen] = 0;
-		p->seen[p->n_seen++] = read_pair(p, mb, i, logp, w, &nll);
+		p->seen[p->n_seen++] = read_pair(p, mb, i, w, &nll);
 	}
 	if (p->n_seen == p->pairs)
 		p->sorted_loss = preference_sorted(&p->o, p->seen, p->pairs, p->dc, p->dr);
@@ -134,7 +135,7 @@ static void reward_terms(const struct preference_options *o, const struct pair_l
 	*b = (x->r - x->r0) / (per_token && x->nr ? (double)x->nr : 1);
 }
 
-static void pairs_grad(void *arg, const struct micro *mb, const float *logp, float *dlogp, double *values)
+static void pairs_grad(void *arg, const struct micro *mb, double *values)
 {
 	struct pairs_objective *p = arg;
 	bool sorted = preference_needs_batch(&p->o);
@@ -146,14 +147,14 @@ static void pairs_grad(void *arg, const struct micro *mb, const float *logp, flo
 	for (int64_t i = 0; i < mb->n_items; i++, p->at++) {
 		struct weighing w[2];
 		double nll, dc, dr, a, b;
-		struct pair_logps x = read_pair(p, mb, i, logp, w, &nll);
+		struct pair_logps x = read_pair(p, mb, i, w, &nll);
 		double loss = preference_pair(&p->o, &x, &dc, &dr);
 
 		reward_terms(&p->o, &x, &a, &b);
 		dc = share * dc + (sorted ? p->dc[p->at] : 0);
 		dr = share * dr + (sorted ? p->dr[p->at] : 0);
-		spread_gradient(&mb->batch, 2 * i, dc, &w[0], -sft * nll_share, dlogp);
-		spread_gradient(&mb->batch, 2 * i + 1, dr, &w[1], 0, dlogp);
+		spread_gradient(mb, 2 * i, dc, &w[0], -sft * nll_share);
+		spread_gradient(mb, 2 * i + 1, dr, &w[1], 0);
 		values[V_LOSS] += share * loss - sft * nll_share * nll + (sorted ? share * p->sorted_loss : 0);
 		values[V_CHOSEN] += share * p->o.beta * a;
 		values[V_REJECTED] += share * p->o.beta * b;
@@ -162,6 +163,20 @@ static void pairs_grad(void *arg, const struct micro *mb, const float *logp, flo
 		values[V_LOGP_CHOSEN] += share * x.c;
 		values[V_LOGP_REJECTED] += share * x.r;
 		values[V_NLL] -= nll_share * nll;
+	}
+}
+
+void pairs_reference(void *arg, const struct micro *mb, float *out)
+{
+	struct pairs_objective *p = arg;
+
+	for (int64_t i = 0; i < mb->n_items; i++) {
+		struct weighing w[2];
+		double nll;
+		struct pair_logps x = read_pair(p, mb, i, w, &nll);
+
+		out[2 * i] = (float)x.c;
+		out[2 * i + 1] = (float)x.r;
 	}
 }
 
@@ -195,24 +210,24 @@ static void feedback_begin(void *arg, const struct dataset *d, const int64_t *it
 	f->centre = f->o.loss == FEEDBACK_BCO ? f->state[0] : 0;
 }
 
-static double log_ratio(const struct micro *mb, int64_t i, const float *logp, double *sum)
+static double log_ratio(const struct micro *mb, int64_t i, double *sum)
 {
 	static const struct weighing all = { 0, INT64_MAX / 2, 1 };
 	double unused;
 
-	*sum = sequence_sum(&mb->batch, i, logp, &all, &unused);
+	*sum = sequence_sum(mb, i, &all, &unused);
 	return *sum - (double)mb->d->ref[mb->d->item_seq[mb->items[i]]];
 }
 
 /* The sums behind kl and delta; the last of the step makes the number of them. */
-static void feedback_observe(void *arg, const struct micro *mb, const float *logp)
+static void feedback_observe(void *arg, const struct micro *mb)
 {
 	struct feedback_objective *f = arg;
 	int64_t n = f->n_wanted + f->n_unwanted;
 	double sum;
 
 	for (int64_t i = 0; i < mb->n_items; i++, f->n_seen++)
-		f->sum += log_ratio(mb, i, logp, &sum);
+		f->sum += log_ratio(mb, i, &sum);
 	if (f->n_seen < n)
 		return;
 	if (f->o.loss == FEEDBACK_KTO) {
@@ -225,7 +240,7 @@ static void feedback_observe(void *arg, const struct micro *mb, const float *log
 
 enum { F_LOSS, F_CHOSEN, F_REJECTED, F_MARGINS, F_LOGP_CHOSEN, F_LOGP_REJECTED, F_CENTRE, F_FEEDBACK };
 
-static void feedback_grad(void *arg, const struct micro *mb, const float *logp, float *dlogp, double *values)
+static void feedback_grad(void *arg, const struct micro *mb, double *values)
 {
 	static const struct weighing all = { 0, INT64_MAX / 2, 1 };
 	struct feedback_objective *f = arg;
@@ -234,14 +249,14 @@ static void feedback_grad(void *arg, const struct micro *mb, const float *logp, 
 	for (int64_t i = 0; i < mb->n_items; i++) {
 		bool wanted = mb->d->wanted[mb->items[i]];
 		double per = 1 / (double)(wanted ? f->n_wanted : f->n_unwanted), sum, d;
-		double ratio = log_ratio(mb, i, logp, &sum);
+		double ratio = log_ratio(mb, i, &sum);
 
 		values[F_LOSS] += share * feedback_loss(&f->o, wanted, ratio, f->centre, &d);
 		values[wanted ? F_CHOSEN : F_REJECTED] += per * f->o.beta * ratio;
 		values[F_MARGINS] += (wanted ? per : -per) * f->o.beta * ratio;
 		values[wanted ? F_LOGP_CHOSEN : F_LOGP_REJECTED] += per * sum;
 		values[F_CENTRE] += share * f->centre;
-		spread_gradient(&mb->batch, i, share * d, &all, 0, dlogp);
+		spread_gradient(mb, i, share * d, &all, 0);
 	}
 }
 
@@ -268,4 +283,63 @@ struct objective feedback_objective(struct feedback_objective *f)
 		.observe = f->o.loss == FEEDBACK_APO_ZERO ? NULL : feedback_observe, .companion = f->o.loss == FEEDBACK_KTO,
 		.learned = bco ? feedback_learned : NULL, .state = f->state, .n_state = bco ? 2 : 0,
 	};
+}
+
+/* --- rewards -------------------------------------------------------------------------------------- */
+
+static void reward_begin(void *arg, const struct dataset *d, const int64_t *items, int64_t n)
+{
+	struct reward_objective *r = arg;
+
+	(void)d, (void)items;
+	r->pairs = n;
+	r->low = r->high = 0;
+	r->any = false;
+}
+
+enum { R_LOSS, R_ACCURACY, R_MARGIN, R_MEAN, R_MIN, R_MAX, R_BRIER, R_REWARD };
+
+/* Values of micro-batches are added up: a lowest and a highest come as what they have moved. */
+static void see_reward(struct reward_objective *r, double x, double *values)
+{
+	double low = r->any && r->low < x ? r->low : x, high = r->any && r->high > x ? r->high : x;
+
+	values[R_MIN] += low - r->low;
+	values[R_MAX] += high - r->high;
+	r->low = low;
+	r->high = high;
+	r->any = true;
+}
+
+/* Of one output z the log of the sum of exponentials is z, so its gradient is that of the output. */
+static void reward_grad(void *arg, const struct micro *mb, double *values)
+{
+	struct reward_objective *r = arg;
+	double share = 1 / (double)r->pairs;
+
+	for (int64_t i = 0; i < mb->batch.n; i++)
+		mb->dlogp[i] = mb->dlse[i] = 0;
+	for (int64_t i = 0; i < mb->n_items; i++) {
+		int32_t chosen = mb->batch.cu[2 * i + 1] - 1, rejected = mb->batch.cu[2 * i + 2] - 1;
+		double c = (double)mb->lse[chosen], x = (double)mb->lse[rejected], dc, dx, p = 1 / (1 + exp(c - x));
+		double margin = r->margins && mb->d->margin ? (double)mb->d->margin[mb->items[i]] : 0;
+
+		values[R_LOSS] += share * reward_pair_loss(c, x, margin, r->centre, &dc, &dx);
+		values[R_ACCURACY] += c > x ? share : 0;
+		values[R_MARGIN] += share * (c - x);
+		values[R_MEAN] += share * 0.5 * (c + x);
+		values[R_BRIER] += share * p * p;
+		see_reward(r, c, values);
+		see_reward(r, x, values);
+		mb->dlse[chosen] = (float)(share * dc);
+		mb->dlse[rejected] = (float)(share * dx);
+	}
+}
+
+struct objective reward_objective(struct reward_objective *r)
+{
+	static const char *const names[R_REWARD] = { "loss", "accuracy", "margin", "mean_reward", "min_reward", "max_reward", "brier" };
+
+	return (struct objective){ .n_values = R_REWARD, .names = names, .wants_lse = true, .begin = reward_begin, .grad = reward_grad,
+				   .arg = r };
 }

@@ -23,6 +23,8 @@ struct pairs_objective {
 	int64_t n_seen, cap;
 };
 struct objective pairs_objective(struct pairs_objective *p);
+/* For sequence_logps: the sums that the objective makes of a micro-batch whose dataset has no ref yet. */
+void pairs_reference(void *arg, const struct micro *mb, float *out);
 void pairs_objective_release(struct pairs_objective *p);
 
 /* Values: loss, rewards/chosen, rewards/rejected, rewards/margins, logps/chosen, logps/rejected, kl (KTO) or delta (BCO). KTO's kl is the
@@ -36,5 +38,18 @@ struct feedback_objective {
 	bool learning;
 };
 struct objective feedback_objective(struct feedback_objective *f);
+
+/* Rewards of pairs under a reward model (model_config.labels), whose sequences have one target, at their ends. Values: loss, accuracy, margin
+ * (chosen less rejected), mean_reward, min_reward, max_reward, brier: the mean square of 1 - sigmoid(margin), which is small where the
+ * model's certainty is right. */
+struct reward_objective {
+	double centre;               /* weight of the square of a pair's summed rewards, which keeps them about 0 */
+	bool margins;                /* d->margin is aimed at */
+	/* of the step */
+	int64_t pairs;
+	double low, high;
+	bool any;
+};
+struct objective reward_objective(struct reward_objective *r);
 
 #endif

@@ -1,23 +1,24 @@
-/* run.c - see run.h. */
+/* run.c - the directory of a run; see run.h. */
 #include "train/run.h"
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "base/progress.h"
-#include "train/checkpoint.h"
+#include "model/adapter.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define DONE_MAX (64u << 20)
+#define KEPT_BEGIN "checkpoint-"
+#define KEPT_END ".safetensors"
+#define MODEL_WEIGHTS "model.safetensors"
 
 /* --- what is there ------------------------------------------------------------------------ */
 
@@ -46,13 +47,85 @@ static enum status find_identity(const struct run *r, char **identity, bool *don
 	return OK;
 }
 
+/* The step of a kept checkpoint's file name, 0 if it is none. */
+static int64_t kept_step(const char *name)
+{
+	size_t n = strlen(KEPT_BEGIN);
+	char *end;
+	long long step;
+
+	if (strncmp(name, KEPT_BEGIN, n) || name[n] < '1' || name[n] > '9')
+		return 0;
+	errno = 0;
+	step = strtoll(name + n, &end, 10);
+	return errno || strcmp(end, KEPT_END) ? 0 : step;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x > y ? -1 : x < y;
+}
+
+static char *kept_path(const struct run *r, int64_t step)
+{
+	char *name = mem_printf(KEPT_BEGIN "%lld" KEPT_END, (long long)step), *path = path_join(r->trainer_dir, name);
+
+	mem_free(name);
+	return path;
+}
+
+/* Removes the kept checkpoints but the newest `keep` of them. */
+static enum status remove_kept(const struct run *r, int64_t keep, struct error *err)
+{
+	DIR *d = opendir(r->trainer_dir);
+	struct dirent *e;
+	int64_t *steps = NULL, n = 0, cap = 0;
+
+	if (!d)
+		return error_errno(err, ERR_IO, "%s: cannot list", r->trainer_dir);
+	while ((e = readdir(d))) {
+		int64_t step = kept_step(e->d_name);
+
+		if (!step)
+			continue;
+		MEM_PUSH_ROOM(steps, n, cap);
+		steps[n++] = step;
+	}
+	closedir(d);
+	if (n)
+		qsort(steps, (size_t)n, sizeof(*steps), newest_first);
+	for (int64_t i = keep; i < n; i++) {
+		char *path = kept_path(r, steps[i]);
+
+		(void)unlink(path);
+		mem_free(path);
+	}
+	mem_free(steps);
+	return OK;
+}
+
+static enum status remove_weights(const char *dir, const char *name, struct error *err)
+{
+	char *path = path_join(dir, name);
+	bool failed = unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR;
+	enum status st = failed ? error_errno(err, ERR_IO, "%s: cannot remove", path) : OK;
+
+	mem_free(path);
+	return st;
+}
+
 static enum status remove_state(const struct run *r, struct error *err)
 {
 	const char *const files[] = { r->done, r->checkpoint, r->metrics };
 
 	for (int i = 0; i < 3; i++)
-		if (unlink(files[i]) < 0 && errno != ENOENT)
+		if (unlink(files[i]) < 0 && errno != ENOENT && errno != ENOTDIR)
 			return error_errno(err, ERR_IO, "%s: cannot remove", files[i]);
+	TRY(remove_weights(r->best_dir, MODEL_WEIGHTS, err));
+	TRY(remove_weights(r->best_dir, ADAPTER_WEIGHTS, err));
+	TRY(remove_kept(r, 0, err));
 	return dir_sync(r->trainer_dir, err);
 }
 
@@ -60,6 +133,7 @@ static enum status remove_state(const struct run *r, struct error *err)
 static bool is_leftover(const char *name)
 {
 	static const char *const ours[] = { "checkpoint.safetensors", "done", "model.safetensors", "config.json",
+					    "adapter_model.safetensors", "adapter_config.json",
 					    "generation_config.json", "provenance.json", "tokenizer.json",
 					    "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja" };
 	size_t n = strlen(name);
@@ -87,20 +161,23 @@ static enum status remove_leftovers(const char *dir, struct error *err)
 	return OK;
 }
 
-static enum status look(struct run *r, bool restart, enum run_state *state, struct error *err)
+static enum status look(struct run *r, const struct run_options *o, enum run_state *state, struct error *err)
 {
 	char *found = NULL;
 	bool done, same;
 	enum status st = find_identity(r, &found, &done, err);
 
-	if (st != OK && !restart)
+	if (st != OK && !o->restart)
 		return error_prefix(err, st, "--restart would start anew");
-	same = found && !strcmp(found, r->identity);
+	same = found && !strcmp(found, done ? r->done_identity : r->identity);
 	*state = !same ? RUN_NEW : done ? RUN_DONE : RUN_RESUME;
-	if (same) {
+	if (same && (o->resume || done)) {
 		st = OK;
-	} else if (restart) {
+	} else if (o->restart) {
+		*state = RUN_NEW;
 		st = remove_state(r, err);
+	} else if (same) {
+		st = error_set(err, ERR_USAGE, "%s holds a run that is not done, and --no-resume was given", r->dir);
 	} else if (found) {
 		st = error_set(err, ERR_USAGE, "%s holds another run (other options, model or data): choose another -o, or "
 			       "--restart to replace it", r->dir);
@@ -109,33 +186,36 @@ static enum status look(struct run *r, bool restart, enum run_state *state, stru
 	return st;
 }
 
-enum status run_open(struct run *r, const char *dir, const char *identity, bool restart, enum run_state *state,
-		     struct error *err)
+/* What stands in the way of using the directory, or its lock and its clean state. */
+static enum status enter(struct run *r, const struct run_options *o, enum run_state *state, struct error *err)
 {
-	char *weights = path_join(dir, "model.safetensors");
-	bool foreign;
+	char *weights = path_join(r->dir, MODEL_WEIGHTS), *adapter = path_join(r->dir, ADAPTER_WEIGHTS);
+	bool foreign = (path_exists(weights) || path_exists(adapter)) && !path_is_dir(r->trainer_dir);
+
+	mem_free(weights);
+	mem_free(adapter);
+	if (foreign && !o->restart)
+		return error_set(err, ERR_USAGE, "%s is a model directory already: choose another -o, or --restart to replace it", r->dir);
+	TRY(dir_make(r->trainer_dir, err));
+	TRY(lock(r, err));
+	TRY(remove_leftovers(r->dir, err));
+	TRY(remove_leftovers(r->trainer_dir, err));
+	if (path_is_dir(r->best_dir))
+		TRY(remove_leftovers(r->best_dir, err));
+	return look(r, o, state, err);
+}
+
+enum status run_open(struct run *r, const char *dir, const struct run_options *o, enum run_state *state, struct error *err)
+{
 	enum status st;
 
-	*r = (struct run){ .dir = mem_strdup(dir), .trainer_dir = path_join(dir, "trainer"), .identity = mem_strdup(identity),
-			   .metrics_fd = -1, .lock_fd = -1 };
+	*r = (struct run){ .dir = mem_strdup(dir), .trainer_dir = path_join(dir, "trainer"), .best_dir = path_join(dir, "best"),
+			   .identity = mem_strdup(o->identity), .metrics_fd = -1, .lock_fd = -1 };
+	r->done_identity = o->skipped ? mem_printf("%s\nskipped %s", o->identity, o->skipped) : mem_strdup(o->identity);
 	r->checkpoint = path_join(r->trainer_dir, "checkpoint.safetensors");
 	r->metrics = path_join(r->trainer_dir, "metrics.jsonl");
 	r->done = path_join(r->trainer_dir, "done");
-	foreign = path_exists(weights) && !path_is_dir(r->trainer_dir);
-	mem_free(weights);
-	if (foreign && !restart)
-		st = error_set(err, ERR_USAGE, "%s is a model directory already: choose another -o, or --restart to replace it",
-			       dir);
-	else
-		st = dir_make(r->trainer_dir, err);
-	if (st == OK)
-		st = lock(r, err);
-	if (st == OK)
-		st = remove_leftovers(r->dir, err);
-	if (st == OK)
-		st = remove_leftovers(r->trainer_dir, err);
-	if (st == OK)
-		st = look(r, restart, state, err);
+	st = enter(r, o, state, err);
 	if (st != OK)
 		run_close(r);
 	return st;
@@ -143,10 +223,10 @@ enum status run_open(struct run *r, const char *dir, const char *identity, bool 
 
 void run_close(struct run *r)
 {
-	char *const paths[] = { r->dir, r->trainer_dir, r->checkpoint, r->metrics, r->done, r->identity };
+	char *const texts[] = { r->dir, r->trainer_dir, r->best_dir, r->checkpoint, r->metrics, r->done, r->identity, r->done_identity };
 
-	for (int i = 0; i < 6; i++)
-		mem_free(paths[i]);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		mem_free(texts[i]);
 	if (r->metrics_fd > 0)
 		close(r->metrics_fd);
 	if (r->lock_fd > 0)
@@ -154,28 +234,43 @@ void run_close(struct run *r)
 	*r = (struct run){ .metrics_fd = -1, .lock_fd = -1 };
 }
 
-/* --- metrics ------------------------------------------------------------------------------ */
+/* --- while it runs ------------------------------------------------------------------------ */
 
-/* Opens metrics.jsonl and cuts off the lines of steps that the checkpoint does not know. */
-static enum status open_metrics(struct run *r, struct error *err)
+enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64_t was, struct error *err)
+{
+	if (fdatasync(r->metrics_fd) < 0)
+		return error_errno(err, ERR_IO, "%s: cannot write", r->metrics);
+	if (keep > 1 && was) {
+		char *path = kept_path(r, was);
+		bool failed = link(r->checkpoint, path) < 0 && errno != EEXIST;
+		enum status st = failed ? error_errno(err, ERR_IO, "%s: cannot link", path) : OK;
+
+		mem_free(path);
+		TRY(st);
+	}
+	TRY(checkpoint_save(t, r->checkpoint, r->identity, &r->state, err));
+	return remove_kept(r, keep - 1, err);
+}
+
+enum status run_open_metrics(struct run *r, struct error *err)
 {
 	struct stat s;
 
 	r->metrics_fd = open(r->metrics, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (r->metrics_fd < 0 || fstat(r->metrics_fd, &s) < 0)
 		return error_errno(err, ERR_IO, "%s: cannot open", r->metrics);
-	if (s.st_size < r->metrics_bytes)
+	if (s.st_size < r->state.metrics_bytes)
 		return error_set(err, ERR_DATA, "%s is shorter than its checkpoint knows it: --restart would start anew",
 				 r->metrics);
-	if (ftruncate(r->metrics_fd, (off_t)r->metrics_bytes) < 0 || lseek(r->metrics_fd, 0, SEEK_END) < 0)
+	if (ftruncate(r->metrics_fd, (off_t)r->state.metrics_bytes) < 0 || lseek(r->metrics_fd, 0, SEEK_END) < 0)
 		return error_errno(err, ERR_IO, "%s: cannot truncate", r->metrics);
 	return OK;
 }
 
-static enum status add_metrics(struct run *r, const struct buf *line, struct error *err)
+enum status run_add_metrics(struct run *r, const struct buf *lines, struct error *err)
 {
-	for (size_t at = 0; at < line->len;) {
-		ssize_t n = write(r->metrics_fd, line->data + at, line->len - at);
+	for (size_t at = 0; at < lines->len;) {
+		ssize_t n = write(r->metrics_fd, lines->data + at, lines->len - at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -183,112 +278,23 @@ static enum status add_metrics(struct run *r, const struct buf *line, struct err
 			return error_errno(err, ERR_IO, "%s: cannot write", r->metrics);
 		at += (size_t)n;
 	}
-	r->metrics_bytes += (int64_t)line->len;
+	r->state.metrics_bytes += (int64_t)lines->len;
 	return OK;
 }
 
-static void number(struct json_writer *w, const char *key, double v)
-{
-	json_key(w, key);
-	json_float(w, (float)v);
-}
-
-/* One step as a JSON object; rate: tokens per second, left out if negative (it is no fact of the training). */
-static void print_metrics(const struct trainer *t, const struct report *r, const double *eval, double rate, struct buf *b)
-{
-	struct json_writer w;
-
-	buf_clear(b);
-	w = json_writer_open(b, 0);
-	json_begin_object(&w);
-	json_kv_int(&w, "step", r->step);
-	number(&w, "epoch", r->epoch);
-	for (int i = 0; i < t->objective.n_values; i++)
-		number(&w, t->objective.names[i], r->values[i]);
-	number(&w, "grad_norm", r->grad_norm);
-	number(&w, "lr", r->lr);
-	json_kv_int(&w, "tokens", r->tokens);
-	if (eval)
-		for (int i = 0; i < t->objective.n_values; i++) {
-			char key[64];
-
-			snprintf(key, sizeof(key), "eval_%s", t->objective.names[i]);
-			number(&w, key, eval[i]);
-		}
-	if (rate >= 0)
-		number(&w, "tokens_per_second", rate);
-	json_end_object(&w);
-}
-
-/* --- the loop ----------------------------------------------------------------------------- */
-
-static enum status save(struct run *r, const struct trainer *t, struct error *err)
-{
-	if (fdatasync(r->metrics_fd) < 0)
-		return error_errno(err, ERR_IO, "%s: cannot write", r->metrics);
-	return checkpoint_save(t, r->checkpoint, r->identity, r->metrics_bytes, err);
-}
-
-/* One step with its evaluation, its line in the metrics and its report to the caller. */
-static enum status one_step(struct run *r, struct trainer *t, const struct run_plan *plan, const struct run_hooks *hooks,
-			    struct report *last, double *eval_loss, struct buf *line, struct error *err)
-{
-	double start = clock_seconds(), eval[OBJECTIVE_VALUES], seconds;
-	bool evaluate;
-
-	TRY(trainer_step(t, last, err));
-	seconds = clock_seconds() - start;
-	evaluate = plan->eval && (t->step == t->steps || t->step % plan->eval_every == 0);
-	if (evaluate) {
-		TRY(trainer_eval(t, plan->eval, eval, err));
-		*eval_loss = eval[0];
-	}
-	print_metrics(t, last, evaluate ? eval : NULL, -1, line);
-	buf_char(line, '\n');
-	TRY(add_metrics(r, line, err));
-	print_metrics(t, last, evaluate ? eval : NULL, seconds > 0 ? (double)last->tokens / seconds : 0, line);
-	return hooks->step(hooks->arg, t, last, line->data, line->len, err);
-}
-
-enum status run_train(struct run *r, struct trainer *t, const struct run_plan *plan, const struct run_hooks *hooks,
-		      struct report *last, double *eval_loss, struct error *err)
-{
-	struct buf line = { 0 };
-	int64_t saved = -1;
-	enum status st = OK;
-
-	*last = (struct report){ 0 };
-	*eval_loss = NAN;
-	if (path_exists(r->checkpoint)) {
-		TRY(checkpoint_load(t, r->checkpoint, &r->metrics_bytes, err));
-		saved = t->step;
-	}
-	TRY(open_metrics(r, err));
-	while (st == OK && t->step < t->steps) {
-		bool stop = hooks->interrupted();
-
-		if (!stop)
-			st = one_step(r, t, plan, hooks, last, eval_loss, &line, err);
-		if (st == OK && saved != t->step && (stop || t->step == t->steps || t->step % plan->save_every == 0)) {
-			st = save(r, t, err);
-			saved = t->step;
-		}
-		if (st == OK && stop)
-			st = END;
-	}
-	buf_release(&line);
-	return st;
-}
-
-enum status run_finish(struct run *r, const struct model *m, struct error *err)
+enum status run_finish(struct run *r, const struct model *m, const struct run_hooks *hooks, struct error *err)
 {
 	struct buf b = { 0 };
-	enum status st = model_save(m, r->dir, err);
+	enum status st;
 
-	buf_str(&b, r->identity);
+	TRY(hooks->extras(hooks->arg, r->dir, err));
+	TRY(model_save(m, r->dir, err));
+	/* Of a run in whose place this one began: a directory is a model or an adapter. */
+	TRY(remove_weights(r->dir, m->lora ? MODEL_WEIGHTS : ADAPTER_WEIGHTS, err));
+	TRY(m->lora ? OK : remove_weights(r->dir, ADAPTER_CONFIG, err));
+	buf_str(&b, r->done_identity);
 	buf_char(&b, '\n');
-	if (st == OK)
-		st = dir_sync(r->dir, err);
+	st = dir_sync(r->dir, err);
 	if (st == OK)
 		st = file_write_all(r->done, b.data, b.len, err);
 	buf_release(&b);

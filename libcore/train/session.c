@@ -4,14 +4,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "model/adapter.h"
 #include "token/tokenizer.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <sys/stat.h>
 
-/* The tokenizer of the start model, if it has one, goes with the new one. */
-static enum status copy_tokenizer(const char *from, const char *to, struct error *err)
+enum status session_copy_tokenizer(const char *from, const char *to, struct error *err)
 {
 	struct tokenizer *tokenizer;
 	char *path = path_join(from, "tokenizer.json");
@@ -27,66 +27,73 @@ static enum status copy_tokenizer(const char *from, const char *to, struct error
 	return st;
 }
 
-/* All else first, the weights last: a directory with weights is whole. */
-static enum status finish(const struct session *s, struct run *run, struct error *err)
-{
-	TRY(copy_tokenizer(s->flags->model, s->out_dir, err));
-	TRY(s->hooks.finish(s->hooks.arg, err));
-	return run_finish(run, s->model, err);
-}
-
 /* make compares times: what is up to date should look so. */
-static void touch_weights(const char *dir)
+static void touch_weights(const struct session *s)
 {
-	char *path = path_join(dir, "model.safetensors");
+	char *path = path_join(s->out_dir, s->model->lora ? ADAPTER_WEIGHTS : "model.safetensors");
 
 	(void)utimensat(AT_FDCWD, path, NULL, 0);
 	mem_free(path);
 }
 
-static enum status train(const struct session *s, struct run *run, struct session_result *r, struct error *err)
+/* Memory is taken, the run trains, the model is written. */
+static enum status train(const struct session *s, struct run *run, struct trainer *t, struct tensorboard *board,
+			 struct session_result *r, struct error *err)
 {
-	struct run_plan plan = { .save_every = s->flags->save_every, .eval = s->eval->n_items ? s->eval : NULL,
-				 .eval_every = s->flags->eval_every };
+	const struct train_flags *f = s->flags;
+	struct run_plan plan = { .save_every = f->save_every, .keep = f->keep, .eval = s->eval->n_items ? s->eval : NULL,
+				 .eval_every = f->eval_every, .patience = f->patience, .best = f->best, .board = board };
 	double start = clock_seconds();
-	struct trainer t;
 	enum status st;
 
-	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
-	s->hooks.opened(s->hooks.arg, &t);
-	st = run_train(run, &t, &plan, &s->hooks, &r->last, &r->eval_loss, err);
+	TRY(trainer_take(t, err));
+	st = run_train(run, t, &plan, &s->hooks, &r->last, &r->eval_loss, err);
 	r->interrupted = st == END;
 	r->seconds = clock_seconds() - start;
-	r->step = t.step;
-	r->tokens = t.tokens;
-	if (st == OK)
-		st = finish(s, run, err);
-	trainer_close(&t);
-	return st == END ? OK : st;
+	r->step = t->step;
+	r->tokens = t->tokens;
+	r->best_loss = run->state.best_loss;
+	r->best_step = run->state.best_step;
+	r->ended_early = st == OK && t->step < t->steps;
+	return st == OK ? run_finish(run, s->model, &s->hooks, err) : st == END ? OK : st;
 }
 
-static bool same_file(const char *a, const char *b)
+static enum status open_and_train(const struct session *s, struct run *run, struct trainer *t, struct session_result *r,
+				  struct error *err)
 {
-	struct stat x, y;
+	struct run_options o = { .identity = s->identity, .skipped = s->flags->skip_batches, .restart = s->flags->restart,
+				 .resume = s->flags->resume };
+	struct tensorboard *board = NULL;
+	enum status st;
 
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	TRY(run_open(run, s->out_dir, &o, &r->state, err));
+	if (r->state == RUN_DONE) {
+		touch_weights(s);
+		return OK;
+	}
+	TRY(s->hooks.opened(s->hooks.arg, t, err));
+	st = s->flags->tensorboard ? tensorboard_open(&board, s->flags->tensorboard, err) : OK;
+	if (st == OK)
+		st = train(s, run, t, board, r, err);
+	tensorboard_close(board);
+	return st;
 }
 
 enum status session_run(const struct session *s, struct session_result *r, struct error *err)
 {
-	struct run run;
-	enum status st;
+	struct run run = { .metrics_fd = -1, .lock_fd = -1 };
+	struct trainer t;
+	enum status st = OK;
 
-	*r = (struct session_result){ .eval_loss = NAN };
-	if (same_file(s->flags->model, s->out_dir))
+	*r = (struct session_result){ .eval_loss = NAN, .planned = s->flags->plan };
+	if (!s->flags->plan && path_is_same(s->flags->model, s->out_dir))
 		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
-	TRY(run_open(&run, s->out_dir, s->identity, s->flags->restart, &r->state, err));
-	if (r->state == RUN_DONE) {
-		touch_weights(s->out_dir);
-		st = OK;
-	} else {
-		st = train(s, &run, r, err);
-	}
+	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
+	if (s->flags->plan)
+		st = s->hooks.opened(s->hooks.arg, &t, err);
+	else
+		st = open_and_train(s, &run, &t, r, err);
 	run_close(&run);
+	trainer_close(&t);
 	return st;
 }

@@ -2,25 +2,9 @@
 #include "train/trainer.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 
-double schedule_lr(const struct train_options *o, int64_t step, int64_t steps)
-{
-	int64_t warmup = (int64_t)(o->warmup < 1 ? ceil(o->warmup * (double)steps) : o->warmup);
-	double t;
-
-	if (step < warmup)
-		return o->lr * (double)(step + 1) / (double)warmup;
-	t = (double)(step - warmup) / (double)(steps - warmup > 1 ? steps - warmup : 1);
-	switch (o->schedule) {
-	case SCHEDULE_CONSTANT:
-		return o->lr;
-	case SCHEDULE_LINEAR:
-		return o->lr * (o->lr_floor + (1 - o->lr_floor) * (1 - t));
-	default:
-		return o->lr * (o->lr_floor + (1 - o->lr_floor) * 0.5 * (1 + cos(M_PI * t)));
-	}
-}
+#define LOSS_MEMORY 0.98        /* the average looks back some fifty steps */
 
 /* --- which items make a step -------------------------------------------------------------- */
 
@@ -37,7 +21,6 @@ static int64_t take_items(struct trainer *t, int64_t *tokens)
 		if (t->n_items && ((t->o.batch_items && t->n_items >= t->o.batch_items) ||
 				   (t->o.batch_tokens && *tokens + n > t->o.batch_tokens)))
 			break;
-		MEM_PUSH_ROOM(t->items, t->n_items, t->cap_items);
 		t->items[t->n_items++] = item;
 		*tokens += n;
 		cursor_take(&t->cursor);
@@ -54,180 +37,176 @@ void trainer_seek(struct trainer *t, int64_t step)
 		take_items(t, &tokens);
 }
 
-/* Steps that the epochs give: a dry run, which also brings the item list to its final size. */
+/* Steps that the limits give; by tokens or epochs it takes a dry run. */
 static int64_t count_steps(struct trainer *t)
 {
-	int64_t tokens, n = 0;
+	int64_t tokens, n = 0, seen = 0;
 
-	while ((t->o.steps == 0 || n < t->o.steps) && take_items(t, &tokens))
+	if (t->o.steps && !t->o.tokens)
+		return t->o.steps;
+	while ((t->o.steps == 0 || n < t->o.steps) && (t->o.tokens == 0 || seen < t->o.tokens) && take_items(t, &tokens)) {
+		seen += tokens;
 		n++;
+	}
 	cursor_rewind(&t->cursor);
 	return n;
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
 
-static int by_offset(const void *a, const void *b)
+static int64_t largest(int64_t a, int64_t b)
 {
-	const struct update_range *x = a, *y = b;
-
-	return x->from < y->from ? -1 : x->from > y->from;
-}
-
-/* The tensors in parameter order, neighbours of equal decay joined. */
-static void find_ranges(struct trainer *t)
-{
-	const struct model *m = t->model;
-	int n = 0;
-
-	t->ranges = mem_array((size_t)m->n_tensors, sizeof(*t->ranges));
-	for (int i = 0; i < m->n_tensors; i++) {
-		const struct tensor *x = &m->tensors[i];
-
-		t->ranges[i] = (struct update_range){ x->offset, x->offset + x->rows * x->cols, x->decay };
-	}
-	qsort(t->ranges, (size_t)m->n_tensors, sizeof(*t->ranges), by_offset);
-	for (int i = 1; i < m->n_tensors; i++) {
-		if (t->ranges[i].decay == t->ranges[n].decay && t->ranges[i].from == t->ranges[n].to)
-			t->ranges[n].to = t->ranges[i].to;
-		else
-			t->ranges[++n] = t->ranges[i];
-	}
-	t->n_ranges = n + 1;
-}
-
-static enum status allocate(struct trainer *t, struct error *err)
-{
-	const struct kernels *k = t->model->k;
-	size_t params = (size_t)t->model->n_params * sizeof(float);
-
-	TRY(model_state_open(&t->state, t->model, t->n_max, true, err));
-	t->grads = k->alloc(t->model->pool, params);
-	t->m = k->alloc(t->model->pool, params);
-	t->v = k->alloc(t->model->pool, params);
-	if (!t->grads || !t->m || !t->v)
-		return error_set(err, ERR_MEMORY, "no memory for gradients and optimizer (%zu MB)", 3 * params >> 20);
-	t->bytes = 4 * params + model_state_bytes(t->model, t->n_max, true);
-	t->ids = mem_array((size_t)t->n_max, sizeof(*t->ids));
-	t->targets = mem_array((size_t)t->n_max, sizeof(*t->targets));
-	t->cu = mem_array((size_t)t->n_max + 1, sizeof(*t->cu));
-	t->logp = mem_array((size_t)t->n_max, sizeof(*t->logp));
-	t->dlogp = mem_array((size_t)t->n_max, sizeof(*t->dlogp));
-	return OK;
+	return a > b ? a : b;
 }
 
 enum status trainer_open(struct trainer *t, struct model *m, const struct dataset *d, const struct objective *objective,
 			 const struct train_options *o, int64_t min_tokens, struct error *err)
 {
-	enum status st;
-
-	*t = (struct trainer){ .model = m, .o = *o, .objective = *objective, .n_max = o->micro_tokens };
+	*t = (struct trainer){ .model = m, .o = *o, .objective = *objective };
 	if (!d->n_items)
 		return error_set(err, ERR_DATA, "there is nothing to train on");
-	if (t->n_max < d->longest)
-		t->n_max = d->longest;
-	if (t->n_max < min_tokens)
-		t->n_max = min_tokens;
-	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps ? 0 : o->epochs);
+	if (t->o.recompute == MODEL_SCORE)
+		t->o.recompute = MODEL_TRAIN;
+	t->n_max = largest(largest(o->micro_tokens, d->longest), min_tokens);
+	if (d->companion)
+		t->n_max = largest(t->n_max, d->companion->longest);
+	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
+	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
-	find_ranges(t);
-	st = allocate(t, err);
-	if (st != OK)
-		trainer_close(t);
-	return st;
+	optimizer_plan(&t->optimizer, m, o->trained, &o->optimizer);
+	return OK;
+}
+
+static size_t params_bytes(const struct trainer *t)
+{
+	return (size_t)t->model->n_params * sizeof(float);
+}
+
+static size_t data_bytes(const struct dataset *d)
+{
+	return d ? (size_t)d->cap_tokens * 8 + (size_t)d->cap_seqs * 8 + (size_t)d->cap_items * 16 : 0;
+}
+
+void trainer_arena(const struct trainer *t, const struct dataset *held_out, struct arena_part parts[ARENA_PARTS])
+{
+	size_t state = model_state_bytes(t->model, t->n_max, t->o.recompute), scratch = model_scratch_bytes(t->model, t->n_max);
+	const struct arena_part all[ARENA_PARTS] = {
+		{ "frozen weights", t->model->store_bytes },
+		{ "parameters", params_bytes(t) },
+		{ "gradients", params_bytes(t) },
+		{ "optimizer", optimizer_bytes(&t->optimizer) },
+		{ "activations", state - scratch },
+		{ "scratch", scratch },
+		{ "data", data_bytes(t->cursor.d) + data_bytes(held_out) },
+	};
+
+	memcpy(parts, all, sizeof(all));
+}
+
+enum status trainer_take(struct trainer *t, struct error *err)
+{
+	TRY(model_state_open(&t->state, t->model, t->n_max, t->o.recompute, err));
+	t->grads = t->model->k->alloc(t->model->pool, params_bytes(t));
+	if (!t->grads)
+		return error_set(err, ERR_MEMORY, "no memory for the gradients (%zu MB)", params_bytes(t) >> 20);
+	TRY(optimizer_take(&t->optimizer, err));
+	micro_open(&t->room, t->n_max, &t->objective, t->o.neftune_alpha > 0 || model_draws(t->model));
+	return OK;
 }
 
 void trainer_close(struct trainer *t)
 {
-	const struct kernels *k = t->model ? t->model->k : NULL;
-	float *device[] = { t->grads, t->m, t->v };
-
-	for (int i = 0; i < 3; i++)
-		if (device[i])
-			k->release(device[i]);
+	if (t->grads)
+		t->model->k->release(t->grads);
+	optimizer_close(&t->optimizer);
 	model_state_close(t->state);
 	cursor_release(&t->cursor);
-	mem_free(t->ranges);
+	micro_close(&t->room);
 	mem_free(t->items);
-	mem_free(t->ids);
-	mem_free(t->targets);
-	mem_free(t->cu);
-	mem_free(t->logp);
-	mem_free(t->dlogp);
 	*t = (struct trainer){ 0 };
 }
 
-/* --- micro-batches ------------------------------------------------------------------------ */
+/* --- a step ------------------------------------------------------------------------------- */
 
-/* Host arrays for a micro-batch, n_max tokens. */
-struct batch_room {
-	int32_t *ids, *targets, *cu;
-	int64_t n_max;
-};
-
-/* Fills the batch with items from the front of the list, as many as fit (at least one); their number. */
-static int64_t assemble(const struct batch_room *room, const struct dataset *d, const int64_t *items, int64_t n,
-			struct model_batch *b)
+/* The pass before the gradients, for objectives that compare all of a step. */
+static enum status observe_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, struct error *err)
 {
-	int64_t taken = 0;
+	if (t->objective.companion)
+		d = d->companion;
+	for (int64_t at = 0; at < n && t->objective.observe;) {
+		struct micro mb;
 
-	*b = (struct model_batch){ .ids = room->ids, .cu = room->cu, .targets = room->targets };
-	room->cu[0] = 0;
-	for (; taken < n && b->n + dataset_item_tokens(d, items[taken]) <= room->n_max; taken++) {
-		int64_t first = d->item_seq[items[taken]], last = d->item_seq[items[taken] + 1];
-		int64_t from = d->seq_at[first], tokens = d->seq_at[last] - from;
-
-		memcpy(room->ids + b->n, d->ids + from, (size_t)tokens * sizeof(int32_t));
-		memcpy(room->targets + b->n, d->targets + from, (size_t)tokens * sizeof(int32_t));
-		for (int64_t s = first; s < last; s++)
-			room->cu[++b->s] = (int32_t)(b->n + d->seq_at[s + 1] - from);
-		b->n += tokens;
+		at += micro_fill(&t->room, d, items + at, n - at, &mb);
+		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));
+		t->objective.observe(t->objective.arg, &mb);
 	}
-	return taken;
+	return OK;
 }
 
 /* Runs the objective over items, adding to values and, if learning, to the gradients. */
 static enum status run_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, bool learn,
 			     double *values, struct error *err)
 {
-	struct batch_room room = { t->ids, t->targets, t->cu, t->n_max };
+	int64_t first = 0;
 
 	t->objective.begin(t->objective.arg, d, items, n);
+	TRY(observe_items(t, d, items, n, err));
 	for (int64_t at = 0; at < n;) {
-		struct micro mb = { .d = d, .items = items + at };
+		struct micro mb;
 
-		mb.n_items = assemble(&room, d, items + at, n - at, &mb.batch);
-		at += mb.n_items;
-		TRY(model_forward(t->model, t->state, &mb.batch, t->logp, err));
-		t->objective.grad(t->objective.arg, &mb, t->logp, t->dlogp, values);
+		at += micro_fill(&t->room, d, items + at, n - at, &mb);
+		if (learn && t->room.noise_key)
+			micro_noise(&t->room, &mb, t->o.neftune_alpha, t->model->cfg.hidden, t->o.seed, t->step, first);
+		first += mb.batch.n;
+		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));
+		t->objective.grad(t->objective.arg, &mb, values);
 		if (learn)
-			TRY(model_backward(t->model, t->state, &mb.batch, t->dlogp, t->grads, err));
+			TRY(model_backward(t->model, t->state, &mb.batch, t->room.dlogp, t->grads, err));
 	}
 	return OK;
 }
 
-/* Clips to the global norm (as torch's clip_grad_norm_), updates, and clears the gradients. */
-static enum status update(struct trainer *t, struct report *r, struct error *err)
+/* The step's batch is the culprit: says which it is and leaves the state as it was. */
+static enum status refuse(struct trainer *t, const struct report *r, const char *what, struct error *err)
 {
-	const struct model *m = t->model;
-	double scale = 1;
+	struct buf items = { 0 };
+	enum status st;
 
-	r->grad_norm = sqrt(m->k->sumsq(m->pool, t->grads, m->n_params));
-	r->lr = schedule_lr(&t->o, t->step, t->steps);
+	for (int64_t i = 0; i < t->n_items && i < 12; i++)
+		buf_printf(&items, i ? " %lld" : "%lld", (long long)t->items[i]);
+	if (t->n_items > 12)
+		buf_printf(&items, " and %lld more", (long long)(t->n_items - 12));
+	st = error_set(err, ERR_DATA, "step %lld: %s; its rows, of those that are learned from and from 0: %s; the last checkpoint stands. "
+		       "--skip-batches %lld goes round it; a lower --lr or a longer --warmup may help", (long long)r->step, what,
+		       items.data, (long long)r->step);
+	buf_release(&items);
+	t->model->k->zero(t->model->pool, t->grads, params_bytes(t));
+	return st;
+}
+
+static enum status guard(struct trainer *t, const struct report *r, struct error *err)
+{
+	double average = t->loss_weight > 0 ? t->loss_sum / t->loss_weight : 0;
+	char what[96];
+
 	if (!isfinite(r->grad_norm) || !isfinite(r->values[0]))
-		return error_set(err, ERR_DATA, "step %lld: the gradient is not finite; a lower --lr or a longer --warmup may help",
-				 (long long)t->step + 1);
-	if (t->o.clip > 0 && r->grad_norm > t->o.clip)
-		scale = t->o.clip / (r->grad_norm + 1e-6);
-	for (int i = 0; i < t->n_ranges; i++) {
-		const struct update_range *u = &t->ranges[i];
-
-		m->k->adamw(m->pool, m->params + u->from, t->m + u->from, t->v + u->from, t->grads + u->from, u->to - u->from,
-			    (float)r->lr, (float)t->o.beta1, (float)t->o.beta2, (float)t->o.eps,
-			    u->decay ? (float)t->o.weight_decay : 0, (float)scale, t->step + 1);
+		return refuse(t, r, !isfinite(r->values[0]) ? "the loss is not finite" : "the gradient is not finite", err);
+	if (t->o.spike > 0 && r->step > SPIKE_STEPS && r->values[0] > t->o.spike * average) {
+		snprintf(what, sizeof(what), "a loss of %.4g, on average it was %.4g", r->values[0], average);
+		return refuse(t, r, what, err);
 	}
-	m->k->zero(m->pool, t->grads, (size_t)m->n_params * sizeof(float));
+	t->loss_sum = LOSS_MEMORY * t->loss_sum + (1 - LOSS_MEMORY) * r->values[0];
+	t->loss_weight = LOSS_MEMORY * t->loss_weight + (1 - LOSS_MEMORY);
 	return OK;
+}
+
+/* Clips to the global norm (as torch's clip_grad_norm_), updates, and clears the gradients. */
+static void update(struct trainer *t, const struct report *r)
+{
+	double scale = t->o.clip > 0 && r->grad_norm > t->o.clip ? t->o.clip / (r->grad_norm + 1e-6) : 1;
+
+	optimizer_update(&t->optimizer, t->model->params, t->grads, r->lr, scale, r->step - skip_count(&t->o.skip, r->step));
+	t->model->k->zero(t->model->pool, t->grads, params_bytes(t));
 }
 
 enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
@@ -235,11 +214,19 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 	*r = (struct report){ .step = t->step + 1 };
 	if (t->step >= t->steps || !take_items(t, &r->tokens))
 		return END;
-	TRY(run_items(t, t->cursor.d, t->items, t->n_items, true, r->values, err));
-	TRY(update(t, r, err));
-	t->step++;
-	t->tokens += r->tokens;
+	r->skipped = skip_has(&t->o.skip, r->step);
+	r->lr = schedule_lr(&t->o.schedule, t->step, t->steps);
 	r->epoch = (double)t->cursor.epoch + (double)t->cursor.at / (double)t->cursor.d->n_items;
+	if (!r->skipped) {
+		TRY(run_items(t, t->cursor.d, t->items, t->n_items, true, r->values, err));
+		r->grad_norm = optimizer_grad_norm(&t->optimizer, t->grads);
+		TRY(guard(t, r, err));
+		update(t, r);
+		if (t->objective.learned)
+			t->objective.learned(t->objective.arg);
+		t->tokens += r->tokens;
+	}
+	t->step++;
 	return OK;
 }
 
@@ -254,44 +241,4 @@ enum status trainer_eval(struct trainer *t, const struct dataset *d, double *val
 	st = run_items(t, d, all, d->n_items, false, values, err);
 	mem_free(all);
 	return st;
-}
-
-/* --- reference ---------------------------------------------------------------------------- */
-
-enum status sequence_logps(struct model *m, const struct dataset *d, int64_t micro_tokens, float *out, struct error *err)
-{
-	int64_t n_max = micro_tokens > d->longest ? micro_tokens : d->longest, items = d->n_items;
-	int64_t *all = mem_array((size_t)items + 1, sizeof(*all));
-	struct batch_room room = { .n_max = n_max };
-	struct model_state *st;
-	float *logp;
-	enum status status = model_state_open(&st, m, n_max, false, err);
-
-	room.ids = mem_array((size_t)n_max, sizeof(int32_t));
-	room.targets = mem_array((size_t)n_max, sizeof(int32_t));
-	room.cu = mem_array((size_t)n_max + 1, sizeof(int32_t));
-	logp = mem_array((size_t)n_max, sizeof(float));
-	for (int64_t i = 0; i < items; i++)
-		all[i] = i;
-	for (int64_t at = 0; at < items && status == OK;) {
-		int64_t seq = d->item_seq[at];
-		struct model_batch b;
-
-		at += assemble(&room, d, all + at, items - at, &b);
-		status = model_forward(m, st, &b, logp, err);
-		for (int64_t s = 0; s < b.s && status == OK; s++) {
-			double sum = 0;
-
-			for (int32_t i = b.cu[s]; i < b.cu[s + 1]; i++)
-				sum += (double)logp[i];
-			out[seq + s] = (float)sum;
-		}
-	}
-	model_state_close(st);
-	mem_free(room.ids);
-	mem_free(room.targets);
-	mem_free(room.cu);
-	mem_free(logp);
-	mem_free(all);
-	return status;
 }

@@ -1,46 +1,55 @@
 /* trainer.h - the state of a training run and one optimizer step of it.
  *
- * A step takes items from the cursor up to its limits, cuts them into micro-batches, adds up their
- * gradients, clips, and updates by AdamW. All memory is taken by trainer_open. The state after step n depends on
- * the model, the data and the options alone: not on threads, and not on how often the run was stopped. */
+ * A step takes items from the cursor up to its limits, cuts them into micro-batches, adds up their gradients, clips, and updates.
+ * What a step minimises is normalised over the whole of it, so the same documents give the same gradient, within rounding, however
+ * they are cut into micro-batches and packed; a step without any target has loss 0 and changes no gradient.
+ *
+ * All memory is taken by trainer_take, in contiguous buckets: parameters and gradients in the order of the model's tensor table
+ * (model.h), optimizer state in that of the trained ones (optimizer.h). The state after step n depends on the model, the data and the
+ * options alone: not on threads, and not on how often the run was stopped. */
 #ifndef QUERN_TRAIN_TRAINER_H
 #define QUERN_TRAIN_TRAINER_H
 
+#include "train/micro.h"
 #include "train/objective.h"
-
-enum schedule { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
+#include "train/optimizer.h"
+#include "train/schedule.h"
+#include "train/skip.h"
 
 struct train_options {
-	int64_t steps;               /* 0 = as many as the epochs give */
-	int64_t epochs;              /* used when steps is 0 */
+	int64_t steps;               /* 0 = as many as tokens or the epochs give */
+	int64_t tokens;              /* ends with the step that reaches so many; 0 = no budget */
+	int64_t epochs;              /* used when steps and tokens are 0 */
 	int64_t batch_items;         /* most items of a step, 0 = no limit */
 	int64_t batch_tokens;        /* most tokens of a step, 0 = no limit; one item is always taken */
 	int64_t micro_tokens;        /* most tokens computed at once; raised to the longest item */
-	double lr, lr_floor;         /* peak; the floor is a share of it */
-	double warmup;               /* steps; below 1 a share of all steps */
-	enum schedule schedule;
-	double beta1, beta2, eps, weight_decay;
+	struct schedule_options schedule;
+	struct optimizer_options optimizer;
+	const bool *trained;         /* per tensor of the model; NULL = all */
 	double clip;                 /* global norm, 0 = none */
+	double neftune_alpha;        /* 0 = no noise */
+	enum model_use recompute;    /* what of the activations is kept: MODEL_TRAIN (0 is that, too) to MODEL_TRAIN_LEAST */
+	double spike;                /* stop where the loss is above so many times its average; 0 = never */
+	struct skip skip;            /* borrowed */
 	bool shuffle;
 	uint64_t seed;
 };
 
-/* Rate of step (from 0) of steps: a linear rise over the warm-up (the first step has peak / warmup), then down to
- * lr_floor * peak. */
-double schedule_lr(const struct train_options *o, int64_t step, int64_t steps);
-
 struct report {
 	int64_t step;                /* from 1 */
+	bool skipped;                /* its batch was gone round: there are no values */
 	double epoch;                /* passes over the data so far */
 	double values[OBJECTIVE_VALUES];
 	double grad_norm, lr;
 	int64_t tokens;              /* of this step */
 };
 
-struct update_range {            /* parameters with one weight decay */
-	int64_t from, to;
-	bool decay;
+/* Device and host memory of a run, by what it is for. */
+struct arena_part {
+	const char *name;
+	size_t bytes;
 };
+#define ARENA_PARTS 7
 
 struct trainer {
 	struct model *model;
@@ -48,30 +57,31 @@ struct trainer {
 	struct objective objective;
 	struct cursor cursor;
 	struct model_state *state;
-	float *grads, *m, *v;        /* device, n_params each */
+	struct optimizer optimizer;
+	float *grads;                /* device, n_params */
 	int64_t step, steps;         /* done, and all */
 	int64_t tokens;              /* learned from since trainer_open */
 	int64_t n_max;               /* tokens of the largest micro-batch */
-	size_t bytes;                /* of device memory: parameters, gradients, optimizer, activations */
-	struct update_range *ranges;
-	int n_ranges;
-	int64_t *items, n_items, cap_items; /* of the current step */
-	int32_t *ids, *targets, *cu; /* host, of the current micro-batch */
-	float *logp, *dlogp;
+	double loss_sum, loss_weight; /* of the losses so far, older ones ever less: their average is the quotient */
+	int64_t *items, n_items;     /* of the current step; room for all */
+	struct micro_room room;
 };
 
-/* d and m outlive the trainer. min_tokens: a micro-batch at least this long will be needed (evaluation data). */
+/* Plans; takes no device memory. d and m outlive the trainer. min_tokens: a micro-batch at least this long will be needed
+ * (evaluation data). */
 enum status trainer_open(struct trainer *t, struct model *m, const struct dataset *d, const struct objective *objective,
 			 const struct train_options *o, int64_t min_tokens, struct error *err);
+/* Where the memory of a planned one goes; held_out: evaluation data, or NULL. */
+void trainer_arena(const struct trainer *t, const struct dataset *held_out, struct arena_part parts[ARENA_PARTS]);
+enum status trainer_take(struct trainer *t, struct error *err);
 void trainer_close(struct trainer *t);
-/* END once all steps are done. A gradient that is not finite is ERR_DATA. */
+/* END once all steps are done. ERR_DATA, with the batch's number and items, and the state as it was before: a loss or gradient that is
+ * not finite, or a loss beyond o.spike times the average of those before it (after SPIKE_STEPS steps). */
+#define SPIKE_STEPS 20
 enum status trainer_step(struct trainer *t, struct report *r, struct error *err);
 /* Moves the data position to after step steps, for a state read back from a checkpoint. */
 void trainer_seek(struct trainer *t, int64_t step);
 /* The objective's values over all of d, without learning. */
 enum status trainer_eval(struct trainer *t, const struct dataset *d, double *values, struct error *err);
-/* Log-probability of every sequence's targets under a model, out[n_seqs]; the reference of preference training.
- * Uses its own memory for at most micro_tokens tokens. */
-enum status sequence_logps(struct model *m, const struct dataset *d, int64_t micro_tokens, float *out, struct error *err);
 
 #endif

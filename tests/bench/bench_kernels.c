@@ -290,6 +290,19 @@ static void line(const char *name, double t, double work, double limit, const ch
 #define FLOPS(name, flops, weight, forward, call) \
 	do { double s_; BEST(s_, call); line(name, s_, flops, peak_flops, "GFLOP/s", weight, forward); } while (0)
 
+/* The others that a run may take instead of AdamW. */
+static void bench_optimizers(float *p, float *m, float *v, const float *g, const struct update *rule)
+{
+	float *max = k->alloc(pool, (size_t)(2 * (PARAMS / KERNELS_BLOCK8 + 1)) * sizeof *max);
+
+	BYTES("adamw8", 4.0 * PARAMS, 0, false,
+	      k->adamw8(pool, p, (uint8_t *)(void *)m, (uint8_t *)(void *)v, max, max + PARAMS / KERNELS_BLOCK8 + 1, g, PARAMS, rule));
+	k->zero(pool, m, PARAMS * sizeof *m);
+	BYTES("lion", 5.0 * PARAMS, 0, false, k->lion(pool, p, m, g, PARAMS, rule));
+	BYTES("sgd", 5.0 * PARAMS, 0, false, k->sgd(pool, p, m, g, PARAMS, rule));
+	k->release(max);
+}
+
 static void bench_model(void)
 {
 	float *x = some(N * F), *y = some(N * QKV), *z = some(N * QKV), *gu = some(N * 2 * F), *w = some((int64_t)V * C);
@@ -298,6 +311,7 @@ static void bench_model(void)
 	int32_t ids[N], pos[N], cu[SEQS + 1];
 	double pairs = (double)N * (T + 1) / 2 * H * D, nc = (double)N * C, nf = (double)N * F;
 	volatile double keep;
+	struct update rule = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f, .gscale = 1, .step = 1};
 
 	for (int i = 0; i < N; i++)
 		ids[i] = i * 7 % V, pos[i] = i % T;
@@ -325,9 +339,10 @@ static void bench_model(void)
 	FLOPS("matmul_dw gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
 	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, x, weights_f32(w), ids, scratch, N, C, V, 0));
-	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, logp, x, weights_f32(w), lse, ids, scratch, N, C, V, 0));
-	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1));
+	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, NULL, x, weights_f32(w), ids, scratch, N, C, V, 0));
+	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, &(struct logprob_grad){.logp = logp}, x, weights_f32(w), lse, ids, scratch, N, C, V, 0));
+	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, &rule));
+	bench_optimizers(p, m, v, g, &rule);
 	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));
 	(void)keep;
 	printf("training bound %.0f tokens/s, scoring bound %.0f tokens/s (the sum of the kernels)\n", N / step_seconds,

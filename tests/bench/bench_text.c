@@ -187,7 +187,7 @@ int main(void)
 	static const struct { const char *name; double (*fn)(void); } rows[] = {
 		{"repair", do_repair}, {"words", do_words}, {"pii scan", do_pii}, {"words, Unicode", do_unicode_words},
 		{"rules, quern", do_quern}, {"rules, fineweb-v1", do_fineweb}, {"rules, datatrove-0.10", do_datatrove}, {"rules, gopher-dolma", do_dolma},
-		{"html, main text", do_html}, {"fold, all", do_fold}, {"simplify", do_simplify}, {"and shingles (XXH64)", do_shingles},
+		{"html, main text", do_html}, {"fold, all", do_fold}, {"simplify", do_simplify}, {"and shingles (XXH3)", do_shingles},
 	};
 	static const char *const kernels[] = {"avx512", "avx2", "plain"};
 	make_text();

@@ -80,14 +80,20 @@ static void fill(struct dataset *d, const struct size *z)
 
 static void bench(const struct size *z, struct model *m, const struct dataset *d, int64_t micro, double rate)
 {
-	struct train_options o = { .steps = z->steps, .batch_tokens = z->batch, .micro_tokens = micro, .lr = 1e-3,
-				   .lr_floor = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .clip = 1 };
-	struct sft sft;
+	struct train_options o = { .steps = z->steps, .batch_tokens = z->batch, .micro_tokens = micro, .clip = 1,
+				   .schedule = { .lr = 1e-3, .floor = 0.1 }, .optimizer = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 } };
+	struct sft sft = { 0 };
+	struct arena_part parts[ARENA_PARTS];
+	size_t bytes = 0;
 	struct objective objective = sft_objective(&sft);
 	struct trainer t;
 	double best = 0, best_cpu = 0;
 
 	must(trainer_open(&t, m, d, &objective, &o, 0, &err));
+	must(trainer_take(&t, &err));
+	trainer_arena(&t, NULL, parts);
+	for (int i = 0; i < ARENA_PARTS; i++)
+		bytes += parts[i].bytes;
 	while (t.step < t.steps) {
 		double start = clock_seconds(), cpu = cpu_seconds(), speed;
 		struct report r;
@@ -99,7 +105,7 @@ static void bench(const struct size *z, struct model *m, const struct dataset *d
 		best_cpu = speed > best_cpu ? speed : best_cpu;
 	}
 	printf("train     micro-batch %5lld  %8.0f tokens/s  %8.0f by CPU time  %5.1f %% of the product rate, %.0f MB\n",
-	       (long long)micro, best, best_cpu, 100 * best * model_flops_per_token(&m->cfg, z->length) / rate, (double)t.bytes / 1e6);
+	       (long long)micro, best, best_cpu, 100 * best * model_flops_per_token(&m->cfg, z->length) / rate, (double)bytes / 1e6);
 	trainer_close(&t);
 }
 

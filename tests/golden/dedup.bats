@@ -134,6 +134,8 @@ EOF
 	status 2 quern dedup --bands 100 --rows 60 docs.jsonl
 	status 2 quern dedup --within docs.jsonl
 	status 2 quern dedup --exact --verify docs.jsonl
+	status 2 quern dedup --verify --minhash --against docs.jsonl docs.jsonl
+	quern dedup -q --verify docs.jsonl >/dev/null
 	status 1 quern dedup --against no-such-file docs.jsonl
 	status 3 quern dedup --against /dev/null docs.jsonl
 	status 1 quern dedup --against docs.jsonl --memory 1k docs.jsonl
@@ -219,6 +221,44 @@ EOF
 	hostile parts.arrows dedup --line
 }
 
+@test "dedup: --line --preset cuts what cc_net, C4 and dolma would" {
+	cat >lines.jsonl <<'EOF'
+{"id":"1","text":"  Home Page \nA first line, of 12 words.\n\nCall 555-1234 now!\nContact"}
+{"id":"2","text":"home page\nAnother line\nCall 999-0000 now!\n"}
+{"id":"3","text":"Contact\nContact\nIt’s “quoted” here\nHome page…"}
+{"id":"4","text":"Its quoted here\nOnly  here\nonly here\n12 3\n00 0 "}
+{"id":"5","text":"CONTACT"}
+{"id":"6","text":"tail\u0007 end\ntail end\nlast of all"}
+EOF
+	# what normalize_for_dedup of cc_net makes equal goes, blank lines and all copies too
+	quern dedup -q --format jsonl --line --preset cc_net lines.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"A first line, of 12 words."}
+{"id":"2","text":"Another line"}
+{"id":"4","text":"Only  here\nonly here"}
+{"id":"6","text":"last of all"}
+EOF
+	quern dedup -q --format jsonl --line --preset c4 lines.jsonl >got
+	diff - got <<'EOF'
+{"id":"1","text":"  Home Page \nA first line, of 12 words.\n\nCall 555-1234 now!\nContact"}
+{"id":"2","text":"Another line\nCall 999-0000 now!\n"}
+{"id":"3","text":"It’s “quoted” here\nHome page…"}
+{"id":"4","text":"Its quoted here\nOnly  here\nonly here\n12 3\n00 0 "}
+{"id":"6","text":"tail\u0007 end\ntail end\nlast of all"}
+EOF
+	quern dedup -q --format jsonl --line --preset dolma lines.jsonl | cmp - <(quern dedup -q --format jsonl --line lines.jsonl)
+	same_bytes_for_any_j lines.jsonl dedup --line --preset cc_net
+	quern dedup -q --format jsonl --line --preset cc_net lines.jsonl >got
+	quern dedup -q --format jsonl --line --preset cc_net got | cmp - got
+	status 2 quern dedup --line --preset quern lines.jsonl
+	says 'none of c4, cc_net, dolma'
+	status 2 quern dedup --line --preset c4 --keep none lines.jsonl
+	status 2 quern dedup --paragraph --preset c4 lines.jsonl
+	status 2 quern dedup --substring 9 --preset c4 lines.jsonl
+	quern dedup -q --format arrow --line lines.jsonl -o lines.arrows
+	hostile lines.arrows dedup --line --preset cc_net
+}
+
 @test "dedup: lines over a corpus as a table of them says, for any memory and number of threads" {
 	awk 'BEGIN { srand(5); for (d = 0; d < 3000; d++) for (i = 0; i < 8; i++) print d "\t" i "\tline " int(rand() * rand() * 9000) }' >lines.tsv
 	documents() { awk -F'\t' '{ t[$1] = ($1 in t) ? t[$1] "\\n" $3 : $3; if (!($1 in at)) { at[$1]; id[n++] = $1 } } END { for (i = 0; i < n; i++) printf "{\"id\":\"%s\",\"text\":\"%s\"}\n", id[i], t[id[i]] }' "$1"; }
@@ -254,13 +294,63 @@ EOF
 	[ "$(quern dedup -q --format jsonl --substring 20 --max-share 0.5 spans.jsonl | ids)" = "1 4 5" ]
 	same_bytes_for_any_j spans.jsonl dedup --substring 5
 	quern dedup -q --format jsonl --substring 20 <spans.jsonl | cmp - got
-	status 1 quern dedup --substring 20 --memory 500 spans.jsonl
-	says '--memory'
+	quern dedup -q --format jsonl --substring 20 --memory 500 spans.jsonl | cmp - got
 	status 2 quern dedup --substring 20 --keep longest spans.jsonl
 	status 2 quern dedup --substring 20 --line spans.jsonl
 	status 2 quern dedup --substring 20 --prefer id spans.jsonl
 	quern dedup -q --format arrow --substring 20 spans.jsonl -o spans.arrows
 	hostile spans.arrows dedup --substring 20
+}
+
+@test "dedup: --substring of tokens cuts input_ids and loss_mask alike" {
+	cat >ids.jsonl <<'EOF'
+{"id":"a","input_ids":[1,2,3,4,5,6,7],"loss_mask":[0,0,1,1,1,1,1],"n":1}
+{"id":"b","input_ids":[9,2,3,4,5,8],"loss_mask":[0,1,1,1,1,0],"n":2}
+{"id":"c","input_ids":[3,4,5,6],"loss_mask":[1,1,1,1],"n":3}
+{"id":"d","input_ids":[],"loss_mask":[],"n":4}
+EOF
+	quern dedup -q --format jsonl --substring 3 --rejects bad --stats s.json ids.jsonl >got
+	diff - got <<'EOF'
+{"id":"a","input_ids":[1,2,3,4,5,6,7],"loss_mask":[0,0,1,1,1,1,1],"n":1}
+{"id":"b","input_ids":[9,8],"loss_mask":[0,0],"n":2}
+{"id":"d","input_ids":[],"loss_mask":[],"n":4}
+EOF
+	grep -q '"id":"c".*nothing_left' bad
+	grep -q '"tokens_cut": 4' s.json
+	[ "$(quern dedup -q --format jsonl --substring 3 --keep none ids.jsonl | head -1)" = '{"id":"a","input_ids":[1,7],"loss_mask":[0,1],"n":1}' ]
+	[ "$(quern dedup -q --format jsonl --substring 4 --max-share 0.5 ids.jsonl | ids)" = "a d" ]
+	quern dedup -q --format jsonl --substring 3 <ids.jsonl | cmp - got
+	same_bytes_for_any_j ids.jsonl dedup --substring 3
+	status 3 quern dedup --line ids.jsonl
+	echo '{"id":"p","prompt_ids":[1],"chosen_ids":[2],"rejected_ids":[3]}' >pair.jsonl
+	status 3 quern dedup --substring 3 pair.jsonl
+	says 'input_ids'
+	quern dedup -q --format arrow --substring 3 ids.jsonl -o ids.arrows
+	hostile ids.arrows dedup --substring 3
+}
+
+@test "dedup: --substring cuts what a table of all windows says, from a pipe too, for any memory and number of threads" {
+	awk 'BEGIN { srand(3); for (d = 0; d < 60; d++) { s = ""; for (i = 0; i < 40; i++) s = s sprintf("%c%c%c", 97 + rand() * 3, 97 + rand() * 3, 97 + rand() * 2)
+		print s } }' >texts
+	awk '{ printf "{\"id\":\"%d\",\"text\":\"%s\"}\n", NR, $0 }' texts >in.jsonl
+	for keep in first none; do
+		awk -v keep=$keep -v least=9 '
+			NR == FNR { for (i = 1; i + least - 1 <= length($0); i++) n[substr($0, i, least)]++; next }
+			{
+				left = ""; till = 0
+				for (i = 1; i <= length($0); i++) {
+					w = substr($0, i, least)
+					if (length(w) == least && (keep == "none" ? n[w] > 1 : seen[w]++)) till = i + least
+					if (i >= till) left = left substr($0, i, 1)
+				}
+				if (left != "") printf "{\"id\":\"%d\",\"text\":\"%s\"}\n", FNR, left
+			}' texts texts >want
+		! cmp -s want in.jsonl || return 1
+		quern dedup -q --format jsonl --substring 9 --keep $keep in.jsonl | cmp - want
+		quern dedup -q --format jsonl --substring 9 --keep $keep --memory 1k --tmp . <in.jsonl | cmp - want
+		[ "$(ls -A | grep -c '^quern\.')" -eq 0 ]
+		same_bytes_for_any_j in.jsonl dedup --substring 9 --keep $keep
+	done
 }
 
 @test "dedup: --overlap finds runs of words, tells both places, and cuts them" {
@@ -295,12 +385,16 @@ EOF
 	status 2 quern dedup --overlap 6 --within --against test.jsonl corpus.jsonl
 }
 
-@test "dedup: what a pair shares is verified, and a band alone is not enough" {
+alike() {
 	cat >alike.jsonl <<'EOF'
 {"id":"1","text":"one two three four five six seven eight nine ten eleven twelve"}
 {"id":"2","text":"one two three four five six seven eight nine ten and then thirteen"}
 {"id":"3","text":"One two three four five six seven eight nine ten eleven, twelve!"}
 EOF
+}
+
+@test "dedup: what a pair shares is verified, and a band alone is not enough" {
+	alike
 	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 alike.jsonl | ids)" = "1" ]
 	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --threshold 0.6 --verify alike.jsonl | ids)" = "1 2" ]
 	[ "$(quern dedup -q --format jsonl --minhash --bands 100 --rows 1 --threshold 0.5 --verify alike.jsonl | ids)" = "1" ]
@@ -394,7 +488,7 @@ days() {
 		rm hurt/$f
 		[ $f = manifest ] || status 3 quern dedup --index hurt day.ac
 	done
-	status 2 quern dedup --index index --verify --minhash day.ac
+	status 2 quern dedup --index index --verify --exact --minhash day.ac
 	status 2 quern dedup --index index --line day.ac
 	status 2 quern dedup --compact day.ac
 }
@@ -403,12 +497,30 @@ days() {
 	many >many.jsonl
 	split -l 1700 many.jsonl shard.          # 1700, 1700, 1700, 900
 	local make="make -s -f $HERE/../../pipelines/dedup/Makefile -j4"
-	for o in "" "--exact --ignore case --keep none" "--minhash --keep longest" "--minhash --prefer 'len(text)'"; do
+	for o in "" "--exact --ignore case --keep none" "--minhash --keep longest" "--minhash --verify --threshold 0.6" "--minhash --prefer 'len(text)'"; do
 		rm -rf work out
 		$make SHARDS="$(echo shard.*)" WORK=work OUT=out FLAGS="$o"
 		eval quern dedup -q --format jsonl "$o" many.jsonl >want
 		quern mix -q --format jsonl out/1.arrows out/2.arrows out/3.arrows out/4.arrows | cmp - want
 	done
+	# who repeats whom, in four files
+	rm -r out
+	$make SHARDS="$(echo shard.*)" WORK=work OUT=out FLAGS="--minhash --prefer 'len(text)'" CLUSTERS=1
+	quern dedup -q --minhash --prefer 'len(text)' --format jsonl --clusters c many.jsonl >/dev/null
+	quern mix -q --format jsonl out/1.clusters.arrows out/2.clusters.arrows out/3.clusters.arrows out/4.clusters.arrows |
+		cmp - <(sed 's/,"similarity":[0-9.]*//' c)
+	# where rows have no ids they are told by their numbers among all
+	for k in 1 2 3 4; do
+		set -- shard.*
+		sed 's/"id":"[0-9]*",//' ${!k} >bare.$k
+		quern dedup -q --exact --stage sign --part $k/4 --work bare bare.$k
+	done
+	for k in 1 2 3 4; do quern dedup -q --exact --stage group --part $k/4 --work bare; done
+	quern dedup -q --exact --stage cluster --part 1/4 --work bare
+	quern dedup -q --exact --stage filter --part 4/4 --work bare --format jsonl --clusters c bare.4 >/dev/null
+	quern dedup -q --exact --format jsonl --clusters whole bare.1 bare.2 bare.3 bare.4 >/dev/null
+	grep -q '"id":"5[0-9]*","duplicate_of"' c
+	cmp c <(tail -n $(wc -l <c) whole)
 	# a stage may be done again, and says what is wrong with its files
 	cp out/2.arrows before
 	quern dedup -q --minhash --prefer 'len(text)' --stage filter --part 2/4 --work work shard.ab -o out/2.arrows
@@ -430,7 +542,7 @@ days() {
 	status 1 quern dedup --minhash --prefer 'len(text)' --work work --stage group --part 1/4
 	status 2 quern dedup --stage sign --part 5/4 --work work shard.aa
 	status 2 quern dedup --stage sign --work work shard.aa
-	status 2 quern dedup --stage sign --part 1/4 --work work --verify --minhash shard.aa
+	status 2 quern dedup --stage sign --part 1/4 --work work --line shard.aa
 	status 2 quern dedup --part 1/4 shard.aa
 }
 
@@ -456,9 +568,119 @@ done
 echo $RANDOM | tee -a jobs
 EOF
 	chmod +x bin/sbatch
-	PATH=$T/bin:$PATH FLAGS="-q --keep longest" "$HERE/../../pipelines/dedup/slurm" out work shard.*
+	PATH=$T/bin:$PATH CLUSTERS=1 FLAGS="-q --keep longest" "$HERE/../../pipelines/dedup/slurm" out work shard.*
 	quern dedup -q --format jsonl --keep longest many.jsonl >want
 	quern mix -q --format jsonl out/1.arrows out/2.arrows out/3.arrows out/4.arrows | cmp - want
+	[ "$(quern view --count out/*.clusters.arrows)" -eq $((6000 - $(wc -l <want))) ]
+}
+
+@test "dedup: --verify with --index: earlier rows count if they are similar, and all of them are compared" {
+	alike
+	for n in 1 2 3; do sed -n ${n}p alike.jsonl >alike.$n; done
+	local o="--minhash --bands 100 --rows 1 --threshold 0.6 --verify --index index"
+	quern dedup -q --format jsonl $o alike.2 alike.1 | cmp - <(cat alike.2 alike.1)
+	[ -z "$(quern dedup -q --format jsonl $o --clusters c alike.3)" ]      # 1 is not the first of its bands
+	[ "$(cat c)" = '{"id":"3","duplicate_of":"1","reason":"seen_before","similarity":1.0}' ]
+	status 2 quern dedup --minhash --bands 100 --rows 1 --threshold 0.6 --index index alike.3
+	status 2 quern dedup --minhash --bands 100 --rows 1 --threshold 0.7 --verify --index index alike.3
+	cp -r index hurt
+	printf 'xxxxxxxxx' | dd of=hurt/sets-1 bs=1 seek=0 conv=notrunc status=none
+	status 3 quern dedup ${o/index index/index hurt} alike.3
+	says 'the index is damaged'
+	quern dedup -q $o --compact alike.3 >/dev/null
+	[ "$(ls index | wc -l)" -eq 5 ]
+	many | tee many.jsonl | split -l 1500 - day.
+	rm -rf index
+	days index --minhash --verify --threshold 0.6 >got
+	quern dedup -q --format jsonl --minhash --verify --threshold 0.6 many.jsonl >whole
+	[ "$(comm -23 <(sort whole) <(sort got) | wc -l)" -eq 0 ]
+	[ "$(wc -l <got)" -lt $(($(wc -l <whole) + 100)) ]
+	[ "$(days index --minhash --verify --threshold 0.6 | wc -l)" -eq 0 ]
+	rm -rf index
+	days index --minhash --verify --threshold 0.6 --compact --memory 300k | cmp - got
+}
+
+@test "dedup: --index: killed at any moment it is as before or whole, and then the output is, too" {
+	many | split -l 1500 - day.
+	quern dedup -q --index before day.aa >/dev/null
+	quern dedup -q --format jsonl --index index.whole <(cat day.aa) >/dev/null
+	quern dedup -q --format jsonl --index index.whole day.ab >want
+	for delay in 0.001 0.005 0.01 0.015 0.02 0.025 0.03 0.035 0.04 0.05 0.06 0.08; do
+		rm -rf index out
+		cp -r before index
+		"$BIN/dedup" -q -j1 --compact --format jsonl --index index -o out day.ab 3>&- &
+		local pid=$!
+		sleep $delay
+		kill -9 $pid 2>/dev/null || true
+		wait $pid 2>/dev/null || true
+		# what is not in the output is not in the index
+		if ! cmp -s index/manifest before/manifest; then cmp out want; fi
+		[ ! -e out ] || cmp out want
+		quern dedup -q --format jsonl --index index day.ab >again
+		cmp -s again want || [ ! -s again ]
+		[ -s again ] || cmp out want
+		[ -z "$(quern dedup -q --format jsonl --index index day.aa day.ab)" ]
+	done
+}
+
+@test "dedup: stages that are killed are done again, and the rows are the same" {
+	many >many.jsonl
+	split -n l/4 many.jsonl shard.
+	local o="--minhash --verify --threshold 0.6 --keep longest --work work"
+	quern dedup -q --format jsonl ${o% --work work} many.jsonl >want
+	stage() {            # stage NAME K OPERAND...: killed a few times, then done
+		local name=$1 k=$2 delay pid
+		shift 2
+		for delay in 0.002 0.01 0.03; do
+			"$BIN/dedup" -q -j1 $o --stage $name --part $k/4 "$@" >/dev/null 3>&- &
+			pid=$!
+			sleep $delay
+			kill -9 $pid 2>/dev/null || true
+			wait $pid 2>/dev/null || true
+		done
+		quern dedup -q $o --stage $name --part $k/4 "$@"
+	}
+	mkdir work
+	set -- shard.*
+	for k in 1 2 3 4; do stage sign $k ${!k}; done
+	for k in 1 2 3 4; do stage group $k; done
+	stage cluster 1
+	for k in 1 2 3 4; do stage filter $k ${!k} -o out.$k; done
+	quern mix -q --format jsonl out.1 out.2 out.3 out.4 | cmp - want
+	# killed ones leave no more than unfinished files of other names
+	[ "$(ls work | grep -c -v '\.')" -eq 21 ]
+}
+
+@test "dedup: at a tenth of the memory that is needed the same rows stay" {
+	awk 'BEGIN { for (i = 0; i < 60000; i++) printf "{\"id\":\"%d\",\"text\":\"line %d of text\\nand\\nmore of it, the %d-th\"}\n", i, i * 7 % 40000, i * 11 % 50000 }' >in.jsonl
+	local o needed
+	for o in "--exact" "--exact --keep longest" "--exact --keep none" "--exact --index index" "--minhash" "--minhash --keep longest" "--index index" "--line" "--paragraph" "--substring 12"; do
+		rm -rf index
+		quern dedup -q -j1 --format jsonl $o --stats s.json in.jsonl >want
+		needed=$(grep -o '"index_bytes": [0-9]*' s.json | grep -o '[0-9]*$' || echo 4000000)
+		rm -rf index
+		quern dedup -q -j1 --format jsonl $o --memory $((needed / 10)) --tmp . in.jsonl | cmp - want
+		[ "$(wc -l <want)" -gt 0 ]
+	done
+}
+
+@test "dedup: texts made to be slow with take no time to speak of" {
+	local make=$HERE/../bench/adversarial k o n
+	for k in same:40000 empty:40000 word:40000 chain:10000 template:10000 period:5000; do
+		"$make" -v kind=${k%:*} -v n=${k#*:} >slow.jsonl
+		for o in "--exact" "--exact --minhash" "--minhash --verify" "--line" "--paragraph" "--substring 100" "--overlap 13 --against slow.jsonl" "--index index.${k%:*}"; do
+			timeout 10 "$BIN/dedup" -q --format jsonl $o slow.jsonl >"$k.$(echo $o | tr -d ' ')"
+		done
+		n=$(wc -l <"$k.--minhash--verify")
+		case $k in
+		same* | word* | period*) [ "$n" -eq 1 ] ;;
+		empty*) [ "$n" -eq 40000 ] ;;
+		chain*) [ "$n" -lt 20 ] ;;
+		template*) [ "$n" -eq 10000 ] ;;
+		esac
+	done
+	[ "$(wc -l <"empty:40000.--exact")" -eq 1 ]
+	[ "$(wc -l <"same:40000.--line")" -eq 1 ]
 }
 
 @test "dedup: planted pairs are found as often as 1-(1-s^rows)^bands says, and none below the threshold when verified" {

@@ -42,19 +42,19 @@ value() {
 }
 
 @test "killed at any moment and started again, it ends in the same bytes" {
-	local p i kills=0
-	ARGS="-q -m m pairs.jsonl --epochs 40 --batch-pairs 8 --lr 1e-3 --save-every 4"
-	quern dpo-train $ARGS -o whole
-	for ((i = 0; i < 60; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/dpo-train" $ARGS -o killed & p=$!
-		sleep "0.0$((RANDOM % 80 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern dpo-train $ARGS -o killed
-	diff -r whole killed
+	survives_kills dpo-train -q -m m pairs.jsonl --epochs 40 --batch-pairs 8 --lr 1e-3 --save-every 4
+}
+
+@test "the options that every trainer has" {
+	quern dpo-train -m m pairs.jsonl --plan >plan
+	grep -q 'in all' plan
+	quern dpo-train $ARGS --optimizer lion --eval pairs.jsonl --eval-every 2 --patience 2 --keep 2 --tensorboard board \
+		--skip-batches 2 --freeze '*embed*' --schedule warmup_stable_decay -o out
+	grep -q '"skipped":true' out/trainer/metrics.jsonl
+	[ -s out/best/model.safetensors ]
+	grep -aq 'rewards/margins' board/events.out.tfevents.*
+	status 2 quern dpo-train -q pairs.jsonl -o o
+	status 2 quern dpo-train -q -m m pairs.jsonl
 }
 
 @test "token ids train as the messages that they encode" {
@@ -69,7 +69,7 @@ value() {
 	done
 	head -1 ipo/trainer/metrics.jsonl | grep -q '"loss":25.0'
 	head -1 hinge/trainer/metrics.jsonl | grep -q '"loss":1.0'
-	quern dpo-train $ARGS --sft-weight 0.5 -o out
+	quern dpo-train $ARGS --loss sigmoid,sft=0.5 -o out
 	awk -v l="$(value loss 1)" -v n="$(value nll_loss 1)" 'BEGIN { d = l - 0.6931472 - 0.5 * n; exit !(d < 1e-5 && d > -1e-5) }'
 	quern dpo-train $ARGS --label-smoothing 0.1 -o smooth
 	! cmp -s smooth/model.safetensors sigmoid/model.safetensors || return 1
@@ -111,4 +111,65 @@ value() {
 	rm m/tokenizer.json
 	status 3 quern dpo-train -q -m m pairs.jsonl -o o || status 1 quern dpo-train -q -m m pairs.jsonl -o o
 	[ ! -e o/model.safetensors ]
+}
+
+@test "every loss learns, and does not care how a step is cut" {
+	for loss in sigmoid_norm robust nca_pair bco_pair sppo_hard apo_zero apo_down discopop aot aot_unpaired cpo simpo orpo sft ipo_sum \
+		sigmoid=0.8,aot=0.1,sft=0.1; do
+		quern dpo-train $ARGS --loss $loss -o a
+		quern dpo-train $ARGS --loss $loss --micro-tokens 40 -o b
+		for dir in a b; do
+			sed -n 9p $dir/trainer/metrics.jsonl | grep -o '"loss":[-0-9.e]*' | cut -d: -f2
+			sed -n 1p $dir/trainer/metrics.jsonl | grep -o '"loss":[-0-9.e]*' | cut -d: -f2
+		done | tr '\n' ' ' | awk -v what=$loss '{ d = $1 - $3; if (d < 0) d = -d; if (!($1 < $2) || d > 1e-3 * ($1 < 0 ? -$1 : $1) + 1e-4) {
+			print what, $0; exit 1 } }'
+		rm -rf a b
+	done
+	quern dpo-train $ARGS --loss exo_pair --label-smoothing 0.1 -o exo
+	quern dpo-train $ARGS --f-divergence js -o js
+	quern dpo-train $ARGS --ld-alpha 0.5 -o ld
+	quern dpo-train $ARGS --reference-free -o free
+	head -1 free/trainer/metrics.jsonl | grep -qv '"loss":0.6931'
+	status 2 quern dpo-train $ARGS --loss exo_pair -o x
+	status 2 quern dpo-train $ARGS --loss best -o x
+	says "there is no loss 'best' \(there are sigmoid,"
+	status 2 quern dpo-train $ARGS --loss simpo --ref m -o x
+	says 'no reference is used'
+	status 2 quern dpo-train $ARGS --loss kto --f-divergence js -o x
+}
+
+@test "feedback: KTO, BCO and APO; a killed BCO run keeps its running mean" {
+	sed 's/"chosen":\[{"role":"assistant","content":\("[^"]*"\)}\],"rejected".*/"completion":\1,"label":true}/' pairs.jsonl >yes.jsonl
+	sed 's/"id":"/"id":"n/; s/"chosen":.*"rejected":\[{"role":"assistant","content":\("[^"]*"\)}\]}/"completion":\1,"label":false}/' pairs.jsonl >no.jsonl
+	paste -d '\n' yes.jsonl no.jsonl >feedback.jsonl
+	F="-q -m m feedback.jsonl --epochs 3 --batch-pairs 16 --lr 1e-3"
+	for loss in kto bco apo_zero_unpaired; do
+		quern dpo-train $F --loss $loss -o $loss
+		tail -1 $loss/trainer/metrics.jsonl | grep -o '"rewards/margins":[-0-9.e]*' | cut -d: -f2 | awk '{ exit !($1 > 0.02) }'
+	done
+	head -1 kto/trainer/metrics.jsonl | grep -q '"loss":0.5,.*"kl":0.0'
+	tail -1 kto/trainer/metrics.jsonl | grep -q '"kl":'
+	tail -1 bco/trainer/metrics.jsonl | grep -q '"delta":'
+	quern dpo-train $F --loss kto --micro-tokens 64 -o cut
+	awk -F'"loss":' 'NR == FNR { split($2, x, ","); a[FNR] = x[1]; next } { split($2, x, ","); d = x[1] - a[FNR]; if (d > 1e-4 || d < -1e-4) bad++ }
+		END { exit bad > 0 }' kto/trainer/metrics.jsonl cut/trainer/metrics.jsonl
+	# stopped after each of some steps, and taken up again
+	for n in 2 5; do
+		rm -rf got
+		"$BIN/dpo-train" $F --loss bco --save-every 1 -o got &
+		pid=$!
+		for _ in $(seq 300); do
+			[ "$(wc -l 2>/dev/null <got/trainer/metrics.jsonl || echo 0)" -ge $n ] && break
+			sleep 0.01
+		done
+		kill -9 $pid 2>/dev/null || true
+		wait $pid || true
+		quern dpo-train $F --loss bco --save-every 1 -o got
+		cmp got/model.safetensors bco/model.safetensors
+		cmp got/trainer/metrics.jsonl bco/trainer/metrics.jsonl
+	done
+	status 3 quern dpo-train -m m feedback.jsonl -o x
+	says 'this is feedback, no pairs'
+	status 3 quern dpo-train -m m pairs.jsonl --loss kto -o x
+	quern dpo-train -q -m m --loss kto --lora-rank 2 feedback.jsonl --steps 2 -o lora
 }

@@ -160,3 +160,37 @@ text() { quern eval -q --task text --prediction a --reference reference "$@" "$D
 	hostile good eval
 	hostile good eval --task text --metric bleu,chrf++,ter,rouge,squad,edit,self-bleu --bootstrap 3
 }
+
+@test "a task file: results as the harness writes them, every document on request" {
+	quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" --hidden 32 --layers 2 --heads 4 --kv-heads 2 --ffn 64 \
+		--positions 256 --init-range 0.3 --seed 3 -o tm
+	quern eval -q -m tm --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --samples s.arrows \
+		"$DATA/tasks/docs.jsonl" -o r.json
+	grep -q '"acc,none": 0.2333333' r.json
+	grep -q '"acc_norm_stderr,none": 0.085096' r.json
+	grep -q '"t_mc": 2' r.json
+	[ "$(quern view --count s.arrows)" -eq 30 ]
+	quern view --format jsonl -n 1 s.arrows | grep -q '"doc_id":0,"doc":"{.*"target":"[0-9]","arguments":"\[\[.*"resps":"\[\[-.*"acc":[01]'
+	quern eval -q -m tm --task "$DATA/tasks/gen.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" "$DATA/tasks/docs.jsonl" --limit 4 -o g.json
+	grep -q '"exact_match,strict"' g.json
+	grep -q '"chrf,flexible"' g.json
+	grep -q '"effective": 4' g.json
+	# the same for any thread count, and from a pipe
+	quern eval -q -j1 -m tm --task "$DATA/tasks/gen.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --limit 4 <"$DATA/tasks/docs.jsonl" >g1.json
+	cmp <(sed '/"provenance"/,$d' g1.json) <(sed '/"provenance"/,$d' g.json)
+	status 2 quern eval -m tm --task "$DATA/tasks/mc.yaml" "$DATA/tasks/docs.jsonl"
+	says "split 'train': name its file with --fewshot-data"
+	status 2 quern eval -m tm --task nothing docs.jsonl
+	says 'neither exact-match'
+	status 2 quern eval --task "$DATA/tasks/mc.yaml" "$DATA/tasks/docs.jsonl"
+	status 2 quern eval -m tm --limit 3 "$DATA/tasks/docs.jsonl"
+	says 'task files'
+	printf 'task: x\ndoc_to_text: !function utils.f\ndoc_to_target: y\n' >hook.yaml
+	status 3 quern eval -m tm --task hook.yaml "$DATA/tasks/docs.jsonl"
+	says "'doc_to_text' is a Python function"
+	printf 'task: x\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: "{{ nothing }}"\ndoc_to_target: 0\n' >hole.yaml
+	status 3 quern eval -m tm --task hole.yaml "$DATA/tasks/docs.jsonl"
+	says "document 0: .*'nothing' is undefined"
+	printf 'task: x\ndoc_to_text: "{%% for i in range(100000000) %%}{%% for j in range(100000000) %%}x{%% endfor %%}{%% endfor %%}"\ndoc_to_target: y\n' >bomb.yaml
+	status 3 timeout 60 quern eval -m tm --task bomb.yaml "$DATA/tasks/docs.jsonl"
+}

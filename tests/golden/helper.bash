@@ -69,8 +69,41 @@ attempt() {
 	fi
 }
 
+# survives_kills TOOL [ARG...]: a training run that is killed at random moments, and started again by the same command until it is
+# done, ends in the same bytes as one that is left alone (in whole and killed). Time grows, so that slow machines get on, too.
+survives_kills() {
+	local tool=$1 p i kills=0
+	shift
+	rm -rf whole killed
+	quern "$tool" "$@" -o whole
+	for ((i = 0; i < 80; i++)); do
+		[ ! -e killed/trainer/done ] || break
+		"$BIN/$tool" "$@" -o killed & p=$!
+		sleep "$(printf '0.%03d' $((RANDOM % 70 + 10 + 2 * i)))"
+		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
+		wait $p || true
+	done
+	[ "$kills" -gt 0 ]
+	quern "$tool" "$@" -o killed
+	diff -r whole killed
+}
+
 # hostile GOOD TOOL [ARG...]: the battery. GOOD is a small stream that the tool accepts on stdin; the tool writes to stdout.
 hostile() {
+	hostile_input "$@"
+	local good=$1 got=0
+	shift
+	quern "$@" <"$good" >/dev/full 2>"$T/err" || got=$?
+	[ "$got" -eq 1 ] && [ -s "$T/err" ] || { echo "full disk: exit $got, want 1"; cat "$T/err"; return 1; }
+	got=0
+	{ quern "$@" <"$good" 2>"$T/err" || got=$?; echo "$got" >"$T/code"; } | true
+	got=$(cat "$T/code")
+	[[ "$got" =~ ^(0|141)$ ]] || { echo "closed pipe: exit $got"; cat "$T/err"; return 1; }
+	sane "$got"
+}
+
+# Its part for a tool that writes elsewhere.
+hostile_input() {
 	local good=$1
 	shift
 	attempt "no bytes" 3 quern "$@" </dev/null
@@ -88,14 +121,6 @@ hostile() {
 			dd of="$T/flipped" bs=1 seek="$at" conv=notrunc status=none
 		attempt "bit flip at byte $at of $size" 3 quern "$@" <"$T/flipped"
 	done
-	local got=0
-	quern "$@" <"$good" >/dev/full 2>"$T/err" || got=$?
-	[ "$got" -eq 1 ] && [ -s "$T/err" ] || { echo "full disk: exit $got, want 1"; cat "$T/err"; return 1; }
-	got=0
-	{ quern "$@" <"$good" 2>"$T/err" || got=$?; echo "$got" >"$T/code"; } | true
-	got=$(cat "$T/code")
-	[[ "$got" =~ ^(0|141)$ ]] || { echo "closed pipe: exit $got"; cat "$T/err"; return 1; }
-	sane "$got"
 	attempt "missing file" 1 quern "$@" "$T/no-such-file"
 	attempt "a directory" "2|3" quern "$@" / 
 	attempt "unknown option" 2 quern "$@" --no-such-option

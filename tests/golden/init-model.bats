@@ -31,9 +31,9 @@ load helper
 	quern init-model -q "$DATA/model/tiny" --layers 3 -o b
 	grep -q '"num_hidden_layers": 2' a/config.json
 	grep -q '"num_hidden_layers": 3' b/config.json
-	sed 's/"rope_type": "default"/"rope_type": "llama3"/' "$DATA/model/tiny/config.json" >scaled.json
+	sed 's/"rope_type": "default"/"rope_type": "mrope"/' "$DATA/model/tiny/config.json" >scaled.json
 	status 3 quern init-model scaled.json -o c
-	says "scaled.json: 'factor' is missing"
+	says "scaled.json: 'rope_parameters' of type 'mrope' is not supported"
 }
 
 @test "mistakes are told" {

@@ -35,19 +35,7 @@ prepare() {
 }
 
 @test "killed at any moment and started again, it ends in the same bytes" {
-	local p i kills=0
-	ARGS="-q -m $M tokens.jsonl --steps 150 --batch-tokens 400 --save-every 5"
-	quern sft-train $ARGS -o whole
-	for ((i = 0; i < 80; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/sft-train" $ARGS -o killed & p=$!
-		sleep "0.0$((RANDOM % 80 + 10))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern sft-train $ARGS -o killed
-	diff -r whole killed
+	survives_kills sft-train -q -m "$M" tokens.jsonl --steps 150 --batch-tokens 400 --save-every 5
 }
 
 @test "SIGTERM leaves a checkpoint, and the same command goes on" {
@@ -124,7 +112,8 @@ prepare() {
 	printf '{"id":"a","input_ids":[5,6],"loss_mask":[1]}\n' >odd.jsonl
 	status 3 quern sft-train -q -m "$M" odd.jsonl -o o
 	printf '{"id":"a","text":"x"}\n' >kind.jsonl
-	status 3 quern sft-train -q -m "$M" kind.jsonl -o o
+	status 2 quern sft-train -q -m "$M" kind.jsonl -o o
+	says "takes a tokenizer"
 	status 3 quern sft-train -q -m "$M" -o o </dev/null
 	printf '\xff\xfe' >bytes
 	status 3 quern sft-train -q -m "$M" bytes -o o
@@ -142,4 +131,268 @@ prepare() {
 	says 'restart'
 	status 3 quern sft-train -q -m "$M" tokens.jsonl --lr 10 --clip 0 --weight-decay 10 --schedule constant --warmup 0 --steps 400 -o wild
 	says 'not finite'
+}
+
+@test "every optimizer, evaluation and kept checkpoint survives kills" {
+	local o
+	ARGS="-q -m $M tokens.jsonl --steps 60 --batch-tokens 400 --save-every 7 --eval tokens.jsonl --eval-every 9 --keep 3 --lr 1e-3"
+	for o in adamw adamw8 lion "sgd --momentum 0.9 --nesterov" sgd; do
+		survives_kills sft-train $ARGS --optimizer $o --neftune-alpha 5 --skip-batches 3,20-22
+		[ "$(ls whole/trainer | tr '\n' ' ')" = "checkpoint-49.safetensors checkpoint-56.safetensors checkpoint.safetensors done metrics.jsonl " ]
+		[ -s whole/best/model.safetensors ]
+	done
+}
+
+@test "an older checkpoint takes the run back" {
+	quern sft-train $ARGS --keep 3 -o whole
+	cp -r whole back
+	mv back/trainer/checkpoint-8.safetensors back/trainer/checkpoint.safetensors
+	rm back/trainer/done back/model.safetensors
+	quern sft-train $ARGS --keep 3 -o back
+	cmp whole/model.safetensors back/model.safetensors
+	cmp whole/trainer/metrics.jsonl back/trainer/metrics.jsonl
+}
+
+@test "eight bits take a quarter of the moments' memory" {
+	quern init-model -q --preset tiny --vocab-size 2000 --hidden 64 --layers 2 --heads 4 --ffn 128 -o big
+	quern sft-train -m big tokens.jsonl --plan --optimizer adamw8 >eight
+	quern sft-train -m big tokens.jsonl --plan >floats
+	awk '/optimizer/ { v[FILENAME] = $1 } END { exit !(v["eight"] > 0 && v["eight"] < 0.3 * v["floats"]) }' eight floats
+	grep -q 'in all' eight
+	[ ! -e out ]
+}
+
+# A tokenizer, and a model that has it.
+with_text() {
+	quern bpe-train -q "$DATA/token/corpus.jsonl" --vocab-size 300 -o tok
+	quern init-model -q --preset tiny -t tok --hidden 32 --layers 2 --heads 4 --kv-heads 2 --ffn 56 --positions 128 -o init
+	awk 'BEGIN { for (i = 0; i < 40; i++)
+		printf "{\"id\":\"%d\",\"messages\":[{\"role\":\"user\",\"content\":\"grain %d?\"},{\"role\":\"assistant\",\"content\":\"the mill %d turns\"}]}\n", i, i, i }' >chat.jsonl
+	TEXT="-q -m init --steps 5 --batch-tokens 600"
+}
+
+@test "text trains as the pipe of tokenize-bpe and pack does" {
+	with_text
+	local s
+	for s in bfd wrapped none; do
+		quern tokenize-bpe -q -t init "$DATA/token/corpus.jsonl" | quern pack -q -L 100 --strategy $s | quern sft-train $TEXT -o pipe-$s
+		quern sft-train $TEXT "$DATA/token/corpus.jsonl" -L 100 --strategy $s -j1 -o one-$s
+		quern sft-train $TEXT "$DATA/token/corpus.jsonl" -L 100 --strategy $s -j2 -o two-$s
+		cmp pipe-$s/model.safetensors one-$s/model.safetensors
+		cmp pipe-$s/trainer/metrics.jsonl one-$s/trainer/metrics.jsonl
+		diff -r one-$s two-$s
+	done
+	for s in auto all; do
+		quern tokenize-bpe -q -t tok --loss-on $s chat.jsonl | quern pack -q -L 128 | quern sft-train $TEXT -o pipe-$s
+		quern sft-train $TEXT -t tok --loss-on $s chat.jsonl -o in-$s
+		cmp pipe-$s/model.safetensors in-$s/model.safetensors
+	done
+	! cmp -s pipe-auto/model.safetensors pipe-all/model.safetensors || return 1
+	cmp in-auto/tokenizer.json tok/tokenizer.json
+	quern sft-train $TEXT "$DATA/token/corpus.jsonl" --eval chat.jsonl -o mixed
+	grep -q eval_loss mixed/trainer/metrics.jsonl
+}
+
+@test "hostile streams of rows and of text end in words" {
+	with_text
+	quern mix -q tokens.jsonl --format arrow -o rows.arrows
+	hostile_input rows.arrows sft-train -q -m "$M" --steps 1 -o rows
+	quern mix -q "$DATA/token/corpus.jsonl" --format arrow -o text.arrows
+	hostile_input text.arrows sft-train -q -m init --steps 1 -o text
+	quern mix -q chat.jsonl --format arrow -o chat.arrows
+	hostile_input chat.arrows sft-train -q -m init --steps 1 -o chat
+}
+
+@test "a template of one's own goes with the model" {
+	with_text
+	echo "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}" >own.jinja
+	quern sft-train $TEXT chat.jsonl --chat-template own.jinja -o out
+	cmp own.jinja out/chat_template.jinja
+	quern tokenize-bpe -q -t out chat.jsonl --format jsonl >a
+	quern tokenize-bpe -q -t tok --chat-template own.jinja chat.jsonl --format jsonl >b
+	cmp a b
+	status 2 quern sft-train -q -m "$M" tokens.jsonl --chat-template own.jinja -o o
+	says 'for text'
+	status 2 quern sft-train $TEXT "$DATA/token/corpus.jsonl" -L 130 -o o
+	says '128 positions'
+	printf '{"id":"a","messages":[]}\n' >empty.jsonl
+	status 3 quern sft-train $TEXT empty.jsonl -o o
+}
+
+@test "frozen tensors stay as they are" {
+	local start=init out
+	with_text
+	quern sft-train $TEXT chat.jsonl --freeze '*layers.0.*' --freeze '*norm*' -o f
+	quern sft-train $TEXT chat.jsonl --train '*down_proj*' -o t
+	for out in f t; do
+		for n in layers.0.mlp.down_proj layers.1.mlp.down_proj layers.1.mlp.up_proj layers.1.input_layernorm; do
+			same=no
+			cmp -s <(tensor init "model.$n.weight") <(tensor $out "model.$n.weight") && same=yes
+			echo "$out $n $same"
+		done
+	done >got
+	diff got - <<-END
+	f layers.0.mlp.down_proj yes
+	f layers.1.mlp.down_proj no
+	f layers.1.mlp.up_proj no
+	f layers.1.input_layernorm yes
+	t layers.0.mlp.down_proj no
+	t layers.1.mlp.down_proj no
+	t layers.1.mlp.up_proj yes
+	t layers.1.input_layernorm yes
+	END
+	status 2 quern sft-train $TEXT chat.jsonl --freeze 'model.layer.*' -o o
+	says 'fits no tensor'
+	status 2 quern sft-train $TEXT chat.jsonl --freeze '*' -o o
+	says 'nothing to train'
+}
+
+# The bytes of a tensor of a model directory.
+tensor() {
+	local file=$1/model.safetensors n at
+	n=$(od -An -tu8 -N8 "$file" | tr -d ' ')
+	at=$(head -c $((8 + n)) "$file" | tail -c "$n" | tr '}' '\n' | grep -F "\"$2\"" | sed 's/.*"data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/')
+	set -- $at
+	[ "$2" -gt "$1" ]
+	tail -c +$((9 + n + $1)) "$file" | head -c $(($2 - $1))
+}
+
+@test "without a better evaluation for long enough it ends, and the best is kept" {
+	head -20 tokens.jsonl >train.jsonl
+	tail -20 tokens.jsonl >held.jsonl
+	quern sft-train -m "$M" train.jsonl --eval held.jsonl --eval-every 2 --patience 3 --steps 400 --batch-tokens 400 --lr 3e-3 \
+		--stats stats.json -o out 2>err
+	grep -q 'ended after step' err
+	local best steps
+	best=$(sed -n 's/.*"best_step": \([0-9]*\).*/\1/p' stats.json)
+	steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' stats.json)
+	[ "$steps" -eq $((best + 6)) ] && [ "$steps" -lt 400 ]
+	# the best model is the one of that step
+	quern sft-train -q -m "$M" train.jsonl --eval held.jsonl --eval-every 2 --steps 400 --batch-tokens 400 --lr 3e-3 \
+		--save-every 1 --keep 1000 --patience 3 -o all
+	cmp out/best/model.safetensors all/best/model.safetensors
+	quern sft-train -q -m out/best held.jsonl --steps 1 -o again
+	[ "$(quern sft-train -m out/best held.jsonl --plan | head -1 | cut -d' ' -f1)" -gt 0 ]
+	# a finished run stays finished
+	status 0 "$BIN/sft-train" -m "$M" train.jsonl --eval held.jsonl --eval-every 2 --patience 3 --steps 400 --batch-tokens 400 --lr 3e-3 -o out
+	says 'already trained'
+	quern sft-train $ARGS --eval tokens.jsonl --eval-every 5 --no-best -o none
+	[ ! -e none/best ]
+}
+
+# Rows of the same few tokens, and at the 31st other ones.
+spiky() {
+	awk 'BEGIN { for (i = 1; i <= 60; i++) {
+		printf "{\"id\":\"%d\",\"input_ids\":[", i
+		for (k = 0; k < 12; k++) printf "%s%d", k ? "," : "", i == 31 ? 90 - k : 5 + k
+		print "]}" } }' >spiky.jsonl
+	SPIKY="-m $M spiky.jsonl --no-shuffle --batch-tokens 11 --epochs 1 --lr 5e-3 --warmup 2 --save-every 5 --spike 3"
+}
+
+@test "a spike stops the run before its step, says which rows, and can be gone round" {
+	spiky
+	status 3 quern sft-train -q $SPIKY -o out
+	says 'step 31: a loss of'
+	says 'from 0: 30;'
+	says '[-]-skip-batches 31'
+	[ -s out/trainer/checkpoint.safetensors ] && [ ! -e out/model.safetensors ]
+	[ "$(wc -l <out/trainer/metrics.jsonl)" -eq 30 ]
+	status 3 quern sft-train -q $SPIKY -o out
+	quern sft-train -q $SPIKY --skip-batches 31 -o out
+	grep -q '"step":31,"skipped":true' out/trainer/metrics.jsonl
+	grep -q 'skip-batches=31' out/provenance.json
+	# as if it had been left out from the start
+	quern sft-train -q $SPIKY --skip-batches 31 -o start
+	diff -r start out
+	# a batch that was learned from cannot be skipped any more
+	status 2 quern sft-train -q $SPIKY --skip-batches 31,40 -o out
+	says 'another run'
+	rm -r out && mkdir -p out && status 3 quern sft-train -q $SPIKY -o out
+	status 2 quern sft-train -q $SPIKY --skip-batches 4,31 -o out
+	says 'other batches were skipped'
+	status 2 quern sft-train -q $SPIKY --skip-batches 31- -o out
+}
+
+@test "the token budget ends the run" {
+	quern sft-train -q -m "$M" tokens.jsonl --tokens 1000 --batch-tokens 200 -o out
+	awk -F'"tokens":' '{ split($2, v, "}"); before = sum; sum += v[1] } END { exit !(before < 1000 && sum >= 1000) }' out/trainer/metrics.jsonl
+}
+
+@test "SIGINT and SIGTERM end by that signal after a checkpoint, a second one at once" {
+	ARGS="-m $M tokens.jsonl --steps 20000 --batch-tokens 400 --save-every 100000"
+	local sig got p
+	for sig in INT TERM; do
+		got=0
+		# a shell starts jobs in the background with SIGINT ignored
+		bash -c 'trap - INT; exec "$0" "$@"' env --default-signal=INT "$BIN/sft-train" $ARGS -o out-$sig 2>err & p=$!
+		while [ ! -s out-$sig/trainer/metrics.jsonl ]; do sleep 0.01; done
+		kill -$sig $p
+		wait $p || got=$?
+		[ "$got" -eq $((128 + $(kill -l $sig))) ]
+		[ -s out-$sig/trainer/checkpoint.safetensors ]
+		grep -q 'checkpoint is written' err
+	done
+	# the first asks while the data are read from a pipe that stays open: nothing to save, it ends
+	mkfifo pipe
+	"$BIN/sft-train" -q -m "$M" pipe --steps 5 -o piped & p=$!
+	exec 9>pipe
+	kill -TERM $p
+	got=0
+	wait $p || got=$?
+	exec 9>&-
+	[ "$got" -eq 143 ]
+}
+
+@test "a second signal ends the process without a checkpoint" {
+	"$BIN/sft-train" -m "$M" tokens.jsonl --steps 20000 --batch-tokens 400 --save-every 100000 -o out 2>err & local p=$! got=0
+	while [ ! -s out/trainer/metrics.jsonl ]; do sleep 0.01; done
+	# both wait until the process goes on, so the second comes while the first is answered
+	kill -STOP $p
+	kill -TERM $p
+	kill -INT $p 2>/dev/null
+	kill -CONT $p
+	wait $p || got=$?
+	[ "$got" -eq 130 ] || [ "$got" -eq 143 ]
+	[ ! -e out/trainer/checkpoint.safetensors ]
+	! grep -q 'checkpoint is written' err || return 1
+}
+
+@test "a run that is not done is not taken up against one's will" {
+	ARGS="-m $M tokens.jsonl --steps 20000 --batch-tokens 400 --save-every 2"
+	"$BIN/sft-train" $ARGS -q -o out & local p=$!
+	while [ ! -s out/trainer/checkpoint.safetensors ]; do sleep 0.01; done
+	kill -KILL $p
+	wait $p || true
+	status 2 quern sft-train $ARGS -q --no-resume -o out
+	says 'no-resume'
+}
+
+@test "label smoothing and z-loss are in the loss, the plain loss beside it" {
+	quern sft-train $ARGS --label-smoothing 0.1 --z-loss 0.01 -o out
+	head -1 out/trainer/metrics.jsonl | grep -q '"loss":.*"nll_loss":.*"z_loss":'
+	quern sft-train $ARGS -o plain
+	# before the first step the plain loss is the same
+	[ "$(sed -n '1s/.*"nll_loss":\([0-9.]*\).*/\1/p' out/trainer/metrics.jsonl)" = "$(sed -n '1s/.*"loss":\([0-9.]*\).*/\1/p' plain/trainer/metrics.jsonl)" ]
+	! cmp -s out/model.safetensors plain/model.safetensors || return 1
+}
+
+@test "metrics also go to TensorBoard, and its files do not change the run" {
+	quern sft-train $ARGS --tensorboard board -o a
+	quern sft-train $ARGS -o b
+	diff -r a b
+	[ "$(ls board | wc -l)" -eq 1 ]
+	grep -aq 'brain.Event:2' board/events.out.tfevents.*
+	[ "$(grep -ao 'grad_norm' board/events.out.tfevents.* | wc -l)" -eq 12 ]
+	status 1 quern sft-train $ARGS --tensorboard /dev/null/x -o c
+}
+
+@test "options that contradict each other are refused" {
+	status 2 quern sft-train $ARGS --momentum 0.9 -o o
+	status 2 quern sft-train $ARGS --optimizer sgd --nesterov -o o
+	status 2 quern sft-train $ARGS --patience 3 -o o
+	status 2 quern sft-train $ARGS --lr-power 2 -o o
+	status 2 quern sft-train $ARGS --schedule wsd -o o
+	status 2 quern sft-train -q --plan tokens.jsonl
+	status 2 quern sft-train $ARGS --eval - -o o <tokens.jsonl
+	[ ! -e o/model.safetensors ]
 }

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "text/clusters.h"
 #include "text/minhash.h"
 #include "text/sha1.h"
@@ -100,6 +101,39 @@ static void every_kernel_gives_the_same_numbers(void **state)
 	assert_true(minhash_force_kernel(NULL));
 }
 
+/* What is M or a little more before it is reduced, where all kernels are at their wits' end. */
+static void values_at_the_modulus_are_reduced(void **state)
+{
+	static const char *const names[] = {"plain", "avx2", "avx512"};
+	const uint64_t modulus = (1ull << 61) - 1, wanted[] = {modulus, modulus | 1ull << 63, UINT64_MAX, modulus - 1, 3, 7ull << 61};
+	static struct minhash m;
+	(void)state;
+	minhash_init(&m, 16, 1);
+	for (int i = 0; i < 3; i++) {
+		if (!minhash_force_kernel(names[i]))
+			continue;
+		for (int k = 0; k < 16; k++) {
+			if (m.a[k] % 2 == 0)
+				continue;
+			uint64_t inverse = m.a[k], shingles[6], sig[16];
+			for (int step = 0; step < 6; step++)
+				inverse *= 2 - m.a[k] * inverse;
+			for (int v = 0; v < 6; v++)
+				shingles[v] = (wanted[v] - m.b[k]) * inverse;
+			for (size_t n = 1; n <= 6; n++) {
+				uint64_t least = UINT64_MAX;
+				for (size_t v = 0; v < n; v++)
+					least = wanted[v] % modulus < least ? wanted[v] % modulus : least;
+				minhash_sign(&m, shingles, n, sig);
+				assert_true(sig[k] == least);
+				minhash_sign(&m, shingles + n - 1, 1, sig);
+				assert_true(sig[k] == wanted[n - 1] % modulus);
+			}
+		}
+	}
+	minhash_force_kernel(NULL);
+}
+
 static void simplifies(enum minhash_manner manner, const char *in, const char *want)
 {
 	struct minhash_scratch x = {0};
@@ -189,6 +223,61 @@ static void bands_are_datasketchs(void **state)
 	assert_true(b == 17 && r == 15);
 }
 
+/* Plain text in blocks and character by character: all places where a block may end, and what it may meet. */
+static void blocks_simplify_as_characters_do(void **state)
+{
+	static const char *const pieces[] = {"a", "word", " ", "  \t", "x.y", "'", "12,5", "7",
+					      "\xc3\x89", "\xe5\xad\x97", "--", "Zz", "\n", "\xcc\x81", "9a", ",", "longer"};
+	struct rng r = rng_open(5, 5);
+	struct minhash_scratch x = {0}, y = {0};
+	struct buf text = {0};
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		buf_clear(&text);
+		buf_char(&text, 0);
+		int kinds = round % 3 == 0 ? 7 : (int)(sizeof(pieces) / sizeof(pieces[0]));
+		for (uint64_t n = rng_below(&r, 80); n > 0; n--)
+			buf_str(&text, pieces[rng_below(&r, (uint64_t)kinds)]);
+		for (enum minhash_manner manner = MINHASH_QUERN; manner <= MINHASH_DATATROVE_0_2; manner++) {
+			size_t from = round & 1;     /* with or without the NUL */
+			minhash_force_kernel("plain");
+			minhash_simplify(manner, text.data + from, text.len - from, &x);
+			minhash_force_kernel(NULL);
+			minhash_simplify(manner, text.data + from, text.len - from, &y);
+			assert_int_equal(x.text.len, y.text.len);
+			assert_memory_equal(x.text.data, y.text.data, x.text.len + 1);
+			assert_int_equal(x.n_units, y.n_units);
+			assert_memory_equal(x.units, y.units, (x.n_units + 1) * sizeof(*x.units));
+			assert_memory_equal(x.sources, y.sources, (x.n_units + 1) * sizeof(*x.sources));
+		}
+	}
+	minhash_scratch_release(&x);
+	minhash_scratch_release(&y);
+	buf_release(&text);
+}
+
+static void sha1_of_pieces_is_that_of_each(void **state)
+{
+	char text[3000];
+	size_t unit[41] = {0};
+	uint64_t plain[40], best[40];
+	(void)state;
+	for (int i = 0; i < 3000; i++)
+		text[i] = (char)(i * 7 % 251);
+	for (size_t i = 1; i <= 40; i++)
+		unit[i] = unit[i - 1] + i * 3 % 70;
+	for (size_t units = 1; units < 4; units++) {
+		sha1_force_kernel("plain");
+		for (size_t i = 0; i + units <= 40; i++)
+			plain[i] = sha1_64(text + unit[i], unit[i + units] - unit[i]);
+		sha1_force_kernel(NULL);
+		sha1_64_pieces(text, unit, units, 0, 41 - units, best);
+		assert_memory_equal(plain, best, (41 - units) * sizeof(*best));
+		for (size_t i = 0; i + units <= 40; i++)
+			assert_true(sha1_64(text + unit[i], unit[i + units] - unit[i]) == plain[i]);
+	}
+}
+
 static void sha1_is_sha1(void **state)
 {
 	char text[200];
@@ -263,7 +352,8 @@ int main(void)
 		cmocka_unit_test(signatures_are_datatroves),
 		cmocka_unit_test(every_kernel_gives_the_same_numbers), cmocka_unit_test(texts_are_simplified),
 		cmocka_unit_test(simplified_texts_have_room), cmocka_unit_test(short_texts_are_one_shingle_or_none),
-		cmocka_unit_test(characters_are_shingles_too), cmocka_unit_test(bands_are_datasketchs), cmocka_unit_test(sha1_is_sha1),
+		cmocka_unit_test(characters_are_shingles_too), cmocka_unit_test(bands_are_datasketchs), cmocka_unit_test(sha1_is_sha1), cmocka_unit_test(values_at_the_modulus_are_reduced),
+		 cmocka_unit_test(sha1_of_pieces_is_that_of_each), cmocka_unit_test(blocks_simplify_as_characters_do),
 		cmocka_unit_test(chains_are_one_cluster), cmocka_unit_test(rows_need_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

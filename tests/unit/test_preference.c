@@ -64,7 +64,7 @@ static void seal(struct made *m)
 	for (int64_t i = 0; i <= m->d.n_seqs; i++)
 		m->cu[i] = (int32_t)m->d.seq_at[i];
 	assert_int_equal(m->d.n_tokens, m->n);
-	m->mb = (struct micro){ .d = &m->d, .items = m->items, .n_items = m->d.n_items,
+	m->mb = (struct micro){ .d = &m->d, .items = m->items, .n_items = m->d.n_items, .logp = m->logp, .dlogp = m->dlogp,
 				.batch = { .n = m->n, .s = m->d.n_seqs, .ids = m->d.ids, .cu = m->cu, .targets = m->d.targets } };
 }
 
@@ -94,10 +94,12 @@ static void run(const struct objective *o, struct made *m, int64_t cut, double *
 			mb.n_items = n;
 			mb.batch = (struct model_batch){ .n = cu[n * per], .s = n * per, .ids = m->d.ids + from, .cu = cu,
 							 .targets = m->d.targets + from };
+			mb.logp = m->logp + from;
+			mb.dlogp = m->dlogp + from;
 			if (pass)
-				o->grad(o->arg, &mb, m->logp + from, m->dlogp + from, values);
+				o->grad(o->arg, &mb, values);
 			else
-				o->observe(o->arg, &mb, m->logp + from);
+				o->observe(o->arg, &mb);
 		}
 }
 
@@ -202,11 +204,11 @@ static void feedback_equals_trl(void **state)
 				dataset_end_item(&other->d);
 			}
 			seal(other);
-			o.observe(o.arg, &other->mb, other->logp);
+			o.observe(o.arg, &other->mb);
 			dataset_release(&other->d);
 			mem_free(other);
 		}
-		o.grad(o.arg, &m->mb, m->logp, m->dlogp, values);
+		o.grad(o.arg, &m->mb, values);
 		expect_close(json_get_str(c, "name", "?"), "the loss", values[0], num(c, "loss", NAN), 0.01);
 		for (size_t k = 0; k < logps->len; k++)
 			expect_gradients(json_get_str(c, "name", "?"), m, (int64_t)k, &json_get(c, "grad")->items[k]);

@@ -43,7 +43,7 @@ static enum status open_and_close(void)
 static void written_tensors_read_back(void **state)
 {
 	const float a[] = { 1, -2, 3.5f, 0, 5, 6 }, b[] = { 0.1f, NAN };
-	const struct safetensors_part parts[] = { { "a", 2, { 2, 3 }, a, false }, { "b", 1, { 2, 1 }, b, false } };
+	const struct safetensors_part parts[] = { { "a", 2, { 2, 3 }, a, NULL, false }, { "b", 1, { 2, 1 }, b, NULL, false } };
 	const char *const meta[] = { "format", "pt", NULL };
 	const struct kernels *k = kernels_cpu();
 	struct safetensors *f;
@@ -76,7 +76,7 @@ static void the_data_begins_at_a_multiple_of_eight(void **state)
 	(void)state;
 	for (int i = 1; i < 10; i++) {
 		char name[16] = "xxxxxxxxxxxxxxx";
-		const struct safetensors_part part = { name, 1, { 1, 1 }, a, false };
+		const struct safetensors_part part = { name, 1, { 1, 1 }, a, NULL, false };
 
 		name[i] = 0;
 		OK_OR_FAIL(safetensors_write(path, &part, 1, meta, kernels_cpu(), &err));
@@ -161,7 +161,7 @@ static void hostile_headers_are_data_errors(void **state)
 static void every_truncation_is_a_data_error(void **state)
 {
 	const float a[] = { 1, 2, 3 };
-	const struct safetensors_part part = { "a", 1, { 3, 1 }, a, false };
+	const struct safetensors_part part = { "a", 1, { 3, 1 }, a, NULL, false };
 	const char *const meta[] = { NULL };
 	struct buf b = { 0 };
 

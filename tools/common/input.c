@@ -14,7 +14,8 @@ static enum status open_next(struct tool *t, struct error *err)
 	const char *path = t->files.n ? t->files.items[in->next] : "-";
 	in->next++;
 	in->batch = -1;
-	return reader_open(&in->reader, path, NULL, err);
+	struct reader_options o = {.json_plain = t->plain_json};
+	return reader_open(&in->reader, path, &o, err);
 }
 
 /* Kinds as words, for the sentence that says what is wanted. */
@@ -24,7 +25,7 @@ static void list_kinds(const enum kind *want, int n, struct buf *out)
 		buf_printf(out, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", kind_name(want[i]));
 }
 
-static enum status check_kind(struct tool *t, const enum kind *want, int n_want, struct error *err)
+enum status tool_check_kind(struct tool *t, const enum kind *want, int n_want, struct error *err)
 {
 	struct tool_inputs *in = t->inputs;
 	for (int i = 0; i < n_want; i++)
@@ -53,7 +54,7 @@ enum status tool_open_inputs(struct tool *t, const enum kind *want, int n_want, 
 	t->inputs->open = true;
 	schema_copy(&t->inputs->schema, reader_schema(t->inputs->reader));
 	t->inputs->kind = reader_kind(t->inputs->reader);
-	return check_kind(t, want, n_want, err);
+	return tool_check_kind(t, want, n_want, err);
 }
 
 const struct schema *tool_schema(const struct tool *t)

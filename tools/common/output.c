@@ -165,6 +165,8 @@ static enum status filter_write(void *arg, void *item, struct error *err)
 {
 	struct filter_run *r = arg;
 	struct filter_item *it = item;
+	if (r->filter->sink)
+		return r->filter->sink(r->filter->arg, it->in, it->out, it->reject, err);
 	for (int64_t i = 0; i < it->in->rows; i++)
 		if (it->reject[i])
 			TRY(tool_reject(r->tool, it->in, i, it->reject[i], err));

@@ -199,8 +199,14 @@ enum status tool_log(struct tool *t, const char *json, size_t n, struct error *e
 
 /* --- interruption -------------------------------------------------------------------------- */
 
+/* The first signal asks for an end in order; the next, of either kind, ends the process as if we had not been there. */
 static void on_interrupt(int sig)
 {
+	if (interrupted) {
+		output_unlink_unfinished();
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
 	interrupted = sig;
 }
 

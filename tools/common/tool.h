@@ -26,6 +26,7 @@ struct tool {
 	struct opt *options;         /* the tool's own table, OPT_END at its end; NULL = none. Its rows replace common ones of their name */
 	int min_operands, max_operands; /* max -1 = any */
 	bool needs_output;           /* -o is required (model directories) */
+	bool plain_json;             /* JSON rows keep the types they have: reader_options.json_plain */
 	bool measures;               /* rejects also tell the rule, what it measured and its threshold: tool_reject_measured */
 
 	/* From here on filled by tool_start. */
@@ -54,6 +55,8 @@ int tool_end(struct tool *t, enum status st, const struct error *err);
 /* Opens the first input and checks it against want[0..n_want) (n_want 0: any kind). All inputs must have equal
  * schemas after that. */
 enum status tool_open_inputs(struct tool *t, const enum kind *want, int n_want, struct error *err);
+/* ERR_DATA unless the inputs, opened for any kind, are of one of these and have its columns. */
+enum status tool_check_kind(struct tool *t, const enum kind *want, int n_want, struct error *err);
 const struct schema *tool_schema(const struct tool *t);
 enum kind tool_kind(const struct tool *t);
 /* Next batch over all inputs; counts rows_in, ticks progress, adds each finished input to the provenance. */
@@ -99,8 +102,10 @@ enum status tool_commit(struct tool *t, struct error *err);
 struct filter {
 	enum status (*work)(void *arg, struct batch *b, struct batch **out, const char **reject, int worker, struct error *err);
 	void *arg;
+	/* Takes what work made instead of the output, in order: out may be NULL, reject has in->rows entries. Both batches stay ours. */
+	enum status (*sink)(void *arg, struct batch *in, struct batch *out, const char **reject, struct error *err);
 };
-/* Inputs and output must be open. Runs to END. */
+/* Inputs and, without a sink, the output must be open. Runs to END. */
 enum status tool_filter(struct tool *t, const struct filter *f, struct error *err);
 
 /* --- talking --------------------------------------------------------------------------------- */
@@ -115,7 +120,7 @@ void tool_say(struct tool *t, const char *fmt, ...) __attribute__((format(printf
 void tool_warn(struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One JSON object (one line, without newline) to --log, if given. */
 enum status tool_log(struct tool *t, const char *json, size_t n, struct error *err);
-/* True once SIGINT or SIGTERM arrived (training tools checkpoint and end). */
+/* True once SIGINT or SIGTERM arrived: training tools write a checkpoint and end by that signal. A second one ends them at once. */
 bool tool_interrupted(void);
 
 #endif

@@ -11,17 +11,33 @@ struct training {
 	struct tool *tool;
 	const struct train_flags *flags;
 	struct model *model;
+	const char *tokenizer;       /* whose files go with the model; NULL is that of the start model */
+	const char *chat_template;   /* a file that takes the place of its template; NULL for none */
 	const char *items;           /* "rows", "pairs" */
 	const enum kind *kinds;      /* that are read */
 	int n_kinds;
 	int n_shown;                 /* how many of the objective's values end in the summary */
+	void *arg;                   /* of these: */
 	/* Before the first row of the inputs, and of --eval: d is the dataset to fill. NULL: nothing to do. */
-	enum status (*begin)(struct dataset *d, const struct schema *s, enum kind k, struct error *err);
-	enum status (*add)(struct dataset *d, enum kind k, const struct batch *b, int64_t row, const char **reason,
+	enum status (*begin)(void *arg, struct dataset *d, const struct schema *s, enum kind k, struct error *err);
+	enum status (*add)(void *arg, struct dataset *d, enum kind k, struct batch *b, int64_t row, const char **reason,
 			   struct error *err);
+	/* After the last row. NULL: nothing to do. */
+	enum status (*end)(void *arg, struct dataset *d, struct error *err);
+	/* NULL, or what also takes rows of text, and makes tokens of them on several threads at once, as encoder_batch (token/encoder.h). */
+	bool (*takes_text)(enum kind k);
+	enum status (*encode)(void *arg, struct batch *b, struct batch **out, const char **reject, int worker, struct error *err);
 	struct dataset data, held_out;
+
+	/* For the line on a terminal. */
+	double flops_per_token, peak_flops, step_end, timed_seconds, seconds_left;
+	int64_t timed_steps, timed_tokens;
 };
 
+/* What every trainer needs is given: -m and -o. */
+enum status training_check(const struct training *t, struct error *err);
+/* Ids of a directory's tokenizer; 0 if it has none and need not have one. */
+enum status training_vocab(const char *dir, bool needed, int *vocab, struct error *err);
 /* The inputs into data, --eval into held_out. */
 enum status training_read(struct training *t, struct error *err);
 /* Trains and writes -o; the summary's facts are set. */

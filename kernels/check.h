@@ -1,0 +1,77 @@
+/* check.h - what the files of the kernels' check share: a check's state, random inputs and comparisons.
+ *
+ * Inputs are allocated with exactly their size and freed by the caller (mem_free). */
+#ifndef QUERN_KERNELS_CHECK_H
+#define QUERN_KERNELS_CHECK_H
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "kernels.h"
+
+#include <stdbool.h>
+
+struct check {
+	const struct kernels *k;
+	bool half;                   /* a table of bf16 products */
+	struct pool *pools[2];       /* none, and three threads */
+	struct rng rng;
+	bool failed;
+	char what[256];              /* the first failure */
+	double worst;                /* largest error in units of its tolerance */
+};
+
+int64_t below(struct check *c, int64_t n);
+/* A size up to max that is often 0, 1, or around a vector; size1 is at least 1. */
+int64_t size(struct check *c, int64_t max);
+int64_t size1(struct check *c, int64_t max);
+/* n floats in [-1, 1); NaN; of x. */
+float *floats(struct check *c, int64_t n);
+float *junk(int64_t n);
+float *copy_of(const float *x, int64_t n);
+int32_t *indices(struct check *c, int64_t n, int64_t max);
+double dot(const double *a, const double *b, int64_t n);
+/* x as doubles, zeros where x is NULL. */
+double *doubles(const float *x, int64_t n);
+
+void fail(struct check *c, const char *name, int64_t i, double got, double want);
+/* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
+void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count);
+/* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
+ * in it; errors count in epsilons of that or of the largest gradient. */
+void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
+		     const void *arg, double top, double eps_count);
+/* To the bit. */
+void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n);
+
+/* --- check_norm.c ------------------------------------------------------------------------------ */
+void check_rmsnorm(struct check *c);
+void check_rmsnorm_dx(struct check *c);
+void check_layernorm(struct check *c);
+void check_layernorm_dx(struct check *c);
+void check_qk_norm(struct check *c);
+void check_qk_norm_dx(struct check *c);
+
+/* --- check_rows.c ------------------------------------------------------------------------------ */
+void check_add(struct check *c);
+void check_bias_db(struct check *c);
+void check_scale(struct check *c);
+void check_swiglu(struct check *c);
+void check_swiglu_dgu(struct check *c);
+void check_geglu(struct check *c);
+void check_geglu_dgu(struct check *c);
+void check_gelu(struct check *c);
+
+/* --- check_adapter.c ------------------------------------------------------------------------- */
+void check_matmul_part(struct check *c);
+void check_scale_columns(struct check *c);
+void check_dropout(struct check *c);
+
+/* --- check_optimizer.c ----------------------------------------------------------------------- */
+void check_adamw(struct check *c);
+void check_adamw8(struct check *c);
+void check_lion(struct check *c);
+void check_sgd(struct check *c);
+void check_sumsq(struct check *c);
+
+#endif

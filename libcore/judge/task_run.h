@@ -1,0 +1,33 @@
+/* task_run.h - a task under a model: every document asked, answered, filtered and scored. */
+#ifndef QUERN_JUDGE_TASK_RUN_H
+#define QUERN_JUDGE_TASK_RUN_H
+
+#include "infer/generate.h"
+#include "judge/task_score.h"
+
+struct task_sample {                         /* one document under one filter */
+	int64_t doc;
+	int filter;
+	const char *text;            /* the document as JSON */
+	size_t n;
+	const char *target, *arguments, *responses, *filtered;     /* JSON */
+};
+
+struct task_run {
+	struct lm *lm;
+	const struct task *task;
+	const struct docs *docs, *shots;     /* shots NULL or docs: few-shot examples are other documents of docs */
+	uint64_t shot_seed;                  /* the original's is 1234 */
+	int64_t context;                     /* most tokens of context and continuation; 0 = the model's, up to 4096 */
+	struct generate_options generate;    /* generate_until: slots and seed; the task decides all else */
+	/* Told of each document under each filter, in order; the scores already have it. NULL = nobody. */
+	enum status (*sample)(void *arg, const struct task_scores *s, const struct task_sample *x, struct error *err);
+	void (*tick)(void *arg, int64_t done, int64_t all);
+	void *arg;
+};
+struct task_totals {
+	int64_t requests, fed, shared;       /* tokens computed, and taken from the cache */
+};
+enum status task_run(const struct task_run *r, struct task_scores *s, struct task_totals *totals, struct error *err);
+
+#endif

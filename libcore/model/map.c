@@ -1,0 +1,81 @@
+/* map.c - weights that stay where their files have them: a model that is only used needs no copy of what is there already. */
+#include "model/store.h"
+
+#include "model/family.h"
+
+#include <string.h>
+
+const struct source_tensor *store_find(const struct model *m, const struct source *s, const char *name)
+{
+	const char *base = family_of(&m->cfg)->names->base;
+	const struct source_tensor *t = source_find(s, name);
+
+	return !t && !strncmp(name, base, strlen(base)) ? source_find(s, name + strlen(base)) : t;
+}
+
+/* The bytes of a file from its first value on; NULL where it cannot be mapped. */
+static const uint8_t *map_file(struct model *m, const struct safetensors *file)
+{
+	struct model_map *map;
+	struct input *in;
+	int64_t size;
+
+	for (int i = 0; i < m->n_maps; i++)
+		if (m->maps[i].file == file)
+			return m->maps[i].data;
+	m->maps = mem_grow(m->maps, (size_t)m->n_maps + 1, sizeof(*m->maps));
+	map = &m->maps[m->n_maps++];
+	*map = (struct model_map){ .file = file };
+	if (input_open(&in, safetensors_path(file), false, NULL) != OK)
+		return NULL;
+	size = input_size(in) - (int64_t)safetensors_data(file);
+	if (size <= 0 || !input_map_at(in, safetensors_data(file), (size_t)size, 0, &map->map, &map->data))
+		map->data = NULL;
+	input_close(in);
+	return map->data;
+}
+
+/* Whether a tensor's values stand in its file as we want them, ready to be used. */
+static bool is_plain(const struct source *s, const struct tensor *t, const struct source_tensor *from)
+{
+	return from && from->form == SOURCE_FLOAT && (!from->module || s->apart) && !t->transposed && from->n_dims == 2 && from->rows == t->rows &&
+	       from->cols == t->cols && (!strcmp(from->dtype, "F32") || !strcmp(from->dtype, "BF16"));
+}
+
+/* The parts [i, j) make one matrix. */
+static void choose(struct model *m, const struct source *s, int i, int j)
+{
+	struct linear *l = m->stored[i].linear;
+	const uint8_t *data;
+	bool all = true, bf16 = true;
+
+	for (int k = i; k < j; k++) {
+		const struct source_tensor *from = store_find(m, s, m->stored[k].tensor.name);
+
+		all &= is_plain(s, &m->stored[k].tensor, from);
+		bf16 &= all && !strcmp(from->dtype, "BF16");
+	}
+	l->stored.elem = bf16 ? ELEM_BF16 : ELEM_F32;
+	for (int k = i; k < j && all; k++) {
+		const struct source_tensor *from = store_find(m, s, m->stored[k].tensor.name);
+
+		data = bf16 || !strcmp(from->dtype, "F32") ? map_file(m, from->file) : NULL;
+		data = data ? data + from->entry->begin : NULL;
+		if (data && (uintptr_t)data % (bf16 ? 2 : 4) == 0)
+			m->stored[k].bytes = data;
+	}
+	if (j - i == 1)
+		l->stored.data = m->stored[i].bytes;
+}
+
+enum status store_map(struct model *m, const struct source *s, struct error *err)
+{
+	for (int i = 0, j; i < m->n_stored; i = j) {
+		for (j = i + 1; j < m->n_stored && m->stored[j].linear == m->stored[i].linear; j++)
+			;
+		choose(m, s, i, j);
+	}
+	if (m->cfg.tied)
+		m->layout->head = m->layout->embed;
+	return store_place(m, err);
+}

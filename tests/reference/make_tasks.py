@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Writes the reference numbers of tests/unit/test_task.c: lm-evaluation-harness's own results of the task files in
+tests/golden/data/tasks, under a small random model.
+
+    pip install "lm_eval[hf]==0.4.13" scikit-learn sacrebleu
+    tests/reference/make_tasks.py build/bin tests/golden/data/tasks
+
+The documents (docs.jsonl, shots.jsonl) were made by this script's --documents; results.json is what it writes.
+"""
+import json
+import logging
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+TASKS = ["mc", "bin", "lam", "roll", "gen", "wino", "included"]
+MODEL = ["--preset", "tiny", "--hidden", "32", "--layers", "2", "--heads", "4", "--kv-heads", "2", "--ffn", "64",
+         "--positions", "256", "--init-range", "0.3", "--seed", "3"]
+
+
+def documents(folder):
+    r = random.Random(7)
+    words = "river stone cloud green lamp paper quick seven under table music north silver glass hand".split()
+
+    def sentence(n):
+        return " ".join(r.choice(words) for _ in range(n))
+
+    docs = []
+    for i in range(30):
+        question = sentence(5)
+        choices = [sentence(r.randint(1, 4)) for _ in range(r.choice([3, 4, 4, 5]))]
+        docs.append({"id": f"d{i}", "question": question, "choices": choices, "answer": r.randrange(len(choices)),
+                     "label": r.choice(["A", "B"]), "text": sentence(8),
+                     "last": " " + r.choice(words) + ("é" if i % 5 == 0 else ""), "n": i})
+    shots = [dict(d, id="s" + d["id"], question=sentence(4)) for d in docs[:12]]
+    for name, rows in (("docs", docs), ("shots", shots)):
+        with open(f"{folder}/{name}.jsonl", "w") as f:
+            f.writelines(json.dumps(d, ensure_ascii=False) + "\n" for d in rows)
+
+
+def main():
+    binaries, folder = sys.argv[1:3]
+    if "--documents" in sys.argv:
+        documents(folder)
+        return
+    logging.disable(logging.WARNING)
+    os.environ["DISABLE_MULTIPROC"] = "1"
+    from lm_eval.api.task import ConfigurableTask
+    from lm_eval.evaluator import evaluate
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    with tempfile.TemporaryDirectory() as tmp:
+        subprocess.run([f"{binaries}/quern", "init-model", "-q", *MODEL, "-t", "tests/golden/data/generate/tokenizer", "-o",
+                        f"{tmp}/m"], check=True)
+        lm = HFLM(pretrained=f"{tmp}/m", dtype="float32", device="cpu", batch_size=4)
+        tasks = {}
+        for name in TASKS:
+            config = load_yaml(f"{folder}/{name}.yaml")
+            config["dataset_kwargs"] = {"data_files": {"test": f"{folder}/docs.jsonl", "train": f"{folder}/shots.jsonl"}}
+            task = ConfigurableTask(config=config)
+            task.set_fewshot_seed(1234)
+            tasks[name] = task
+        found = evaluate(lm=lm, task_dict=tasks, bootstrap_iters=1000)["results"]
+    out = {}
+    for name in TASKS:
+        out[name] = {k: (None if v == "N/A" else float(v)) for k, v in found[name].items() if "," in k}
+    with open(f"{folder}/results.json", "w") as f:
+        json.dump(out, f, indent=1)
+        f.write("\n")
+
+
+main()

@@ -5,6 +5,8 @@
 
 #include "cpu/pack.h"
 
+#if GEMM_TILES                  /* else this file says nothing */
+
 #define TILE_ROWS 32
 
 /* Words from row to row of packed A: an odd number of cache lines, so that rows do not share a place in the cache. */
@@ -171,5 +173,7 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, true);
 	amx_block(&g, ap, 0, m, bp, 0, n, (int)k, acc, &(struct next){.at = NULL});
 }
+
+#endif
 
 #endif

@@ -77,9 +77,7 @@ INLINE float *c_row(const struct gemm *g, int64_t i)
 	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
 }
 
-#if GEMM_TILES
 #include "cpu/amx.h"
-#endif
 
 /* --- tiles ------------------------------------------------------------------------------------------- */
 

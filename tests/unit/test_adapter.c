@@ -20,12 +20,6 @@ static struct error err;
 static struct json_parser *parser;
 static const struct json *goldens;
 
-#define OK_OR_FAIL(e)                                                   \
-	do {                                                            \
-		if ((e) != OK)                                          \
-			fail_msg("%s: %s", #e, err.text);               \
-	} while (0)
-
 /* --- 16-bit floats ---------------------------------------------------------------------------------- */
 
 /* A float lies between two neighbours of the narrow type, or is one. */

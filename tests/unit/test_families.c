@@ -6,13 +6,11 @@
 #include "model/model.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #define GOLDENS "tests/golden/data/families/"
 #define DOCS 4
@@ -27,12 +25,6 @@ static struct json_parser *parser;
 static const struct json *goldens;
 static struct pool *pool;
 static struct error err;
-
-#define OK_OR_FAIL(e)                                                   \
-	do {                                                            \
-		if ((e) != OK)                                          \
-			fail_msg("%s: %s", #e, err.text);               \
-	} while (0)
 
 /* --- the formula -------------------------------------------------------------------------- */
 

@@ -7,12 +7,6 @@
 
 #include "unit.h"
 
-#define OK_OR_FAIL(e)                                           \
-	do {                                                    \
-		if ((e) != OK)                                  \
-			fail_msg("%s: %s", #e, err.text);       \
-	} while (0)
-
 static struct error err;
 static struct lm lm;
 static struct pool *pool;

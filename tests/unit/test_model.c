@@ -6,23 +6,15 @@
 #include "model/model.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit.h"
 
 #define GOLDENS "tests/golden/data/model/"
 
 static struct pool *pool;
 static struct error err;
-
-#define OK_OR_FAIL(e)                                                   \
-	do {                                                            \
-		if ((e) != OK)                                          \
-			fail_msg("%s: %s", #e, err.text);               \
-	} while (0)
 
 /* --- the naive reference ------------------------------------------------------------------ */
 

@@ -9,12 +9,6 @@
 
 static const struct json *goldens;
 
-#define OK_OR_FAIL(call)                        \
-	do {                                    \
-		if ((call) != OK)               \
-			fail_msg("%s", err.text); \
-	} while (0)
-
 static double num(const struct json *j, const char *key, double dflt) { return json_get_num(j, key, dflt); }
 
 static struct preference_options options_of(const struct json *j, const char *spec)

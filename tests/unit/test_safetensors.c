@@ -11,12 +11,6 @@
 static char path[64] = "/tmp/quern-safetensors-XXXXXX";
 static struct error err;
 
-#define OK_OR_FAIL(e)                                                   \
-	do {                                                            \
-		if ((e) != OK)                                          \
-			fail_msg("%s: %s", #e, err.text);               \
-	} while (0)
-
 /* Writes a file of this header and n data bytes; the length field says length (-1: the header's). */
 static void put(const char *header, const void *data, size_t n, int64_t length)
 {

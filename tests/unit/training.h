@@ -12,12 +12,6 @@
 static struct pool *pool;
 static struct error err;
 
-#define OK_OR_FAIL(e)                                                   \
-	do {                                                            \
-		if ((e) != OK)                                          \
-			fail_msg("%s: %s", #e, err.text);               \
-	} while (0)
-
 /* The rows in their order; no rate yet. */
 static inline struct train_options fixed_order(void)
 {

@@ -1,4 +1,4 @@
-/* unit.h - what cmocka wants included, in its order. */
+/* unit.h - what cmocka wants included, in its order; a call that must succeed. */
 #ifndef QUERN_TESTS_UNIT_H
 #define QUERN_TESTS_UNIT_H
 
@@ -9,5 +9,12 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+/* The test's file has a struct error err, which the call fills. */
+#define OK_OR_FAIL(call)                                        \
+	do {                                                    \
+		if ((call) != OK)                               \
+			fail_msg("%s: %s", #call, err.text);    \
+	} while (0)
 
 #endif

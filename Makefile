@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -Ilibcore -Ikernels -It
 CFLAGS += -std=c11 -g $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 -g $(OPT) -Wall -Wextra -Werror $(SAN)
 LDFLAGS += $(SAN) -Wl,--as-needed
-LDLIBS := -lyaml -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lstdc++ -lpthread -ldl -lm
+LDLIBS := -lyaml -lzstd -lxxhash -llz4 -lsnappy -lz -larchive -lpcre2-8 -lutf8proc -lcld2 -lsimdjson -lflint-arb -lflint -lgmp -lstdc++ -lpthread -ldl -lm
 
 TOOLS := $(sort $(basename $(notdir $(wildcard tools/*.c))))
 ROOMS := base stream text token model infer train judge kernels
@@ -37,7 +37,7 @@ ROOMS_dpo-train := train infer model token text kernels
 ROOMS_reward-train := train infer model token text kernels
 ROOMS_generate := infer model token text kernels
 ROOMS_score := judge infer model token text kernels
-ROOMS_rejection-sample := judge
+ROOMS_rejection-sample := judge token
 ROOMS_eval := judge infer model token text kernels
 
 room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))
@@ -90,6 +90,10 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
+# --- FLINT and Arb pass numbers as arrays of one; gcc 12 takes the array's size for the whole of what it may touch once they are inlined
+CFLAGS_expr_form := -Wno-stringop-overflow -Wno-stringop-overread
+CFLAGS_expr_ball := $(CFLAGS_expr_form)
+
 # --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
 ifeq ($(shell uname -m),x86_64)
 CFLAGS_avx2 := -mavx2 -mfma
@@ -120,7 +124,7 @@ man: $(MAN)
 
 # --- the two commands of the README install what they need
 DEPS := gcc g++ make libc6-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libxxhash-dev \
-	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev
+	libarchive-dev libsimdjson-dev libutf8proc-dev libcld2-dev libyaml-dev libflint-dev libflint-arb-dev
 DEPS_CHECK := libcmocka-dev bats mandoc
 DEPS_DEMO := gnuplot-nox
 DEPS_BENCH := libopenblas0-pthread

@@ -186,6 +186,10 @@ static float to_bf16(float x)
 	return x;
 }
 
+/* Values that are made and then multiplied (gradients of logits, probabilities of attention) are rounded to bf16 too: half a unit
+ * in their 8 bits, as a count of float epsilons, and the terms of a sum may all be off to one side. */
+#define BF16_EPS (60 + 65536)
+
 /* What the table at hand multiplies: the floats, or those rounded. */
 static void as_multiplied(const struct check *c, float *x, int64_t n)
 {
@@ -498,12 +502,13 @@ static void check_attention(struct check *c)
 
 	for (int64_t i = 0; i < r.n * r.ld; i++)
 		qkv[i] *= 3;
+	as_multiplied(c, qkv, r.n * r.ld);
 	r.qkv = doubles(qkv, r.n * r.ld);
 	ref_attention(&r, want_o, want_lse);
 	for (int p = 0; p < 2; p++) {
 		o[p] = junk(no), lse[p] = junk(r.n * r.h);
 		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.heads);
-		expect(c, "o", o[p], want_o, no, 80);
+		expect(c, "o", o[p], want_o, no, c->half ? BF16_EPS : 80);
 		expect(c, "lse", lse[p], want_lse, r.n * r.h, 20);
 	}
 	expect_same(c, "o, 3 threads", o[1], o[0], no);
@@ -521,6 +526,7 @@ static void check_attention_dqkv(struct check *c)
 	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *out[2], *o, *lse;
 	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
 
+	as_multiplied(c, qkv, r.n * r.ld), as_multiplied(c, d_o, no);
 	r.qkv = doubles(qkv, r.n * r.ld), r.d_o = doubles(d_o, no);
 	ref_attention(&r, ref_o, ref_lse);
 	o = junk(no), lse = junk(r.n * r.h);
@@ -532,7 +538,7 @@ static void check_attention_dqkv(struct check *c)
 		out[p] = junk(r.n * r.ld);
 		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.heads);
 	}
-	expect_gradient(c, "dqkv", out[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, 60);
+	expect_gradient(c, "dqkv", out[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, c->half ? BF16_EPS : 60);
 	expect_same(c, "dqkv, 3 threads", out[1], out[0], r.n * r.ld);
 	mem_free(out[0]), mem_free(out[1]), mem_free(o), mem_free(lse), mem_free(qkv), mem_free(d_o);
 	mem_free(r.qkv), mem_free(r.d_o), mem_free(ref_o), mem_free(ref_lse), mem_free(cu);
@@ -574,10 +580,6 @@ static void check_attention_cached(struct check *c)
 	mem_free(qkv), mem_free(whole), mem_free(lse), mem_free(kc), mem_free(vc), mem_free(past), mem_free(slot), mem_free(now);
 	mem_free(cu);
 }
-
-/* The gradient of the logits is rounded to bf16 too: half a unit in its 8 bits, as a count of float epsilons, and
- * the terms of a sum may all be off to one side. */
-#define BF16_EPS (60 + 2 * 65536 / 2.0)
 
 /* --- log-probabilities ----------------------------------------------------------------------------------- */
 
@@ -621,12 +623,12 @@ static double logprob_loss(const void *arg)
 }
 
 static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const struct stored *e,
-					 const struct logprob_grad *d, const int32_t *targets, int64_t n, int64_t w, int64_t v)
+					 const struct logprob_grad *d, const int32_t *targets, int64_t n, int64_t w, int64_t v, double cap)
 {
 	float *xm = copy_of(x, n * w), *em = copy_of(e->values, v * w);
 	struct logprob_ref r = {.dlogp = d ? doubles(d->logp, n) : NULL, .dlse = d && d->lse ? doubles(d->lse, n) : NULL,
 				.dmean = d && d->mean ? doubles(d->mean, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
-				.cap = below(c, 2) ? 3 : 0};
+				.cap = cap};
 
 	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
 	r.x = doubles(xm, n * w), r.w = doubles(em, v * w);
@@ -653,7 +655,7 @@ static void check_logprob(struct check *c)
 	float *x = floats(c, n * w), *logp[2], *lse[2], *mean[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v, below(c, 2) ? 3 : 0);
 	double *want = doubles(NULL, n), *want_lse = doubles(NULL, n), *want_mean = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++)
@@ -687,7 +689,7 @@ static void check_logprob_dx(struct check *c)
 	int32_t *targets = random_targets(c, n, v);
 	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
 	struct stored e = random_weights(c, v, w);
-	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v);
+	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v, below(c, 2) ? 3 : 0);
 	double eps = c->half ? BF16_EPS : 60;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -773,9 +775,9 @@ static const struct entry {
 	{"bias_db", check_bias_db, 40, false},
 	{"scale, soft_cap", check_scale, 40, false},
 	{"rope", check_rope, 40, false},
-	{"attention", check_attention, 40, false},
-	{"attention_dqkv", check_attention_dqkv, 30, false},
-	{"attention_cached", check_attention_cached, 25, false},
+	{"attention", check_attention, 40, true},
+	{"attention_dqkv", check_attention_dqkv, 30, true},
+	{"attention_cached", check_attention_cached, 25, true},
 	{"swiglu", check_swiglu, 40, false},
 	{"swiglu_dgu", check_swiglu_dgu, 40, false},
 	{"geglu", check_geglu, 40, false},

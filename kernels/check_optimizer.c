@@ -1,6 +1,6 @@
 /* check_optimizer.c - the entries that update parameters against their formulas in double; see check.c. */
 #include "check.h"
-#include "cpu/dynamic8.h"
+#include "base/dynamic8.h"
 
 #include <math.h>
 

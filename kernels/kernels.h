@@ -205,9 +205,10 @@ struct kernels {
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
  * lowers it, a set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
 const struct kernels *kernels_cpu(void);
-/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx are rounded to the nearest bf16 and
- * their products added in floats. The order of the additions is the instruction set's (cpu/gemm.h), so results differ between
- * machines by rounding, never between threads or batches. Everything else is the table above. */
+/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of
+ * attention) are rounded to the nearest bf16 and their products added in floats. The order of the additions is the instruction
+ * set's (cpu/gemm.h), so results differ between machines by rounding, never between threads or batches. Everything else is the
+ * table above. */
 const struct kernels *kernels_cpu_bf16(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);

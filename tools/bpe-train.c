@@ -134,7 +134,7 @@ static void free_item(void *arg, void *item)
 
 static enum status count_words(struct error *err)
 {
-	static const struct pipeline pl = {read_item, work_item, merge_item, free_item, NULL, 0};
+	static const struct pipeline pl = {read_item, work_item, merge_item, free_item, NULL, 0, NULL};
 	int threads = pool_threads(tool.pool);
 
 	train.counter = word_counter_open((size_t)opts.memory);

@@ -1,7 +1,7 @@
 /* quern eval - what a model can do: a report with standard errors.
  *
  * --task exact-match: problems with -m (the model answers, greedily), or completions that are there already. Accuracy by the
- * rule of libcore/judge/answer.h, format rate, length. --task perplexity: documents, conversations, tokens or packed rows
+ * rule of libcore/judge/verify.h, format rate, length. --task perplexity: documents, conversations, tokens or packed rows
  * under -m. --task text: predictions and references, of any rows or of plain files line by line, by the metrics of
  * libcore/judge/metric.h. --task FILE: a task file of lm-evaluation-harness (eval/task.c). The report is JSON as that writes it, and a table
  * for people. */
@@ -11,8 +11,9 @@
 #include "judge/metric_rows.h"
 #include "judge/perplexity.h"
 #include "judge/report.h"
-#include "judge/rewards.h"
+#include "judge/reward_rules.h"
 #include "judge/stats.h"
+#include "judge/verify.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ enum measurement { MEASURE_EXACT_MATCH, MEASURE_PERPLEXITY, MEASURE_TEXT, MEASUR
 enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 
 static struct {
-	const char *model, *samples, *answer;
+	const char *model, *samples, *answer, *profile;
 	const char *task;
 	enum measurement what;       /* what task names */
 	struct model_flags form;
@@ -40,7 +41,7 @@ static struct {
 	int64_t shots, limit;
 } opts = {
 	.task = "exact-match", .shots = -1, .bootstrap = -1,
-	.answer = "answer", .max_new_tokens = 256, .batch = 64, .metrics = "bleu,chrf,ter", .prediction = "completion",
+	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .metrics = "bleu,chrf,ter", .prediction = "completion",
 	.reference = "answer", .text = { .smooth_value = NAN },
 };
 
@@ -50,6 +51,7 @@ static struct opt options[] = {
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
 	MODEL_FLAGS(opts.form),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
+	OPT_STRING(0, "profile", &opts.profile, "NAME", "exact-match: whose rules say which answer is right, as in quern-score(1)"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
 	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document"),
 	OPT_GROUP("Task files"),
@@ -102,8 +104,9 @@ static struct buf settings;                  /* the report's generation_kwargs *
 
 static struct {
 	struct stats correct, format, tokens;
-	struct reward_set format_rule;
-	int64_t rows, no_gold, no_answer;
+	int64_t rows, no_gold, no_answer, undecided;
+	struct verifier *verifier;
+	enum verify_profile profile;
 	struct schema schema;                /* of --samples */
 	struct completion_columns columns;
 	struct writer *samples;
@@ -111,20 +114,22 @@ static struct {
 
 struct judged {
 	double format;
-	enum verdict verdict;
+	struct judgement answer;
 };
 
 static struct judged measure(const struct batch *b, int64_t row, const char *text, size_t n, int64_t tokens)
 {
-	size_t gold_n;
-	const char *gold = array_text(batch_column(b, opts.answer), row, &gold_n);
-	struct reward_input in = { .text = text, .n = n };
-	struct judged j = { reward_value(&em.format_rule, 0, &in), answer_judge(gold, gold_n, text, n) };
+	struct verify_input v = { .prediction = text, .prediction_n = n, .profile = em.profile };
+	v.gold = array_text(batch_column(b, opts.answer), row, &v.gold_n);
+	struct judged j = { reward_format_loose(text, n), verify(em.verifier, &v) };
 	em.rows++;
-	em.no_gold += j.verdict == VERDICT_NO_GOLD;
-	em.no_answer += j.verdict == VERDICT_NO_ANSWER;
-	if (j.verdict != VERDICT_NO_GOLD)
-		stats_add(&em.correct, j.verdict == VERDICT_CORRECT);
+	if (verify_no_gold(j.answer))
+		em.no_gold++;
+	else if (j.answer.verdict == VERDICT_UNDECIDED)
+		em.undecided++;
+	else
+		stats_add(&em.correct, j.answer.verdict == VERDICT_EQUAL);
+	em.no_answer += j.answer.verdict == VERDICT_DIFFERENT && j.answer.reason == REASON_NO_ANSWER;
 	stats_add(&em.format, j.format);
 	if (tokens >= 0)
 		stats_add(&em.tokens, (double)tokens);
@@ -133,20 +138,22 @@ static struct judged measure(const struct batch *b, int64_t row, const char *tex
 
 static void append_verdict(struct builder *out, int at, const struct judged *j)
 {
-	if (j->verdict == VERDICT_NO_GOLD) {
+	if (j->answer.verdict == VERDICT_UNDECIDED) {
 		column_null(builder_column(out, at));
 		column_null(builder_column(out, at + 1));
 	} else {
-		column_double(builder_column(out, at), j->verdict == VERDICT_CORRECT);
-		column_double(builder_column(out, at + 1), j->verdict == VERDICT_CORRECT);
+		column_double(builder_column(out, at), j->answer.verdict == VERDICT_EQUAL);
+		column_double(builder_column(out, at + 1), j->answer.verdict == VERDICT_EQUAL);
 	}
 	column_double(builder_column(out, at + 2), j->format);
-	column_str(builder_column(out, at + 3), verdict_name(j->verdict));
+	char verdict[64];
+	snprintf(verdict, sizeof(verdict), "%s:%s", verdict_name(j->answer.verdict), reason_name(j->answer.reason));
+	column_str(builder_column(out, at + 3), verdict);
 }
 
 static enum status open_samples(struct error *err)
 {
-	static const char *const specs[] = { "score: float32?", "reward_accuracy: float32?", "reward_format: float32?",
+	static const char *const specs[] = { "score: float32?", "reward_accuracy: float32?", "reward_format_loose: float32?",
 					     "verdict: utf8?" };
 	for (int i = 0; i < 4; i++)
 		schema_add_spec(&em.schema, specs[i]);
@@ -246,6 +253,7 @@ static void report_exact_match(void)
 	report_add(&report, "completion_tokens", em.tokens.n ? em.tokens.mean : none, stats_stderr(&em.tokens), false);
 	tool_stat_int(&tool, "no_gold", em.no_gold);
 	tool_stat_int(&tool, "no_answer", em.no_answer);
+	tool_stat_int(&tool, "undecided", em.undecided);
 }
 
 static enum status exact_match(struct lm *lm, struct error *err)
@@ -253,8 +261,11 @@ static enum status exact_match(struct lm *lm, struct error *err)
 	int answer = schema_find(tool_schema(&tool), opts.answer);
 	if (answer < 0 || !field_is_text(&tool_schema(&tool)->fields[answer]))
 		return error_set(err, ERR_DATA, "there is no text column '%s' with the right answers", opts.answer);
-	TRY(reward_parse(&em.format_rule, "format", err));
-	TRY(lm ? answer_problems(lm, err) : read_completions(err));
+	TRY(verify_profile_find(opts.profile, strlen(opts.profile), &em.profile, err));
+	em.verifier = verifier_new();
+	enum status st = lm ? answer_problems(lm, err) : read_completions(err);
+	verifier_free(em.verifier);
+	TRY(st);
 	report_exact_match();
 	if (lm)
 		describe_generation();

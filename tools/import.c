@@ -283,7 +283,7 @@ static void on_warning(void *arg, const char *text)
 
 static enum status stream(struct error *err)
 {
-	struct pipeline pl = { read_chunk, work, write_chunk, free_item, NULL, 0 };
+	struct pipeline pl = { read_chunk, work, write_chunk, free_item, NULL, 0, NULL };
 	enum status st = pool_pipeline(tool.pool, &pl, err);
 	if (st != OK && st != END)
 		return st;

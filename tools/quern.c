@@ -19,7 +19,7 @@ static const struct { const char *title, *tools[8]; } groups[] = {
 	{"Records in and out", {"import", "view", "mix"}},
 	{"Text", {"clean", "dedup"}},
 	{"Tokens", {"bpe-train", "tokenize-bpe", "pack"}},
-	{"Models", {"init-model", "sft-train", "dpo-train", "merge"}},
+	{"Models", {"init-model", "sft-train", "reward-train", "dpo-train", "merge"}},
 	{"Answers", {"generate", "score", "rejection-sample", "eval"}},
 };
 

@@ -1,33 +1,53 @@
 /* quern rejection-sample - from scored completions to training data.
  *
- * Scores in; out come the best completions as chat (the default), best against worst as preferences (--pairs), or
- * every one with a label as feedback (--feedback). Rows of one prompt stand together, as generate writes them; one
- * such group is in memory at a time. libcore/judge/pairs.h chooses. */
+ * Scores in; out come the best completions as chat (the default), pairs of better and worse as preferences (--pairs), or every one with a
+ * label as feedback (--feedback). One prompt's rows are in memory at a time (libcore/judge/prompt_groups.h); which of them are taken is
+ * chosen by libcore/judge/pairs.h, and which prompts by how often their completions pass (pass_rate.h) and where they are from. */
 #include "common/tool.h"
+#include "base/hash.h"
 #include "judge/pairs.h"
+#include "judge/pass_rate.h"
+#include "judge/prompt_groups.h"
+#include "judge/source_quota.h"
 
 #include <math.h>
 #include <string.h>
 
-#define GROUP_MAX 4096                       /* completions of one prompt */
-
 static struct {
-	bool pairs, feedback;
-	int64_t best_of, keep, pairs_per_prompt;
-	double threshold, min_margin;
-} opts = { .keep = 1, .pairs_per_prompt = 1, .threshold = -INFINITY };
+	bool pairs, feedback, group, dedup;
+	const char *pass_rate, *pass_by, *source;
+	double pass_score;
+	int64_t best_of, keep, memory, per_source, per_prompt;
+	int with;
+	struct pair_options pair;
+	double threshold;
+} opts = { .dedup = true, .keep = 1, .per_prompt = -1, .threshold = -INFINITY, .pass_by = "score", .pass_score = 1, .source = "source",
+	   .memory = 1 << 30, .pair = { .max_margin = INFINITY } };
 
 static struct opt options[] = {
 	OPT_GROUP("What to make"),
-	OPT_FLAG(0, "pairs", &opts.pairs, "preferences: the best completion of each prompt against the worst"),
+	OPT_FLAG(0, "pairs", &opts.pairs, "preferences: better completions of a prompt against worse ones"),
 	OPT_FLAG(0, "feedback", &opts.feedback, "feedback: label each completion by --threshold"),
-	OPT_GROUP("Selection"),
-	OPT_INT(0, "best-of", &opts.best_of, "N", 0, GROUP_MAX, "look at the first N completions of a prompt only; 0 is all"),
-	OPT_INT(0, "keep", &opts.keep, "K", 1, GROUP_MAX, "chat: keep the K best completions of a prompt"),
+	OPT_GROUP("Prompts"),
+	OPT_FLAG(0, "group", &opts.group, "gather each prompt's rows first, wherever they stand"),
+	{ .type = OPT_TYPE_INT, .name = "memory", .value = &opts.memory, .arg = "BYTES", .min = 1 << 20, .max = 1e15, .no_provenance = true,
+	  .help = "with --group: memory to gather in; what is more goes to disk" },
+	OPT_STRING(0, "pass-rate", &opts.pass_rate, "MIN,MAX", "keep prompts of which more than MIN and less than MAX of the completions pass"),
+	OPT_STRING(0, "pass-by", &opts.pass_by, "COLUMN", "a completion passes by this number"),
+	OPT_DOUBLE(0, "pass-score", &opts.pass_score, "S", 0, 0, "from which value of it on"),
+	OPT_INT(0, "per-source", &opts.per_source, "N", 0, 1e15, "take the first N results of each source; 0 is all"),
+	OPT_STRING(0, "source", &opts.source, "COLUMN", "what tells the source, a column or a path in one (meta.source)"),
+	OPT_GROUP("Completions"),
+	OPT_INT(0, "best-of", &opts.best_of, "N", 0, PROMPT_ROWS_MAX, "look at the first N completions of a prompt only; 0 is all"),
+	OPT_FLAG(0, "dedup", &opts.dedup, "count equal completions of a prompt once"),
+	OPT_INT(0, "keep", &opts.keep, "K", 0, PROMPT_ROWS_MAX, "chat: keep the K best completions of a prompt; 0 is all"),
 	OPT_DOUBLE(0, "threshold", &opts.threshold, "S", 0, 0, "chat: drop scores below S; feedback: label is score >= S"),
-	OPT_INT(0, "pairs-per-prompt", &opts.pairs_per_prompt, "N", 0, GROUP_MAX,
-		"best with worst, second best with second worst, up to N pairs; 0 is every two"),
-	OPT_DOUBLE(0, "min-margin", &opts.min_margin, "D", 0, 1e30, "a pair's scores must differ by more than D"),
+	OPT_GROUP("Pairs"),
+	OPT_CHOICE(0, "pair-with", &opts.with, "worst|random|all", "the best with the worst and so on inwards, with random others, or every two"),
+	OPT_INT(0, "pairs-per-prompt", &opts.per_prompt, "N", 0, 1e9, "at most so many; 0 is no limit; 1 unless given, but for all no limit"),
+	OPT_DOUBLE(0, "min-margin", &opts.pair.min_margin, "D", 0, 1e30, "a pair's scores must differ by more than D"),
+	OPT_DOUBLE(0, "max-margin", &opts.pair.max_margin, "D", 0, 0, "and by at most D"),
+	OPT_DOUBLE(0, "length-ratio", &opts.pair.length_ratio, "R", 1, 1e9, "the longer of a pair has at most R times the characters of the shorter"),
 	OPT_END,
 };
 
@@ -36,19 +56,20 @@ static struct tool tool = {
 	.options = options, .max_operands = -1,
 };
 
-struct member {                              /* a row of the group at hand */
-	struct batch *batch;
-	int64_t row;
-};
-
 static struct {
-	struct member *members;
-	struct candidate *candidates;        /* same places */
-	int64_t n, cap, cap_candidates;
-	int64_t groups, pairs;
 	struct schema schema;
 	int *passed, n_passed;               /* input columns that go through */
 	int first_passed;                    /* their place in the output */
+	/* the prompt at hand */
+	const struct prompt_row *rows;
+	struct candidate *candidates;        /* [PROMPT_ROWS_MAX], same places */
+	int64_t n;
+	int64_t *room;                       /* results its source may still have */
+	/* of all */
+	int64_t prompts, prompts_used, alone, rows_used, pairs;
+	struct pass_rule pass;
+	struct pass_rates rates;
+	struct source_quota *quota;          /* NULL without --per-source */
 } g;
 
 /* --- schemas -------------------------------------------------------------------------------------------- */
@@ -133,7 +154,7 @@ static void append_reply(struct column *to, const struct candidate *c)
 	column_end_list(to);
 }
 
-static void append_passed(struct builder *out, const struct member *m)
+static void append_passed(struct builder *out, const struct prompt_row *m)
 {
 	for (int i = 0; i < g.n_passed; i++)
 		column_copy(builder_column(out, g.first_passed + i), &m->batch->columns[g.passed[i]], m->row);
@@ -141,7 +162,7 @@ static void append_passed(struct builder *out, const struct member *m)
 
 static enum status write_chat(int64_t i, struct error *err)
 {
-	const struct member *m = &g.members[i];
+	const struct prompt_row *m = &g.rows[i];
 	struct builder *out = writer_builder(tool.out);
 	column_copy(builder_column(out, 0), batch_column(m->batch, "id"), m->row);
 	append_messages(builder_column(out, 1), batch_column(m->batch, "prompt"), m->row);
@@ -154,7 +175,7 @@ static enum status write_chat(int64_t i, struct error *err)
 
 static enum status write_pair(const struct pair *p, struct error *err)
 {
-	const struct member *m = &g.members[p->chosen];
+	const struct prompt_row *m = &g.rows[p->chosen];
 	const struct candidate *c = &g.candidates[p->chosen], *r = &g.candidates[p->rejected];
 	struct builder *out = writer_builder(tool.out);
 	column_copy(builder_column(out, 0), batch_column(m->batch, "id"), m->row);
@@ -171,7 +192,7 @@ static enum status write_pair(const struct pair *p, struct error *err)
 
 static enum status write_feedback(int64_t i, struct error *err)
 {
-	const struct member *m = &g.members[i];
+	const struct prompt_row *m = &g.rows[i];
 	struct builder *out = writer_builder(tool.out);
 	column_copy(builder_column(out, 0), batch_column(m->batch, "id"), m->row);
 	column_copy(builder_column(out, 1), batch_column(m->batch, "prompt"), m->row);
@@ -182,78 +203,106 @@ static enum status write_feedback(int64_t i, struct error *err)
 	return writer_row(tool.out, err);
 }
 
-/* --- groups ------------------------------------------------------------------------------------------------- */
+/* --- prompts ------------------------------------------------------------------------------------------------ */
 
-static enum status write_pairs(const int64_t *order, int64_t m, struct error *err)
+static void load(const struct prompt_row *rows, int64_t n)
+{
+	g.rows = rows;
+	g.n = n;
+	for (int64_t i = 0; i < n; i++) {
+		const struct batch *b = rows[i].batch;
+		struct candidate *c = &g.candidates[i];
+		*c = (struct candidate){ .score = array_double(batch_column(b, "score"), rows[i].row),
+					 .sample = array_int(batch_column(b, "sample"), rows[i].row) };
+		c->text = array_text(batch_column(b, "completion"), rows[i].row, &c->n);
+		if (isinf(c->score))
+			c->score = NAN;       /* no rank among numbers */
+	}
+}
+
+/* Whether the source has room for one more result, which is then taken. */
+static bool take_room(void)
+{
+	if (*g.room <= 0)
+		return false;
+	--*g.room;
+	return true;
+}
+
+static enum status make_pairs(const int64_t *order, int64_t m, struct error *err)
 {
 	struct pair *pairs;
-	struct pair_options o = { opts.pairs_per_prompt, opts.min_margin };
-	int64_t n = candidates_pair(g.candidates, order, m, &o, &pairs);
+	size_t id_n;
+	const char *id = array_text(batch_column(g.rows[0].batch, "id"), g.rows[0].row, &id_n);
+	int64_t n = candidates_pair(g.candidates, order, m, &opts.pair, (uint64_t)tool.seed, hash64(id, id_n), &pairs);
 	enum status st = OK;
-	for (int64_t i = 0; i < n && st == OK; i++)
+	for (int64_t i = *g.room < n ? *g.room : n; i < n; i++)
+		g.candidates[pairs[i].chosen].fate = g.candidates[pairs[i].rejected].fate = "source_full";
+	for (int64_t i = 0; i < n && st == OK && take_room(); i++) {
+		g.candidates[pairs[i].chosen].fate = g.candidates[pairs[i].rejected].fate = NULL;
 		st = write_pair(&pairs[i], err);
+	}
 	mem_free(pairs);
 	return st;
 }
 
-static enum status write_group(struct error *err)
+/* Those of places[0..m) (NULL: the first m) that nothing speaks against. */
+static enum status make_each(const int64_t *places, int64_t m, enum status (*write)(int64_t, struct error *), struct error *err)
 {
-	int64_t *order, looked = opts.best_of && opts.best_of < g.n ? opts.best_of : g.n;
-	int64_t m = candidates_rank(g.candidates, looked, &order);
 	enum status st = OK;
-	for (int64_t i = looked; i < g.n; i++)
-		g.candidates[i].fate = "not_looked_at";
+	for (int64_t i = 0; i < m && st == OK; i++) {
+		int64_t place = places ? places[i] : i;
+		struct candidate *c = &g.candidates[place];
+		if (!c->fate && !take_room())
+			c->fate = "source_full";
+		st = c->fate ? OK : write(place, err);
+	}
+	return st;
+}
+
+/* The first n completions become what was asked for. */
+static enum status make_results(int64_t n, struct error *err)
+{
+	int64_t *order, m = candidates_rank(g.candidates, n, opts.dedup, &order);
+	enum status st;
 	if (opts.pairs) {
-		st = write_pairs(order, m, err);
+		st = make_pairs(order, m, err);
 	} else if (opts.feedback) {
-		for (int64_t i = 0; i < looked && st == OK; i++)
-			st = g.candidates[i].fate ? OK : write_feedback(i, err);
+		st = make_each(NULL, n, write_feedback, err);
 	} else {
 		candidates_keep(g.candidates, order, m, opts.keep, opts.threshold);
-		for (int64_t i = 0; i < m && st == OK; i++)
-			st = g.candidates[order[i]].fate ? OK : write_chat(order[i], err);
+		st = make_each(order, m, write_chat, err);
 	}
-	for (int64_t i = 0; i < g.n && st == OK; i++)
-		if (g.candidates[i].fate)
-			st = tool_reject(&tool, g.members[i].batch, g.members[i].row, g.candidates[i].fate, err);
 	mem_free(order);
 	return st;
 }
 
-static enum status end_group(struct error *err)
+static enum status each_prompt(void *arg, const struct prompt_row *rows, int64_t n, struct error *err)
 {
-	enum status st = g.n ? write_group(err) : OK;
-	g.groups += g.n > 0;
-	for (int64_t i = 0; i < g.n; i++)
-		batch_release(g.members[i].batch);
-	g.n = 0;
-	return st;
-}
-
-static bool same_id(const struct member *m, const struct batch *b, int64_t row)
-{
-	size_t x, y;
-	const char *p = array_text(batch_column(m->batch, "id"), m->row, &x), *q = array_text(batch_column(b, "id"), row, &y);
-	return x == y && memcmp(p, q, x) == 0;
-}
-
-static enum status add_row(struct batch *b, int64_t row, struct error *err)
-{
-	if (g.n && !same_id(&g.members[0], b, row))
-		TRY(end_group(err));
-	if (g.n == GROUP_MAX)
-		return error_set(err, ERR_DATA, "%s: more than %d rows in a row have the same id", tool_where(&tool), GROUP_MAX);
-	MEM_PUSH_ROOM(g.members, g.n, g.cap);
-	MEM_PUSH_ROOM(g.candidates, g.n, g.cap_candidates);
-	const struct array *score = batch_column(b, "score");
-	struct candidate c = { .score = array_double(score, row), .sample = array_int(batch_column(b, "sample"), row) };
-	c.text = array_text(batch_column(b, "completion"), row, &c.n);
-	if (isinf(c.score))
-		c.score = NAN;               /* no rank among numbers */
-	g.members[g.n] = (struct member){ batch_retain(b), row };
-	g.candidates[g.n++] = c;
+	int64_t looked = opts.best_of && opts.best_of < n ? opts.best_of : n, used = 0, no_limit = INT64_MAX;
+	(void)arg;
+	load(rows, n);
+	g.room = &no_limit;
+	if (g.quota)
+		TRY(source_quota_find(g.quota, rows[0].batch, rows[0].row, &g.room, err));
+	const char *drop = pass_rule_judge(&g.pass, rows, looked, &g.rates);
+	for (int64_t i = 0; i < n; i++)
+		g.candidates[i].fate = drop ? drop : "not_looked_at";
+	if (!drop)
+		TRY(make_results(looked, err));
+	for (int64_t i = 0; i < n; i++) {
+		used += g.candidates[i].fate == NULL;
+		if (g.candidates[i].fate)
+			TRY(tool_reject(&tool, rows[i].batch, rows[i].row, g.candidates[i].fate, err));
+	}
+	g.prompts++;
+	g.prompts_used += used > 0;
+	g.rows_used += used;
+	g.alone += n == 1;
 	return OK;
 }
+
+/* --- the run ------------------------------------------------------------------------------------------------ */
 
 static enum status check_options(struct error *err)
 {
@@ -263,32 +312,76 @@ static enum status check_options(struct error *err)
 		return error_set(err, ERR_USAGE, "--feedback needs --threshold: from which score on is a completion good?");
 	if (opts.pairs && !isinf(opts.threshold))
 		return error_set(err, ERR_USAGE, "--threshold is for chat and --feedback; --pairs has --min-margin");
+	if (!(opts.pair.max_margin > opts.pair.min_margin))
+		return error_set(err, ERR_USAGE, "--max-margin must be larger than --min-margin");
+	opts.pair.with = (enum pair_with)opts.with;
+	opts.pair.per_prompt = opts.per_prompt >= 0 ? opts.per_prompt : opts.pair.with != PAIR_ALL;
 	return OK;
+}
+
+static enum status open_columns(struct error *err)
+{
+	const struct schema *s = tool_schema(&tool);
+	TRY(pass_rule_open(&g.pass, opts.pass_by, opts.pass_score, opts.pass_rate, s, err));
+	if (opts.per_source && source_quota_open(&g.quota, opts.source, opts.per_source, s, err) != OK)
+		return error_prefix(err, ERR_USAGE, "--source");
+	g.candidates = mem_array(PROMPT_ROWS_MAX, sizeof(*g.candidates));
+	return plan_schema(err);
+}
+
+static enum status sample(struct prompt_groups *groups, struct error *err)
+{
+	struct batch *b;
+	enum status st;
+	while ((st = tool_next(&tool, &b, err)) == OK) {
+		st = prompt_groups_add(groups, b, err);
+		batch_release(b);
+		if (st != OK)
+			return opts.group ? st : error_prefix(err, st, "%s", tool_where(&tool));
+	}
+	return st == END ? prompt_groups_finish(groups, err) : st;
+}
+
+static void report(void)
+{
+	struct buf b = { 0 };
+	tool_stat_int(&tool, "prompts", g.prompts);
+	tool_stat_int(&tool, "prompts_used", g.prompts_used);
+	if (opts.pairs)
+		tool_stat_int(&tool, "pairs", g.pairs);
+	tool_stat_double(&tool, "rows_used", tool.prov.rows_in ? (double)g.rows_used / (double)tool.prov.rows_in : NAN);
+	pass_rates_json(&g.rates, &b);
+	tool_stat_table(&tool, "pass_rates", b.data);
+	buf_clear(&b);
+	pass_rates_words(&g.rates, &b);
+	if (g.rates.at[0].n)
+		tool_say(&tool, "%s", b.data);
+	buf_release(&b);
+	if (g.prompts > 1 && g.alone == g.prompts && !opts.group)
+		tool_warn(&tool, "every prompt has one completion: if those of a prompt do not stand together, --group gathers them");
 }
 
 static enum status run(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_SCORES };
 	enum kind made = opts.pairs ? KIND_PREFERENCES : opts.feedback ? KIND_FEEDBACK : KIND_CHAT;
-	struct batch *b;
-	enum status st;
 	TRY(check_options(err));
 	TRY(tool_open_inputs(&tool, kinds, 1, err));
-	TRY(plan_schema(err));
+	TRY(open_columns(err));
 	TRY(tool_open_output(&tool, &g.schema, made, err));
-	while ((st = tool_next(&tool, &b, err)) == OK) {
-		for (int64_t i = 0; i < b->rows && st == OK; i++)
-			st = add_row(b, i, err);
-		batch_release(b);
-		TRY(st);
+	struct prompt_groups *groups = prompt_groups_open(tool_schema(&tool), opts.group ? opts.memory : 0, tool.pool, each_prompt, NULL);
+	enum status st = sample(groups, err);
+	prompt_groups_close(groups);
+	if (st == OK) {
+		report();
+		st = tool_commit(&tool, err);
 	}
-	if (st == END)
-		st = end_group(err);
-	tool_stat_int(&tool, "prompts", g.groups);
-	if (opts.pairs)
-		tool_stat_int(&tool, "pairs", g.pairs);
-	TRY(st);
-	return tool_commit(&tool, err);
+	pass_rule_close(&g.pass);
+	source_quota_close(g.quota);
+	mem_free(g.candidates);
+	mem_free(g.passed);
+	schema_release(&g.schema);
+	return st;
 }
 
 int main(int argc, char **argv)

@@ -99,11 +99,19 @@ static void mul_row(float *c, const float *a, int64_t acs, const float *b, int64
 	mul_rows(1, c + j, 0, a, 0, acs, b + j, ldb, n - j, k, acc);
 }
 
+/* half: of operands rounded to bf16 where there are tiles for that; elsewhere that would not be faster. */
 static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b, int64_t ldb, int64_t m,
-		int64_t n, int64_t k, bool acc)
+		int64_t n, int64_t k, bool acc, bool half)
 {
 	int64_t i = 0;
 
+#if GEMM_TILES
+	if (half) {
+		amx_mul(c, ldc, a, ars, acs, b, ldb, m, n, k, acc);
+		return;
+	}
+#endif
+	(void)half;
 	for (; i + GEMM_MR <= m; i += GEMM_MR)
 		mul_rows(GEMM_MR, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
 	for (; i + 4 <= m; i += 4)
@@ -143,6 +151,7 @@ struct attend {
 	int rows, d, step;
 	int64_t seen, window;         /* window: INT64_MAX if there is none */
 	float scale, cap;
+	bool half;
 };
 
 /* The first of the keys before end that a window of them sees. */
@@ -218,7 +227,7 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 
 		if (!t->kt)
 			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d, 0);
-		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false);
+		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false, t->half);
 		for (int r = 0; r < t->rows; r++) {
 			int64_t stop = t->seen + (int64_t)r * t->step, vis = stop - k0, lo = window_start(stop, t->window) - k0;
 
@@ -229,7 +238,7 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 			else
 				memset(w->s + r * ATT_B, 0, (size_t)kn * sizeof(float));
 		}
-		mul(t->o, t->o_ld, w->s, ATT_B, 1, t->v + k0 * t->kv_ld, t->kv_ld, t->rows, t->d, kn, true);
+		mul(t->o, t->o_ld, w->s, ATT_B, 1, t->v + k0 * t->kv_ld, t->kv_ld, t->rows, t->d, kn, true, t->half);
 	}
 	for (int r = 0; r < t->rows; r++) {
 		float *o = t->o + r * t->o_ld;
@@ -248,15 +257,16 @@ struct att_job {
 	int64_t s, positions, ld, window;
 	int h, hkv, d;
 	float scale, cap;
+	bool half;                    /* products of bf16 */
 	/* backward */
 	float *dqkv;
 	const float *d_o, *fwd_o, *fwd_lse;
 };
 
-INLINE struct att_job att_of(struct heads a)
+INLINE struct att_job att_of(struct heads a, bool half)
 {
 	return (struct att_job){.ld = (int64_t)(a.h + 2 * a.hkv) * a.d, .h = a.h, .hkv = a.hkv, .d = a.d, .scale = a.scale,
-				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX};
+				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX, .half = half};
 }
 
 INLINE int64_t key_blocks(const struct att_job *t)
@@ -278,7 +288,7 @@ static void att_task(void *arg, int64_t index, int worker)
 		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
 		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
 		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
-				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap};
+				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap, .half = t->half};
 		bool single = a.rows == 1 && group <= ATT_B;
 
 		if (t->kcache) {
@@ -306,10 +316,10 @@ static void att_task(void *arg, int64_t index, int worker)
 	}
 }
 
-static void cpu_attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
-			  struct heads hd)
+static void attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
+		      struct heads hd, bool half)
 {
-	struct att_job t = att_of(hd);
+	struct att_job t = att_of(hd, half);
 
 	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s;
 	if (s > 0)
@@ -333,11 +343,10 @@ static void cache_task(void *arg, int64_t seq, int worker)
 	}
 }
 
-static void cpu_attention_cached(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
-				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions,
-				 struct heads hd)
+static void attention_cached(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache, const int32_t *slot,
+			     const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, struct heads hd, bool half)
 {
-	struct att_job t = att_of(hd);
+	struct att_job t = att_of(hd, half);
 
 	t.o = o, t.qkv = qkv, t.cu = cu, t.s = s;
 	t.kcache = kcache, t.vcache = vcache, t.slot = slot, t.past = past, t.positions = positions;
@@ -365,8 +374,8 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 	const float *q = t->qkv + q0 * ld + g * d, *k = t->qkv + k0 * ld + hd + kvh * d, *d_o = t->d_o + q0 * hd + g * d;
 	float *dk = t->dqkv + k0 * ld + hd + kvh * d;
 
-	mul(w->p, ATT_B, q, ld, 1, w->kt, ATT_B, qn, ATT_B, d, false);
-	mul(w->ds, ATT_B, d_o, hd, 1, w->vt, ATT_B, qn, ATT_B, d, false);
+	mul(w->p, ATT_B, q, ld, 1, w->kt, ATT_B, qn, ATT_B, d, false, t->half);
+	mul(w->ds, ATT_B, d_o, hd, 1, w->vt, ATT_B, qn, ATT_B, d, false, t->half);
 	for (int64_t r = 0; r < qn; r++) {
 		const float *o = t->fwd_o + (q0 + r) * hd + g * d;
 		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
@@ -391,10 +400,10 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 			p[j] = ds[j] = 0;
 	}
 	if (want_q)
-		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, k, ld, qn, d, kn, true);
+		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, k, ld, qn, d, kn, true, t->half);
 	if (want_kv) {
-		mul(dk, ld, w->ds, 1, ATT_B, q, ld, kn, d, qn, true);
-		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, d_o, hd, kn, d, qn, true);
+		mul(dk, ld, w->ds, 1, ATT_B, q, ld, kn, d, qn, true, t->half);
+		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, d_o, hd, kn, d, qn, true, t->half);
 	}
 }
 
@@ -450,10 +459,10 @@ static void back_piece_task(void *arg, int64_t i, int worker)
 	}
 }
 
-static void cpu_attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
-			       const float *qkv, const int32_t *cu, int64_t s, struct heads hd)
+static void attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
+			   const float *qkv, const int32_t *cu, int64_t s, struct heads hd, bool half)
 {
-	struct att_job t = att_of(hd);
+	struct att_job t = att_of(hd, half);
 
 	t.qkv = qkv, t.cu = cu, t.s = s, t.dqkv = dqkv, t.d_o = d_o, t.fwd_o = o, t.fwd_lse = lse;
 	if (s <= 0)
@@ -464,5 +473,26 @@ static void cpu_attention_dqkv(struct pool *pool, float *dqkv, const float *d_o,
 	else
 		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv * 2, back_piece_task, &t);
 }
+
+#define ATTENTIONS(suffix, half)                                                                                            \
+	static void cpu_attention##suffix(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu,      \
+					  int64_t s, struct heads hd)                                                        \
+	{                                                                                                                    \
+		attention(pool, o, lse, qkv, cu, s, hd, half);                                                               \
+	}                                                                                                                    \
+	static void cpu_attention_cached##suffix(struct pool *pool, float *o, const float *qkv, float *kcache,               \
+						 float *vcache, const int32_t *slot, const int32_t *past,                    \
+						 const int32_t *cu, int64_t s, int64_t positions, struct heads hd)           \
+	{                                                                                                                    \
+		attention_cached(pool, o, qkv, kcache, vcache, slot, past, cu, s, positions, hd, half);                      \
+	}                                                                                                                    \
+	static void cpu_attention_dqkv##suffix(struct pool *pool, float *dqkv, const float *d_o, const float *o,             \
+					       const float *lse, const float *qkv, const int32_t *cu, int64_t s,             \
+					       struct heads hd)                                                              \
+	{                                                                                                                    \
+		attention_dqkv(pool, dqkv, d_o, o, lse, qkv, cu, s, hd, half);                                               \
+	}
+ATTENTIONS(, false)
+ATTENTIONS(_bf16, true)
 
 #endif

@@ -16,6 +16,7 @@
 #ifndef QUERN_CPU_GEMM_H
 #define QUERN_CPU_GEMM_H
 
+#include "cpu/gemv.h"
 #include "cpu/pack.h"
 
 #ifdef __AMX_BF16__
@@ -23,17 +24,18 @@
 #else
 #define GEMM_TILES 0
 #endif
-#define GEMM_NR (2 * VL)
-#define GEMM_KC 192                            /* a panel of B stays in the first-level cache: 24 KiB of floats */
+#define TILE_MR (VL == 4 ? 4 : VL / 2)         /* rows of three vectors fill the registers: half a packed panel, in which rows are VL */
+#define TILE_NV 3
+#define GEMM_KC 192                            /* a panel of B stays in the first-level cache: 36 KiB of floats */
 #define GEMM_HALF_KC (GEMM_TILES ? 512 : GEMM_PAIRS ? 384 : GEMM_KC)
 #define GEMM_PACKED (256 << 10)                /* words packed for all threads: 1 MiB of the second-level cache */
 #define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
-#define GEMM_TILES_EACH 8                      /* tiles of rows that a task takes, if there are many */
-#define A_WORDS_MAX (GEMM_TILES ? 128 * (PACK_DEPTH / 2 + 16) : 8 * VL * PACK_DEPTH)
-#define GEMM_NB 128                             /* columns packed by a task */
+#define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
+#define A_WORDS_MAX (GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) : GEMM_MB * PACK_DEPTH)
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
-#define GEMM_WIDE 4                            /* up to so many rows two panels of B are run through together */
+#define GEMM_FEW_HALF 32                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
+#define GEMM_FEW_HALF_KC 128
 
 struct gemm {
 	float *c;
@@ -42,7 +44,7 @@ struct gemm {
 	struct operand a, b;
 	int64_t m, n, k;
 	bool acc, half;
-	int kc;
+	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
 	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
 	int64_t mb;                   /* rows per task */
 	float *packed;
@@ -75,18 +77,16 @@ INLINE float *c_row(const struct gemm *g, int64_t i)
 	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
 }
 
-#if GEMM_TILES
 #include "cpu/amx.h"
-#endif
 
 /* --- tiles ------------------------------------------------------------------------------------------- */
 
-/* c[mr][nv vectors] (+)= a b^T over the steps: a[step][VL], b[step][GEMM_NR], two vectors of b0, then two of b1. mr and nv are
- * constants where it is called; the loops over them unroll into registers. */
-INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const float *a, const float *b0, const float *b1,
+/* c[mr][nv vectors] (+)= a b^T over the steps: a[step][VL], b[step][ldb]. mr and nv are constants where it is called; the
+ * loops over them unroll into registers. */
+INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const float *a, const float *b, const int ldb,
 		 float *c, int64_t ldc, bool acc)
 {
-	vf sum[GEMM_MR][4], bv[4];
+	vf sum[TILE_MR][TILE_NV], bv[TILE_NV];
 
 #pragma GCC unroll 16
 	for (int i = 0; i < mr; i++)
@@ -94,10 +94,10 @@ INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const 
 		for (int j = 0; j < nv; j++)
 			sum[i][j] = acc ? v_load(c + i * ldc + j * VL) : v_zero();
 #pragma GCC unroll 4
-	for (int p = 0; p < steps; p++, a += VL, b0 += GEMM_NR, b1 += GEMM_NR) {
+	for (int p = 0; p < steps; p++, a += VL, b += ldb) {
 #pragma GCC unroll 4
 		for (int j = 0; j < nv; j++)
-			bv[j] = v_load(j < 2 ? b0 + j * VL : b1 + (j - 2) * VL);
+			bv[j] = v_load(b + j * VL);
 #pragma GCC unroll 16
 		for (int i = 0; i < mr; i++) {
 			vf x = v_set1(a[i]);
@@ -116,79 +116,68 @@ INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const 
 }
 
 /* The heights that are compiled; others are rounded up. */
-INLINE int tile_height(int rows)
-{
-	return rows < 3 ? rows : rows + rows % 2 > GEMM_MR ? GEMM_MR : rows + rows % 2;
-}
+INLINE int tile_height(int rows) { return rows < 3 ? rows : rows + rows % 2; }
 
-INLINE void tile_of(const bool pairs, const int nv, int mr, int steps, const float *a, const float *b0, const float *b1, float *c,
+INLINE void tile_of(const bool pairs, const int nv, int mr, int steps, const float *a, const float *b, const int ldb, float *c,
 		    int64_t ldc, bool acc)
 {
-#define TILE_CASE(n)                                                                      \
-	case n:                                                                           \
-		if (n <= GEMM_MR && (nv <= 2 || n <= GEMM_WIDE))                          \
-			tile(pairs, n <= GEMM_MR ? n : 1, nv, steps, a, b0, b1, c, ldc, acc); \
-		break
-	switch (mr) {
-		TILE_CASE(1);
-		TILE_CASE(2);
-		TILE_CASE(4);
-		TILE_CASE(6);
-		TILE_CASE(8);
-		TILE_CASE(10);
-		TILE_CASE(12);
-		TILE_CASE(14);
-	}
-#undef TILE_CASE
+	if (TILE_MR > 4 && mr == TILE_MR)
+		tile(pairs, TILE_MR, nv, steps, a, b, ldb, c, ldc, acc);
+	else if (TILE_MR > 6 && mr == 6)
+		tile(pairs, TILE_MR > 6 ? 6 : 1, nv, steps, a, b, ldb, c, ldc, acc);
+	else if (mr == 4)
+		tile(pairs, 4, nv, steps, a, b, ldb, c, ldc, acc);
+	else if (mr == 2)
+		tile(pairs, 2, nv, steps, a, b, ldb, c, ldc, acc);
+	else
+		tile(pairs, 1, nv, steps, a, b, ldb, c, ldc, acc);
 }
 
-#define TILES_OF(name, pairs, nv)                                                                                       \
-	__attribute__((noinline)) static void name(int mr, int steps, const float *a, const float *b0, const float *b1, \
-						   float *c, int64_t ldc, bool acc)                                      \
-	{                                                                                                                \
-		tile_of(pairs, nv, mr, steps, a, b0, b1, c, ldc, acc);                                                   \
+#define TILES_OF(name, pairs, nv)                                                                                            \
+	__attribute__((noinline)) static void name(int mr, int steps, const float *a, const float *b, float *c, int64_t ldc, \
+						   bool acc)                                                                  \
+	{                                                                                                                     \
+		tile_of(pairs, nv, mr, steps, a, b, TILE_NV * VL, c, ldc, acc);                                               \
 	}
 TILES_OF(tiles_1, false, 1)
 TILES_OF(tiles_2, false, 2)
-TILES_OF(tiles_4, false, 4)
-#if GEMM_PAIRS
+TILES_OF(tiles_3, false, 3)
+#if GEMM_PAIRS && !GEMM_TILES
 TILES_OF(pair_tiles_1, true, 1)
 TILES_OF(pair_tiles_2, true, 2)
-TILES_OF(pair_tiles_4, true, 4)
+TILES_OF(pair_tiles_3, true, 3)
 #endif
 
-static void tiles(bool pairs, int nv, int mr, int steps, const float *a, const float *b0, const float *b1, float *c,
-		  int64_t ldc, bool acc)
+static void tiles(bool pairs, int nv, int mr, int steps, const float *a, const float *b, float *c, int64_t ldc, bool acc)
 {
-#if GEMM_PAIRS
+#if GEMM_PAIRS && !GEMM_TILES
 	if (pairs) {
-		(nv == 1 ? pair_tiles_1 : nv == 2 ? pair_tiles_2 : pair_tiles_4)(mr, steps, a, b0, b1, c, ldc, acc);
+		(nv == 1 ? pair_tiles_1 : nv == 2 ? pair_tiles_2 : pair_tiles_3)(mr, steps, a, b, c, ldc, acc);
 		return;
 	}
 #endif
 	(void)pairs;
-	(nv == 1 ? tiles_1 : nv == 2 ? tiles_2 : tiles_4)(mr, steps, a, b0, b1, c, ldc, acc);
+	(nv == 1 ? tiles_1 : nv == 2 ? tiles_2 : tiles_3)(mr, steps, a, b, c, ldc, acc);
 }
 
 /* Rows [i, i + mr) and columns [j, j + nr) of c, through a buffer of nv vectors where the tile is larger than that. */
-static void gemm_tile(const struct gemm *g, int steps, const float *a, const float *b0, const float *b1, int64_t i, int mr,
-		      int64_t j, int nr, bool acc)
+static void gemm_tile(const struct gemm *g, int steps, const float *a, const float *b, int64_t i, int mr, int64_t j, int nr,
+		      bool acc)
 {
-	int nv = nr <= VL ? 1 : nr <= 2 * VL ? 2 : 4, height = tile_height(mr);
-	float t[GEMM_MR * 4 * VL] __attribute__((aligned(64)));
+	int nv = (nr + VL - 1) / VL, height = tile_height(mr);
+	float t[TILE_MR * TILE_NV * VL] __attribute__((aligned(64)));
 
 	if (!g->c_idx && nr == nv * VL && mr == height) {
-		for (int r = 0; r < mr; r++) {
-			__builtin_prefetch(g->c + (i + GEMM_MR + r) * g->ldc + j, 1);
-			__builtin_prefetch(g->c + (i + GEMM_MR + r) * g->ldc + j + VL, 1);
-		}
-		tiles(g->half, nv, mr, steps, a, b0, b1, g->c + i * g->ldc + j, g->ldc, acc);
+		for (int r = 0; r < mr; r++)
+			for (int v = 0; v < nv; v++)
+				__builtin_prefetch(g->c + (i + TILE_MR + r) * g->ldc + j + v * VL, 1);
+		tiles(g->half, nv, mr, steps, a, b, g->c + i * g->ldc + j, g->ldc, acc);
 		return;
 	}
 	for (int r = 0; acc && r < mr; r++)
 		for (int v = 0; v < nr; v += VL)
 			v_store(t + r * nv * VL + v, v_load_at(c_row(g, i + r) + j, nr, v));
-	tiles(g->half, nv, height, steps, a, b0, b1, t, nv * VL, acc);
+	tiles(g->half, nv, height, steps, a, b, t, nv * VL, acc);
 	for (int r = 0; r < mr; r++)
 		for (int v = 0; v < nr; v += VL)
 			v_store_at(c_row(g, i + r) + j, v_load(t + r * nv * VL + v), nr, v);
@@ -198,14 +187,14 @@ static void gemm_tile(const struct gemm *g, int steps, const float *a, const flo
 static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
 		       int kc, bool acc, struct next *next)
 {
-	int steps = panel_steps(g->half, kc), wide = i1 - i0 <= GEMM_WIDE ? 2 * GEMM_NR : GEMM_NR;
-	int64_t n = (j1 - j0 + wide - 1) / wide * ((i1 - i0 + GEMM_MR - 1) / GEMM_MR), lines = lines_each(next, n);
+	const int steps = panel_steps(g->half, kc), nr = TILE_NV * VL;
+	int64_t n = (j1 - j0 + nr - 1) / nr * ((i1 - i0 + TILE_MR - 1) / TILE_MR), lines = lines_each(next, n);
 
-	for (int64_t j = j0; j < j1; j += wide, b += steps * wide)
-		for (int64_t i = i0; i < i1; i += GEMM_MR) {
+	for (int64_t j = j0; j < j1; j += nr, b += steps * nr)
+		for (int64_t i = i0; i < i1; i += TILE_MR) {
 			ask_for(next, lines);
-			gemm_tile(g, steps, a + (i - i0) / GEMM_MR * VL * steps, b, b + steps * GEMM_NR, i,
-				  i1 - i < GEMM_MR ? (int)(i1 - i) : GEMM_MR, j, j1 - j < wide ? (int)(j1 - j) : wide, acc);
+			gemm_tile(g, steps, a + (i - i0) / VL * VL * steps + (i - i0) % VL, b, i,
+				  i1 - i < TILE_MR ? (int)(i1 - i) : TILE_MR, j, j1 - j < nr ? (int)(j1 - j) : nr, acc);
 		}
 }
 
@@ -218,12 +207,12 @@ INLINE int64_t rows_words(const struct gemm *g, int64_t rows, int kc)
 	if (g->half)
 		return (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS * tile_row_words(kc);
 #endif
-	return (rows + GEMM_MR - 1) / GEMM_MR * VL * panel_steps(g->half, kc);
+	return (rows + VL - 1) / VL * VL * panel_steps(g->half, kc);
 }
 
 INLINE int64_t columns_words(const struct gemm *g, int64_t columns, int kc)
 {
-	return (columns + GEMM_NR - 1) / GEMM_NR * GEMM_NR * panel_steps(g->half, kc);
+	return (columns + g->nr - 1) / g->nr * g->nr * panel_steps(g->half, kc);
 }
 
 INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -236,7 +225,7 @@ static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t
 		return;
 	}
 #endif
-	pack_panels(dst, VL, GEMM_MR, &g->a, i0, i1 - i0, p, kc, GEMM_MR * g->a.ld * 4, g->half);
+	pack_panels(dst, VL, VL, &g->a, i0, i1 - i0, p, kc, VL * g->a.ld * 4, g->half);
 }
 
 static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
@@ -251,16 +240,16 @@ static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i
 	gemm_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
 }
 
-/* GEMM_NB columns of those packed for all, over one kc of k. */
+/* Two panels of those packed for all, over one kc of k. */
 static void pack_b_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t blocks = (g->rows + GEMM_NB - 1) / GEMM_NB, p = g->p0 + i / blocks * g->kc, j = i % blocks * GEMM_NB;
+	int64_t blocks = (g->rows + 2 * g->nr - 1) / (2 * g->nr), p = g->p0 + i / blocks * g->kc, j = i % blocks * 2 * g->nr;
 	int kc = (int)shorter(g->kc, g->p1 - p);
 
 	(void)worker;
-	pack_panels(g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), GEMM_NR, GEMM_NR, &g->b,
-		    g->j0 + j, shorter(GEMM_NB, g->rows - j), p, kc, 0, g->half);
+	pack_panels(g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), g->nr, g->nr, &g->b,
+		    g->j0 + j, shorter(2 * g->nr, g->rows - j), p, kc, 0, g->half);
 }
 
 /* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
@@ -312,16 +301,16 @@ static void pack_a_task(void *arg, int64_t i, int worker)
 static void columns_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
-	int64_t j0 = i * 2 * GEMM_NR, j1 = shorter(j0 + 2 * GEMM_NR, g->n);
-	float b[2 * GEMM_NR * PACK_DEPTH] __attribute__((aligned(64)));
-	int64_t ahead = g->b.k_major ? 0 : 2 * GEMM_NR * g->b.ld * elem_bits(g->b.elem) / 8;
+	int64_t j0 = i * 2 * g->nr, j1 = shorter(j0 + 2 * g->nr, g->n);
+	float b[2 * PANEL_MAX * PACK_DEPTH] __attribute__((aligned(64)));
+	int64_t ahead = g->b.k_major ? 0 : 2 * g->nr * g->b.ld * elem_bits(g->b.elem) / 8;
 	const float *a = g->packed;
 
 	(void)worker;
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
-		pack_panels(b, GEMM_NR, GEMM_NR, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
+		pack_panels(b, g->nr, g->nr, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
 		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
 }
@@ -336,18 +325,15 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 		g->p1 = shorter(g->p0 + depth, g->k);
 		pool_run(g->m * (g->p1 - g->p0) < GEMM_PACK_SOLO ? NULL : pool,
 			 (g->m + g->mb - 1) / g->mb * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_a_task, g);
-		pool_run(pool, (g->n + 2 * GEMM_NR - 1) / (2 * GEMM_NR), columns_task, g);
+		pool_run(pool, (g->n + 2 * g->nr - 1) / (2 * g->nr), columns_task, g);
 	}
 }
 
 /* B is packed for all: wide, or several kc of k at a time. */
 static void gemm_many(struct pool *pool, struct gemm *g)
 {
-	int64_t columns = GEMM_PACKED / columns_words(g, GEMM_NR, g->kc) * GEMM_NR, depth;
+	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->k > g->kc ? 2 : 1) * g->nr, depth;
 
-	if (g->k > g->kc)
-		columns /= 2;
-	columns = columns / GEMM_NR * GEMM_NR;
 	if (g->m < 16 * g->mb)
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
@@ -355,7 +341,7 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 		depth = GEMM_PACKED / columns_words(g, g->rows, g->kc) * g->kc;
 		for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 			g->p1 = shorter(g->p0 + depth, g->k);
-			pool_run(pool, (g->rows + GEMM_NB - 1) / GEMM_NB * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
+			pool_run(pool, (g->rows + 2 * g->nr - 1) / (2 * g->nr) * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
 			pool_run(pool, (g->m + g->mb - 1) / g->mb, rows_task, g);
 		}
 	}
@@ -376,7 +362,15 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
-	g.mb = GEMM_TILES_EACH * (half && GEMM_TILES ? 16 : GEMM_MR);
+	if (m <= FEW_MAX && !half && !b.k_major && !a.k_major && !b.idx) {
+		pool_run(pool, (n + FEW_COLUMNS - 1) / FEW_COLUMNS, few_task,
+			 &(struct few){c, ldc, c_idx, a, b, m, n, k, acc});
+		return;
+	}
+	if (half && m <= GEMM_FEW_HALF)
+		g.kc = GEMM_FEW_HALF_KC;
+	g.mb = GEMM_MB;
+	g.nr = half && GEMM_TILES ? 32 : TILE_NV * VL;
 	if (m <= GEMM_FEW)
 		gemm_few(pool, &g);
 	else

@@ -9,7 +9,7 @@
 #include "cpu/rows.h"
 
 /* dW is read and written once for each chunk, so a chunk has some hundreds of rows. */
-#define LOGITS_MAX (16 << 20)   /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
+#define LOGITS_MAX (32 << 20)   /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
 #define LOGITS_ROWS_MIN 128     /* and a multiple of that */
 #define LOGITS_ROWS_MAX 1024
 

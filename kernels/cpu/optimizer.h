@@ -5,7 +5,7 @@
 #ifndef QUERN_CPU_OPTIMIZER_H
 #define QUERN_CPU_OPTIMIZER_H
 
-#include "cpu/dynamic8.h"
+#include "base/dynamic8.h"
 #include "cpu/rows.h"
 
 /* --- AdamW ----------------------------------------------------------------------------------------- */

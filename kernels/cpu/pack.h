@@ -49,7 +49,7 @@ INLINE int elem_bits(enum elem e) { return e == ELEM_F32 ? 32 : e == ELEM_BF16 ?
 INLINE int64_t operand_index(const struct operand *x, int64_t r) { return x->idx ? x->idx[r] : r; }
 
 #define PACK_DEPTH 512  /* longest k of a panel, and longest rows that attention transposes */
-#define PANEL_MAX 32    /* widest panel */
+#define PANEL_MAX (3 * VL > 32 ? 3 * VL : 32)  /* widest panel */
 #define PART 64         /* steps of k that are turned to pairs at a time: a multiple of KERNELS_NF4_BLOCK */
 
 /* The address of element (row, at) of the matrix, row and at as stored; NF4: at is even. */
@@ -87,13 +87,28 @@ INLINE vf v_nf4(vu i)
 #endif
 }
 
+INLINE vu v_and_or(vu a, uint32_t mask, uint32_t bits)
+{
+#if VL == 16
+	return (vu)_mm512_ternarylogic_epi32((__m512i)a, _mm512_set1_epi32((int)mask), _mm512_set1_epi32((int)bits), 0xea);
+#else
+	return (a & mask) | bits;
+#endif
+}
+
 /* Element e of each lane's word. */
 INLINE vf v_element(const enum elem elem, vu word, const int e, vf scale)
 {
 	if (elem == ELEM_BF16)
 		return (vf)(e ? word & 0xffff0000u : word << 16);
-	if (elem == ELEM_I8)
-		return __builtin_convertvector((vi)(word << (24 - 8 * e)) >> 24, vf) * scale;
+	if (elem == ELEM_I8) {
+		/* q + 128 in the mantissa of 2^23, or a byte higher in that of 2^15: as q exactly, and with few shifts, which only
+		 * one of the two vector ports does. */
+		vu u = word ^ 0x80808080u;
+
+		u = v_and_or(e < 2 ? u : u >> 16, e % 2 ? 0xff00u : 0xffu, e % 2 ? 0x47000000u : 0x4b000000u);
+		return ((vf)u - (e % 2 ? 32896.0f : 8388736.0f)) * scale;
+	}
 	if (elem == ELEM_NF4) /* the first of two codes is the high half of its byte */
 		return v_nf4(word >> (e / 2 * 8 + (e % 2 ? 0 : 4))) * scale;
 	return (vf)word;
@@ -146,7 +161,7 @@ INLINE void transpose_words(vu out[VL], const char *const row[VL], int64_t at)
 
 #pragma GCC unroll 8
 	for (int i = 0; i < VL; i++)
-		v[i] = v_load((const float *)(const void *)(row[i] + at));
+		memcpy(&v[i], row[i] + at, sizeof v[i]); /* bytes: as even floats they may not be aligned */
 	v_transpose(v);
 #pragma GCC unroll 8
 	for (int i = 0; i < VL; i++)

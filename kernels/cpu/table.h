@@ -36,9 +36,9 @@
 		.rope = cpu_rope, .add_bias = cpu_add_bias,                   \
 		.add_rows = cpu_add_rows, .bias_db = cpu_bias_db,             \
 		.scale = cpu_scale, .soft_cap = cpu_soft_cap,                 \
-		.attention = cpu_attention,                                   \
-		.attention_dqkv = cpu_attention_dqkv,                         \
-		.attention_cached = cpu_attention_cached,                     \
+		.attention = cpu_attention##suffix,                           \
+		.attention_dqkv = cpu_attention_dqkv##suffix,                 \
+		.attention_cached = cpu_attention_cached##suffix,             \
 		.swiglu = cpu_swiglu, .swiglu_dgu = cpu_swiglu_dgu,           \
 		.geglu = cpu_geglu, .geglu_dgu = cpu_geglu_dgu,               \
 		.gelu = cpu_gelu, .gelu_dx = cpu_gelu_dx,                     \

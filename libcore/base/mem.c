@@ -263,9 +263,32 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 	return p;
 }
 
+struct arena_adopted {
+	struct arena_adopted *next;
+	void *p;
+};
+
+void arena_adopt(struct arena *a, void *p)
+{
+	struct arena_adopted *node = mem_alloc(sizeof(*node));
+	*node = (struct arena_adopted){a->adopted, p};
+	a->adopted = node;
+}
+
+static void release_adopted(struct arena *a)
+{
+	while (a->adopted) {
+		struct arena_adopted *node = a->adopted;
+		a->adopted = node->next;
+		free(node->p);
+		free(node);
+	}
+}
+
 void arena_reset(struct arena *a)
 {
 	struct arena_block *keep = NULL, *next;
+	release_adopted(a);
 	for (struct arena_block *b = a->head; b; b = next) {
 		next = b->next;
 		if (!keep || b->cap > keep->cap) {
@@ -285,6 +308,7 @@ void arena_reset(struct arena *a)
 void arena_release(struct arena *a)
 {
 	struct arena_block *next;
+	release_adopted(a);
 	for (struct arena_block *b = a->head; b; b = next) {
 		next = b->next;
 		free(b);

@@ -61,11 +61,13 @@ char *buf_detach(struct buf *b);                     /* hands over data (never N
 /* Arena: many small things with one lifetime. Pointers stay valid until reset or release. */
 struct arena {
 	struct arena_block *head;
+	struct arena_adopted *adopted;
 	size_t block_bytes;                          /* 0 = 64 KiB */
 };
 void *arena_alloc(struct arena *a, size_t bytes);    /* 16-byte aligned, not zeroed, never NULL */
 void *arena_try(struct arena *a, size_t bytes);      /* as mem_try: for sizes that the input decides */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
+void arena_adopt(struct arena *a, void *p);          /* p, from mem_alloc and friends, is released with the arena's own */
 void arena_reset(struct arena *a);                   /* keeps the largest block for reuse */
 void arena_release(struct arena *a);
 

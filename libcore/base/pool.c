@@ -208,6 +208,7 @@ void pool_run(struct pool *p, int64_t n, pool_task *fn, void *arg)
  * thread this is plain sequential code. */
 struct place {
 	void *item;
+	size_t bytes;
 	enum { PLACE_WAITING, PLACE_WORKING, PLACE_DONE } state;
 	enum status st;
 	struct error err;
@@ -217,6 +218,7 @@ struct run {
 	const struct pipeline *pl;
 	struct place *ring;
 	int64_t depth, n_read, n_taken, n_written;
+	size_t bytes;                /* of the items alive */
 	bool stop;
 	enum status st;              /* the driver's result, with its text */
 	struct error err;
@@ -242,14 +244,17 @@ static bool work_one(struct run *r, int worker)
 /* Reads one item if a place is free. *read_st stays OK until the reader has no more. */
 static bool read_one(struct run *r, enum status *read_st)
 {
-	if (*read_st != OK || r->n_read - r->n_written == r->depth)
+	if (*read_st != OK || r->n_read - r->n_written == r->depth || r->bytes > PIPELINE_BYTES)
 		return false;
 	struct place *pc = &r->ring[r->n_read % r->depth];
 	*pc = (struct place){.state = PLACE_WAITING};
 	pthread_mutex_unlock(&r->lock);
 	*read_st = r->pl->read(r->pl->arg, &pc->item, &r->err);
+	if (*read_st == OK && r->pl->bytes)
+		pc->bytes = r->pl->bytes(r->pl->arg, pc->item);
 	pthread_mutex_lock(&r->lock);
 	if (*read_st == OK) {
+		r->bytes += pc->bytes;
 		r->n_read++;
 		pthread_cond_broadcast(&r->changed);
 	}
@@ -267,6 +272,7 @@ static enum status write_one(struct run *r)
 	enum status st = r->pl->write(r->pl->arg, pc->item, &r->err);
 	pthread_mutex_lock(&r->lock);
 	r->pl->free_item(r->pl->arg, pc->item);
+	r->bytes -= pc->bytes;
 	r->n_written++;
 	return st;
 }

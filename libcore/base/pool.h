@@ -27,7 +27,8 @@ void pool_run(struct pool *p, int64_t n, pool_task *fn, void *arg);
 /* Read, work, write. read and write run in the caller, one item after the other and in item order;
  * work runs on the pool, several items at once. read stores a new item and returns OK, END or an error; work and write
  * return OK or an error; free_item releases an item (also after errors). At most depth items are
- * alive (0 = 2 * threads). The first error in item order is returned, with its text in err. */
+ * alive (0 = 2 * threads), and nothing is read while those hold PIPELINE_BYTES by `bytes` (NULL: not asked), so that huge
+ * items are alive one by one. The first error in item order is returned, with its text in err. */
 struct pipeline {
 	enum status (*read)(void *arg, void **item, struct error *err);
 	enum status (*work)(void *arg, void *item, int worker, struct error *err);
@@ -35,7 +36,9 @@ struct pipeline {
 	void (*free_item)(void *arg, void *item);
 	void *arg;
 	int depth;
+	size_t (*bytes)(void *arg, void *item);
 };
+#define PIPELINE_BYTES ((size_t)16 << 20)
 enum status pool_pipeline(struct pool *p, const struct pipeline *pl, struct error *err);
 
 #endif

@@ -1,6 +1,8 @@
 #include "judge/pairs.h"
 
 #include "base/hash.h"
+#include "base/rng.h"
+#include "judge/reward_rules.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,7 +50,7 @@ static void mark_duplicates(struct candidate *c, const struct key *k, int64_t m)
 	}
 }
 
-int64_t candidates_rank(struct candidate *c, int64_t n, int64_t **order)
+int64_t candidates_rank(struct candidate *c, int64_t n, bool dedup, int64_t **order)
 {
 	struct key *k = mem_array((size_t)n + 1, sizeof(*k));
 	int64_t m = 0, left = 0;
@@ -57,8 +59,10 @@ int64_t candidates_rank(struct candidate *c, int64_t n, int64_t **order)
 		if (!c[i].fate)
 			k[m++] = (struct key){ hash64(c[i].text, c[i].n), c[i].score, c[i].sample, i };
 	}
-	qsort(k, (size_t)m, sizeof(*k), by_hash);
-	mark_duplicates(c, k, m);
+	if (dedup) {
+		qsort(k, (size_t)m, sizeof(*k), by_hash);
+		mark_duplicates(c, k, m);
+	}
 	for (int64_t i = 0; i < m; i++)
 		if (!c[k[i].place].fate)
 			k[left++] = k[i];
@@ -75,48 +79,130 @@ void candidates_keep(struct candidate *c, const int64_t *order, int64_t m, int64
 	for (int64_t i = 0; i < m; i++) {
 		if (c[order[i]].score < threshold)
 			c[order[i]].fate = "below_threshold";
-		else if (i >= keep)
+		else if (keep && i >= keep)
 			c[order[i]].fate = "not_best";
 	}
 }
 
-static void add_pair(struct pair **pairs, int64_t *n, int64_t *cap, const struct candidate *c, int64_t a, int64_t b)
+/* --- pairs ------------------------------------------------------------------------------------------------ */
+
+struct pairing {
+	const struct candidate *c;
+	const int64_t *order;
+	int64_t m;
+	const struct pair_options *o;
+	int64_t *characters;                 /* of each in order; NULL where lengths do not matter */
+	struct pair *pairs;
+	int64_t n, cap;
+	bool close;                          /* no two scores are far enough from each other */
+};
+
+/* Whether the i-th best and the j-th make a pair; i < j. */
+static bool fits(struct pairing *p, int64_t i, int64_t j)
 {
-	MEM_PUSH_ROOM(*pairs, *n, *cap);
-	(*pairs)[(*n)++] = (struct pair){ a, b, c[a].score - c[b].score };
+	double margin = p->c[p->order[i]].score - p->c[p->order[j]].score;
+	if (!(margin > p->o->min_margin))
+		return false;
+	p->close = false;
+	if (margin > p->o->max_margin)
+		return false;
+	if (!p->characters)
+		return true;
+	int64_t a = p->characters[i], b = p->characters[j];
+	return (double)(a > b ? a : b) <= p->o->length_ratio * (double)(a > b ? b : a);
+}
+
+static bool full(const struct pairing *p)
+{
+	return p->o->per_prompt && p->n == p->o->per_prompt;
+}
+
+static void add_pair(struct pairing *p, int64_t i, int64_t j)
+{
+	int64_t a = p->order[i], b = p->order[j];
+	MEM_PUSH_ROOM(p->pairs, p->n, p->cap);
+	p->pairs[p->n++] = (struct pair){ a, b, p->c[a].score - p->c[b].score };
+}
+
+static void pair_with_worst(struct pairing *p)
+{
+	bool *used = mem_array((size_t)p->m + 1, sizeof(*used));
+	for (int64_t i = 0; i < p->m && !full(p); i++)
+		for (int64_t j = p->m - 1; j > i && !used[i]; j--)
+			if (!used[j] && fits(p, i, j)) {
+				used[i] = used[j] = true;
+				add_pair(p, i, j);
+			}
+	mem_free(used);
+}
+
+static void pair_at_random(struct pairing *p, uint64_t seed, uint64_t stream)
+{
+	struct rng r = rng_open(seed, stream);
+	int64_t *others = mem_array((size_t)p->m + 1, sizeof(*others)), n = 0;
+	for (int64_t j = 1; j < p->m; j++)
+		if (fits(p, 0, j))
+			others[n++] = j;
+	for (int64_t i = 0; i < n && !full(p); i++) {
+		int64_t at = i + (int64_t)rng_below(&r, (uint64_t)(n - i)), drawn = others[at];
+		others[at] = others[i];
+		add_pair(p, 0, drawn);
+	}
+	mem_free(others);
+}
+
+static int by_margin(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+	if (x->margin != y->margin)
+		return x->margin > y->margin ? -1 : 1;
+	if (x->chosen != y->chosen)
+		return x->chosen < y->chosen ? -1 : 1;
+	return (x->rejected > y->rejected) - (x->rejected < y->rejected);
+}
+
+static void pair_all(struct pairing *p)
+{
+	for (int64_t i = 0; i < p->m; i++)
+		for (int64_t j = i + 1; j < p->m; j++)
+			if (fits(p, i, j))
+				add_pair(p, i, j);
+	if (p->n)
+		qsort(p->pairs, (size_t)p->n, sizeof(*p->pairs), by_margin);
+	if (p->o->per_prompt && p->n > p->o->per_prompt)
+		p->n = p->o->per_prompt;
 }
 
 /* Everyone that no pair took gets its reason. */
-static void mark_unpaired(struct candidate *c, const int64_t *order, int64_t m, const struct pair *pairs, int64_t n)
+static void mark_unpaired(struct candidate *c, const struct pairing *p)
 {
-	const char *why = "not_paired";
-	if (m == 1)
-		why = "single";
-	else if (m > 1 && c[order[0]].score == c[order[m - 1]].score)
+	const char *why = p->m == 1 ? "single" : "not_paired";
+	if (p->m > 1 && c[p->order[0]].score == c[p->order[p->m - 1]].score)
 		why = "no_contrast";
-	else if (n == 0)
-		why = "small_margin";
-	for (int64_t i = 0; i < m; i++)
-		c[order[i]].fate = why;
-	for (int64_t i = 0; i < n; i++)
-		c[pairs[i].chosen].fate = c[pairs[i].rejected].fate = NULL;
+	else if (p->m > 1 && p->n == 0)
+		why = p->close ? "small_margin" : "no_partner";
+	for (int64_t i = 0; i < p->m; i++)
+		c[p->order[i]].fate = why;
+	for (int64_t i = 0; i < p->n; i++)
+		c[p->pairs[i].chosen].fate = c[p->pairs[i].rejected].fate = NULL;
 }
 
-int64_t candidates_pair(struct candidate *c, const int64_t *order, int64_t m, const struct pair_options *o,
-			struct pair **pairs)
+int64_t candidates_pair(struct candidate *c, const int64_t *order, int64_t m, const struct pair_options *o, uint64_t seed,
+			uint64_t stream, struct pair **pairs)
 {
-	int64_t n = 0, cap = 0;
-	*pairs = NULL;
-	if (o->per_prompt > 0) {
-		for (int64_t k = 0; k < o->per_prompt && k < m - 1 - k; k++)
-			if (c[order[k]].score - c[order[m - 1 - k]].score > o->min_margin)
-				add_pair(pairs, &n, &cap, c, order[k], order[m - 1 - k]);
-	} else {
+	struct pairing p = { .c = c, .order = order, .m = m, .o = o, .close = true };
+	if (o->length_ratio > 0) {
+		p.characters = mem_array((size_t)m + 1, sizeof(*p.characters));
 		for (int64_t i = 0; i < m; i++)
-			for (int64_t j = i + 1; j < m; j++)
-				if (c[order[i]].score - c[order[j]].score > o->min_margin)
-					add_pair(pairs, &n, &cap, c, order[i], order[j]);
+			p.characters[i] = reward_characters(c[order[i]].text, c[order[i]].n);
 	}
-	mark_unpaired(c, order, m, *pairs, n);
-	return n;
+	switch (o->with) {
+	case PAIR_WORST: pair_with_worst(&p); break;
+	case PAIR_RANDOM: pair_at_random(&p, seed, stream); break;
+	case PAIR_ALL: pair_all(&p); break;
+	}
+	mark_unpaired(c, &p);
+	mem_free(p.characters);
+	*pairs = p.pairs;
+	return p.n;
 }

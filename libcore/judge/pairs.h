@@ -24,19 +24,27 @@ struct pair {
 	double margin;               /* score difference */
 };
 
+enum pair_with { PAIR_WORST, PAIR_RANDOM, PAIR_ALL };
+
 struct pair_options {
-	int64_t per_prompt;          /* 0 = every two completions whose scores differ by more than the margin */
-	double min_margin;           /* the difference must be greater than this; >= 0 */
+	enum pair_with with;
+	int64_t per_prompt;          /* at most; 0 = no limit */
+	double min_margin;           /* the difference of the scores must be greater than this; >= 0 */
+	double max_margin;           /* and at most this; INFINITY = no limit */
+	double length_ratio;         /* the longer has at most this many times the characters of the shorter; 0 = no limit */
 };
 
-/* Marks "no_score" and "duplicate", and fills order (n places, mem_free) with those that remain, best first. */
-int64_t candidates_rank(struct candidate *c, int64_t n, int64_t **order);
-/* Marks all but the keep best of at least threshold: "below_threshold", "not_best". threshold -INFINITY = none. */
+/* Marks "no_score" and, if asked to, "duplicate", and fills order (n places, mem_free) with those that remain, best first. */
+int64_t candidates_rank(struct candidate *c, int64_t n, bool dedup, int64_t **order);
+/* Marks all but the keep best (0 = all) of at least threshold: "below_threshold", "not_best". threshold -INFINITY = none. */
 void candidates_keep(struct candidate *c, const int64_t *order, int64_t m, int64_t keep, double threshold);
-/* The best with the worst, the second with the last but one, … (per_prompt of them, at most m/2), or all of them.
- * Candidates in no pair are marked "single" (alone), "no_contrast" (all scores equal), "small_margin" or "not_paired".
- * Returns the number of pairs (mem_free). */
-int64_t candidates_pair(struct candidate *c, const int64_t *order, int64_t m, const struct pair_options *o,
-			struct pair **pairs);
+/* Pairs of which each fits the options' margins and lengths:
+ *   PAIR_WORST   the best with the worst that fits, the next best with the worst that is left, ...; each completion once
+ *   PAIR_RANDOM  the best with others drawn at random, each once; the numbers are those of (seed, stream)
+ *   PAIR_ALL     every two, the largest margin first
+ * Candidates in no pair are marked "single" (alone), "no_contrast" (all scores equal), "small_margin" (no pair: the scores lie too close),
+ * "no_partner" (no pair, for another reason) or "not_paired". Returns the number of pairs (mem_free). */
+int64_t candidates_pair(struct candidate *c, const int64_t *order, int64_t m, const struct pair_options *o, uint64_t seed,
+			uint64_t stream, struct pair **pairs);
 
 #endif

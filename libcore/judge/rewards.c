@@ -1,20 +1,38 @@
 #include "judge/rewards.h"
 
-#include "base/hash.h"
-#include "base/mem.h"
-#include "base/options.h"
 #include "judge/chars.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char *const names[REWARD_KINDS] = {
-	"accuracy", "format", "tag_count", "reasoning_steps", "cosine", "repetition_penalty", "soft_overlong", "logprob",
+enum needs { NOTHING, ANSWER, VERDICT };      /* a verdict needs the answer, too */
+
+static const struct {
+	const char *name;
+	enum needs needs;
+} kinds[REWARD_EXEC] = {
+	[REWARD_ACCURACY] = { "accuracy", VERDICT },
+	[REWARD_FORMAT] = { "format", NOTHING },
+	[REWARD_FORMAT_LOOSE] = { "format_loose", NOTHING },
+	[REWARD_CODE_FORMAT] = { "code_format", NOTHING },
+	[REWARD_TAG_COUNT] = { "tag_count", NOTHING },
+	[REWARD_REASONING_STEPS] = { "reasoning_steps", NOTHING },
+	[REWARD_COSINE] = { "cosine", VERDICT },
+	[REWARD_REPETITION_PENALTY] = { "repetition_penalty", NOTHING },
+	[REWARD_LEN] = { "len", VERDICT },
+	[REWARD_SOFT_OVERLONG] = { "soft_overlong", NOTHING },
+	[REWARD_EXACT_MATCH] = { "exact_match", ANSWER },
+	[REWARD_CONTAINS] = { "contains", ANSWER },
+	[REWARD_REGEX] = { "regex", NOTHING },
+	[REWARD_LENGTH] = { "length", NOTHING },
+	[REWARD_JSON_VALID] = { "json_valid", NOTHING },
+	[REWARD_CODE] = { "code", NOTHING },
+	[REWARD_BINARY_CODE] = { "binary_code", NOTHING },
+	[REWARD_LOGPROB] = { "logprob", NOTHING },
+	[REWARD_MODEL] = { "model", NOTHING },
 };
 
-const char *reward_name(enum reward_kind k) { return names[k]; }
-bool reward_needs_gold(enum reward_kind k) { return k == REWARD_ACCURACY || k == REWARD_COSINE; }
+/* --- the set ---------------------------------------------------------------------------------------------- */
 
 bool reward_set_has(const struct reward_set *set, enum reward_kind k)
 {
@@ -24,239 +42,285 @@ bool reward_set_has(const struct reward_set *set, enum reward_kind k)
 	return false;
 }
 
-static enum status add_reward(struct reward_set *set, const char *word, size_t n, struct error *err)
+bool reward_set_needs_verdict(const struct reward_set *set)
 {
-	const char *eq = memchr(word, '=', n);
-	size_t name_n = eq ? (size_t)(eq - word) : n;
-	double weight = 1;
-	int k = 0;
-	while (k < REWARD_KINDS && (strlen(names[k]) != name_n || memcmp(names[k], word, name_n)))
-		k++;
-	if (k == REWARD_KINDS)
-		return error_set(err, ERR_USAGE, "no reward is called '%.*s'; there are accuracy, format, tag_count, "
-				 "reasoning_steps, cosine, repetition_penalty, soft_overlong, logprob", (int)name_n, word);
-	if (reward_set_has(set, (enum reward_kind)k))
-		return error_set(err, ERR_USAGE, "reward '%s' is given twice", names[k]);
-	if (eq) {
-		char *num = mem_strndup(eq + 1, n - name_n - 1);
-		enum status st = opt_number(num, &weight, err);
-		mem_free(num);
-		if (st != OK)
-			return error_prefix(err, ERR_USAGE, "weight of reward '%s'", names[k]);
-		if (!isfinite(weight))
-			return error_set(err, ERR_USAGE, "weight of reward '%s': not a finite number", names[k]);
+	for (int i = 0; i < set->n; i++)
+		if (set->items[i].kind != REWARD_EXEC && kinds[set->items[i].kind].needs == VERDICT)
+			return true;
+	return false;
+}
+
+bool reward_set_needs_answer(const struct reward_set *set)
+{
+	for (int i = 0; i < set->n; i++) {
+		enum reward_kind k = set->items[i].kind;
+		if (k != REWARD_EXEC && kinds[k].needs != NOTHING && !(k == REWARD_CONTAINS && set->o.contains))
+			return true;
 	}
-	set->items[set->n].kind = (enum reward_kind)k;
-	set->items[set->n++].weight = weight;
+	return false;
+}
+
+static int builtin(const char *name)
+{
+	int k = 0;
+	while (k < REWARD_EXEC && strcmp(kinds[k].name, name) != 0)
+		k++;
+	return k;
+}
+
+enum status reward_set_program(struct reward_set *set, const char *spec, struct error *err)
+{
+	size_t n = strspn(spec, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	bool named = n > 0 && spec[n] == '=';
+	struct reward_program p = { named ? mem_strndup(spec, n) : mem_strdup("exec"), named ? spec + n + 1 : spec };
+	enum status st = OK;
+	if (!*p.command)
+		st = error_set(err, ERR_USAGE, "--exec '%s' names no command", spec);
+	else if (builtin(p.name) != REWARD_EXEC)
+		st = error_set(err, ERR_USAGE, "--exec %s: there is a reward of that name", p.name);
+	for (int i = 0; i < set->n_programs && st == OK; i++)
+		if (strcmp(set->programs[i].name, p.name) == 0)
+			st = error_set(err, ERR_USAGE, "two programs of --exec are called '%s': name them (--exec NAME=COMMAND)", p.name);
+	if (st != OK) {
+		mem_free(p.name);
+		return st;
+	}
+	MEM_PUSH_ROOM(set->programs, set->n_programs, set->cap_programs);
+	set->programs[set->n_programs++] = p;
 	return OK;
 }
 
-enum status reward_parse(struct reward_set *set, const char *spec, struct error *err)
+static enum status unknown(const struct reward_set *set, const char *name, struct error *err)
+{
+	struct buf all = { 0 };
+	for (int k = 0; k < REWARD_EXEC; k++)
+		buf_printf(&all, "%s%s", k ? ", " : "", kinds[k].name);
+	for (int i = 0; i < set->n_programs; i++)
+		buf_printf(&all, ", %s", set->programs[i].name);
+	error_set(err, ERR_USAGE, "no reward is called '%s'; there are %s", name, all.data);
+	buf_release(&all);
+	return ERR_USAGE;
+}
+
+/* Finds the reward of that name; its weight is 1. */
+static enum status find(const struct reward_set *set, const char *name, struct reward *r, struct error *err)
+{
+	int k = builtin(name);
+	*r = (struct reward){ .kind = (enum reward_kind)k, .weight = 1 };
+	if (k < REWARD_EXEC) {
+		r->name = kinds[k].name;
+		return OK;
+	}
+	for (int i = 0; i < set->n_programs; i++)
+		if (strcmp(set->programs[i].name, name) == 0) {
+			r->name = set->programs[i].name;
+			r->program = i;
+			return OK;
+		}
+	return unknown(set, name, err);
+}
+
+static enum status add(struct reward_set *set, char *word, struct error *err)
+{
+	struct reward r;
+	char *eq = strchr(word, '=');
+	if (eq)
+		*eq = 0;
+	TRY(find(set, word, &r, err));
+	for (int i = 0; i < set->n; i++)
+		if (strcmp(set->items[i].name, r.name) == 0)
+			return error_set(err, ERR_USAGE, "reward '%s' is given twice", r.name);
+	if (eq && opt_number(eq + 1, &r.weight, err) != OK)
+		return error_prefix(err, ERR_USAGE, "weight of reward '%s'", r.name);
+	if (!isfinite(r.weight))
+		return error_set(err, ERR_USAGE, "weight of reward '%s': not a finite number", r.name);
+	MEM_PUSH_ROOM(set->items, set->n, set->cap);
+	set->items[set->n++] = r;
+	return OK;
+}
+
+enum status reward_set_add(struct reward_set *set, const char *spec, struct error *err)
 {
 	for (const char *p = spec;; p++) {
 		size_t n = strcspn(p, ",");
-		TRY(add_reward(set, p, n, err));
+		char *word = mem_strndup(p, n);
+		enum status st = add(set, word, err);
+		mem_free(word);
+		TRY(st);
 		p += n;
 		if (!*p)
 			return OK;
 	}
 }
 
-/* --- characters ------------------------------------------------------------------------------------- */
-
-static bool starts(const char *p, const char *end, const char *word)
+enum status reward_set_finish(struct reward_set *set, struct error *err)
 {
-	size_t w = strlen(word);
-	return (size_t)(end - p) >= w && memcmp(p, word, w) == 0;
-}
-
-static int64_t characters(const char *p, size_t n)
-{
-	int64_t count = 0;
-	utf8proc_int32_t c;
-	for (const char *end = p + n; p < end; p += chars_next(p, end, &c))
-		count++;
-	return count;
-}
-
-/* --- the rules ------------------------------------------------------------------------------------------- */
-
-/* ^<think>.*?</think>\s*<answer>.*?</answer>$ with DOTALL: lazy or not, it asks whether such a cut exists. */
-static double format_rule(const char *p, size_t n)
-{
-	const char *end = p + n;
-	if (n && end[-1] == '\n')                      /* $ also stands before a last newline */
-		end--;
-	if (!starts(p, end, "<think>") || end - p < 9 || memcmp(end - 9, "</answer>", 9))
-		return 0;
-	const char *close = end - 9;
-	for (p += 7; p < close; p++) {
-		if (*p != '<' || !starts(p, close, "</think>"))
-			continue;
-		const char *q = p + 8;
-		utf8proc_int32_t c;
-		for (size_t len; q < close; q += len) {
-			len = chars_next(q, close, &c);
-			if (!chars_is_space(c))
-				break;
-		}
-		if (starts(q, close, "<answer>"))
-			return 1;
+	const struct reward_options *o = &set->o;
+	for (int i = 0; i < set->n_programs; i++) {
+		bool named = false;
+		for (int k = 0; k < set->n; k++)
+			named |= set->items[k].kind == REWARD_EXEC && set->items[k].program == i;
+		if (!named)
+			TRY(reward_set_add(set, set->programs[i].name, err));
 	}
-	return 0;
+	if (o->soft_punish_cache > o->max_completion_len)
+		return error_set(err, ERR_USAGE, "--soft-punish-cache is larger than --max-completion-len");
+	if (reward_set_has(set, REWARD_REGEX) != (o->regex != NULL))
+		return error_set(err, ERR_USAGE, "%s", o->regex ? "--regex is for reward regex" : "reward regex needs --regex PATTERN");
+	if (reward_set_has(set, REWARD_LENGTH) && o->length_min == 0 && o->length_max == INT64_MAX)
+		return error_set(err, ERR_USAGE, "reward length needs --length-min or --length-max");
+	if (o->length_min > o->length_max)
+		return error_set(err, ERR_USAGE, "--length-min is larger than --length-max");
+	if (o->contains && !*o->contains)
+		return error_set(err, ERR_USAGE, "--contains: the empty text is everywhere");
+	if (o->regex && patterns_open(&set->regex, o->regex, err) != OK)
+		return error_prefix(err, ERR_USAGE, "--regex");
+	return OK;
 }
 
-static double tag_count_rule(const char *p, size_t n)
+void reward_set_release(struct reward_set *set)
 {
-	static const char *const tags[] = { "<think>\n", "\n</think>\n", "\n<answer>\n", "\n</answer>" };
-	const char *end = p + n;
-	double sum = 0;
-	for (int t = 0; t < 4; t++) {
-		int count = 0;
-		size_t w = strlen(tags[t]);
-		for (const char *q = p; q < end && count < 2;) {
-			bool hit = starts(q, end, tags[t]);
-			count += hit;
-			q += hit ? w : 1;
-		}
-		sum += count == 1 ? 0.25 : 0;
-	}
-	return sum;
+	for (int i = 0; i < set->n_programs; i++)
+		mem_free(set->programs[i].name);
+	mem_free(set->programs);
+	mem_free(set->items);
+	patterns_close(set->regex);
 }
 
-/* Digits (of any script) at p; returns how many bytes. */
-static size_t digits(const char *p, const char *end)
+/* --- values ----------------------------------------------------------------------------------------------- */
+
+struct reward_scratch {
+	struct word_scratch words;
+	struct pattern_scratch *pattern;     /* both made when first needed */
+	struct json_parser *json;
+};
+
+struct reward_scratch *reward_scratch_open(void)
 {
-	const char *q = p;
+	return mem_zalloc(sizeof(struct reward_scratch));
+}
+
+void reward_scratch_close(struct reward_scratch *x)
+{
+	if (!x)
+		return;
+	word_scratch_release(&x->words);
+	pattern_scratch_close(x->pattern);
+	json_parser_close(x->json);
+	mem_free(x);
+}
+
+static void trim(const char **p, size_t *n)
+{
+	const char *start = *p, *end = *p + *n;
 	utf8proc_int32_t c;
-	for (size_t len; q < end; q += len) {
-		len = chars_next(q, end, &c);
-		if (utf8proc_category(c) != UTF8PROC_CATEGORY_ND)
+	for (size_t len; start < end; start += len) {
+		len = chars_next(start, end, &c);
+		if (!chars_is_space(c))
 			break;
 	}
-	return (size_t)(q - p);
-}
-
-/* Length of a match of (Step \d+:|^\d+\.|\n-|\n\*|First,|Second,|Next,|Finally,) at p, 0 if none. */
-static size_t step_match(const char *p, const char *end, bool at_start)
-{
-	static const char *const words[] = { "\n-", "\n*", "First,", "Second,", "Next,", "Finally," };
-	if (starts(p, end, "Step ")) {
-		size_t d = digits(p + 5, end);
-		return d && starts(p + 5 + d, end, ":") ? 5 + d + 1 : 0;
-	}
-	if (at_start) {
-		size_t d = digits(p, end);
-		if (d && starts(p + d, end, "."))
-			return d + 1;
-	}
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (starts(p, end, words[i]))
-			return strlen(words[i]);
-	return 0;
-}
-
-static double reasoning_steps_rule(const char *p, size_t n)
-{
-	const char *end = p + n;
-	int count = 0;
-	for (const char *q = p; q < end && count < 3;) {
-		size_t len = step_match(q, end, q == p);
-		count += len > 0;
-		q += len ? len : 1;
-	}
-	return fmin(1.0, count / 3.0);
-}
-
-static double cosine_rule(const struct reward_options *o, const struct reward_input *in)
-{
-	if (in->verdict == VERDICT_NO_GOLD)
-		return NAN;
-	bool correct = in->verdict == VERDICT_CORRECT;
-	double low = correct ? 0.5 : -0.5, high = correct ? 1.0 : -1.0;
-	double x = (double)characters(in->text, in->n) / (double)o->cosine_length;
-	return low + 0.5 * (high - low) * (1.0 + cos(x * 3.14159265358979323846));
-}
-
-static int compare_u64(const void *a, const void *b)
-{
-	uint64_t x, y;
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return (x > y) - (x < y);
-}
-
-/* Hashes of the lower-cased words between white space. */
-static uint64_t *word_hashes(const char *p, size_t n, size_t *count)
-{
-	uint64_t *h = NULL;
-	size_t cap = 0;
-	struct buf word = { 0 };
-	const char *end = p + n;
-	*count = 0;
-	for (;;) {
-		utf8proc_int32_t c = ' ';
-		size_t len = p < end ? chars_next(p, end, &c) : 0;
-		if (!chars_is_space(c)) {
-			utf8proc_uint8_t out[4];
-			buf_add(&word, out, (size_t)utf8proc_encode_char(utf8proc_tolower(c), out));
-		} else if (word.len) {
-			MEM_PUSH_ROOM(h, *count, cap);
-			h[(*count)++] = hash64(word.data, word.len);
-			buf_clear(&word);
-		}
-		if (!len)
+	while (end > start) {
+		const char *last = end - 1;
+		while (last > start && ((unsigned char)*last & 0xc0) == 0x80)
+			last--;
+		chars_next(last, end, &c);
+		if (!chars_is_space(c))
 			break;
-		p += len;
+		end = last;
 	}
-	buf_release(&word);
-	return h;
+	*p = start;
+	*n = (size_t)(end - start);
 }
 
-static double repetition_rule(const char *p, size_t n)
+/* The answer without white space around it; false if nothing is left. */
+static bool has_answer(const struct reward_input *in, const char **answer, size_t *n)
 {
-	size_t words, distinct = 0;
-	uint64_t *h = word_hashes(p, n, &words);
-	if (words < 3) {
-		mem_free(h);
-		return 0;
-	}
-	size_t grams = words - 2;
-	for (size_t i = 0; i < grams; i++)             /* in place: gram i needs words i and after */
-		h[i] = hash64(h + i, 3 * sizeof(*h));
-	qsort(h, grams, sizeof(*h), compare_u64);
-	for (size_t i = 0; i < grams; i++)
-		distinct += i == 0 || h[i] != h[i - 1];
-	mem_free(h);
-	return distinct == grams ? 0.0 : -(1.0 - (double)distinct / (double)grams);
+	*answer = in->answer;
+	*n = in->answer_n;
+	if (*answer)
+		trim(answer, n);
+	return *answer && *n > 0;
 }
 
-static double soft_overlong_rule(const struct reward_options *o, int64_t tokens)
+static double exact_match(const struct reward_input *in)
 {
-	int64_t free_tokens = o->overlong_max - o->overlong_cache;
-	if (tokens < 0)
+	const char *text = in->text, *answer;
+	size_t n = in->n, answer_n;
+	if (!has_answer(in, &answer, &answer_n))
 		return NAN;
-	if (tokens <= free_tokens)
-		return 0;
-	if (tokens > o->overlong_max)
-		return -1;
-	return (double)(free_tokens - tokens) / (double)o->overlong_cache;
+	trim(&text, &n);
+	return n == answer_n && memcmp(text, answer, n) == 0;
 }
 
-double reward_value(const struct reward_set *set, int i, const struct reward_input *in)
+static double contains(const struct reward_input *in, const char *wanted)
 {
+	const char *answer;
+	size_t n;
+	if (wanted)
+		return memmem(in->text, in->n, wanted, strlen(wanted)) != NULL;
+	return has_answer(in, &answer, &n) ? memmem(in->text, in->n, answer, n) != NULL : NAN;
+}
+
+static enum status regex(const struct patterns *p, const struct reward_input *in, struct reward_scratch *x, double *value)
+{
+	bool found;
+	if (!x->pattern)
+		x->pattern = pattern_scratch_open();
+	TRY(patterns_match(p, in->text, in->n, x->pattern, &found, NULL));
+	*value = found;
+	return OK;
+}
+
+static double json_valid(const struct reward_input *in, struct reward_scratch *x)
+{
+	const struct json *j;
+	if (!x->json)
+		x->json = json_parser_open();
+	return json_parse(x->json, in->text, in->n, &j, NULL) == OK;
+}
+
+static double length(const struct reward_options *o, int64_t characters)
+{
+	return characters >= o->length_min && characters <= o->length_max;
+}
+
+enum status reward_value(const struct reward_set *set, int i, const struct reward_input *in, struct reward_scratch *x, double *value)
+{
+	const struct reward_options *o = &set->o;
+	const char *p = in->text;
+	size_t n = in->n;
+	double v = NAN;
 	switch (set->items[i].kind) {
-	case REWARD_ACCURACY: return in->verdict == VERDICT_NO_GOLD ? NAN : in->verdict == VERDICT_CORRECT;
-	case REWARD_FORMAT: return format_rule(in->text, in->n);
-	case REWARD_TAG_COUNT: return tag_count_rule(in->text, in->n);
-	case REWARD_REASONING_STEPS: return reasoning_steps_rule(in->text, in->n);
-	case REWARD_COSINE: return cosine_rule(&set->o, in);
-	case REWARD_REPETITION_PENALTY: return repetition_rule(in->text, in->n);
-	case REWARD_SOFT_OVERLONG: return soft_overlong_rule(&set->o, in->tokens);
-	case REWARD_LOGPROB: return in->logprob;
-	case REWARD_KINDS: break;
+	case REWARD_ACCURACY: v = in->correct; break;
+	case REWARD_FORMAT: v = reward_format(p, n); break;
+	case REWARD_FORMAT_LOOSE: v = reward_format_loose(p, n); break;
+	case REWARD_CODE_FORMAT: v = reward_code_format(p, n, o->code_language); break;
+	case REWARD_TAG_COUNT: v = reward_tag_count(p, n); break;
+	case REWARD_REASONING_STEPS: v = reward_reasoning_steps(p, n); break;
+	case REWARD_COSINE:
+		v = isnan(in->correct) ? NAN : reward_cosine(&o->cosine, in->correct == 1, reward_characters(p, n));
+		break;
+	case REWARD_REPETITION_PENALTY:
+		v = reward_repetition_penalty(p, n, o->repetition_n_grams, o->repetition_max_penalty,
+					      (enum word_language)o->repetition_language, &x->words);
+		break;
+	case REWARD_LEN: break;
+	case REWARD_SOFT_OVERLONG:
+		v = in->tokens < 0 ? NAN : reward_soft_overlong(in->tokens, o->max_completion_len, o->soft_punish_cache);
+		break;
+	case REWARD_EXACT_MATCH: v = exact_match(in); break;
+	case REWARD_CONTAINS: v = contains(in, o->contains); break;
+	case REWARD_REGEX: return regex(set->regex, in, x, value);
+	case REWARD_LENGTH: v = length(o, reward_characters(p, n)); break;
+	case REWARD_JSON_VALID: v = json_valid(in, x); break;
+	case REWARD_CODE: v = in->code; break;
+	case REWARD_BINARY_CODE: v = isnan(in->code) ? NAN : in->code > 0.99; break;
+	case REWARD_LOGPROB: v = in->logprob; break;
+	case REWARD_MODEL: v = in->rating; break;
+	case REWARD_EXEC: v = in->programs[set->items[i].program]; break;
 	}
-	return NAN;
+	*value = v;
+	return OK;
 }
 
 double reward_score(const struct reward_set *set, const double *values)

@@ -93,7 +93,7 @@ static enum status run_regex(const struct response_filter *f, const struct step 
 	size_t at = 0, from = 0, to = 0;
 	int64_t count = 0, want = s->group;
 	bool empty = false, have = false;
-	enum status st;
+	enum status st = END;
 
 	(void)arena;
 	/* the group_select-th match; counted from the end where it is negative */

@@ -1,6 +1,7 @@
 /* export.c - see export.h. */
 #include "model/export.h"
 
+#include "base/dynamic8.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/floats.h"
@@ -367,7 +368,7 @@ static enum status put_blocks(struct exporter *x, const struct export_tensor *t,
 	if (st == OK)
 		st = put(x, 2, 0, scales, (size_t)nf4_nested(blocks) * sizeof(float), err);
 	if (st == OK)
-		st = put(x, 3, 0, dynamic_map(), 256 * sizeof(float), err);
+		st = put(x, 3, 0, dynamic8_signed()->value, 256 * sizeof(float), err);
 	if (st == OK)
 		st = put(x, 4, 0, nf4_values, sizeof(nf4_values), err);
 	if (st == OK)
@@ -386,7 +387,7 @@ static enum status end_blocks(struct exporter *x, const struct export_tensor *t,
 
 	if (st == OK) {
 		offset = nf4_encode_absmax(x->absmax, blocks, codes, scales);
-		nf4_decode_absmax(codes, scales, dynamic_map(), offset, blocks, x->absmax);
+		nf4_decode_absmax(codes, scales, dynamic8_signed()->value, offset, blocks, x->absmax);
 		st = put_blocks(x, t, codes, scales, offset, err);
 	}
 	mem_free(codes);

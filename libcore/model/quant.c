@@ -1,11 +1,10 @@
 /* quant.c - see quant.h. */
 #include "model/quant.h"
 
+#include "base/dynamic8.h"
 #include "model/floats.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- NF4 ---------------------------------------------------------------------------------- */
@@ -73,75 +72,12 @@ void nf4_decode(const uint8_t *codes, const float *absmax, int64_t first, int64_
 
 /* --- the magnitudes of NF4's blocks ------------------------------------------------------------ */
 
-static float map[256], map_middle[255];
-static pthread_once_t map_once = PTHREAD_ONCE_INIT;
-
-static int ascending(const void *a, const void *b)
-{
-	float x = *(const float *)a, y = *(const float *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The i-th of the points that cut (0.1, 1) into equal parts; rounded once, counted from the nearer end, as torch.linspace does. */
-static float tenth_to_one(int i, int parts)
-{
-	float step = (1.0f - 0.1f) / (float)parts;
-
-	return i < (parts + 1) / 2 ? fmaf(step, (float)i, 0.1f) : fmaf(-step, (float)(parts - i), 1.0f);
-}
-
-/* Seven decades down to 1e-6; the one below 10^-d has 2^(6-d) values, the middles of equal parts of (0.1, 1). And 0 and 1. */
-static void fill_map(void)
-{
-	int n = 0;
-
-	for (int i = 0; i < 7; i++) {
-		int parts = 1 << i;
-		float decade = (float)pow(10, i - 6);
-
-		for (int j = 0; j < parts; j++) {
-			float value = (tenth_to_one(j, parts) + tenth_to_one(j + 1, parts)) / 2 * decade;
-
-			map[n++] = value;
-			map[n++] = -value;
-		}
-	}
-	map[n++] = 0;
-	map[n++] = 1;
-	qsort(map, 256, sizeof(*map), ascending);
-	for (int i = 0; i < 255; i++)
-		map_middle[i] = (map[i] + map[i + 1]) / 2;
-}
-
-const float *dynamic_map(void)
-{
-	pthread_once(&map_once, fill_map);
-	return map;
-}
-
-/* How many midpoints lie below v. */
-static uint8_t nearest_in_map(float v)
-{
-	int low = 0, high = 255;
-
-	while (low < high) {
-		int middle = (low + high) / 2;
-
-		if (v > map_middle[middle])
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (uint8_t)low;
-}
-
 float nf4_encode_absmax(const float *absmax, int64_t blocks, uint8_t *codes, float *scales)
 {
+	const struct dynamic8 *map = dynamic8_signed();
 	double sum = 0;
 	float offset;
 
-	dynamic_map();
 	for (int64_t i = 0; i < blocks; i++)
 		sum += (double)absmax[i];
 	offset = blocks ? (float)(sum / (double)blocks) : 0;
@@ -153,7 +89,7 @@ float nf4_encode_absmax(const float *absmax, int64_t blocks, uint8_t *codes, flo
 			most = fabsf(absmax[i] - offset) > most ? fabsf(absmax[i] - offset) : most;
 		scales[at / NF4_NESTED] = most;
 		for (int64_t i = at; i < end; i++)
-			codes[i] = nearest_in_map(most > 0 ? (absmax[i] - offset) * (1.0f / most) : 0);
+			codes[i] = dynamic8_code(map, most > 0 ? (absmax[i] - offset) * (1.0f / most) : 0);
 	}
 	return offset;
 }

@@ -2,7 +2,7 @@
  *
  * NF4 (Dettmers et al. 2023, "QLoRA"): the elements of a matrix in row-major order, cut into blocks of 64. A block is scaled by its largest
  * magnitude, and each element becomes the nearest of 16 values, two in a byte, the first in the upper half. The magnitudes are quantised
- * once more (double quantisation): less their mean, in blocks of 256, to the nearest of 256 values of the dynamic map (Dettmers 2015).
+ * once more (double quantisation): less their mean, in blocks of 256, to the nearest of the 256 values of base/dynamic8.h.
  *
  * int8 (Dettmers et al. 2022, "LLM.int8()"): each row is scaled by its largest magnitude to -127 … 127 and rounded, ties to even. As in
  * bitsandbytes, elements are rounded to float16 before. */
@@ -16,8 +16,6 @@
 #define NF4_NESTED 256               /* magnitudes that share a scale */
 
 extern const float nf4_values[16];
-/* The 256 values of the dynamic map, ascending, computed at the first call. */
-const float *dynamic_map(void);
 
 static inline int64_t nf4_blocks(int64_t n) { return (n + NF4_BLOCK - 1) / NF4_BLOCK; }
 static inline int64_t nf4_nested(int64_t blocks) { return (blocks + NF4_NESTED - 1) / NF4_NESTED; }

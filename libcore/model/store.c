@@ -1,6 +1,7 @@
 /* store.c - see store.h. */
 #include "model/store.h"
 
+#include "base/dynamic8.h"
 #include "base/mem.h"
 #include "model/floats.h"
 #include "model/quant.h"
@@ -165,7 +166,7 @@ static void nest(float *scales, int64_t blocks)
 	float *nested = mem_array((size_t)nf4_nested(blocks) + 1, sizeof(float));
 	float offset = nf4_encode_absmax(scales, blocks, codes, nested);
 
-	nf4_decode_absmax(codes, nested, dynamic_map(), offset, blocks, scales);
+	nf4_decode_absmax(codes, nested, dynamic8_signed()->value, offset, blocks, scales);
 	mem_free(codes);
 	mem_free(nested);
 }

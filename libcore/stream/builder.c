@@ -1,11 +1,13 @@
 /* builder.c - columns being filled. Buffers keep their memory from batch to batch; builder_finish
  * copies them into one block, so that a batch is one allocation and the builder never reallocates
- * once it has seen its largest batch. Null slots and padding are zero: bytes depend on rows alone. */
+ * once it has seen its largest usual batch. Of a huge row the bytes are handed over instead. Null slots and padding are zero: bytes depend on rows alone. */
 #include "stream/layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HANDED_BYTES ((size_t)8 << 20) /* of a column: many times a usual batch */
 
 struct bytes {
 	uint8_t *data;
@@ -191,7 +193,7 @@ static size_t pad64(size_t n)
 
 static size_t column_block(const struct column *c)
 {
-	size_t n = pad64(c->validity.len) + pad64(c->offsets.len) + pad64(c->values.len);
+	size_t n = pad64(c->validity.len) + pad64(c->offsets.len) + (c->values.len < HANDED_BYTES ? pad64(c->values.len) : 0);
 
 	for (int i = 0; i < c->field->n_children; i++)
 		n += column_block(&c->children[i]);
@@ -210,15 +212,26 @@ static const void *move_bytes(const struct bytes *b, uint8_t **at)
 	return p;
 }
 
-static void column_move(const struct column *c, struct arena *arena, uint8_t **at, struct array *a)
+/* The bytes themselves, which are the batch's from now on. */
+static const void *hand_over(struct bytes *b, struct arena *arena)
+{
+	uint8_t *p = b->cap < pad64(b->len) ? mem_grow(b->data, pad64(b->len), 1) : b->data;
+
+	memset(p + b->len, 0, pad64(b->len) - b->len);
+	arena_adopt(arena, p);
+	*b = (struct bytes){0};
+	return p;
+}
+
+static void column_move(struct column *c, struct arena *arena, uint8_t **at, struct array *a)
 {
 	array_head(c, arena, a);
 	if (c->nulls)
 		a->validity = move_bytes(&c->validity, at);
 	if (c->offsets.len)
 		a->offsets = move_bytes(&c->offsets, at);
-	a->values = move_bytes(&c->values, at);
 	a->values_bytes = (int64_t)c->values.len;
+	a->values = c->values.len < HANDED_BYTES ? move_bytes(&c->values, at) : hand_over(&c->values, arena);
 	for (int i = 0; i < c->field->n_children; i++)
 		column_move(&c->children[i], arena, at, &a->children[i]);
 }
@@ -395,6 +408,19 @@ void column_text(struct column *c, const char *s, size_t n)
 	if (!type_has_bytes(c->field->type))
 		wrong_type(c, "text");
 	bytes_add(&c->values, s, n);
+	push_offset(c, (int64_t)c->values.len);
+	row_valid(c);
+}
+
+void column_adopt(struct column *c, struct buf *b)
+{
+	if (b->len < HANDED_BYTES || c->values.len || !type_has_bytes(c->field->type)) {
+		column_text(c, b->data, b->len);
+		return;
+	}
+	mem_free(c->values.data);
+	c->values = (struct bytes){(uint8_t *)b->data, b->len, b->cap};
+	*b = (struct buf){0};
 	push_offset(c, (int64_t)c->values.len);
 	row_valid(c);
 }

@@ -232,6 +232,17 @@ enum status json_split_next(struct json_split *s, const char **p, size_t *n, int
 	return END;
 }
 
+void json_split_shrink(struct json_split *s)
+{
+	struct buf rest = {0};
+
+	buf_reserve(&rest, s->data.len - s->at + JSON_PADDING);
+	buf_add(&rest, s->data.data + s->at, s->data.len - s->at);
+	buf_release(&s->data);
+	s->data = rest;
+	s->at = 0;
+}
+
 void json_split_release(struct json_split *s)
 {
 	buf_release(&s->data);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define HUGE_ROW_BYTES ((size_t)8 << 20)
+
 struct json_source {
 	struct source s;
 	struct json_split split;
@@ -110,10 +112,22 @@ static enum status put_row(struct json_source *j, const struct json *row, struct
 	return OK;
 }
 
+/* The next batch is read when this one is done with; a huge row's other forms need not wait for that. */
+static void give_back(struct json_source *j, size_t longest)
+{
+	if (longest < HUGE_ROW_BYTES)
+		return;
+	json_parser_close(j->parser);
+	j->parser = json_parser_open();
+	json_split_shrink(&j->split);
+	buf_release(&j->text);
+}
+
 static enum status json_next(struct source *s, struct batch **b, struct error *err)
 {
 	struct json_source *j = (struct json_source *)s;
 	int64_t rows = 0;
+	size_t longest = 0;
 
 	while (!s->ended && rows < STREAM_BATCH_ROWS && builder_bytes(j->builder) < STREAM_BATCH_BYTES) {
 		const struct json *row;
@@ -130,8 +144,10 @@ static enum status json_next(struct source *s, struct batch **b, struct error *e
 		st = put_row(j, row, err);
 		if (st != OK)
 			return error_prefix(err, st, "line %lld", (long long)line);
+		longest = n > longest ? n : longest;
 		rows++;
 	}
+	give_back(j, longest);
 	if (rows == 0)
 		return END;
 	*b = builder_finish(j->builder);

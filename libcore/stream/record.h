@@ -161,6 +161,8 @@ void column_int(struct column *c, int64_t v);                               /* a
 void column_fixed(struct column *c, const void *value);                     /* the bytes of a value of any fixed size (not bool) */
 void column_double(struct column *c, double v);                             /* any float type */
 void column_text(struct column *c, const char *s, size_t n);                /* utf8 and binary, large or not */
+/* The same of b's text, and takes its memory instead of a copy where that pays (it is large and the column empty): b is then empty. */
+void column_adopt(struct column *c, struct buf *b);
 void column_str(struct column *c, const char *s);
 void column_end_list(struct column *c);
 void column_end_struct(struct column *c);

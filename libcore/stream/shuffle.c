@@ -140,8 +140,8 @@ enum status shuffle_add(struct shuffle *s, struct batch *b, int64_t row, uint64_
 	return s->held_bytes > (size_t)s->memory ? spill(s, err) : OK;
 }
 
-/* Makes sure that r->batch has a row at r->row, or that r has ended. */
-static enum status fill_run(struct run *r, struct error *err)
+/* Makes sure that r->batch has a row at r->row, or that r has ended. Batches outlive their reader if someone keeps them. */
+static enum status fill_run(const struct shuffle *s, struct run *r, struct error *err)
 {
 	while (r->reader && (!r->batch || r->row == r->batch->rows)) {
 		batch_release(r->batch);
@@ -153,6 +153,7 @@ static enum status fill_run(struct run *r, struct error *err)
 			r->reader = NULL;
 		} else {
 			TRY(st);
+			TRY(batch_rebind(r->batch, &s->run_schema, err));
 		}
 	}
 	return OK;
@@ -166,7 +167,7 @@ static enum status merge(struct shuffle *s, shuffle_emit *emit, void *arg, struc
 		uint64_t key = 0;
 		for (int i = 0; i < s->n_runs; i++) {
 			struct run *r = &s->runs[i];
-			TRY(fill_run(r, err));
+			TRY(fill_run(s, r, err));
 			if (!r->reader)
 				continue;
 			uint64_t k = (uint64_t)array_int(&r->batch->columns[s->schema->n_fields], r->row);

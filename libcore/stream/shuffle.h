@@ -17,7 +17,8 @@ void shuffle_close(struct shuffle *s);
 /* Holds the batch until the row has been put out, or written to a run. */
 enum status shuffle_add(struct shuffle *s, struct batch *b, int64_t row, uint64_t key, struct error *err);
 int shuffle_runs(const struct shuffle *s);                                  /* on disk */
-/* Puts out all rows in order, once. Stops at the first status of emit that is not OK. */
+/* Puts out all rows in order, once. Stops at the first status of emit that is not OK. A batch that emit retains is good until
+ * shuffle_close; it may have a column more than s, behind the others. */
 typedef enum status shuffle_emit(void *arg, struct batch *b, int64_t row, struct error *err);
 enum status shuffle_drain(struct shuffle *s, shuffle_emit *emit, void *arg, struct error *err);
 

@@ -248,7 +248,7 @@ static bool can_be_compared(enum kind k)
 enum status against_load(struct against *a, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err)
 {
 	struct load l = {a, NULL};
-	struct pipeline pl = {read_item, work_item, add_item, free_item, &l, 0};
+	struct pipeline pl = {read_item, work_item, add_item, free_item, &l, 0, NULL};
 	TRY(reader_open(&l.reader, path, NULL, err));
 	enum status st = OK;
 	if (!can_be_compared(reader_kind(l.reader)))

@@ -74,9 +74,11 @@ static bool has_long_word(const char *s, size_t n)
 	bool found = false;
 	if (n <= WORD_CHARS_MAX)
 		return false;
-	text_words(s, n, &words);
-	for (int64_t i = 0; i < words.n && !found; i++)
-		found = words.v[i].len > WORD_CHARS_MAX && text_length(s + words.v[i].from, words.v[i].len) > WORD_CHARS_MAX;
+	for (size_t at = 0; at < n && !found; words.n = 0) {
+		at = text_words(s, n, at, 4096, &words);
+		for (int64_t i = 0; i < words.n && !found; i++)
+			found = words.v[i].len > WORD_CHARS_MAX && text_length(s + words.v[i].from, words.v[i].len) > WORD_CHARS_MAX;
+	}
 	spans_release(&words);
 	return found;
 }
@@ -117,15 +119,15 @@ void c4_lines(struct text_stats *t, const struct c4_manner *m, struct buf *out)
 {
 	struct page page = {text_has_folded(t->s, t->n, "lorem ipsum"), text_has_folded(t->s, t->n, "javascript"), may_be_notice(t->s, t->n)};
 	const int64_t enough = (int64_t)m->min_words + 1;
-	t->pieces.n = 0;
-	split_lines(t, &t->pieces);
-	t->c4.whole_lines = !t->odd_breaks;
+	struct line_walk w;
+	walk_start(t, LINES_PYTHON, &w);
+	t->c4.whole_lines = !t->odd_breaks && t->list.kept;
 	buf_reserve(out, t->n + 1);
 	if (m->whole_page)
 		look_for_bad(t, page.lorem, memchr(t->s, '{', t->n));
-	for (int64_t i = 0; i < t->pieces.n; i++) {
-		const char *line = t->s + t->pieces.v[i].from;
-		struct span in = text_strip(line, t->pieces.v[i].len);
+	while (walk_line(t, &w)) {
+		const char *line = t->s + w.from;
+		struct span in = text_strip(line, w.len);
 		size_t start = out->len;
 		line += in.from;
 		if (m->long_words && has_long_word(line, in.len))
@@ -142,7 +144,8 @@ void c4_lines(struct text_stats *t, const struct c4_manner *m, struct buf *out)
 		}
 		t->c4.sentences += (double)words_sentences(kept, n);
 		t->c4.whole_lines = t->c4.whole_lines && n == in.len && n > 0;
-		spans_add(&t->c4.lines, (size_t)(line - t->s), n);
+		if (t->c4.whole_lines)
+			spans_add(&t->c4.lines, (size_t)(line - t->s), n);
 	}
 	struct span in = text_strip(out->data ? out->data : "", out->len);
 	t->c4.whole_lines = t->c4.whole_lines && in.len == out->len;

@@ -150,7 +150,7 @@ static enum status end_first(void *arg, void *item, struct error *err)
 
 enum status dedup_pass_first(struct dedup_passes *p, struct error *err)
 {
-	struct pipeline pl = {read_first, work_first, end_first, free_item, p, 0};
+	struct pipeline pl = {read_first, work_first, end_first, free_item, p, 0, NULL};
 	enum status st = pool_pipeline(p->pool, &pl, err);
 	if (st != OK && st != END)
 		return st;

@@ -17,6 +17,7 @@ static void write_blocks(const struct html_blocks *b, struct buf *out)
 {
 	const struct block *last = NULL;
 	bool paragraph = false;
+	unsigned outer = 0;          /* depth of the outermost item of the run */
 	for (int i = 0; i < b->n; i++) {
 		const struct block *k = &b->v[i];
 		paragraph |= k->starts_paragraph;
@@ -29,8 +30,12 @@ static void write_blocks(const struct html_blocks *b, struct buf *out)
 			buf_str(out, " | ");
 		else if (last)
 			buf_str(out, (run && !k->starts_paragraph) || (facts && k->starts_cell) || !paragraph ? "\n" : "\n\n");
-		if (k->kind == BLOCK_ITEM && !same)
+		if (k->kind == BLOCK_ITEM && !same) {
+			outer = run && outer < k->depth ? outer : k->depth;
+			for (unsigned d = outer; d < k->depth; d++)
+				buf_str(out, "  ");
 			buf_str(out, "- ");
+		}
 		buf_add(out, b->text.data + k->from, k->to - k->from);
 		last = k;
 		paragraph = false;

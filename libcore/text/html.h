@@ -2,8 +2,8 @@
  *
  * One pass reads tags and text as browsers do (tag soup, implied end tags, character references, text elements) and makes blocks of
  * text: paragraphs, headings, list items, table cells, preformatted text; html_choose.c says which of them are content in HTML_MAIN.
- * Blocks are separated by one line break, paragraphs and headings by a blank line; list items start with "- ", the cells of a row are
- * separated by " | ", <br> is a line break, pre keeps its white space; the text is in NFC; soft hyphens and
+ * Blocks are separated by one line break, paragraphs and headings by a blank line; list items start with "- ", two spaces further in for each list
+ * around theirs, the cells of a row are separated by " | ", a formula is its TeX between dollar signs where its MathML has one, else the MathML's text, <br> is a line break, pre keeps its white space; the text is in NFC; soft hyphens and
  * zero-width spaces are left out, as are the contents of script, style, noscript, select, button, textarea and their like, and of what is
  * hidden by `hidden` or display:none.
  * Nothing is an error: any bytes are a page, invalid sequences come out as U+FFFD. Time is linear in the page, memory at most 16 times it

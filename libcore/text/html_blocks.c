@@ -2,14 +2,9 @@
  *
  * The open elements stand on a stack, as in the standard's tree construction (13.2.6), and an end tag closes what stands above
  * its partner; misnested formatting needs no adoption agency here, since of inline elements only the count of open links matters. The stack
- * ends at OPEN_MAX, where browsers end it too: what is nested deeper is read as if its tags were not there, so that each tag
- * costs at most OPEN_MAX steps and a page of nothing but tags takes linear time. */
-#include "text/html_blocks.h"
-
-#include "text/html_entities.h"
-#include "text/unicode.h"
-
-#define OPEN_MAX 512
+ * ends at HTML_OPEN_MAX, where browsers end it too: what is nested deeper is read as if its tags were not there, so that each tag
+ * costs at most HTML_OPEN_MAX steps and a page of nothing but tags takes linear time. */
+#include "text/html_walk.h"
 
 /* --- what elements do ------------------------------------------------------------------------ */
 
@@ -26,7 +21,7 @@ enum {
 #define SET_OFF (PART | IS_PARAGRAPH)
 static const uint8_t traits[TAG_N] = {
 	[TAG_OTHER] = NOT_OPENED, [TAG_BODY] = NOT_OPENED, [TAG_HTML] = NOT_OPENED, [TAG_HEAD] = NOT_OPENED, [TAG_META] = NOT_OPENED,
-	[TAG_BR] = NOT_OPENED, [TAG_HR] = NOT_OPENED | IS_BLOCK | IS_PARAGRAPH | ENDS_P,
+	[TAG_BR] = NOT_OPENED, [TAG_IMG] = NOT_OPENED, [TAG_HR] = NOT_OPENED | IS_BLOCK | IS_PARAGRAPH | ENDS_P,
 	[TAG_P] = IS_BLOCK | IS_PARAGRAPH | ENDS_P, [TAG_PRE] = SET_OFF, [TAG_LISTING] = SET_OFF, [TAG_XMP] = SET_OFF,
 	[TAG_H1] = SET_OFF, [TAG_H2] = SET_OFF, [TAG_H3] = SET_OFF, [TAG_H4] = SET_OFF, [TAG_H5] = SET_OFF, [TAG_H6] = SET_OFF,
 	[TAG_BLOCKQUOTE] = SET_OFF, [TAG_UL] = SET_OFF, [TAG_OL] = SET_OFF, [TAG_DL] = SET_OFF, [TAG_DIR] = SET_OFF, [TAG_MENU] = SET_OFF,
@@ -41,192 +36,6 @@ static const uint8_t traits[TAG_N] = {
 static bool is_heading(enum html_tag t) { return t >= TAG_H1 && t <= TAG_H6; }
 static bool is_cell(enum html_tag t) { return t == TAG_TD || t == TAG_TH; }
 static bool is_table_part(enum html_tag t) { return t == TAG_TBODY || t == TAG_THEAD || t == TAG_TFOOT; }
-
-/* --- the walk -------------------------------------------------------------------------------- */
-
-struct open {
-	uint8_t tag, kind;           /* kind: enum block_kind of the text inside */
-	bool link, hidden, block;
-	int node;                    /* the container that it is, or stands in */
-	bool owns_node;
-	uint32_t group;
-};
-
-struct walk {
-	struct html_blocks *b;
-	bool main;                   /* the mode is HTML_MAIN */
-	struct block now;            /* the block being filled; now.from is its start */
-	struct open stack[OPEN_MAX];
-	int depth;
-	int open[TAG_N];             /* how many stand on the stack; and of those that found no room: */
-	int64_t beyond[TAG_N];
-	int links, hidden;           /* open elements that are */
-	bool in_word, space, paragraph, line_break;
-	unsigned unspaced;           /* characters of such scripts so far */
-	uint32_t groups;
-	enum html_tag raw;           /* the text element just opened */
-};
-
-static struct open *top(struct walk *w) { return &w->stack[w->depth - 1]; }
-
-static void begin_block(struct walk *w)
-{
-	w->now = (struct block){.from = (uint32_t)w->b->text.len};
-	w->in_word = w->space = w->line_break = false;
-}
-
-static bool ends_sentence(const char *s, const char *end)
-{
-	while (end > s && (end[-1] == '"' || end[-1] == '\'' || end[-1] == ')' || end[-1] == ' '))
-		end--;
-	size_t n = (size_t)(end - s);
-	if (n == 0)
-		return false;
-	if (strchr(".!?:;", end[-1]))
-		return true;
-	static const char *const marks[] = {"\xe3\x80\x82", "\xef\xbc\x81", "\xef\xbc\x9f", "\xe2\x80\xa6", "\xe2\x80\x9d", "\xe2\x80\x9c",
-					     "\xe0\xa5\xa4", "\xd8\x9f", "\xc2\xbb"};
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-		if (n >= strlen(marks[i]) && memcmp(end - strlen(marks[i]), marks[i], strlen(marks[i])) == 0)
-			return true;
-	return false;
-}
-
-static void end_block(struct walk *w)
-{
-	struct html_blocks *b = w->b;
-	size_t end = b->text.len;
-	while (end > w->now.from && (b->text.data[end - 1] == ' ' || b->text.data[end - 1] == '\n'))
-		end--;
-	if (end > w->now.from && w->now.words > 0) {
-		struct open *e = top(w);
-		w->now.to = (uint32_t)end;
-		w->now.node = (uint32_t)e->node;
-		w->now.group = e->group;
-		w->now.starts_paragraph = w->paragraph;
-		w->now.sentence = ends_sentence(b->text.data + w->now.from, b->text.data + end);
-		w->now.in_p = w->open[TAG_P] > 0 || w->open[TAG_BLOCKQUOTE] > 0;
-		w->paragraph = false;
-		MEM_PUSH_ROOM(b->v, b->n, b->cap);
-		b->v[b->n++] = w->now;
-	}
-	begin_block(w);
-}
-
-/* --- text ------------------------------------------------------------------------------------ */
-
-static void add_space(struct walk *w, uint32_t c)
-{
-	struct buf *out = &w->b->text;
-	w->in_word = false;
-	if (top(w)->kind == BLOCK_PRE)
-		buf_char(out, c == '\n' || c == '\t' ? (char)c : ' ');
-	else
-		w->space = out->len > w->now.from && out->data[out->len - 1] != '\n';
-}
-
-/* n bytes of one word, or of a part of it. */
-static void add_letters(struct walk *w, const char *s, size_t n)
-{
-	struct buf *out = &w->b->text;
-	if (out->len == w->now.from)
-		w->now.kind = top(w)->kind;
-	if (out->cap - out->len < n + 2)
-		buf_reserve(out, n + 2);
-	if (w->space)
-		out->data[out->len++] = ' ';
-	if (!w->in_word) {
-		w->now.words++;
-		w->now.link_words += w->links > 0;
-	}
-	w->space = w->line_break = false;
-	w->in_word = true;
-	memcpy(out->data + out->len, s, n);   /* not buf_add: a call for each word is most of what is left to do */
-	out->len += n;
-	out->data[out->len] = 0;
-}
-
-/* How many characters of a script that puts no spaces between words count as one: two ideographs, five letters of Thai and its neighbours;
- * 0 where spaces do. */
-static int word_characters(uint32_t c)
-{
-	if (c >= 0x2e80 && c < 0x1f000)
-		return 2;
-	bool south_east = (c >= 0xe00 && c < 0xf00) || (c >= 0x1000 && c < 0x10a0) || (c >= 0x1780 && c < 0x1800);
-	return south_east ? 5 : 0;
-}
-
-/* A character beyond ASCII. */
-static void add_character(struct walk *w, const char *s, int len, uint32_t c)
-{
-	if (text_is_space(c)) {
-		add_space(w, c);
-		return;
-	}
-	if (c == 0xad || c == 0x200b || c == 0x2060 || c == 0xfeff)
-		return;                       /* hints where a line may break */
-	int of_word = word_characters(c);
-	if (of_word > 0 && ++w->unspaced % of_word == 0)
-		w->in_word = false;
-	add_letters(w, s, (size_t)len);
-}
-
-static bool is_plain(unsigned char c)
-{
-	return c > ' ' && c < 0x80 && c != '&';
-}
-
-static void add_text(struct walk *w, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n;) {
-		size_t from = i;
-		while (i < n && is_plain((unsigned char)s[i]))
-			i++;
-		if (i > from)
-			add_letters(w, s + from, i - from);
-		if (i == n)
-			break;
-		char referred[HTML_REFERENCE_BYTES];
-		int len;
-		size_t taken = s[i] == '&' ? html_reference(s + i, n - i, false, referred, &len) : 0;
-		if (taken > 0) {
-			for (int k = 0, one; k < len; k += one) {
-				uint32_t c = text_decode(referred + k, (size_t)(len - k), &one);
-				add_character(w, referred + k, one, c);
-			}
-			i += taken;
-		} else if (s[i] == '&') {
-			add_letters(w, s + i++, 1);
-		} else if (s[i] == 0) {
-			add_letters(w, "\xef\xbf\xbd", 3);
-			i++;
-		} else if (s[i] == '\r') {
-			if (++i == n || s[i] != '\n')
-				add_space(w, '\n');
-		} else {
-			uint32_t c = text_decode(s + i, n - i, &len);
-			add_character(w, s + i, len, c);
-			i += (size_t)len;
-		}
-	}
-}
-
-/* One line break stays in its block, two in a row end it. */
-static void break_line(struct walk *w)
-{
-	struct buf *out = &w->b->text;
-	if (w->hidden > 0)
-		return;
-	if (w->line_break && top(w)->kind != BLOCK_PRE) {
-		end_block(w);
-		w->paragraph = true;
-		return;
-	}
-	if (out->len > w->now.from)
-		buf_char(out, '\n');
-	w->in_word = w->space = false;
-	w->line_break = out->len > w->now.from;
-}
 
 /* --- elements -------------------------------------------------------------------------------- */
 
@@ -254,15 +63,21 @@ static void pop(struct walk *w)
 	struct html_blocks *b = w->b;
 	struct open e = *top(w);
 	if (e.block) {
-		end_block(w);
+		html_end_block(w);
 		w->paragraph |= (traits[e.tag] & IS_PARAGRAPH) != 0;
 	}
 	if (e.owns_node) {
 		b->nodes[e.node].to = (uint32_t)b->n;
 		if (is_cell((enum html_tag)e.tag))
 			end_cell(b, &b->nodes[e.node], e.kind);
-		if (b->nodes[e.node].from == (uint32_t)b->n && e.node == b->n_nodes - 1)
+		if (b->nodes[e.node].from == (uint32_t)b->n && e.node == b->n_nodes - 1) {
 			b->n_nodes--;
+			b->nodes[b->nodes[e.node].parent].picture |= b->nodes[e.node].picture;
+		}
+	}
+	if (e.tag == TAG_ANNOTATION && !e.hidden && w->hidden == 0) {
+		w->space = false;
+		html_add_letters(w, "$", 1);
 	}
 	w->links -= e.link;
 	w->hidden -= e.hidden;
@@ -341,8 +156,9 @@ static uint8_t kind_inside(const struct walk *w, enum html_tag tag, uint8_t oute
 	return outer;
 }
 
-/* aside: a part of a line that names itself junk (a footnote's mark, a permalink): left out without ending the line. */
-static void push(struct walk *w, const struct html_token *t, bool block, enum html_role role, bool aside)
+/* aside: a part of a line that names itself junk (a footnote's mark, a permalink): left out without ending the line. shown: whatever
+ * the tag. */
+static void push(struct walk *w, const struct html_token *t, bool block, enum html_role role, bool aside, bool shown)
 {
 	struct open e = *top(w);
 	e.tag = (uint8_t)t->tag;
@@ -351,7 +167,7 @@ static void push(struct walk *w, const struct html_token *t, bool block, enum ht
 		e.group = ++w->groups;
 	e.block = block;
 	e.link = t->tag == TAG_A && html_has(t, ATTR_HREF);
-	e.hidden = aside || html_is_hidden(t);
+	e.hidden = aside || (!shown && html_is_hidden(t));
 	e.owns_node = w->hidden == 0 && !e.hidden && (traits[t->tag] & IS_CONTAINER || role != ROLE_NONE);
 	if (e.owns_node)
 		e.node = open_node(w, t->tag, role);
@@ -378,14 +194,39 @@ static bool begins_item(const struct walk *w, enum html_tag tag)
 	return tag == TAG_P && (in->kind == BLOCK_ITEM || in->kind == BLOCK_CELL) && w->b->nodes[in->node].from == (uint32_t)w->b->n;
 }
 
+/* A formula in TeX takes the place of what it says in MathML, which stands before it, between dollar signs. */
+static bool replace_math(struct walk *w, const struct html_token *t)
+{
+	bool replaces = html_is_tex(t) && w->hidden == 0 && w->open[TAG_MATH] > 0 && w->before_math.text >= w->now.from && w->depth < HTML_OPEN_MAX;
+	if (!replaces)
+		return false;
+	w->b->text.len = w->before_math.text;
+	w->now.words = w->before_math.words;
+	w->now.link_words = w->before_math.link_words;
+	w->space = w->before_math.space;
+	html_add_letters(w, "$", 1);
+	return true;
+}
+
 static void open_tag(struct walk *w, const struct html_token *t)
 {
 	unsigned trait = traits[t->tag];
 	w->raw = t->tag;
+	if (t->tag == TAG_IMG) {
+		w->b->nodes[top(w)->node].picture = true;
+		w->now.pictured = w->b->text.len == w->now.from;
+	}
+	if (t->tag == TAG_MATH) {
+		w->before_math.text = (uint32_t)w->b->text.len;
+		w->before_math.space = w->space;
+		w->before_math.words = w->now.words;
+		w->before_math.link_words = w->now.link_words;
+	}
+	bool tex = replace_math(w, t);
 	if (t->tag == TAG_META || t->tag == TAG_HTML)
 		html_read_meta(t, w->b);
 	if (t->tag == TAG_BR)
-		break_line(w);
+		html_break_line(w);
 	close_implied(w, t->tag);
 	enum html_role role = trait & NOT_OPENED ? ROLE_NONE : html_role_of(t);
 	bool within_line = !(trait & IS_BLOCK) && (w->open[TAG_P] > 0 || top(w)->kind == BLOCK_HEADING);
@@ -393,14 +234,14 @@ static void open_tag(struct walk *w, const struct html_token *t)
 	role = within_line ? ROLE_NONE : role;
 	bool block = w->hidden == 0 && (trait & IS_BLOCK || role != ROLE_NONE);
 	if (block) {
-		end_block(w);
+		html_end_block(w);
 		w->paragraph |= trait & IS_PARAGRAPH && !begins_item(w, t->tag);
 		w->paragraph &= !goes_on(w, t->tag);
 	}
 	if (trait & NOT_OPENED)
 		return;
-	if (w->depth < OPEN_MAX)
-		push(w, t, block, role, aside);
+	if (w->depth < HTML_OPEN_MAX)
+		push(w, t, block, role, aside, tex);
 	else
 		w->beyond[t->tag]++;
 }
@@ -408,7 +249,7 @@ static void open_tag(struct walk *w, const struct html_token *t)
 static void close_tag(struct walk *w, enum html_tag tag)
 {
 	if (tag == TAG_BR || (tag == TAG_P && w->open[TAG_P] == 0)) {
-		break_line(w);
+		html_break_line(w);
 		return;
 	}
 	if (traits[tag] & NOT_OPENED)
@@ -416,7 +257,7 @@ static void close_tag(struct walk *w, enum html_tag tag)
 	if (w->beyond[tag] > 0) {
 		w->beyond[tag]--;
 		if (traits[tag] & IS_BLOCK && w->hidden == 0)
-			end_block(w);
+			html_end_block(w);
 		return;
 	}
 	bool of_table = tag == TAG_TABLE || tag == TAG_TR || is_cell(tag) || is_table_part(tag);
@@ -446,7 +287,11 @@ static void text_token(struct walk *w, struct html_slice text)
 			text.s++;
 			text.n--;
 		}
-		add_text(w, text.s, text.n);
+		while (w->raw == TAG_ANNOTATION && text.n > 0 && html_space(*text.s)) {
+			text.s++;
+			text.n--;
+		}
+		html_add_text(w, text.s, text.n);
 	}
 }
 
@@ -461,7 +306,7 @@ void html_collect(const char *html, size_t n, enum html_mode mode, struct html_b
 	b->n_nodes = 0;
 	MEM_PUSH_ROOM(b->nodes, b->n_nodes, b->cap_nodes);
 	b->nodes[b->n_nodes++] = (struct node){.tag = TAG_BODY};
-	begin_block(w);
+	html_begin_block(w);
 	while (html_next(&tokens, &t)) {
 		if (t.kind == HTML_TEXT)
 			text_token(w, t.text);
@@ -473,7 +318,7 @@ void html_collect(const char *html, size_t n, enum html_mode mode, struct html_b
 			w->raw = TAG_OTHER;
 	}
 	pop_to(w, 1);
-	end_block(w);
+	html_end_block(w);
 	b->nodes[0].to = (uint32_t)b->n;
 	mem_free(w);
 }

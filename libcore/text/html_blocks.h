@@ -17,10 +17,12 @@ struct block {
 	uint32_t group;              /* of an item its list item, of a cell its row: a number that blocks next to each other share */
 	uint32_t words, link_words;
 	unsigned kind : 4;           /* enum block_kind */
+	unsigned depth : 4;          /* of an item: the lists that it stands in */
 	unsigned starts_paragraph : 1;   /* a blank line stands before it */
 	unsigned starts_cell : 1;    /* the first of its table cell */
 	unsigned in_p : 1;           /* stands in <p> or <blockquote> */
 	unsigned sentence : 1;       /* ends as sentences do */
+	unsigned pictured : 1;       /* a picture stands right before it in its line */
 	unsigned junk : 1;           /* stands in a part that names itself junk */
 	unsigned content : 1;        /* the verdict of html_choose */
 };
@@ -32,6 +34,7 @@ enum html_role { ROLE_NONE, ROLE_WEAK, ROLE_JUNK, ROLE_MAIN, ROLE_ARTICLE, ROLE_
 struct node {
 	uint32_t parent, from, to;   /* blocks [from, to) */
 	uint8_t tag, role;
+	bool picture;                /* holds one, or a container without text that does */
 };
 
 struct html_blocks {
@@ -50,6 +53,8 @@ void html_blocks_release(struct html_blocks *b);
 enum html_role html_role_of(const struct html_token *t);
 /* Does a short line of n bytes begin as those around articles do ("See also", "Photo:", "Share")? */
 bool html_is_cue(const char *s, size_t n);
+/* An <annotation> that says in TeX what the formula around it says in MathML. */
+bool html_is_tex(const struct html_token *t);
 /* Elements whose text is never read. */
 bool html_is_hidden(const struct html_token *t);
 /* Appends text of the page with its references read and its white space folded to single spaces. */

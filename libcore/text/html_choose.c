@@ -17,6 +17,9 @@
 #define CARD_WORDS 60        /* less than this with a link in it is a teaser of another page */
 #define HEADING_WORDS 20     /* longer headings are text */
 #define EDGE_WORDS 5         /* shorter lines at the ends of an article are dates and names */
+#define CAPTION_WORDS 40     /* longer text beside a picture is more than its caption */
+#define LINE_WORDS 20        /* the same behind a picture in the running text, where it is no sentence */
+#define FIGURE_LEVELS 4      /* from a figure down to its picture */
 #define CUE_WORDS 8          /* longer lines are text, however they begin */
 
 struct choice {
@@ -157,6 +160,36 @@ static void add_lead(struct choice *c)
 		b->v[title].content = !b->v[title].junk;
 	for (int i = title + 1; i < first; i++)
 		b->v[i].content = !b->v[i].junk && b->v[i].words >= LEAD_WORDS_MIN && b->v[i].link_words * 5 <= b->v[i].words;
+	sum_up(c);
+}
+
+/* --- captions ----------------------------------------------------------------------------------- */
+
+/* What stands in <figure> beside a picture, and the only text of a part that holds one, if it is short, is a caption: <figcaption> and names that say
+ * so are junk before. Tables, code and lists in a figure are what it shows. */
+static void drop_captions(struct choice *c)
+{
+	struct html_blocks *b = c->b;
+	for (int i = 1; i < b->n_nodes; i++) {
+		uint32_t up = (uint32_t)i;
+		for (int k = 0; b->nodes[i].picture && up && k < FIGURE_LEVELS && b->nodes[up].tag != TAG_FIGURE; k++)
+			up = b->nodes[up].parent;
+		b->nodes[up].picture |= b->nodes[i].picture && b->nodes[up].tag == TAG_FIGURE;
+	}
+	for (int i = 1; i < b->n_nodes; i++) {
+		const struct node *g = &b->nodes[i];
+		bool part = g->tag == TAG_DIV || g->tag == TAG_CENTER || g->tag == TAG_TD || g->tag == TAG_SPAN;
+		if (!g->picture || !(g->tag == TAG_FIGURE || (part && g->from + 1 == g->to)))
+			continue;
+		for (uint32_t k = g->from; k < g->to; k++)
+			if (b->v[k].kind == BLOCK_PARAGRAPH && b->v[k].words <= CAPTION_WORDS)
+				b->v[k].content = false;
+	}
+	for (int i = 0; i < b->n; i++) {
+		struct block *k = &b->v[i];
+		if (k->pictured && k->kind == BLOCK_PARAGRAPH && k->words <= LINE_WORDS && !k->sentence)
+			k->content = false;
+	}
 	sum_up(c);
 }
 
@@ -334,6 +367,7 @@ void html_choose(struct html_blocks *b, enum html_mode mode)
 			descend(&c);
 		}
 		add_lead(&c);
+		drop_captions(&c);
 		drop_link_lists(&c);
 		judge_blocks(&c);
 		drop_cues(&c);

@@ -162,18 +162,28 @@ static enum html_role judge_names(struct html_slice names)
 	return found;
 }
 
+static bool class_has(const struct html_token *t, const char *part)
+{
+	return html_has(t, ATTR_CLASS) && memmem(t->value[ATTR_CLASS].s, t->value[ATTR_CLASS].n, part, strlen(part));
+}
+
+bool html_is_tex(const struct html_token *t)
+{
+	return t->tag == TAG_ANNOTATION && html_has(t, ATTR_ENCODING) && memmem(t->value[ATTR_ENCODING].s, t->value[ATTR_ENCODING].n, "x-tex", 5);
+}
+
 bool html_is_hidden(const struct html_token *t)
 {
 	switch (t->tag) {
 	case TAG_SCRIPT: case TAG_STYLE: case TAG_NOSCRIPT: case TAG_TEMPLATE: case TAG_SVG: case TAG_IFRAME: case TAG_OBJECT:
 	case TAG_SELECT: case TAG_BUTTON: case TAG_TEXTAREA: case TAG_AUDIO: case TAG_VIDEO: case TAG_CANVAS: case TAG_MAP: case TAG_DATALIST:
-	case TAG_NOFRAMES: case TAG_NOEMBED: case TAG_TITLE:
+	case TAG_NOFRAMES: case TAG_NOEMBED: case TAG_TITLE: case TAG_ANNOTATION: case TAG_ANNOTATION_XML:
 		return true;
 	default:
 		break;
 	}
-	if (html_has(t, ATTR_HIDDEN))
-		return true;
+	if (html_has(t, ATTR_HIDDEN) || (t->tag == TAG_SPAN && class_has(t, "katex-html")))
+		return true;                  /* KaTeX draws beside its MathML what that says */
 	if (!html_has(t, ATTR_STYLE))
 		return false;
 	struct html_slice style = t->value[ATTR_STYLE];
@@ -182,7 +192,8 @@ bool html_is_hidden(const struct html_token *t)
 			continue;
 		for (i += 7; i < style.n && (style.s[i] == ' ' || style.s[i] == ':'); i++)
 			;
-		return style.n - i >= 4 && strncasecmp(style.s + i, "none", 4) == 0;
+		/* MediaWiki shows a picture instead of the formula. */
+		return style.n - i >= 4 && strncasecmp(style.s + i, "none", 4) == 0 && !class_has(t, "mwe-math-mathml");
 	}
 	return false;
 }

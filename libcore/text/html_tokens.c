@@ -5,12 +5,12 @@
 #include <strings.h>
 
 static const char *const tag_names[TAG_N] = {
-	"", "a", "address", "article", "aside", "audio", "blockquote", "body", "br", "button", "canvas", "caption", "center", "datalist",
+	"", "a", "address", "annotation", "annotation-xml", "article", "aside", "audio", "blockquote", "body", "br", "button", "canvas", "caption", "center", "datalist",
 	"dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4",
-	"h5", "h6", "head", "header", "hgroup", "hr", "html", "iframe", "legend", "li", "listing", "main", "map", "menu", "meta", "nav",
+	"h5", "h6", "head", "header", "hgroup", "hr", "html", "iframe", "img", "legend", "li", "listing", "main", "map", "math", "menu", "meta", "nav",
 	"noembed", "noframes", "noscript", "object", "ol", "option", "p", "pre", "script", "section", "select", "span", "style", "summary",
 	"svg", "table", "tbody", "td", "template", "textarea", "tfoot", "th", "thead", "title", "tr", "ul", "video", "xmp"};
-static const char *const attribute_names[ATTR_N] = {"class", "content", "hidden", "href", "id", "itemprop", "lang",
+static const char *const attribute_names[ATTR_N] = {"class", "content", "encoding", "hidden", "href", "id", "itemprop", "lang",
 						     "name", "property", "role", "style"};
 
 /* Where s is among sorted names, in any case of letters; -1 if it is not. */
@@ -152,7 +152,7 @@ static bool read_tag(struct html_tokens *r, struct html_token *t)
 	const char *name = r->s + r->at + 1 + closing, *p = name, *end = r->s + r->n;
 	while (p < end && !html_space(*p) && *p != '/' && *p != '>')
 		p++;
-	int tag = p - name <= 10 ? look_up(name, (size_t)(p - name), tag_names, TAG_N) : -1;
+	int tag = p - name <= 14 ? look_up(name, (size_t)(p - name), tag_names, TAG_N) : -1;
 	t->kind = closing ? HTML_CLOSE : HTML_OPEN;
 	t->tag = tag > 0 ? (enum html_tag)tag : TAG_OTHER;
 	t->present = 0;

@@ -1,42 +1,13 @@
 /* normal_form.c - see normal_form.h. */
 #include "text/normal_form.h"
 
+#include "base/marks.h"
 #include "text/unicode.h"
 
 #include <utf8proc.h>
 
-#define FEW_MARKS 16         /* are sorted by insertion */
+#define PART_BYTES 4096      /* normalized at once, if they may end there */
 #define DECOMPOSED_MAX 32    /* code points that one becomes; U+FDFA has 18 */
-
-static int combining_class(utf8proc_int32_t c)
-{
-	return utf8proc_get_property(c)->combining_class & 0xff;
-}
-
-/* Puts a row of marks in canonical order: by class, those of one class as they stand. */
-static void sort_marks(utf8proc_int32_t *c, size_t n)
-{
-	if (n <= FEW_MARKS) {
-		for (size_t i = 1; i < n; i++) {
-			utf8proc_int32_t mark = c[i];
-			size_t k = i;
-			for (; k > 0 && combining_class(c[k - 1]) > combining_class(mark); k--)
-				c[k] = c[k - 1];
-			c[k] = mark;
-		}
-		return;
-	}
-	size_t start[257] = {0};
-	utf8proc_int32_t *copy = mem_array(n, sizeof(*copy));
-	memcpy(copy, c, n * sizeof(*c));
-	for (size_t i = 0; i < n; i++)
-		start[combining_class(copy[i]) + 1]++;
-	for (int k = 0; k < 256; k++)
-		start[k + 1] += start[k];
-	for (size_t i = 0; i < n; i++)
-		c[start[combining_class(copy[i])]++] = copy[i];
-	mem_free(copy);
-}
 
 /* A stretch that neither composes with what stands around it nor is sorted with it. */
 static void normalize_part(const char *s, size_t n, enum text_form form, struct buf *out)
@@ -56,11 +27,7 @@ static void normalize_part(const char *s, size_t n, enum text_form form, struct 
 			c[len] = (utf8proc_int32_t)v, made = 1;
 		len += (size_t)made;
 	}
-	for (size_t i = 0, to; i < len; i = to + (to == i)) {
-		for (to = i; to < len && combining_class(c[to]); to++)
-			;
-		sort_marks(c + i, to - i);
-	}
+	marks_order(c, len);
 	if (form == TEXT_NFC || form == TEXT_NFKC)
 		len = (size_t)utf8proc_normalize_utf32(c, (utf8proc_ssize_t)len, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 	for (size_t i = 0; i < len; i++)
@@ -68,18 +35,37 @@ static void normalize_part(const char *s, size_t n, enum text_form form, struct 
 	mem_free(c);
 }
 
+/* Whether nothing before the character may join or sort with it, in any form. */
+static bool starts_anew(uint32_t c)
+{
+	const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+	bool second = p->comb_index != UINT16_MAX && (p->comb_index & 0x8000), korean = (c >= 0x1100 && c < 0x1200) || (c >= 0xa960 && c < 0xd800);
+	return !p->combining_class && p->decomp_seqindex == UINT16_MAX && !second && !korean;
+}
+
+/* The end of a row of characters that are not ASCII; a long one is cut where a part may end. */
+static size_t part_end(const char *s, size_t n, size_t i)
+{
+	size_t start = i;
+	int len;
+	for (; i < n && (unsigned char)s[i] >= 0x80; i += (size_t)len) {
+		uint32_t c = text_decode(s + i, n - i, &len);
+		if (i - start >= PART_BYTES && starts_anew(c))
+			break;
+	}
+	return i;
+}
+
 void text_normalize(const char *s, size_t n, enum text_form form, struct buf *out)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	for (size_t i = 0, to; i < n; i = to) {
-		for (to = i; to < n && p[to] < 0x80; to++)
-			;
+		to = text_ascii_end(s, n, i);
 		to -= to > i && to < n;              /* marks may follow the last of them */
 		buf_add(out, s + i, to - i);
 		if ((i = to) == n)
 			break;
-		for (to += p[to] < 0x80; to < n && p[to] >= 0x80; to++)
-			;
+		to = part_end(s, n, to + (p[to] < 0x80));
 		normalize_part(s + i, to - i, form, out);
 	}
 }

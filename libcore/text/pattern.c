@@ -176,6 +176,17 @@ struct patterns {
 	int n, cap;
 };
 
+enum status patterns_open(struct patterns **out, const char *regex, struct error *err)
+{
+	pcre2_code *code;
+	TRY(compile(&code, regex, strlen(regex), ERR_USAGE, err));
+	struct patterns *p = mem_zalloc(sizeof(*p));
+	MEM_PUSH_ROOM(p->codes, p->n, p->cap);
+	p->codes[p->n++] = code;
+	*out = p;
+	return OK;
+}
+
 enum status patterns_read(struct patterns **out, const char *path, struct error *err)
 {
 	struct buf text = {0};

@@ -34,6 +34,8 @@ enum status replacement_apply(const struct replacement *r, const char *s, size_t
 
 /* --- lists of patterns, a line each ---------------------------------------------------------------- */
 struct patterns;
+/* A list of one. ERR_USAGE says what is wrong with it, and where. */
+enum status patterns_open(struct patterns **p, const char *regex, struct error *err);
 /* Blank lines and lines that begin with # are no patterns. ERR_DATA names the line of one that does not compile, or says that there is none. */
 enum status patterns_read(struct patterns **p, const char *path, struct error *err);
 void patterns_close(struct patterns *p);                           /* NULL allowed */

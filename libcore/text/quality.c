@@ -144,7 +144,7 @@ static const struct preset {
 	{"datatrove-0.10", WORDS_UNICODE, false, {"no_text", REPETITION, QUALITY, "c4_fineweb_lines", PAGE, "empty", "line_punct_ratio",
 		"short_line_ratio", "char_dup_ratio", "list_ratio"}},
 	{"chat", WORDS_UNICODE, true, {"chat_no_messages", "chat_empty_turn", "chat_role_order", "chat_no_answer", "chat_too_short",
-		"chat_too_long"}},
+		"chat_too_long", "chat_repetitive", "chat_language_change"}},
 	{"none", WORDS_UNICODE, true, {NULL}},
 };
 #define N_PRESETS ((int)(sizeof(presets) / sizeof(presets[0])))

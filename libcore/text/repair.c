@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* --- normal form C, only around characters that may change ---------------------------------------- */
 
 static uint8_t unstable[65536 / 8];
@@ -43,45 +47,69 @@ static bool is_unstable(uint32_t c)
 	return c >= 0x300 && (c < 65536 ? unstable[c / 8] >> c % 8 & 1 : may_change(c));
 }
 
-#define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
-
 /* Whether all bytes are below the limit, which is at least 0x80. */
 static bool is_plain(const char *s, size_t n, unsigned limit)
 {
-	for (size_t i = 0; i < n;) {
-		uint64_t v;
-		if (i + 8 <= n && (memcpy(&v, s + i, 8), (v & EIGHT(0x80)) == 0))
-			i += 8;
-		else if ((unsigned char)s[i++] >= limit)
+	for (size_t i = 0; (i = text_ascii_end(s, n, i)) < n; i++)
+		if ((unsigned char)s[i] >= limit)
 			return false;
-	}
 	return true;
 }
 
-static void append_nfc(const char *s, size_t n, struct buf *out)
+/* Appends s in normal form C; false, and nothing, if no character of it may change. */
+static bool append_nfc(const char *s, size_t n, struct buf *out)
 {
 	size_t done = 0, last = 0;           /* copied so far; where the character before this one starts */
+	bool found = false;
 	pthread_once(&once, fill_unstable);
 	for (size_t i = 0; i < n;) {
 		int len;
-		if ((unsigned char)s[i] < 0xcc) {    /* below U+0300 all is stable */
-			last = i;
-			i += (unsigned char)s[i] < 0x80 ? 1 : 2;
+		if ((unsigned char)s[i] < 0x80) {
+			i = text_ascii_end(s, n, i);
+			last = i - 1;
 			continue;
 		}
-		uint32_t c = text_decode(s + i, n - i, &len);
+		if ((unsigned char)s[i] < 0xcc) {    /* below U+0300 all is stable */
+			last = i;
+			i += 2;
+			continue;
+		}
+		uint32_t c = text_decode_valid(s + i, &len);
 		if (!is_unstable(c)) {
 			last = i;
 			i += (size_t)len;
 			continue;
 		}
-		while (i < n && is_unstable(text_decode(s + i, n - i, &len)))
+		while (i < n && is_unstable(text_decode_valid(s + i, &len)))
 			i += (size_t)len;
+		if (!found)
+			buf_reserve(out, n);
+		found = true;
 		buf_add(out, s + done, last - done);
 		text_normalize(s + last, i - last, TEXT_NFC, out);
 		done = last = i;
 	}
-	buf_add(out, s + done, n - done);
+	if (found)
+		buf_add(out, s + done, n - done);
+	return found;
+}
+
+/* Puts what stands in out from start on in its normal form. */
+static void normalize(bool nfkc, struct buf *out, size_t start)
+{
+	struct buf whole = {0};
+	bool found = nfkc;
+	if (is_plain(out->data + start, out->len - start, nfkc ? 0x80 : 0xcc))
+		return;
+	if (nfkc)
+		text_normalize(out->data + start, out->len - start, TEXT_NFKC, &whole);
+	else
+		found = append_nfc(out->data + start, out->len - start, &whole);
+	if (found) {
+		out->len = start;
+		buf_add(out, whole.data, whole.len);
+	}
+	buf_release(&whole);
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -114,23 +142,24 @@ __attribute__((constructor)) static void fill_copied(void)
 		copied[c] = (c >= 0x20 && c != 0x7f && c != 0xc2 && c != 0xe2 && c != 0xef) || c == '\t';
 }
 
-/* The first byte from i on that is not copied; eight at a time while they are printable ASCII. */
+/* The first byte from i on that is not copied; sixteen at a time. */
 static size_t skip_copied(const char *s, size_t n, size_t i)
 {
-	for (;;) {
-		uint64_t v;
-		for (; i + 8 <= n; i += 8) {
-			memcpy(&v, s + i, 8);
-			/* Bytes from 0x20 to 0x7e gain the highest bit by 0x60 and not by 1. */
-			if ((v & EIGHT(0x80)) || ((v + EIGHT(0x60)) & ~(v + EIGHT(1)) & EIGHT(0x80)) != EIGHT(0x80))
-				break;
-		}
-		size_t stop = i + 8 < n ? i + 8 : n;
-		while (i < stop && copied[(unsigned char)s[i]])
-			i++;
-		if (i < stop || i == n)
-			return i;
+#ifdef __SSE2__
+	const __m128i control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), c2 = _mm_set1_epi8((char)0xc2),
+		      e2 = _mm_set1_epi8((char)0xe2), ef = _mm_set1_epi8((char)0xef);
+	for (; i + 16 <= n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+		__m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+		__m128i lead = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, c2), _mm_cmpeq_epi8(v, e2)), _mm_cmpeq_epi8(v, ef));
+		unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, lead), _mm_cmpeq_epi8(v, del)));
+		if (stop)
+			return i + (size_t)__builtin_ctz(stop);
 	}
+#endif
+	while (i < n && copied[(unsigned char)s[i]])
+		i++;
+	return i;
 }
 
 /* Whether a word broken by a hyphen goes on at s: then the hyphen at the end of out and the line feed go. */
@@ -186,29 +215,19 @@ static void repair_lines(const char *s, size_t n, bool hyphens, struct buf *out)
 	trim_line_end(out, start);
 	while (out->len > first && out->data[out->len - 1] == '\n')
 		out->len--;
+	buf_reserve(out, 0);
+	out->data[out->len] = 0;
 }
 
 bool text_repair_as(const struct repair *how, const char *s, size_t n, struct buf *out)
 {
-	struct buf lines = {0}, told = {0};
+	struct buf told = {0};
 	size_t start = out->len;
-	const char *in = s;
-	size_t n_in = n;
-	if (how->mojibake && mojibake_repair(s, n, &told)) {
-		in = told.data;
-		n_in = told.len;
-	}
-	buf_reserve(&lines, n_in + 1);
-	repair_lines(in, n_in, how->hyphens, &lines);
-	buf_reserve(out, lines.len + 1);
-	if (is_plain(lines.data, lines.len, how->nfkc ? 0x80 : 0xcc))
-		buf_add(out, lines.data, lines.len);
-	else if (how->nfkc)
-		text_normalize(lines.data, lines.len, TEXT_NFKC, out);
-	else
-		append_nfc(lines.data, lines.len, out);
-	buf_release(&lines);
+	bool read_back = how->mojibake && mojibake_repair(s, n, &told);
+	buf_reserve(out, (read_back ? told.len : n) + 1);
+	repair_lines(read_back ? told.data : s, read_back ? told.len : n, how->hyphens, out);
 	buf_release(&told);
+	normalize(how->nfkc, out, start);
 	return out->len - start != n || memcmp(out->data + start, s, n) != 0;
 }
 

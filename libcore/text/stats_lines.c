@@ -1,7 +1,6 @@
-/* stats_lines.c - what is counted line by line; see stats_priv.h. */
+/* stats_lines.c - lines and paragraphs, and what is counted by them; see stats_priv.h. */
 #include "text/stats_priv.h"
 
-#include "base/hash.h"
 #include "text/punctuation.h"
 
 #include <strings.h>
@@ -56,28 +55,184 @@ static size_t line_end(const char *s, size_t n)
 	return p[0] == 0xe2 && n > 2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9) ? 3 : 0;
 }
 
-void split_lines(struct text_stats *t, struct spans *out)
+/* --- walks ------------------------------------------------------------------------------------ */
+
+static void keep_line(struct text_stats *t, size_t from, size_t len)
+{
+	int64_t i = t->list.v.n;
+	SPANS_PUSH(&t->list.v, from, len);
+	if (t->list.v.n > t->list.cap) {
+		t->list.cap = t->list.cap * 2 + 64;
+		t->list.hash = mem_grow(t->list.hash, (size_t)t->list.cap, sizeof(*t->list.hash));
+	}
+	t->list.hash[i] = hash64(t->s + from, len);
+}
+
+/* Lists the lines of str.split("\n"), unless they are many. */
+static void make_list(struct text_stats *t)
 {
 	size_t start = 0;
+	if (t->list.made)
+		return;
+	t->list.made = true;
+	t->list.v.n = 0;
+	for (const char *nl; t->list.v.n < t->lines_kept && (nl = memchr(t->s + start, '\n', t->n - start)); start = (size_t)(nl - t->s) + 1)
+		keep_line(t, start, (size_t)(nl - t->s) - start);
+	t->list.kept = t->list.v.n < t->lines_kept;
+	if (t->list.kept)
+		keep_line(t, start, t->n - start);
+}
+
+void walk_start(struct text_stats *t, enum lines kind, struct line_walk *w)
+{
 	scan_text(t);
-	if (!t->odd_breaks) {
-		for (const char *p; start < t->n && (p = memchr(t->s + start, '\n', t->n - start)); start = (size_t)(p - t->s) + 1)
-			spans_add(out, start, (size_t)(p - t->s) - start);
-	} else {
-		static const uint8_t may_end[256] = {[0x0a] = 1, [0x0b] = 1, [0x0c] = 1, [0x0d] = 1, [0x1c] = 1, [0x1d] = 1, [0x1e] = 1,
-						     [0xc2] = 1, [0xe2] = 1};
-		for (size_t i = 0; i < t->n;) {
-			size_t len = may_end[(unsigned char)t->s[i]] ? line_end(t->s + i, t->n - i) : 0;
-			if (len) {
-				SPANS_PUSH(out, start, i - start);
-				start = i + len;
-			}
-			i += len ? len : 1;
+	make_list(t);
+	*w = (struct line_walk){.kind = kind, .to = t->n};
+	if (kind == LINES_PARAGRAPHS) {
+		struct span in = text_strip(t->s, t->n);
+		w->at = in.from;
+		w->to = (size_t)in.from + in.len;
+	}
+}
+
+/* The next of str.split("\n"). */
+static bool walk_feed(struct text_stats *t, struct line_walk *w)
+{
+	if (t->list.kept) {
+		if (w->k == t->list.v.n)
+			return false;
+		w->from = t->list.v.v[w->k].from;
+		w->len = t->list.v.v[w->k].len;
+		w->hash = t->list.hash[w->k++];
+		w->hashed = true;
+		w->at = w->from + w->len + 1;
+		return true;
+	}
+	if (w->at > t->n)
+		return false;
+	const char *nl = memchr(t->s + w->at, '\n', t->n - w->at);
+	w->from = w->at;
+	w->len = (nl ? (size_t)(nl - t->s) : t->n) - w->from;
+	w->at = w->from + w->len + 1;
+	w->hashed = false;
+	w->k++;
+	return true;
+}
+
+/* The next of str.splitlines(). */
+static bool walk_python(struct text_stats *t, struct line_walk *w)
+{
+	static const uint8_t may_end[256] = {[0x0a] = 1, [0x0b] = 1, [0x0c] = 1, [0x0d] = 1, [0x1c] = 1, [0x1d] = 1, [0x1e] = 1,
+					     [0xc2] = 1, [0xe2] = 1};
+	if (!t->odd_breaks)
+		return walk_feed(t, w) && (w->from < t->n);      /* an empty last line is none */
+	if (w->at >= t->n)
+		return false;
+	size_t i = w->at, len = 0;
+	while (i < t->n && !(may_end[(unsigned char)t->s[i]] && (len = line_end(t->s + i, t->n - i))))
+		i++;
+	w->from = w->at;
+	w->len = i - w->from;
+	w->at = i + len;
+	w->hashed = false;
+	return true;
+}
+
+/* The next paragraph: lines up to an empty one. The text is stripped, so only an empty text has an empty one. */
+static bool walk_paragraph(struct text_stats *t, struct line_walk *w)
+{
+	bool found = w->k++ == 0 && w->at == w->to;
+	w->hashed = false;
+	w->from = w->at;
+	w->len = 0;
+	while (w->at < w->to) {
+		size_t at = w->at;
+		const char *nl = memchr(t->s + at, '\n', w->to - at);
+		size_t end = nl ? (size_t)(nl - t->s) : w->to;
+		w->at = end + 1;
+		if (end > at) {
+			w->from = found ? w->from : at;
+			w->len = end - w->from;
+			found = true;
+		} else if (found) {
+			break;
 		}
 	}
-	if (start < t->n)
-		spans_add(out, start, t->n - start);
+	return found;
 }
+
+static bool is_blank(const char *s, size_t n)
+{
+	return n == 0 || (!((unsigned char)*s > ' ' && (unsigned char)*s < 0x7f) && text_strip(s, n).len == 0);
+}
+
+bool walk_line(struct text_stats *t, struct line_walk *w)
+{
+	switch (w->kind) {
+	case LINES_PARAGRAPHS: return walk_paragraph(t, w);
+	case LINES_PYTHON: return walk_python(t, w);
+	case LINES_FEED: return walk_feed(t, w);
+	case LINES_SOLID:
+		while (walk_feed(t, w))
+			if (!is_blank(t->s + w->from, w->len))
+				return true;
+		return false;
+	default: /* LINES_RUNS: line feeds in a row part once, and also part the empty string before and behind them */
+		while (walk_feed(t, w))
+			if (w->len || w->from == 0 || w->from == t->n)
+				return true;
+		return false;
+	}
+}
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+/* Counts the pieces of one part of the keys. False if the table is too small. */
+static bool count_part(struct text_stats *t, enum lines kind, uint64_t part, uint64_t parts, int64_t bound, struct copies *c)
+{
+	struct line_walk w;
+	struct seen *seen = &t->seen;
+	seen_start(seen, bound);
+	walk_start(t, kind, &w);
+	while (walk_line(t, &w)) {
+		uint64_t key = w.hashed ? w.hash : hash64(t->s + w.from, w.len);
+		if (parts > 1 && key % parts != part)
+			continue;
+		uint32_t e = seen_entry(seen, key);
+		if (e == SEEN_FULL)
+			return false;
+		c->pieces++;
+		if (seen->count[e]++ == 0) {
+			seen->first[e] = (uint32_t)w.from;
+			seen->chars[e] = (uint32_t)w.len;
+		}
+	}
+	for (uint32_t e = 0; e < seen->n; e++)
+		if (seen->count[e] > 1) {
+			double chars = piece_chars(t, t->s + seen->first[e], seen->chars[e]);
+			c->copies += seen->count[e] - 1;
+			c->copy_chars += (seen->count[e] - 1) * chars;
+			c->repeated += seen->count[e];
+			c->repeated_chars += seen->count[e] * chars;
+		}
+	return true;
+}
+
+struct copies count_copies(struct text_stats *t, enum lines kind)
+{
+	struct copies c = {0};
+	make_list(t);
+	int64_t lines = t->list.kept ? t->list.v.n : (int64_t)t->n + 1, bound = seen_bound(t, lines + 1);
+	for (uint64_t part = 0, parts = 1; part < parts; part++)
+		if (!count_part(t, kind, part, parts, bound, &c)) {
+			parts *= 2;
+			part = (uint64_t)-1;
+			c = (struct copies){0};
+		}
+	return c;
+}
+
+/* --- line by line --------------------------------------------------------------------------------- */
 
 static bool starts(const char *s, size_t n, const char *with)
 {
@@ -102,57 +257,49 @@ static bool ends_terminal(const char *s, size_t n)
 	return punctuation_is_terminal(text_decode(s + last, n - last, &len));
 }
 
-/* One line of str.split("\n"), with the line feed's own contribution left to the caller. */
-static void look_at(struct text_stats *t, const char *s, size_t n)
-{
-	struct lines_of *l = &t->lines;
-	bool blank = text_strip(s, n).len == 0;
-	double chars = piece_chars(t, s, n);
-	l->lines++;
-	l->v1_ends += n > 0 && strchr(".'\"!?", s[n - 1]) && s[n - 1];
-	l->v1_short += chars <= SHORT_LINE_CHARS;
-	if (blank) {
-		l->blank++;
-		return;
-	}
-	l->ends += ends_terminal(s, n);
-	l->short_ones += chars <= SHORT_LINE_CHARS;
-	if (seen_count(&t->seen, hash64(s, n)))
-		l->copy_chars += chars;
-}
-
 /* Over the lines of str.splitlines(): those that start with a bullet, and those that end in an ellipsis. */
 static const struct lines_of *count_ends(struct text_stats *t)
 {
+	struct line_walk w;
+	double bullets = 0, cut = 0, lines = 0;
 	if (t->have_ends)
 		return &t->lines;
 	t->have_ends = true;
-	t->pieces.n = 0;
-	split_lines(t, &t->pieces);
-	double bullets = 0, cut = 0;
-	for (int64_t i = 0; i < t->pieces.n; i++) {
-		struct span in = text_strip(t->s + t->pieces.v[i].from, t->pieces.v[i].len);
-		const char *s = t->s + t->pieces.v[i].from + in.from;
+	walk_start(t, LINES_PYTHON, &w);
+	while (walk_line(t, &w)) {
+		struct span in = text_strip(t->s + w.from, w.len);
+		const char *s = t->s + w.from + in.from;
+		lines++;
 		bullets += starts(s, in.len, "-") || starts(s, in.len, "\xe2\x80\xa2");
 		cut += ends(s, in.len, "...") || ends(s, in.len, "\xe2\x80\xa6");
 	}
-	t->lines.bullets = t->pieces.n ? bullets / (double)t->pieces.n : (double)NAN;
-	t->lines.cut = t->pieces.n ? cut / (double)t->pieces.n : (double)NAN;
+	t->lines.bullets = lines > 0 ? bullets / lines : (double)NAN;
+	t->lines.cut = lines > 0 ? cut / lines : (double)NAN;
 	return &t->lines;
 }
 
 static const struct lines_of *count_lines(struct text_stats *t)
 {
 	struct lines_of *l = &t->lines;
+	struct line_walk w;
 	if (t->have_lines)
 		return l;
 	t->have_lines = true;
-	l->lines = l->blank = l->ends = l->short_ones = l->copy_chars = l->v1_ends = l->v1_short = 0;
-	t->pieces.n = 0;
-	text_lines(t->s, t->n, &t->pieces);
-	seen_start(&t->seen, t->pieces.n);
-	for (int64_t i = 0; i < t->pieces.n; i++)
-		look_at(t, t->s + t->pieces.v[i].from, t->pieces.v[i].len);
+	l->lines = l->blank = l->ends = l->short_ones = l->v1_ends = l->v1_short = 0;
+	walk_start(t, LINES_FEED, &w);
+	while (walk_line(t, &w)) {
+		const char *s = t->s + w.from;
+		bool brief = w.len <= SHORT_LINE_CHARS || (!t->ascii && w.len <= 4 * SHORT_LINE_CHARS && text_length(s, w.len) <= SHORT_LINE_CHARS);
+		l->lines++;
+		l->v1_ends += w.len > 0 && strchr(".'\"!?", s[w.len - 1]) && s[w.len - 1];
+		l->v1_short += brief;
+		if (is_blank(s, w.len)) {
+			l->blank++;
+			continue;
+		}
+		l->ends += ends_terminal(s, w.len);
+		l->short_ones += brief;
+	}
 	return l;
 }
 
@@ -168,7 +315,7 @@ double line_number(struct text_stats *t, enum stat which)
 	case STAT_LINES: return some;
 	case STAT_LINE_END_SHARE: return some > 0 ? l->ends / some : (double)NAN;
 	case STAT_SHORT_LINE_SHARE: return some > 0 ? l->short_ones / some : (double)NAN;
-	case STAT_LINE_COPY_CHARS: return unfed > 0 ? l->copy_chars / unfed : (double)NAN;
+	case STAT_LINE_COPY_CHARS: return unfed > 0 ? count_copies(t, LINES_SOLID).copy_chars / unfed : (double)NAN;
 	case STAT_V1_LINE_END_SHARE: return l->v1_ends / l->lines;
 	default: return l->v1_short / l->lines; /* STAT_V1_SHORT_LINE_SHARE */
 	}

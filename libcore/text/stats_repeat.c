@@ -1,246 +1,182 @@
 /* stats_repeat.c - runs of words that come more than once; see stats_priv.h.
  *
- * A run of n words comes twice only where its first and its last n-1 words do, so chain_ngrams looks at all pairs and from there on at
- * few. datatrove's greedy scan takes runs without the spaces between words for equal ("can not", "cannot"), so it looks at the bytes of
- * all words in one: a run of at least WINDOW bytes comes twice only where its first WINDOW bytes do. */
+ * The keys of all runs of n words are counted in small counters that they share (cells). A run comes no more often than its cell says, so the most
+ * frequent one is looked for among the runs of the fullest cells, which are few, by a table of whole keys. A run of n words comes twice only
+ * where its first and its last n-1 words do: in a text of one piece, longer runs are looked for only there. */
 #include "text/stats_priv.h"
 
-#include "base/hash.h"
+#define CELL_MOST 255        /* cells count no further: "this often, or oftener" */
 
-#define WINDOW 12            /* five words are seldom shorter, and few other runs share so much */
-#define REPEATED 0x80000000u   /* texts end at 1 GiB, so words are fewer */
-
-void seen_start(struct seen *t, int64_t keys)
+/* The keys of the runs of n words that start in a piece, or of those of them that may come twice, into t->at and t->key. */
+static void find_places(struct text_stats *t, enum splitter how, int64_t piece, int n)
 {
-	uint64_t want = 64;
-	while (want < (uint64_t)keys * 2)
-		want *= 2;
-	if (want > t->slots) {
-		mem_free(t->slot);
-		t->slot = mem_alloc(want * sizeof(*t->slot));
-		t->slots = want;
+	struct word_stats *w = &t->words[how];
+	if (w->n_pieces == 1 && n > 2)
+		return;                      /* narrow() has found them */
+	load_words(t, how, piece, true);
+	int64_t runs = w->words.n - n + 1;
+	t->n_at = runs < w->own ? (runs > 0 ? runs : 0) : w->own;
+	places_room(t, t->n_at);
+	uint64_t *key = t->key;
+	uint32_t *at = t->at;
+	const uint64_t *hash = w->hash;
+	const int64_t n_at = t->n_at;
+	for (int64_t i = 0; i < n_at; i++) {
+		at[i] = (uint32_t)i;
+		key[i] = stats_mix(hash[i], hash[i + 1]);
 	}
-	if ((size_t)keys > t->cap) {
-		t->cap = (size_t)keys + (size_t)keys / 8 + 64;
-		mem_free(t->key);
-		mem_free(t->count);
-		mem_free(t->first);
-		t->key = mem_alloc(t->cap * sizeof(*t->key));
-		t->count = mem_alloc(t->cap * sizeof(*t->count));
-		t->first = mem_alloc(t->cap * sizeof(*t->first));
-	}
-	t->mask = want - 1;
-	t->n = 0;
-	memset(t->slot, 0, want * sizeof(*t->slot));
+	for (int k = 2; k < n; k++)
+		for (int64_t i = 0; i < n_at; i++)
+			key[i] = stats_mix(key[i], hash[i + k]);
 }
 
-void seen_release(struct seen *t)
+/* Counts all runs of n words in the cells; the highest count. */
+static unsigned fill_cells(struct text_stats *t, enum splitter how, int n)
 {
-	mem_free(t->slot);
-	mem_free(t->key);
-	mem_free(t->count);
-	mem_free(t->first);
-}
-
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 p = (unsigned __int128)(a ^ 0xa0761d6478bd642fu) * (b ^ 0xe7037ed1a0b428dbu);
-	return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
-/* --- counts of n-grams ------------------------------------------------------------------------- */
-
-static void chain_room(struct text_stats *t, size_t n)
-{
-	if (n <= t->chain_cap)
-		return;
-	t->chain_cap = n + n / 8 + 64;
-	t->key = mem_grow(t->key, t->chain_cap, sizeof(*t->key));
-	t->at = mem_grow(t->at, t->chain_cap, sizeof(*t->at));
-	t->entry = mem_grow(t->entry, t->chain_cap, sizeof(*t->entry));
-	t->repeated = mem_grow(t->repeated, t->chain_cap, sizeof(*t->repeated));
-}
-
-/* Enters the n-grams that start at the n_at words t->at; flags in t->repeated those that come more than once. */
-static void count_ngrams(struct text_stats *t, struct word_stats *w, int n, int64_t n_at)
-{
-	struct ngram *g = &w->ngram[n];
-	seen_start(&t->seen, n_at);
-	struct seen seen = t->seen;          /* a copy of its own stays in registers */
-	const uint32_t *at = t->at, *chars_to = w->chars_to;
-	uint32_t *entry = t->entry, most = 1;
-	const uint64_t *key = t->key;
-	int64_t repeated_chars = 0;
-	for (int64_t k = 0; k < n_at; k++) {
-		uint32_t e = seen_entry(&seen, key[at[k]]);
-		if (seen.count[e]++ == 0)
-			seen.first[e] = at[k];
-		entry[k] = e;
-	}
-	for (uint32_t e = 0; e < seen.n; e++)
-		if (seen.count[e] > most) {          /* of several the one that came first, as Counter.most_common */
-			most = seen.count[e];
-			g->first = seen.first[e];
+	struct word_stats *w = &t->words[how];
+	unsigned most = 0;
+	cells_start(t, w->n_pieces == 1 && n > 2 ? t->n_at : w->n);
+	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
+		find_places(t, how, piece, n);
+		uint8_t *cell = t->cell;
+		const uint64_t *key = t->key, mask = t->cell_mask;
+		const int64_t n_at = t->n_at;
+		for (int64_t k = 0; k < n_at; k++) {
+			uint8_t *c = &cell[cell_of(mask, key[k])];
+			unsigned count = *c + (*c < CELL_MOST);
+			*c = (uint8_t)count;
+			most = count > most ? count : most;
 		}
-	for (int64_t k = 0; most > 1 && k < n_at; k++) {
-		bool repeats = seen.count[entry[k]] > 1;
-		t->repeated[at[k]] = repeats;
-		repeated_chars += repeats ? chars_to[at[k] + (uint32_t)n] - chars_to[at[k]] : 0;
+		if (piece == 0)
+			w->ngram[n].chars_of_most = w->n >= n ? w->chars_to[n] - w->chars_to[0] : 0;
 	}
-	g->most = most;
-	g->repeated_chars = (double)repeated_chars;
+	return most;
 }
 
-/* Characters of the words of all n-grams: of every word as often as it stands in one. */
-static double all_chars(const struct word_stats *w, int n)
+/* Enters the runs whose cells say `least` or more, of one part of the keys. False if the table is too small. */
+static bool enter_runs(struct text_stats *t, enum splitter how, int n, unsigned least, uint64_t part, uint64_t parts)
 {
-	double sum = 0;
-	for (int64_t i = 0; i + n <= w->words.n; i++)
-		sum += w->chars_to[i + n] - w->chars_to[i];
-	return sum;
+	struct word_stats *w = &t->words[how];
+	int64_t bound = w->n_pieces == 1 ? t->n_at : seen_bound(t, w->n);
+	seen_start(&t->seen, bound < 1 ? 1 : bound);
+	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
+		int64_t picked = 0;
+		find_places(t, how, piece, n);
+		const uint64_t *key = t->key, mask = t->cell_mask;
+		const uint8_t *cell = t->cell;
+		const uint32_t first = w->pieces[piece].first;
+		const int64_t n_at = t->n_at;
+		uint32_t *pick = t->pick;
+		uint8_t *count = t->count;
+		for (int64_t k = 0; k < n_at; k++) {
+			unsigned c = cell[cell_of(mask, key[k])];
+			count[k] = (uint8_t)c;
+			pick[picked] = (uint32_t)k;
+			picked += c >= least;
+		}
+		for (int64_t p = 0; p < picked; p++) {
+			uint32_t k = pick[p], i = t->at[k];
+			if (parts > 1 && key[k] % parts != part)
+				continue;
+			uint32_t e = seen_entry(&t->seen, key[k]);
+			if (e == SEEN_FULL)
+				return false;
+			if (t->seen.count[e]++ == 0) {
+				t->seen.first[e] = first + i;
+				t->seen.chars[e] = w->chars_to[i + (uint32_t)n] - w->chars_to[i];
+			}
+		}
+	}
+	return true;
 }
 
-/* Into t->at, the places below n whose t->key may come more than once: it shares a small counter with another. Returns how many. */
-static int64_t pick_repeated(struct text_stats *t, int64_t n)
+/* Counts the runs whose cells say `least` or more: the most frequent of them, of several the one that came first, as Counter.most_common. */
+static void count_runs(struct text_stats *t, enum splitter how, int n, unsigned least)
+{
+	struct ngram *g = &t->words[how].ngram[n];
+	uint32_t first = 0;
+	uint64_t part = 0, parts = 1;
+	g->most = 1;
+	g->repeated_chars = 0;
+	while (part < parts) {
+		if (!enter_runs(t, how, n, least, part, parts)) {
+			parts *= 2;                  /* those that were counted count for nothing, as they come again */
+			part = 0;
+			g->most = 1;
+			g->repeated_chars = 0;
+			continue;
+		}
+		for (uint32_t e = 0; e < t->seen.n; e++) {
+			uint32_t count = t->seen.count[e];
+			if (count > g->most || (count > 1 && count == g->most && t->seen.first[e] < first)) {
+				g->most = count;
+				g->chars_of_most = t->seen.chars[e];
+				first = t->seen.first[e];
+			}
+			g->repeated_chars += count > 1 ? (double)count * t->seen.chars[e] : 0;
+		}
+		part++;
+	}
+}
+
+/* Leaves of the places of runs of n words those where a run of n + 1 may come twice, with the keys of these. */
+static void narrow(struct text_stats *t, struct word_stats *w, int n)
 {
 	int64_t kept = 0;
-	seen_start(&t->seen, n);
-	uint8_t *counter = (uint8_t *)t->seen.slot; /* four for each slot */
-	const uint64_t mask = (t->seen.mask + 1) * 4 - 1, *key = t->key;
+	const uint32_t last = (uint32_t)(w->n - n);  /* no longer run starts there or behind */
 	uint32_t *at = t->at;
-	for (int64_t i = 0; i < n; i++) {
-		uint8_t *c = &counter[(key[i] ^ key[i] >> 32) & mask];
-		*c = (uint8_t)(*c + (*c < 2));
+	uint64_t *key = t->key;
+	const uint8_t *count = t->count;
+	const int64_t n_at = t->n_at;
+	for (int64_t k = 0; k + 1 < n_at; k++) {
+		uint32_t i = at[k];
+		bool stays = (count[k] > 1) & (count[k + 1] > 1) & (at[k + 1] == i + 1) & (i < last);
+		at[kept] = i;
+		key[kept] = key[k];
+		kept += stays;
 	}
-	for (int64_t i = 0; i < n; i++) {
-		at[kept] = (uint32_t)i;
-		kept += counter[(key[i] ^ key[i] >> 32) & mask] > 1;
+	for (int64_t k = 0; k < kept; k++)
+		key[k] = stats_mix(key[k], w->hash[at[k] + (uint32_t)n]);
+	t->n_at = kept;
+}
+
+/* Characters of the words of all runs: of every word as often as it stands in one. */
+static double all_chars(struct text_stats *t, enum splitter how, int n)
+{
+	struct word_stats *w = &t->words[how];
+	double sum = 0;
+	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
+		load_words(t, how, piece, true);
+		for (int64_t i = 0; i < w->own && i + n <= w->words.n; i++)
+			sum += w->chars_to[i + n] - w->chars_to[i];
 	}
-	return kept;
+	return sum;
 }
 
 void chain_ngrams(struct text_stats *t, enum splitter how, int up_to)
 {
 	struct word_stats *w = &t->words[how];
-	look_at_words(t, how);
-	int64_t words = w->words.n, n_at = words > 1 ? words - 1 : 0;
-	if (w->chained && w->chained_to >= up_to)
+	split_words(t, how);
+	if (w->chained_to >= up_to)
 		return;
-	w->chained = true;
 	w->chained_to = up_to;
 	memset(w->ngram, 0, sizeof(w->ngram));
-	chain_room(t, (size_t)words + 1);
-	memset(t->repeated, 0, (size_t)words + 1);
-	for (int64_t i = 0; i < n_at; i++)
-		t->key[i] = mix(w->hash[i], w->hash[i + 1]);
-	n_at = pick_repeated(t, n_at);
 	for (int n = 2; n <= up_to; n++) {
-		w->ngram[n].chars = up_to > 4 ? all_chars(w, n) : 0;
-		count_ngrams(t, w, n, n_at);
-		int64_t kept = 0;
-		for (int64_t k = 0; k < n_at; k++) {
-			uint32_t i = t->at[k];
-			if (t->repeated[i] && t->repeated[i + 1] && i + n < words)
-				t->at[kept++] = i;
-		}
-		n_at = kept;
-		memset(t->repeated, 0, (size_t)words + 1);
-		for (int64_t k = 0; k < n_at; k++)
-			t->key[t->at[k]] = mix(t->key[t->at[k]], w->hash[t->at[k] + (uint32_t)n]);
-	}
-}
-
-/* --- datatrove's greedy scan ---------------------------------------------------------------------- */
-
-static void stream_words(struct text_stats *t, enum splitter how)
-{
-	struct word_stats *w = &t->words[how];
-	const struct spans *words = &w->words;
-	if ((size_t)words->n + 1 > w->stream_cap) {
-		w->stream_cap = (size_t)words->n + (size_t)words->n / 8 + 64;
-		w->stream_at = mem_grow(w->stream_at, w->stream_cap, sizeof(*w->stream_at));
-		w->candidates = mem_grow(w->candidates, w->stream_cap, sizeof(*w->candidates));
-	}
-	buf_clear(&w->stream);
-	buf_reserve(&w->stream, t->n + 2 * WINDOW);
-	char *to = w->stream.data;
-	uint32_t at = 0;
-	for (int64_t i = 0; i < words->n; i++) {
-		uint32_t from = words->v[i].from, len = words->v[i].len;
-		w->stream_at[i] = at;
-		if (len <= 16 && (size_t)from + 16 <= t->n)
-			memcpy(to + at, t->s + from, 16);
-		else
-			memcpy(to + at, t->s + from, len);
-		at += len;
-	}
-	w->stream_at[words->n] = at;
-	w->stream.len = at;
-}
-
-static uint64_t window_key(const char *s)
-{
-	uint64_t a, b;
-	memcpy(&a, s, 8);
-	memcpy(&b, s + WINDOW - 8, 8);
-	return mix(a, b);
-}
-
-/* Where a run of at least five words may be one that also stands elsewhere. */
-static void find_candidates(struct text_stats *t, enum splitter how)
-{
-	struct word_stats *w = &t->words[how];
-	int64_t words = w->words.n;
-	if (w->streamed)
-		return;
-	w->streamed = true;
-	w->n_candidates = 0;
-	split_words(t, how);
-	words = w->words.n;
-	if (words < 5)
-		return;
-	look_at_words(t, how);
-	stream_words(t, how);
-	chain_room(t, (size_t)words + 1);
-	for (int64_t i = 0; i + 5 <= words; i++) {
-		t->repeated[i] = w->stream_at[i + 5] - w->stream_at[i] < WINDOW;
-		t->key[i] = w->stream_at[words] - w->stream_at[i] < WINDOW ? mix((uint64_t)i, 1) : window_key(w->stream.data + w->stream_at[i]);
-	}
-	int64_t picked = pick_repeated(t, words - 4);
-	seen_start(&t->seen, picked);
-	struct seen seen = t->seen;
-	for (int64_t k = 0; k < picked; k++) {
-		uint32_t i = t->at[k], e = seen_entry(&seen, t->key[i]);
-		if (seen.count[e]++)
-			t->repeated[i] = t->repeated[seen.first[e]] = 2;
-		else
-			seen.first[e] = i;
-	}
-	for (int64_t i = 0; i + 5 <= words; i++)
-		if (t->repeated[i])
-			w->candidates[w->n_candidates++] = (uint32_t)i | (t->repeated[i] > 1 ? REPEATED : 0);
-}
-
-double greedy_repeats(struct text_stats *t, enum splitter how, int n)
-{
-	struct word_stats *w = &t->words[how];
-	find_candidates(t, how);
-	if (w->n_candidates == 0)
-		return 0;
-	seen_start(&t->seen, w->n_candidates);
-	double chars = 0;
-	uint32_t next = 0;           /* the scan goes on here after a hit */
-	for (int64_t k = 0; k < w->n_candidates; k++) {
-		uint32_t i = w->candidates[k] & ~REPEATED;
-		if (i < next || i + (uint32_t)n > w->words.n)
+		struct ngram *g = &w->ngram[n];
+		bool all = n > 4;                    /* wanted are all that repeat, not only the most frequent */
+		g->chars = up_to > 4 ? all_chars(t, how, n) : 0;
+		unsigned top = fill_cells(t, how, n);
+		g->most = 1;
+		if (top < 2) {
+			t->n_at = 0;
 			continue;
-		uint32_t from = w->stream_at[i], to = w->stream_at[i + (uint32_t)n];
-		if (to - from >= WINDOW && !(w->candidates[k] & REPEATED))
-			continue;
-		if (seen_count(&t->seen, hash64(w->stream.data + from, to - from))) {
-			chars += w->chars_to[i + (uint32_t)n] - w->chars_to[i];
-			next = i + (uint32_t)n;
 		}
+		/* What shares a cell makes it fuller, so a little below the top a count may be the highest, too. */
+		unsigned least = all ? 2 : top - top / 4 - (top > 2);
+		count_runs(t, how, n, least);
+		if (g->most < least)
+			count_runs(t, how, n, g->most > 2 ? g->most : 2);
+		if (w->n_pieces == 1)
+			narrow(t, w, n);
 	}
-	return chars;
 }

@@ -1,9 +1,7 @@
 /* text_stats.c - the names of the statistics and the way to each; see text_stats.h. */
 #include "text/stats_priv.h"
 
-#include "base/hash.h"
-
-#include <stdlib.h>
+#include "text/char_class.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -75,30 +73,43 @@ int stat_find(const char *name, size_t n)
 
 struct text_stats *text_stats_open(void)
 {
-	return mem_zalloc(sizeof(struct text_stats));
+	struct text_stats *t = mem_zalloc(sizeof(struct text_stats));
+	t->piece_words = PIECE_WORDS;
+	t->lines_kept = LINES_KEPT;
+	return t;
+}
+
+static void release(struct text_stats *t)
+{
+	for (int i = 0; i < N_SPLITTERS; i++) {
+		struct word_stats *w = &t->words[i];
+		spans_release(&w->words);
+		buf_release(&w->stream);
+		mem_free(w->pieces);
+		mem_free(w->hash);
+		mem_free(w->chars_to);
+		mem_free(w->stream_at);
+		mem_free(w->candidates);
+	}
+	spans_release(&t->list.v);
+	mem_free(t->list.hash);
+	spans_release(&t->c4.lines);
+	buf_release(&t->rewritten);
+	buf_release(&t->spare);
+	seen_release(&t->seen);
+	mem_free(t->set.slot);
+	mem_free(t->cell);
+	mem_free(t->key);
+	mem_free(t->at);
+	mem_free(t->pick);
+	mem_free(t->count);
 }
 
 void text_stats_close(struct text_stats *t)
 {
 	if (!t)
 		return;
-	for (int i = 0; i < N_SPLITTERS; i++) {
-		struct word_stats *w = &t->words[i];
-		spans_release(&w->words);
-		buf_release(&w->stream);
-		mem_free(w->hash);
-		mem_free(w->chars_to);
-		mem_free(w->stream_at);
-		mem_free(w->candidates);
-	}
-	spans_release(&t->pieces);
-	spans_release(&t->c4.lines);
-	buf_release(&t->rewritten);
-	seen_release(&t->seen);
-	mem_free(t->key);
-	mem_free(t->at);
-	mem_free(t->entry);
-	mem_free(t->repeated);
+	release(t);
 	mem_free(t);
 }
 
@@ -106,14 +117,23 @@ static void start(struct text_stats *t, const char *s, size_t n)
 {
 	t->s = s;
 	t->n = n;
-	t->scanned = t->have_lines = t->have_ends = false;
+	t->most = n > t->most ? n : t->most;
+	t->scanned = t->have_lines = t->have_ends = t->list.made = false;
 	memset(t->have, 0, sizeof(t->have));
-	for (int i = 0; i < N_SPLITTERS; i++)
-		t->words[i].split = t->words[i].looked = t->words[i].chained = t->words[i].streamed = false;
+	for (int i = 0; i < N_SPLITTERS; i++) {
+		struct word_stats *w = &t->words[i];
+		w->split = w->looked = w->hashed = w->streamed = false;
+		w->chained_to = 0;
+	}
 }
 
 void text_stats_set(struct text_stats *t, const char *s, size_t n)
 {
+	if (t->most > TEXT_STATS_LARGE) {
+		struct text_stats empty = {.piece_words = t->piece_words, .lines_kept = t->lines_kept};
+		release(t);
+		*t = empty;
+	}
 	start(t, s, n);
 	t->c4.done = false;
 }
@@ -185,58 +205,25 @@ static double count_of(const struct text_stats *t, const char *what)
 	return count;
 }
 
-/* The first copy of runs of line feeds parts pieces: re.split("\n{run,}"). */
-static void split_runs(struct text_stats *t, size_t from, size_t to, size_t run)
-{
-	size_t begin = from;
-	t->pieces.n = 0;
-	for (const char *p; from < to && (p = memchr(t->s + from, '\n', to - from));) {
-		size_t i = (size_t)(p - t->s), k = i;
-		while (k < to && t->s[k] == '\n')
-			k++;
-		if (k - i >= run) {
-			spans_add(&t->pieces, begin, i - begin);
-			begin = k;
-		}
-		from = k;
-	}
-	spans_add(&t->pieces, begin, to - begin);
-}
-
 /* Share of the pieces that came before, and of the text's characters that they have. */
-static void count_copies(struct text_stats *t, enum stat pieces, enum stat chars)
+static void copies(struct text_stats *t, enum lines kind, enum stat pieces, enum stat chars)
 {
-	double copies = 0, copy_chars = 0;
-	seen_start(&t->seen, t->pieces.n);
-	for (int64_t i = 0; i < t->pieces.n; i++) {
-		const char *s = t->s + t->pieces.v[i].from;
-		size_t n = t->pieces.v[i].len;
-		if (seen_count(&t->seen, hash64(s, n))) {
-			copies++;
-			copy_chars += piece_chars(t, s, n);
-		}
-	}
+	struct copies c = count_copies(t, kind);
 	for (int k = 0; k < N_SPLITTERS; k++) {
 		t->have[k][pieces] = t->have[k][chars] = true;
-		t->value[k][pieces] = share(copies, (double)t->pieces.n);
-		t->value[k][chars] = share(copy_chars, t->chars);
+		t->value[k][pieces] = share(c.copies, c.pieces);
+		t->value[k][chars] = share(c.copy_chars, t->chars);
 	}
 }
 
 static void count_pieces(struct text_stats *t, enum stat which)
 {
-	if (which == STAT_DUP_PARA_SHARE || which == STAT_DUP_PARA_CHARS) {
-		struct span all = text_strip(t->s, t->n);
-		split_runs(t, all.from, (size_t)all.from + all.len, 2);
-		count_copies(t, STAT_DUP_PARA_SHARE, STAT_DUP_PARA_CHARS);
-	} else if (which == STAT_DUP_LINE_SHARE || which == STAT_DUP_LINE_CHARS) {
-		split_runs(t, 0, t->n, 1);
-		count_copies(t, STAT_DUP_LINE_SHARE, STAT_DUP_LINE_CHARS);
-	} else {
-		t->pieces.n = 0;
-		split_lines(t, &t->pieces);
-		count_copies(t, STAT_V1_DUP_LINE_SHARE, STAT_V1_DUP_LINE_CHARS);
-	}
+	if (which == STAT_DUP_PARA_SHARE || which == STAT_DUP_PARA_CHARS)
+		copies(t, LINES_PARAGRAPHS, STAT_DUP_PARA_SHARE, STAT_DUP_PARA_CHARS);
+	else if (which == STAT_DUP_LINE_SHARE || which == STAT_DUP_LINE_CHARS)
+		copies(t, LINES_RUNS, STAT_DUP_LINE_SHARE, STAT_DUP_LINE_CHARS);
+	else
+		copies(t, LINES_PYTHON, STAT_V1_DUP_LINE_SHARE, STAT_V1_DUP_LINE_CHARS);
 }
 
 #define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
@@ -265,11 +252,9 @@ static double letter_share(const struct text_stats *t)
 			continue;
 		}
 		int len;
-		uint32_t c = text_decode(t->s + i, t->n - i, &len);
-		if (!text_is_space(c)) {
-			all++;
-			letters += text_is_alpha(c);
-		}
+		unsigned k = char_class(text_decode_valid(t->s + i, &len));
+		all += !(k & CHAR_SPACE);
+		letters += (k & (CHAR_SPACE | CHAR_ALPHA)) == CHAR_ALPHA;
 		i += (size_t)len;
 	}
 	return share((double)letters, (double)all);
@@ -278,28 +263,26 @@ static double letter_share(const struct text_stats *t)
 /* Sentences of the lines, as C4 adds them up. */
 static double line_sentences(struct text_stats *t)
 {
+	struct line_walk w;
 	double count = 0;
-	t->pieces.n = 0;
-	split_lines(t, &t->pieces);
-	for (int64_t i = 0; i < t->pieces.n; i++)
-		count += (double)words_sentences(t->s + t->pieces.v[i].from, t->pieces.v[i].len);
+	walk_start(t, LINES_PYTHON, &w);
+	while (walk_line(t, &w))
+		count += (double)words_sentences(t->s + w.from, w.len);
 	return count;
 }
 
 static double top_chars(struct text_stats *t, enum splitter how, int n)
 {
 	chain_ngrams(t, how, 4);     /* who asks about one asks about all */
-	const struct word_stats *w = &t->words[how];
-	if (w->words.n < n)
+	const struct ngram *g = &t->words[how].ngram[n];
+	if (t->words[how].n < n)
 		return 0;
-	uint32_t first = w->ngram[n].first;
-	return share((double)(w->chars_to[first + (uint32_t)n] - w->chars_to[first] + (uint32_t)n - 1) * w->ngram[n].most, t->chars);
+	return share((double)(g->chars_of_most + (uint32_t)n - 1) * g->most, t->chars);
 }
 
 static double word_number(struct text_stats *t, enum stat which, enum splitter how)
 {
-	const struct word_stats *w = &t->words[how];
-	double words = (double)split_words(t, how)->n;
+	double words = (double)split_words(t, how);
 	switch (which) {
 	case STAT_WORDS: return words;
 	case STAT_HASHES_PER_WORD: return share(count_of(t, "#"), words);
@@ -308,15 +291,15 @@ static double word_number(struct text_stats *t, enum stat which, enum splitter h
 	case STAT_STOP_WORD_SHARE: return stop_word_share(t, how);
 	default: break;
 	}
-	look_at_words(t, how);
+	const struct look *l = look_at_words(t, how);
 	switch (which) {
-	case STAT_NON_SYMBOL_WORDS: return w->non_symbol;
-	case STAT_MEAN_WORD_CHARS: return share(w->non_symbol_chars, w->non_symbol);
-	case STAT_ALPHA_WORD_SHARE: return share(w->alpha, words);
-	case STAT_STOP_WORDS: return __builtin_popcount(w->stop_seen);
-	case STAT_V1_NON_SYMBOL_WORDS: return w->v1_non_symbol;
-	case STAT_V1_MEAN_WORD_CHARS: return share(w->v1_non_symbol_chars, w->v1_non_symbol);
-	default: return w->stop_occurrences; /* STAT_V1_STOP_WORDS */
+	case STAT_NON_SYMBOL_WORDS: return (double)l->non_symbol;
+	case STAT_MEAN_WORD_CHARS: return share((double)l->non_symbol_chars, (double)l->non_symbol);
+	case STAT_ALPHA_WORD_SHARE: return share((double)l->alpha, words);
+	case STAT_STOP_WORDS: return __builtin_popcountll(l->stop_seen);
+	case STAT_V1_NON_SYMBOL_WORDS: return (double)l->v1_non_symbol;
+	case STAT_V1_MEAN_WORD_CHARS: return share((double)l->v1_non_symbol_chars, (double)l->v1_non_symbol);
+	default: return (double)l->stop_occurrences; /* STAT_V1_STOP_WORDS */
 	}
 }
 
@@ -358,7 +341,6 @@ double text_stats_get(struct text_stats *t, enum stat which, enum splitter how)
 
 /* --- C4 ----------------------------------------------------------------------------------------- */
 
-
 /* Leaves of the words those of the lines that stay, at their new places: a line's words do not depend on its neighbours. False where one reaches
  * over a line's end. */
 static bool keep_words(struct text_stats *t, struct spans *words)
@@ -383,21 +365,26 @@ static bool keep_words(struct text_stats *t, struct spans *words)
 
 bool text_stats_c4(struct text_stats *t, const struct c4_manner *m)
 {
-	struct buf out = {0};
+	struct buf *out = t->s == t->rewritten.data ? &t->spare : &t->rewritten;
+	bool kept[N_SPLITTERS];
 	scan_text(t);
 	t->c4.lorem = t->c4.curly = t->c4.curly_first = false;
 	t->c4.sentences = 0;
 	t->c4.lines.n = 0;
-	c4_lines(t, m, &out);
-	buf_release(&t->rewritten);
-	t->rewritten = out;
-	bool same = out.len == t->n && memcmp(out.data ? out.data : "", t->s, t->n) == 0, kept[N_SPLITTERS];
-	for (int k = 0; k < N_SPLITTERS; k++)
-		kept[k] = !same && t->words[k].split && t->c4.whole_lines && keep_words(t, &t->words[k].words);
+	buf_clear(out);
+	c4_lines(t, m, out);
+	bool same = out->len == t->n && memcmp(out->data, t->s, t->n) == 0;
+	for (int k = 0; k < N_SPLITTERS; k++) {
+		struct word_stats *w = &t->words[k];
+		kept[k] = !same && w->split && w->n_pieces == 1 && t->c4.whole_lines && keep_words(t, &w->words);
+	}
 	if (!same)
-		start(t, out.data ? out.data : "", out.len);
+		start(t, out->data, out->len);
 	for (int k = 0; k < N_SPLITTERS; k++)
-		t->words[k].split = t->words[k].split || kept[k];
+		if (kept[k]) {
+			t->words[k].split = true;
+			t->words[k].n = t->words[k].own = t->words[k].words.n;
+		}
 	t->c4.done = true;
 	for (int k = 0; k < N_SPLITTERS; k++)
 		t->have[k][STAT_SENTENCES] = t->have[k][STAT_LOREM_IPSUM] = t->have[k][STAT_CURLY_BRACKET] = false;

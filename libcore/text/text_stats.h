@@ -43,6 +43,9 @@ struct c4_manner {
 	bool whole_page;             /* a page with a bad phrase goes wherever it stands, not only in a line that would stay */
 };
 
+/* Memory is bounded for texts of a few megabytes; what a larger one has taken goes when the next is set. */
+#define TEXT_STATS_LARGE ((size_t)4 << 20)
+
 struct text_stats;
 struct text_stats *text_stats_open(void);
 void text_stats_close(struct text_stats *t);

@@ -49,16 +49,25 @@ void text_append_char(struct buf *out, uint32_t c)
 	buf_add(out, s, (size_t)n);
 }
 
+size_t text_ascii_end(const char *s, size_t n, size_t i)
+{
+#ifdef __SSE2__
+	for (; i + 16 <= n; i += 16) {
+		unsigned high = (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i)));
+		if (high)
+			return i + (size_t)__builtin_ctz(high);
+	}
+#endif
+	while (i < n && (unsigned char)s[i] < 0x80)
+		i++;
+	return i;
+}
+
 size_t text_valid_prefix(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
 	size_t i = 0;
-	while (i < n) {
-		uint64_t eight;
-		if (i + 8 <= n && (memcpy(&eight, p + i, 8), (eight & 0x8080808080808080u) == 0)) {
-			i += 8;
-			continue;
-		}
+	while ((i = text_ascii_end(s, n, i)) < n) {
 		int len = valid_char(p + i, n - i);
 		if (len == 0)
 			break;
@@ -159,9 +168,9 @@ static inline size_t space_at(const char *s, size_t n)
 	return text_is_space(text_decode(s, n, &len)) ? (size_t)len : 0;
 }
 
-void text_words(const char *s, size_t n, struct spans *words)
+size_t text_words(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
 {
-	for (size_t i = 0; i < n;) {
+	while (i < n && words->n < most) {
 		size_t len = space_at(s + i, n - i), start = i;
 		if (len) {
 			i += len;
@@ -171,6 +180,7 @@ void text_words(const char *s, size_t n, struct spans *words)
 			i++;
 		SPANS_PUSH(words, start, i - start);
 	}
+	return i;
 }
 
 #ifdef __SSE2__
@@ -212,14 +222,6 @@ int64_t text_count_words(const char *s, size_t n, int64_t enough)
 		count++;
 	}
 	return count < enough ? count : enough;
-}
-
-void text_lines(const char *s, size_t n, struct spans *lines)
-{
-	size_t start = 0;
-	for (const char *nl; start <= n && (nl = memchr(s + start, '\n', n - start)); start = (size_t)(nl - s) + 1)
-		spans_add(lines, start, (size_t)(nl - s) - start);
-	spans_add(lines, start, n - start);
 }
 
 struct span text_strip(const char *s, size_t n)

@@ -9,6 +9,25 @@
 
 /* Decodes one character of valid UTF-8 at s (n > 0 bytes left); *len its bytes. Bad bytes give U+FFFD and length 1. */
 uint32_t text_decode(const char *s, size_t n, int *len);
+/* The same without a look whether it is valid: for loops over every character. */
+static inline uint32_t text_decode_valid(const char *s, int *len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	if (p[0] < 0x80) {
+		*len = 1;
+		return p[0];
+	}
+	if (p[0] < 0xe0) {
+		*len = 2;
+		return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	}
+	if (p[0] < 0xf0) {
+		*len = 3;
+		return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	}
+	*len = 4;
+	return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
+}
 void text_append_char(struct buf *out, uint32_t c);
 
 /* Bytes of the longest valid prefix (no surrogates, no overlong forms, at most U+10FFFF). */
@@ -16,6 +35,7 @@ size_t text_valid_prefix(const char *s, size_t n);
 /* Appends s with each invalid byte as U+FFFD; returns how many. */
 int64_t text_append_valid(struct buf *out, const char *s, size_t n);
 int64_t text_length(const char *s, size_t n);        /* code points */
+size_t text_ascii_end(const char *s, size_t n, size_t i); /* the first place from i on that is not ASCII, or n */
 
 bool text_is_space(uint32_t c);
 bool text_is_alpha(uint32_t c);                      /* general category L*, as Python's str.isalpha */
@@ -41,12 +61,11 @@ void spans_release(struct spans *sp);
 		else                                                                                   \
 			(sp)->v[(sp)->n++] = (struct span){(uint32_t)(start), (uint32_t)(bytes)};      \
 	} while (0)
-/* Appends the words of s as str.split() gives them. Texts end at 4 GiB: callers refuse longer ones. */
-void text_words(const char *s, size_t n, struct spans *words);
+/* Appends the words of s from a place on as str.split() gives them, until there are `most` of them or up to 63 more. Returns where to
+ * go on, n at the end. Texts end at 4 GiB: callers refuse longer ones. */
+size_t text_words(const char *s, size_t n, size_t from, int64_t most, struct spans *words);
 /* How many they are, but no more than enough. */
 int64_t text_count_words(const char *s, size_t n, int64_t enough);
-/* Appends lines as str.split("\n") gives them (an empty text is one empty line). */
-void text_lines(const char *s, size_t n, struct spans *lines);
 /* s[0..n) without white space at its ends. */
 struct span text_strip(const char *s, size_t n);
 

@@ -1,8 +1,9 @@
 /* words.c - see words.h: a fast way over ASCII, the rules WB3 to WB16 of UAX 29 for the rest. */
 #include "text/words.h"
 
-#include "text/punctuation.h"
+#include "text/char_class.h"
 #include "text/word_break.h"
+#include "text/words_ascii.h"
 
 #include <pthread.h>
 
@@ -61,7 +62,7 @@ static enum word_break next_class(const char *s, size_t n, size_t i)
 {
 	while (i < n) {
 		int len;
-		enum word_break k = class_of(text_decode(s + i, n - i, &len));
+		enum word_break k = class_of(text_decode_valid(s + i, &len));
 		if (!is_extend(k))
 			return k;
 		i += (size_t)len;
@@ -93,7 +94,7 @@ static bool joins(enum word_break before, enum word_break prev, enum word_break 
 static size_t segment_slow(const char *s, size_t n, size_t at)
 {
 	int len;
-	enum word_break before = WB_OTHER, prev = class_of(text_decode(s + at, n - at, &len)), last = prev;
+	enum word_break before = WB_OTHER, prev = class_of(text_decode_valid(s + at, &len)), last = prev;
 	size_t i = at + (size_t)len;
 	bool odd_flag = prev == WB_REGIONAL;
 	if (prev == WB_CR)
@@ -101,7 +102,7 @@ static size_t segment_slow(const char *s, size_t n, size_t at)
 	if (prev == WB_LF || prev == WB_NEWLINE)
 		return i;
 	while (i < n) {
-		enum word_break k = class_of(text_decode(s + i, n - i, &len));
+		enum word_break k = class_of(text_decode_valid(s + i, &len));
 		size_t behind = i + (size_t)len;
 		if (is_extend(k)) {
 			last = k;
@@ -198,34 +199,73 @@ size_t words_segment(const char *s, size_t n, size_t at)
 	return segment_slow(s, n, at);
 }
 
-static void split_unicode(const char *s, size_t n, struct spans *words)
+/* End of a run of letters, of any script but Hebrew, where nothing may go on; `at` if that takes a closer look. */
+static size_t letters_end(const char *s, size_t n, size_t at)
+{
+	for (size_t i = at;;) {
+		unsigned k = i < n ? ascii[(unsigned char)s[i]] : A_SPACE;
+		if (k & A_LETTER) {
+			i++;
+		} else if (!(k & A_HIGH)) {
+			return k & (A_DIGIT | A_JOINER | A_MID_LETTER) ? at : i;
+		} else {
+			int len;
+			enum word_break class = class_of(text_decode_valid(s + i, &len));
+			if (class != WB_LETTER)
+				return class == WB_OTHER || class == WB_SPACE ? i : at;
+			i += (size_t)len;
+		}
+	}
+}
+
+/* End of a character of no class, as Han and most signs are, that stands alone; `at` if it is none. */
+static size_t other_end(const char *s, size_t n, size_t at)
+{
+	int len;
+	if (class_of(text_decode_valid(s + at, &len)) != WB_OTHER)
+		return at;
+	size_t i = at + (size_t)len;
+	return i < n && (s[i] & 0x80) && is_extend(class_of(text_decode_valid(s + i, &len))) ? at : i;
+}
+
+static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	for (size_t i = 0; i < n;) {
+	while (i < n && words->n < most) {
+		if (i + 1 < n && !((p[i] | p[i + 1]) & 0x80))
+			i = words_ascii(s, n, i, most, words);
+		if (i == n || words->n >= most)
+			break;
+		int len;
 		unsigned k = ascii[p[i]];
-		bool next_high = i + 1 < n && p[i + 1] >= 0x80;
+		bool extended = !(k & (A_HIGH | A_WORD)) && i + 1 < n && p[i + 1] >= 0x80;
+		if (extended) {
+			enum word_break next = class_of(text_decode_valid(s + i + 1, &len));
+			extended = is_extend(next) || (next == WB_SPACE && (k & A_SPACE));
+		}
 		size_t end = k & A_WORD ? segment_ascii(s, n, i) : i;
-		if (end == i && !(k & (A_HIGH | A_WORD)) && !next_high) {  /* a mark, or white space, by itself */
+		if (end == i && !(k & (A_HIGH | A_WORD)) && !extended) {  /* a mark, or white space, by itself */
 			if (!(k & A_SPACE))
 				SPANS_PUSH(words, i, 1);
 			i++;
 			continue;
 		}
+		bool letters = end > i || ((k & (A_LETTER | A_HIGH)) && (end = letters_end(s, n, i)) > i);
+		if (end == i && (k & A_HIGH))
+			end = other_end(s, n, i);
 		if (end == i)
 			end = segment_slow(s, n, i);
-		if ((k & A_WORD) || text_strip(s + i, end - i).len)
+		if (letters || (k & A_WORD) || text_strip(s + i, end - i).len)
 			SPANS_PUSH(words, i, end - i);
 		i = end + (end + 1 < n && p[end] == ' ' && p[end + 1] < 0x80);       /* mostly a space follows, and it is no word */
 	}
+	return i;
 }
 
-void words_split(enum splitter how, const char *s, size_t n, struct spans *words)
+size_t words_split(enum splitter how, const char *s, size_t n, size_t from, int64_t most, struct spans *words)
 {
 	pthread_once(&once, fill_ascii);
-	if (how == WORDS_UNICODE)
-		split_unicode(s, n, words);
-	else
-		text_words(s, n, words);
+	return how == WORDS_UNICODE ? split_unicode(s, n, from, most, words) : text_words(s, n, from, most, words);
 }
 
 /* --- sentences -------------------------------------------------------------------------------- */
@@ -271,8 +311,9 @@ int64_t words_sentences(const char *s, size_t n)
 			if (i == n)
 				break;
 		}
-		uint32_t c = text_decode(s + i, n - i, &len);
-		bool space = text_is_space(c), end = !space && punctuation_is_terminal(c);
+		uint32_t c = text_decode_valid(s + i, &len);
+		unsigned class = char_class(c);
+		bool space = class & CHAR_SPACE, end = !space && (class & CHAR_TERMINAL);
 		i += (size_t)len;
 		if (state >= ENDING && (space || (alone && !end && !closes(c)))) {
 			count++;

@@ -14,8 +14,9 @@
 
 enum splitter { WORDS_SPACE, WORDS_UNICODE, N_SPLITTERS };
 
-/* Appends the words of s (valid UTF-8, below 4 GiB). */
-void words_split(enum splitter how, const char *s, size_t n, struct spans *words);
+/* Appends the words of s (valid UTF-8, below 4 GiB) from a place on where one may start, until there are `most` of them or up to 63
+ * more; INT64_MAX is all. Returns where to go on, n at the end. */
+size_t words_split(enum splitter how, const char *s, size_t n, size_t from, int64_t most, struct spans *words);
 /* End of the UAX 29 segment that starts at s[at], at < n. */
 size_t words_segment(const char *s, size_t n, size_t at);
 /* Sentences in s, white space alone not counted. */

@@ -1,6 +1,7 @@
 #include "token/unicode.h"
 
 #include "base/json_escape.h"
+#include "base/marks.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -177,23 +178,6 @@ void utf8_append_lossy(struct buf *out, const char *s, size_t n)
 	}
 }
 
-/* Canonical ordering of one run of marks: stable by combining class, by counting, because a hostile run is long and an
- * insertion sort on it quadratic. */
-static void order_marks(utf8proc_int32_t *cp, size_t n)
-{
-	size_t start[257] = {0};
-	utf8proc_int32_t *copy = mem_array(n, sizeof(*copy));
-
-	memcpy(copy, cp, n * sizeof(*cp));
-	for (size_t i = 0; i < n; i++)
-		start[utf8proc_get_property(copy[i])->combining_class % 256 + 1]++;
-	for (int c = 0; c < 256; c++)
-		start[c + 1] += start[c];
-	for (size_t i = 0; i < n; i++)
-		cp[start[utf8proc_get_property(copy[i])->combining_class % 256]++] = copy[i];
-	mem_free(copy);
-}
-
 bool unicode_is_boundary(uint32_t cp, bool compat)
 {
 	utf8proc_int32_t c[32];
@@ -263,12 +247,7 @@ static void normalize(const uint8_t *p, size_t n, struct buf *out)
 		len += (size_t)utf8proc_decompose_char((utf8proc_int32_t)c, cp + len, 32, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundclass);
 		i += (size_t)bytes;
 	}
-	for (size_t i = 0, j; i < len; i = j + (j == i)) {
-		for (j = i; j < len && utf8proc_get_property(cp[j])->combining_class; j++)
-			;
-		if (j > i + 1)
-			order_marks(cp + i, j - i);
-	}
+	marks_order(cp, len);
 	composed = utf8proc_normalize_utf32(cp, (utf8proc_ssize_t)len, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 	for (utf8proc_ssize_t i = 0; i < composed; i++) {
 		char u[4];

@@ -1,8 +1,9 @@
 /* bench_kernels.c - each entry of the kernel table, timed against what this machine can do.
  *
- * The limits are measured in the same run: multiply-adds from registers for the products, a large copy for what goes
- * over memory (what a layer leaves in the cache is read faster than that). The best peer for products, OpenBLAS, is timed beside them where it is installed. The last lines
- * add up one training step and one decoding step of a 3M-parameter Llama, kernel by kernel. */
+ * The limits are measured in the same run: multiply-adds from registers for the products (bf16 ones by VDPBF16PS or by AMX's
+ * TDPBF16PS, as the table has them), a large copy for what goes over memory (what a layer leaves in the cache is read faster
+ * than that), a large read for products of few rows. The best peer for products, OpenBLAS, is timed beside them where it is
+ * installed. The last lines add up one training step and one decoding step of a 3M-parameter Llama, kernel by kernel. */
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/progress.h"
@@ -14,12 +15,13 @@
 
 static const struct kernels *k;
 static struct pool *pool;
-static double peak_flops, copy_bytes;         /* per second, on the threads of the run */
+static double peak_flops, half_flops, copy_bytes, read_bytes;         /* per second, on the threads of the run */
 
 /* --- limits ------------------------------------------------------------------------------------- */
 
 #define CHAINS 12
-#define PEAK_ROUNDS 2000000
+#define PEAK_ROUNDS 40000
+#define READ_BYTES (4 << 20)     /* at a time: short enough to pass between what else the machine does */
 
 #define PEAK(isa, lanes)                                                                             \
 	__attribute__((target(isa), noinline)) static float peak_loop_##lanes(void)                  \
@@ -38,6 +40,38 @@ static double peak_flops, copy_bytes;         /* per second, on the threads of t
 #ifdef __x86_64__
 PEAK("avx512f", 16)
 PEAK("avx2,fma", 8)
+
+__attribute__((target("avx512bf16"), noinline)) static float peak_loop_pairs(void)
+{
+	typedef float vec __attribute__((vector_size(64)));
+	vec a[CHAINS], b = (vec){0}, c = (vec){0};
+	_Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) a[i] = (vec){0} + (float)i;
+	for (int r = 0; r < PEAK_ROUNDS / 4; r++) {
+		_Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++)
+			__asm__ volatile("vdpbf16ps %2, %1, %0" : "+v"(a[i]) : "v"(b), "v"(c));
+	}
+	_Pragma("GCC unroll 12") for (int i = 1; i < CHAINS; i++) a[0] += a[i];
+	return a[0][0];
+}
+
+/* Four tiles of sums, as a block of a product has them. */
+__attribute__((target("amx-tile,amx-bf16"), noinline)) static float peak_loop_tiles(void)
+{
+	struct {
+		uint8_t palette, start, reserved[14];
+		uint16_t bytes[16];
+		uint8_t rows[16];
+	} t = {.palette = 1};
+
+	for (int i = 0; i < 8; i++)
+		t.bytes[i] = 64, t.rows[i] = 16;
+	__asm__ volatile("ldtilecfg %0" : : "m"(t));
+	for (int i = 0; i < PEAK_ROUNDS / 20; i++)
+		__asm__ volatile("tdpbf16ps %%tmm4, %%tmm6, %%tmm0\n\ttdpbf16ps %%tmm4, %%tmm7, %%tmm1\n\t"
+				 "tdpbf16ps %%tmm5, %%tmm6, %%tmm2\n\ttdpbf16ps %%tmm5, %%tmm7, %%tmm3" : :);
+	__asm__ volatile("tilerelease" : :);
+	return 0;
+}
 #endif
 static float peak_loop_plain(void)
 {
@@ -63,6 +97,42 @@ static void peak_task(void *arg, int64_t i, int worker)
 	sink = peak_loop();
 }
 
+/* Operations a second of loop, which has so many. */
+static double rate_of(float (*loop)(void), double operations)
+{
+	double best = 0;
+
+	peak_loop = loop;
+	for (int r = 0; r < 20; r++) {
+		double start = clock_seconds(), v;
+
+		pool_run(pool, pool_threads(pool), peak_task, NULL);
+		v = operations * pool_threads(pool) / (clock_seconds() - start);
+		best = v > best ? v : best;
+	}
+	return best;
+}
+
+struct read_job {
+	const uint64_t *p;
+	size_t words;                /* of each task */
+};
+
+static void read_task(void *arg, int64_t i, int worker)
+{
+	const struct read_job *t = arg;
+	typedef uint64_t vec __attribute__((vector_size(32)));
+	const vec *p = (const vec *)(const void *)(t->p + (size_t)i * t->words);
+	vec sum[4] = {{0}};
+
+	(void)worker;
+	for (size_t j = 0; j < t->words / 4; j += 4)
+		for (int l = 0; l < 4; l++)
+			sum[l] ^= p[j + (size_t)l];
+	sum[0] ^= sum[1] ^ sum[2] ^ sum[3];
+	sink = (float)sum[0][0];
+}
+
 static void measure_limits(const char *isa)
 {
 	size_t bytes = 256u << 20;
@@ -70,25 +140,36 @@ static void measure_limits(const char *isa)
 	int threads = pool_threads(pool), lanes = 4;
 
 #ifdef __x86_64__
-	if (!strcmp(isa, "avx512"))
+	if (strcmp(isa, "avx2") && strcmp(isa, "plain"))
 		peak_loop = peak_loop_16, lanes = 16;
 	else if (!strcmp(isa, "avx2"))
 		peak_loop = peak_loop_8, lanes = 8;
 #endif
-	for (int r = 0; r < 5; r++) {
+	half_flops = peak_flops = rate_of(peak_loop, 2.0 * lanes * CHAINS * PEAK_ROUNDS);
+#ifdef __x86_64__
+	if (!strcmp(isa, "amx"))
+		half_flops = rate_of(peak_loop_tiles, 2.0 * 16 * 16 * 32 * 4 * (PEAK_ROUNDS / 20));
+	if (!strcmp(isa, "avx512bf16"))
+		half_flops = rate_of(peak_loop_pairs, 4.0 * 16 * CHAINS * (PEAK_ROUNDS / 4));
+#endif
+	for (size_t at = 0; at < bytes; at += READ_BYTES) {
+		struct read_job job = {(const uint64_t *)(const void *)(a + at), READ_BYTES / 8 / 64};
 		double start = clock_seconds(), v;
 
-		pool_run(pool, threads, peak_task, NULL);
-		v = 2.0 * lanes * CHAINS * PEAK_ROUNDS * threads / (clock_seconds() - start);
-		peak_flops = v > peak_flops ? v : peak_flops;
-		start = clock_seconds();
+		pool_run(pool, 64, read_task, &job);
+		v = (double)READ_BYTES / (clock_seconds() - start);
+		read_bytes = v > read_bytes ? v : read_bytes;
+	}
+	for (int r = 0; r < 10; r++) {
+		double start = clock_seconds(), v;
+
 		k->copy(pool, a, b, bytes);
 		v = 2.0 * (double)bytes / (clock_seconds() - start);
 		copy_bytes = v > copy_bytes ? v : copy_bytes;
 	}
 	k->release(a), k->release(b);
-	printf("%s, %d thread%s: multiply-add peak %.1f GFLOP/s, copy %.1f GB/s\n", isa, threads, threads > 1 ? "s" : "",
-	       peak_flops * 1e-9, copy_bytes * 1e-9);
+	printf("%s, %d thread%s: multiply-add peak %.1f GFLOP/s, copy %.1f GB/s, of bf16 %.1f GFLOP/s, read %.1f GB/s\n", isa,
+	       threads, threads > 1 ? "s" : "", peak_flops * 1e-9, copy_bytes * 1e-9, half_flops * 1e-9, read_bytes * 1e-9);
 }
 
 /* --- one kernel ------------------------------------------------------------------------------------ */
@@ -99,7 +180,7 @@ static void measure_limits(const char *isa)
 		int times_ = 1;                                           \
 		double t_ = 0;                                            \
 		(seconds) = 1e9;                                          \
-		for (int run_ = 0; run_ < 6; run_++) {                    \
+		for (int run_ = 0; run_ < 20; run_++) {                    \
 			t_ = clock_seconds();                             \
 			for (int i_ = 0; i_ < times_; i_++) {             \
 				call;                                     \
@@ -130,37 +211,69 @@ static sgemm *peer_open(void)
 	void *lib;
 
 	setenv("OPENBLAS_NUM_THREADS", "1", 1);
-	setenv("OPENBLAS_CORETYPE", strcmp(kernels_cpu_isa(), "avx512") ? "Haswell" : "SkylakeX", 0);
+	setenv("OPENBLAS_CORETYPE", strcmp(kernels_cpu_isa(), "avx2") ? "SkylakeX" : "Haswell", 0);
 	lib = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
 	return lib ? (sgemm *)(uintptr_t)dlsym(lib, "cblas_sgemm") : NULL;
 }
 
-static void bench_products(void)
+/* Shapes of models of 3M, 10M and 124M parameters, then few rows. */
+static void bench_products(bool half)
 {
 	static const int shapes[][3] = {
-		{2048, 320, 192}, {2048, 1024, 192}, {2048, 192, 512}, {480, 4096, 192}, {2048, 384, 128}, {2048, 2048, 256},
-		{2048, 2048, 2048}, {256, 1024, 192}, {64, 1024, 192}, {16, 1024, 192}, {8, 1024, 192}, {1, 1024, 192},
+		{2048, 320, 192}, {2048, 1024, 192}, {2048, 192, 512}, {480, 4096, 192}, {2048, 1408, 256}, {2048, 256, 704},
+		{1024, 2304, 768}, {1024, 768, 768}, {1024, 4096, 768}, {1024, 768, 2048}, {333, 16384, 768},
+		{256, 1024, 192}, {64, 1024, 192}, {32, 4096, 768}, {16, 1024, 192}, {8, 1024, 192}, {1, 1024, 192},
 	};
-	sgemm *peer = pool_threads(pool) == 1 ? peer_open() : NULL;
+	const struct kernels *table = half ? kernels_cpu_bf16() : k;
+	sgemm *peer = pool_threads(pool) == 1 && !half ? peer_open() : NULL;
 
-	printf("%-22s %28s%s\n", "product N x O x I", "matmul     _dx     _dw GFLOP/s", peer ? "   OpenBLAS" : "");
+	printf("%-22s %28s %21s%s\n", half ? "bf16 product N x O x I" : "product N x O x I", "matmul     _dx     _dw GFLOP/s",
+	       "share of the peak", peer ? "   OpenBLAS" : "");
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
 		int n = shapes[s][0], o = shapes[s][1], i = shapes[s][2];
 		float *x = some((int64_t)n * i), *w = some((int64_t)o * i), *y = some((int64_t)n * o);
-		double flops = 2.0 * n * o * i, t[4] = {0};
+		double flops = 2.0 * n * o * i, t[4] = {0}, limit = half ? half_flops : peak_flops;
 		char name[40];
 
-		BEST(t[0], k->matmul(pool, y, x, weights_f32(w), n, o, i, 0));
-		BEST(t[1], k->matmul_dx(pool, x, y, weights_f32(w), n, o, i, 0));
-		BEST(t[2], k->matmul_dw(pool, w, y, x, n, o, i));
+		BEST(t[0], table->matmul(pool, y, x, weights_f32(w), n, o, i, 0));
+		BEST(t[1], table->matmul_dx(pool, x, y, weights_f32(w), n, o, i, 0));
+		BEST(t[2], table->matmul_dw(pool, w, y, x, n, o, i));
 		if (peer)
 			BEST(t[3], peer(101, 111, 112, n, o, i, 1, x, i, w, i, 0, y, o));
 		snprintf(name, sizeof name, "%d x %d x %d", n, o, i);
-		printf("%-22s %8.1f%8.1f%8.1f  %3.0f %% of peak", name, flops / t[0] * 1e-9, flops / t[1] * 1e-9,
-		       flops / t[2] * 1e-9, 100 * flops / t[0] / peak_flops);
+		printf("%-22s %8.1f%8.1f%8.1f %10.0f %% %3.0f %% %3.0f %%", name, flops / t[0] * 1e-9, flops / t[1] * 1e-9,
+		       flops / t[2] * 1e-9, 100 * flops / t[0] / limit, 100 * flops / t[1] / limit, 100 * flops / t[2] / limit);
 		printf(peer ? "%8.1f\n" : "\n", flops / t[3] * 1e-9);
 		k->release(x), k->release(w), k->release(y);
 	}
+}
+
+/* Few rows against matrices that are not in the caches (each call takes the next of a large buffer), in each form: a product is
+ * as fast as its weights are read. */
+static void bench_reading(bool half)
+{
+	static const char *const names[] = {"f32", "bf16", "int8", "NF4"};
+	static const double per_weight[] = {4, 2, 1, 0.5};
+	const struct kernels *table = half ? kernels_cpu_bf16() : k;
+	const int64_t o = 2048, i = 768, room = 64 << 20;
+	float *w = some(room), *scale = some(o * i / KERNELS_NF4_BLOCK), *x = some(32 * i), *y = some(32 * o);
+	int64_t at = 0;
+
+	for (int e = 0; e < 4; e++) {
+		int64_t words = (int64_t)((double)(o * i) * per_weight[e] / 4);
+
+		printf("weights of %-4s, %s products:", names[e], half ? "bf16" : "f32");
+		for (int n = 1; n <= 32; n = n == 1 ? 8 : n * 4) {
+			double t, rate;
+
+			BEST(t, (at = at + 2 * words > room ? 0 : at + words,
+				 table->matmul(pool, y, x, (struct weights){w + at, (enum elem)e, scale}, n, o, i, 0)));
+			rate = 4.0 * (double)words / t;
+			printf("  %2d rows %5.1f GB/s (%3.0f %% of a read)", n, rate * 1e-9, 100 * rate / read_bytes);
+		}
+		printf("\n");
+	}
+	k->release(w), k->release(scale), k->release(x), k->release(y);
 }
 
 /* --- a small Llama ---------------------------------------------------------------------------------- */
@@ -291,7 +404,10 @@ int main(int argc, char **argv)
 	pool = pool_open(argc > 1 ? atoi(argv[1]) : 0);
 	k = kernels_cpu();
 	measure_limits(kernels_cpu_isa());
-	bench_products();
+	bench_products(false);
+	bench_products(true);
+	bench_reading(false);
+	bench_reading(true);
 	bench_model();
 	bench_decode();
 	pool_close(pool);

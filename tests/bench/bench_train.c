@@ -3,8 +3,9 @@
  *
  *	bench_train [SIZE [f32|bf16 [THREADS [TOKENS]]]]
  *
- * SIZE is 3m (the demo's model, the default), 10m or 124m (GPT-2's shape as a Llama); TOKENS, of a step, which is then one
- * micro-batch. The limit is the model's floating
+ * SIZE is 3m (the demo's model), 10m, 124m (GPT-2's shape as a Llama) or long (a small one over rows of 256 to 32k tokens);
+ * TOKENS, of a step, which is then one micro-batch. Without arguments: what time grows with, on 3m, 10m and long, with one thread and
+ * with all. The limit is the model's floating
  * point operations (model_flops_per_token) at the rate of a large product (1024 x 1024 x 1024) measured in this run;
  * the rate of multiply-adds from registers is bench_kernels'. */
 #include "base/mem.h"
@@ -25,6 +26,7 @@ static const struct size {
 	{"3m", 4, 192, 6, 512, 2048, 256, 8192, {1024, 4096, 8192}, 5},
 	{"10m", 6, 256, 8, 704, 16384, 512, 8192, {2048, 8192}, 3},
 	{"124m", 12, 768, 12, 2048, 50257, 1024, 4096, {1024, 4096}, 2},
+	{"long", 2, 128, 4, 384, 2048, 32768, 32768, {32768}, 1},
 };
 
 static struct error err;
@@ -107,19 +109,14 @@ static void bench(const struct size *z, struct model *m, const struct dataset *d
 	trainer_close(&t);
 }
 
-int main(int argc, char **argv)
+/* One model, all its micro-batches. */
+static void bench_size(struct size z, bool half, int threads, int64_t tokens)
 {
-	struct size z = sizes[0];
-	int64_t tokens = argc > 4 ? atoll(argv[4]) : 0;
-	bool half = argc > 2 && !strcmp(argv[2], "bf16");
-	struct pool *pool = pool_open(argc > 3 ? atoi(argv[3]) : 0);
+	struct pool *pool = pool_open(threads);
 	struct dataset d = { 0 };
 	struct model m;
 	double rate;
 
-	for (size_t i = 0; argc > 1 && i < sizeof sizes / sizeof *sizes; i++)
-		if (!strcmp(argv[1], sizes[i].name))
-			z = sizes[i];
 	if (tokens)
 		z.batch = z.micro[0] = tokens, z.micro[1] = 0;
 	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = z.layers,
@@ -130,12 +127,39 @@ int main(int argc, char **argv)
 	must(model_init(&m, &c, 1, half ? kernels_cpu_bf16() : kernels_cpu(), pool, &err));
 	fill(&d, &z);
 	rate = product_rate(m.k, pool, 1024);
-	printf("train     %lld parameters, %d threads, %s, products of %s: %.0f GFLOP/s\n", (long long)m.n_params,
-	       pool_threads(pool), kernels_cpu_isa(), half ? "bf16" : "f32", rate / 1e9);
+	printf("train     %lld parameters, rows of %d, %d threads, %s, products of %s: %.0f GFLOP/s\n", (long long)m.n_params,
+	       z.length, pool_threads(pool), kernels_cpu_isa(), half ? "bf16" : "f32", rate / 1e9);
 	for (int i = 0; i < 3 && z.micro[i]; i++)
 		bench(&z, &m, &d, z.micro[i], rate);
 	dataset_release(&d);
 	model_release(&m);
 	pool_close(pool);
+}
+
+static struct size size_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		if (!strcmp(name, sizes[i].name))
+			return sizes[i];
+	fprintf(stderr, "bench_train: no size '%s'\n", name);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	struct size z = size_named("long");
+
+	if (argc > 1) {
+		bench_size(size_named(argv[1]), argc > 2 && !strcmp(argv[2], "bf16"), argc > 3 ? atoi(argv[3]) : 0,
+			   argc > 4 ? atoll(argv[4]) : 0);
+		return 0;
+	}
+	bench_size(size_named("3m"), false, 1, 4096);
+	bench_size(size_named("3m"), false, 0, 0);
+	bench_size(size_named("3m"), true, 0, 4096);
+	bench_size(size_named("10m"), false, 0, 2048);
+	bench_size(size_named("10m"), true, 0, 2048);
+	for (z.length = 256; z.length <= 32768; z.length *= z.length < 4096 ? 8 : 4)
+		bench_size(z, false, 0, z.length < 4096 ? 4096 : z.length);
 	return 0;
 }

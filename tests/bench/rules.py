@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Quality rules beside datatrove's, and texts made to be slow. User CPU time, for machines that are shared; best of three.
 
-    rules.py BUILD DOCS.jsonl [PEER_MB]     the whole of `quern clean` by preset with one thread, wall time with two beside one, and
-                                            datatrove 0.10 with its own splitter on the first PEER_MB (2) of the same text
+    rules.py BUILD DOCS.jsonl... [PEER_MB]  the whole of `quern clean` by preset with one thread, wall time with two beside one, and
+                                            datatrove 0.10 with its own splitter on the first PEER_MB (2) of the last file; give one of
+                                            short documents (web pages of 2 KB) and one of long ones: what each row costs shows in the first
     rules.py BUILD --worst [MB]             a line of MB (100), white space, emoji, one word, paragraphs: seconds at MB/4 and at MB, and memory
 
 datatrove is left out where it is not installed (python3 -m venv V && V/bin/pip install "datatrove[processing]==0.10.0" spacy).
@@ -66,23 +67,33 @@ def worst(build, megabytes):
             print("%-20s %-16s %7.2f s at %g MB, %7.2f s at %g MB, %6.0f MiB" % (name, preset, seconds[0], megabytes / 4, seconds[1], megabytes, peak))
 
 
+def bench(build, path):
+    size = rows = 0
+    for line in open(path, encoding="utf-8"):        # not kept: a child's peak begins with its parent's size
+        size += len(json.loads(line)["text"].encode())
+        rows += 1
+    print("%s: %.1f MB, %d documents of %d bytes" % (os.path.basename(path), size / 1e6, rows, size / rows))
+    arrows = tempfile.mktemp(suffix=".arrows")
+    subprocess.run([build + "/bin/clean", "-q", "--preset", "none", "--repair", "no", "--compress", "never", "-o", arrows, path], check=True)
+    base = min(run(build, "-j1", "--preset", "none", "--repair", "no", arrows)[0] for _ in range(3))
+    print("%-28s %8.0f MB/s" % ("reading and writing alone", size / max(base, 1e-3) / 1e6))
+    for preset in ("quern", "fineweb-v1", "datatrove-0.10", "gopher", "gopher-dolma", "c4-tfds"):
+        one = min(run(build, "-j1", "--preset", preset, arrows) for _ in range(5))
+        wall = [min(run(build, j, "--preset", preset, arrows)[1] for _ in range(5)) for j in ("-j1", "-j2")]
+        print("%-28s %8.0f MB/s, rules alone %6.0f MB/s, -j2 %.2f times, %4.0f MiB" %
+              (preset, size / one[0] / 1e6, size / max(one[0] - base, 1e-9) / 1e6, wall[0] / wall[1], one[2]))
+    os.unlink(arrows)
+
+
 def main():
     build = sys.argv[1]
     if sys.argv[2] == "--worst":
         return worst(build, float(sys.argv[3]) if len(sys.argv) > 3 else 100)
-    docs = lambda: (json.loads(line)["text"] for line in open(sys.argv[2], encoding="utf-8"))
-    size = sum(len(d.encode()) for d in docs())      # not kept: a child's peak begins with its parent's size
-    arrows = tempfile.mktemp(suffix=".arrows")
-    subprocess.run([build + "/bin/clean", "-q", "--preset", "none", "--repair", "no", "--compress", "never", "-o", arrows, sys.argv[2]], check=True)
-    base = min(run(build, "-j1", "--preset", "none", "--repair", "no", arrows)[0] for _ in range(3))
-    print("%-28s %8.0f MB/s" % ("reading and writing alone", size / base / 1e6))
-    for preset in ("quern", "fineweb-v1", "datatrove-0.10", "gopher", "gopher-dolma", "c4-tfds"):
-        one = min(run(build, "-j1", "--preset", preset, arrows) for _ in range(3))
-        wall = [min(run(build, j, "--preset", preset, arrows)[1] for _ in range(3)) for j in ("-j1", "-j2")]
-        print("%-28s %8.0f MB/s, rules alone %6.0f MB/s, -j2 %.2f times, %4.0f MiB" %
-              (preset, size / one[0] / 1e6, size / max(one[0] - base, 1e-9) / 1e6, wall[0] / wall[1], one[2]))
-    os.unlink(arrows)
-    peer(docs(), float(sys.argv[3]) if len(sys.argv) > 3 else 2)
+    files = [a for a in sys.argv[2:] if os.path.exists(a)]
+    rest = [a for a in sys.argv[2:] if a not in files]
+    for path in files:
+        bench(build, path)
+    peer((json.loads(line)["text"] for line in open(files[-1], encoding="utf-8")), float(rest[0]) if rest else 2)
 
 
 main()

@@ -26,7 +26,7 @@ static void words_cover(const char *s, size_t n)
 	}
 	for (int how = 0; how < N_SPLITTERS; how++) {
 		struct spans w = {0};
-		words_split((enum splitter)how, s, n, &w);
+		words_split((enum splitter)how, s, n, 0, INT64_MAX, &w);
 		for (int64_t i = 0; i < w.n; i++)
 			must(w.v[i].len > 0 && (i == 0 || w.v[i].from >= w.v[i - 1].from + w.v[i - 1].len) && (size_t)w.v[i].from + w.v[i].len <= n);
 		spans_release(&w);

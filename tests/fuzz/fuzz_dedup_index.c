@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -31,31 +30,41 @@ static void write_manifest(const char *dir, const uint8_t *line, size_t n)
 	mem_free(path);
 }
 
+/* Opens it with or without sets of shingles, and asks for all that one key leads to. */
+static void read_index(const char *dir, bool sets)
+{
+	struct dedup_index *x;
+	struct dedup_index_rows found = {0};
+	uint64_t record[2] = {1, 1};
+	size_t len;
+	if (dedup_index_open(&x, dir, "by text, exact with 0 put aside", sets, NULL) != OK)
+		return;
+	if (dedup_index_find(x, record, &found, NULL) == OK && dedup_index_finish(x, NULL) == OK)
+		for (uint32_t i = 0; i < found.n; i++) {
+			dedup_index_id(x, found.rows[i], &len);
+			if (sets)
+				dedup_index_set(x, found.rows[i], &len);
+		}
+	mem_free(found.rows);
+	dedup_index_close(x);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static const struct { const char *name; size_t most; } files[] = {{"keys-1", 16}, {"ids-1", 9}, {"sets-1", 17}};
 	static char dir[] = "/tmp/quern-fuzz.XXXXXX";
 	static bool made;
-	struct dedup_index *x;
-	uint64_t earlier, record[2] = {1, 1};
-	size_t len;
 	if (!made && !mkdtemp(dir))
 		return 0;
 	made = true;
-	char *keys = path_join(dir, "keys-1"), *ids = path_join(dir, "ids-1"), *manifest = path_join(dir, "manifest");
-	write_file(keys, data, n < 16 ? n : 16);
-	write_file(ids, data, n < 9 ? n : 9);
-	write_manifest(dir, data, n);
-	if (dedup_index_open(&x, dir, "by text, exact with 0 put aside", NULL) == OK) {
-		dedup_index_meet(x, record, &earlier, NULL);
-		if (dedup_index_finish(x, NULL) == OK && earlier != DEDUP_INDEX_NONE)
-			dedup_index_id(x, earlier, &len);
-		dedup_index_close(x);
+	for (int sets = 0; sets < 2; sets++) {
+		for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+			char *path = path_join(dir, files[i].name);
+			write_file(path, data, n < files[i].most ? n : files[i].most);
+			mem_free(path);
+		}
+		write_manifest(dir, data, n);        /* an open index drops files that are not named there */
+		read_index(dir, sets);
 	}
-	unlink(keys);
-	unlink(ids);
-	unlink(manifest);
-	mem_free(keys);
-	mem_free(ids);
-	mem_free(manifest);
 	return 0;
 }

@@ -177,18 +177,57 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 {"id":"fine","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"And?"},{"role":"assistant","content":"It stands."}]}
 EOF
 	printf '# canned\n(?i)\\bas an ai\\b\n' >canned
-	quern clean -q --format jsonl --refusals canned --rule chat_same_answer --rule chat_repetitive --rule chat_language_change --rejects bad c.jsonl >out
+	quern clean -q --format jsonl --refusals canned --rule chat_same_answer --rejects bad c.jsonl >out
 	[ "$(ids <out)" = fine ]
 	for want in '"refusal".*chat_refusal' '"same".*chat_same_answer' '"loop".*chat_repetitive' '"change".*chat_language_change'; do
 		grep -q "$want" bad || { echo "not there: $want"; cat bad; return 1; }
 	done
-	[ "$(quern clean -q --format jsonl c.jsonl | ids)" = "refusal same loop change fine" ]
-	[ "$(quern clean -q --format jsonl --rule chat_min_answer=5 c.jsonl | ids)" = "refusal loop change fine" ]
+	[ "$(quern clean -q --format jsonl c.jsonl | ids)" = "refusal same fine" ]
+	[ "$(quern clean -q --format jsonl --without chat_repetitive --without chat_language_change c.jsonl | ids)" = "refusal same loop change fine" ]
+	[ "$(quern clean -q --format jsonl --rule chat_min_answer=5 c.jsonl | ids)" = "refusal fine" ]
 	status 2 quern clean --rule chat_refusal c.jsonl
 	says '--refusals FILE'
 	printf '(\n' >canned
 	status 3 quern clean --refusals canned c.jsonl
 	says 'canned: line 1'
+}
+
+# answers NAME < LINES: conversations with these answers, a line each.
+answers() {
+	awk -v name="$1" '{ gsub(/"/, "\\\""); printf "{\"id\":\"%s%d\",\"messages\":[{\"role\":\"user\",\"content\":\"Tell me.\"},{\"role\":\"assistant\",\"content\":\"%s\"}]}\n", name, NR, $0 }'
+}
+
+@test "clean: the patterns of refusals that are shipped" {
+	local patterns=$HERE/../../pipelines/refusals.txt
+	{
+		answers no <<-'END'
+			As an AI language model, I have no idea of the weather.
+			I'm sorry, but I can't help with that.
+			I’m sorry, I cannot do this.
+			Unfortunately, I am unable to provide the text.
+			I'm not able to assist you there.
+			I don't have personal opinions on mills.
+			I am just a language model.
+			My knowledge cutoff is in the past.
+			Of course!
+			2 / 2
+			It's not appropriate to say so.
+			How can I help you today?
+			I was trained by OpenAI on texts.
+		END
+		answers yes <<-'END'
+			The miller said: "I'm sorry that I cannot come."
+			You cannot help it if the river rises.
+			Sure, the answer is 4.
+			An AI is a program; the mill has none.
+			Her personal opinions were kept to herself.
+			1/2 is the half of it.
+			The wheel was made by Google's founder, who was trained by Meta.
+		END
+	} >c.jsonl
+	quern clean -q --format jsonl --refusals "$patterns" --rejects bad c.jsonl >out
+	[ "$(ids <out | tr ' ' '\n' | grep -c yes)" -eq 7 ]
+	[ "$(quern view --format jsonl bad | grep -c '"reason":"chat_refusal"')" -eq 13 ]
 }
 
 @test "clean: presets that reproduce another program take texts as they are" {
@@ -210,6 +249,43 @@ EOF
 	quern clean -q -j1 --preset datatrove-0.10 --rejects r1 --stats s1 many.jsonl >o1
 	quern clean -q -j2 --preset datatrove-0.10 --rejects r2 --stats s2 many.jsonl >o2
 	cmp r1 r2 && cmp <(grep -v 'seconds\|peak' s1) <(grep -v 'seconds\|peak' s2)
+}
+
+# row ID TEXT: a record, whose text has nothing to escape.
+row() { printf '{"id":"%s","text":"%s"}\n' "$1" "$2"; }
+# times N TEXT
+times() { yes "$2" | head -n "$1" | tr -d '\n'; }
+
+@test "clean: texts that are made to hurt" {
+	{
+		row line "$(times 8000 'the mill stands by the river and turns ')"
+		row white "$(times 200000 ' ')"
+		row emoji "$(times 12000 '🚀👨‍👩‍👧')"
+		row word "$(times 60000 'word ')"
+		row stop "$(times 20000 'the of and to ')"
+		row digits "$(times 60000 '4111 ')"
+		row letter "$(times 300000 b)"
+		row bomb "$(times 300 'aaaaaaaaaa')!"
+		row marks "e$(times 40000 $'\u0301\u0323')"
+		row tags "$(times 40000 '<div><b>')end"
+		row brackets "$(times 60000 '[1')"
+		row lines "$(times 60000 'ab\n\n')"
+		for i in $(seq 200); do row "one$i" "$((i % 10))"; done
+	} >hurt.jsonl
+	for preset in quern fineweb-v1 gopher gopher-dolma c4-paper datatrove-0.10; do
+		timeout 20 "$BIN/clean" -q -j2 --preset $preset --pii mask --lang en=0 --rejects bad -o kept hurt.jsonl
+		[ $(($(quern view --count kept) + $(quern view --count bad))) -eq 212 ]
+	done
+	timeout 20 "$BIN/clean" -q --format jsonl --preset none --annotate --replace '(a+)+$=>b' --extract auto hurt.jsonl >out
+	[ "$(wc -l <out)" -eq 212 ] && [ "$(grep -c '"reason":' out)" -eq 1 ]
+	grep -q '"id":"bomb".*"reason":"replace_limit"' out
+	grep -q '"id":"word".*"chars":299999.0,"words":60000.0.*"top_2_gram_chars":1.79' out
+	grep -q '"id":"white".*"chars":0.0,' out
+	grep -q '"id":"letter".*"text":"bbbb.*"chars":300000.0,"words":1.0' out
+	# one mark goes into the letter, the others stand in their order
+	quern clean -q --format jsonl --preset none --keep-if "chars == 80000 or chars == 3" --extract all hurt.jsonl >kept
+	[ "$(ids <kept)" = "marks tags" ]
+	grep -q '"text":"ẹ' kept
 }
 
 @test "clean: survives the battery" {

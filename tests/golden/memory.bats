@@ -45,6 +45,18 @@ peak() {
 	peak mix packed.gz
 }
 
+@test "memory: rules on usual texts, and on one of 24 MB" {
+	quern import -q in.jsonl -o plain.arrows --compress never
+	peak clean --preset fineweb-v1 plain.arrows -o out.arrows
+	# words that do not repeat in runs, so that every rule looks at all of them
+	awk 'BEGIN { srand(5); printf "{\"id\":\"a\",\"text\":\""; for (i = 0; i < 4000000; i++) printf "w%d ", rand() * 50000; print "\"}" }' >long.jsonl
+	[ "$(stat -c %s long.jsonl)" -gt 24000000 ]
+	quern clean -j2 --progress never --preset quern long.jsonl -o out.arrows -v 2>said
+	mib=$(sed -n 's/.*, peak \([0-9]*\) MB$/\1/p' said)
+	echo "$mib MB"
+	[ "$mib" -lt 130 ]
+}
+
 @test "memory: texts to a vocabulary" {
 	peak bpe-train --vocab-size 300 in.jsonl -o tok
 }

@@ -36,6 +36,31 @@ value() {
 		'BEGIN { d = l - log(1 + exp(-m)) - 0.5 * 4 * s * s; exit !(d < 1e-4 && d > -1e-4) }'
 }
 
+@test "score rates completions as training rated the replies" {
+	quern reward-train $ARGS --no-margin -o rm
+	printf '%s\n' "$(head -1 pairs.jsonl)" >one.jsonl
+	quern reward-train -q -m rm one.jsonl --steps 1 --lr 1e-12 --no-margin -o same
+	for said in "2" "no 1"; do
+		printf '{"id":"1","prompt":[{"role":"user","content":"1+1=?"}],"sample":0,"completion":"%s"}\n' "$said"
+	done >c.jsonl
+	quern score --reward-model rm c.jsonl --format jsonl >s.jsonl
+	awk -F'"reward_model":' -v m="$(value margin 1 same)" -v mean="$(value mean_reward 1 same)" \
+		'{ split($2, v, /[,}]/); r[NR] = v[1] }
+		END { d = r[1] - r[2] - m; e = (r[1] + r[2]) / 2 - mean; exit !(NR == 2 && m > 1 && d * d < 1e-9 && e * e < 1e-9) }' s.jsonl
+	# beside a rule, weighted; a prompt of text; a prompt of nothing
+	quern score -r length,model=2 --length-max 1 --reward-model rm c.jsonl --format jsonl >w.jsonl
+	awk -F'"score":' 'NR == FNR { split($2, v, /[,}]/); m[FNR] = v[1]; next }
+		{ split($2, v, /[,}]/); d = v[1] - 2 * m[FNR] - (FNR == 1); if (d * d > 1e-9) exit 1 }' s.jsonl w.jsonl
+	printf '{"id":"1","prompt":"1+1=","sample":0,"completion":"2"}\n' >text.jsonl
+	quern score --reward-model rm text.jsonl --format jsonl | grep -q '"reward_model":-\?[0-9]'
+	sed '2s/"prompt":\[[^]]*\]/"prompt":[]/' c.jsonl >empty.jsonl
+	quern score --reward-model rm empty.jsonl 2>err >none
+	grep -q 'empty_prompt 1' err
+	status 3 quern score --reward-model m c.jsonl
+	status 2 quern score -r model c.jsonl
+	says "needs --reward-model"
+}
+
 @test "margins are aimed at; cuts, threads and kills change nothing" {
 	quern reward-train $ARGS -o out
 	quern reward-train $ARGS --no-margin -o without

@@ -1,4 +1,5 @@
 /* Adapters and quantised weights: against peft's and bitsandbytes' numbers (tests/reference/make_adapter_goldens.py). */
+#include "base/dynamic8.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -129,7 +130,7 @@ static void nf4_is_what_bitsandbytes_stores(void **state)
 		nf4_encode(x, n, codes, absmax);
 		assert_memory_equal(codes, want, bytes);
 		assert_int_equal(k, 256 * sizeof(float));
-		assert_memory_equal(map, dynamic_map(), k);
+		assert_memory_equal(map, dynamic8_signed()->value, k);
 		theirs_offset = nested_offset(&theirs, state_name);
 		assert_true(blocks <= NF4_NESTED);
 		offset = nf4_encode_absmax(absmax, blocks, got, &scale);
@@ -139,7 +140,7 @@ static void nf4_is_what_bitsandbytes_stores(void **state)
 			float v = (absmax[b] - offset) / scale;
 
 			assert_true(abs(got[b] - want_absmax[b]) <= 1);
-			assert_true(fabsf(v - dynamic_map()[got[b]]) <= fabsf(v - dynamic_map()[want_absmax[b]]) + 1e-6f);
+			assert_true(fabsf(v - dynamic8_signed()->value[got[b]]) <= fabsf(v - dynamic8_signed()->value[want_absmax[b]]) + 1e-6f);
 		}
 		/* And what is read from theirs lies within half a step of the code, times the block's magnitude. */
 		for (int64_t e = 0; e < n; e++)

@@ -181,6 +181,35 @@ static void count_free(void *arg, void *item)
 	mem_free(item);
 }
 
+/* Every tenth item is huge. */
+static size_t count_bytes(void *arg, void *item)
+{
+	(void)arg;
+	return *(int64_t *)item % 10 == 0 ? PIPELINE_BYTES + 1 : 1;
+}
+
+static enum status count_read_alone(void *arg, void **item, struct error *err)
+{
+	struct counter *c = arg;
+	if (c->next > 0 && (c->next - 1) % 10 == 0)
+		assert_int_equal(c->freed, c->made);         /* the huge one before is done with */
+	return count_read(arg, item, err);
+}
+
+static void huge_items_are_alive_one_by_one(void **state)
+{
+	(void)state;
+	for (int threads = 1; threads <= 4; threads++) {
+		struct pool *p = pool_open(threads);
+		struct counter c = {.fail_read = -1, .fail_work = -1};
+		struct pipeline pl = {count_read_alone, count_work, count_write, count_free, &c, 0, count_bytes};
+		assert_int_equal(pool_pipeline(p, &pl, NULL), OK);
+		assert_int_equal(c.last, 1000);
+		assert_int_equal(c.freed, 1000);
+		pool_close(p);
+	}
+}
+
 static void a_pipeline_writes_in_order_and_reports_the_first_failure(void **state)
 {
 	(void)state;
@@ -188,7 +217,7 @@ static void a_pipeline_writes_in_order_and_reports_the_first_failure(void **stat
 		struct pool *p = pool_open(threads);
 		struct error err;
 		struct counter c = {.fail_read = -1, .fail_work = -1};
-		struct pipeline pl = {count_read, count_work, count_write, count_free, &c, 0};
+		struct pipeline pl = {count_read, count_work, count_write, count_free, &c, 0, NULL};
 		assert_int_equal(pool_pipeline(p, &pl, &err), OK);
 		assert_int_equal(c.last, 1000);
 		c = (struct counter){.fail_read = 500, .fail_work = -1};
@@ -309,7 +338,7 @@ int main(void)
 		cmocka_unit_test(philox_matches_its_known_answers),
 		cmocka_unit_test(random_numbers_keep_their_bounds_and_moments),
 		cmocka_unit_test(a_pool_runs_every_task_once),
-		cmocka_unit_test(a_pipeline_writes_in_order_and_reports_the_first_failure),
+		cmocka_unit_test(a_pipeline_writes_in_order_and_reports_the_first_failure), cmocka_unit_test(huge_items_are_alive_one_by_one),
 		cmocka_unit_test(an_output_appears_whole_or_not_at_all),
 		cmocka_unit_test(an_input_is_undone_peeked_and_counted),
 		cmocka_unit_test(an_input_is_read_at_any_place),

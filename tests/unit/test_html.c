@@ -43,10 +43,56 @@ static void structure_becomes_lines(void **state)
 	all_is("<h2>a<a class=headerlink href=#a>#</a></h2>b", "a#\n\nb");
 	all_is("<pre>\n\tif (a &lt; b)\n\n\n\t\tgo();  \n</pre>", "\tif (a < b)\n\n\n\t\tgo();");
 	all_is("one<br><br>two<br>three<hr>four", "one\n\ntwo\nthree\n\nfour");
-	all_is("<ul><li><p>one</p><p>more</p></li><li>two<ul><li>in</li></ul></li></ul>", "- one\n\nmore\n- two\n- in");
+	all_is("<ul><li><p>one</p><p>more</p></li><li>two<ul><li>in</li></ul></li></ul>", "- one\n\nmore\n- two\n  - in");
 	all_is("soft&shy;hyphen zero&#8203;width a&nbsp;b", "softhyphen zerowidth a b");
 	all_is("u\xcc\x88" "ber \xe0\xa7\x9f", "\xc3\xbc" "ber \xe0\xa6\xaf\xe0\xa6\xbc");
 	all_is("", "");
+}
+
+static void nested_lists_are_indented(void **state)
+{
+	(void)state;
+	all_is("<ol><li>a<ul><li>b<ol><li>c</ol><li>d</ul><li>e</ol>f", "- a\n  - b\n    - c\n  - d\n- e\n\nf");
+	all_is("<ul><li><ul><li>deep<li>down</ul><li>up<ul><li>in</ul></ul>", "- deep\n- down\n- up\n  - in");
+	all_is("<dl><dt>a<dd>b<dl><dt>c<dd>d</dl></dl>", "a\n- b\n\nc\n  - d");
+	all_is("<ul><li>a</ul><p>b</p><ul><ul><li>c</ul></ul>", "- a\n\nb\n\n- c");
+}
+
+#define MATHML "<math><semantics><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow>"
+static void formulas_are_written_once(void **state)
+{
+	(void)state;
+	all_is("<p>So " MATHML "<annotation encoding='application/x-tex'> x^{2} </annotation></semantics></math> it is.", "So $x^{2}$ it is.");
+	all_is("<p>So " MATHML "<annotation-xml encoding='MathML-Content'><ci>x</ci></annotation-xml></semantics></math>.", "So x2.");
+	all_is("<p>a " MATHML "<annotation encoding=StarMath>x sup 2</annotation></math> b", "a x2 b");
+	/* KaTeX draws the formula again; MediaWiki hides it behind a picture. */
+	all_is("<p>a <span class=katex><span class='katex-mathml'>" MATHML "<annotation encoding=application/x-tex>x^2</annotation></semantics></math></span>"
+	       "<span class='katex-html' aria-hidden=true><span>x<span>2</span></span></span></span>, b", "a $x^2$, b");
+	all_is("<p>a <span class=mwe-math-element><span class='mwe-math-mathml-inline' style='display: none;'>" MATHML
+	       "<annotation encoding=application/x-tex>{\\displaystyle x^2}</annotation></math></span><img alt='x'></span> b", "a ${\\displaystyle x^2}$ b");
+	all_is("a<annotation encoding=application/x-tex>b</annotation>c", "ac");
+	all_is("<p>a " MATHML "<p>b<annotation encoding=application/x-tex>y</annotation>c</math> d", "a x2\n\nbc d");
+	all_is("<p>a " MATHML "<annotation encoding=application/x-tex>y", "a $y$");
+}
+
+static void captions_are_left_out(void **state)
+{
+	(void)state;
+	const char *want = LONG "\n\n" LONG "\n\n" LONG;
+	static const char *const captions[] = {
+		"<figure><img src=a><p>The mill in the year of the flood.</p></figure>", "<figure><div><a href=b><img src=a></a></div><div>The mill</div></figure>",
+		"<div class=x><img src=a><div>The mill, seen from the bridge</div></div>", "<p><img src=a><br><em>The mill in 1911</em></p>",
+	};
+	for (size_t i = 0; i < sizeof(captions) / sizeof(*captions); i++) {
+		struct buf b = {0};
+		buf_printf(&b, "<article><p>" LONG "<p>" LONG "%s<p>" LONG "</article>", captions[i]);
+		assert_string_equal(extract(b.data, HTML_MAIN), want);
+		buf_release(&b);
+	}
+	/* What a figure shows, and text that only begins with a picture, are no captions. */
+	assert_string_equal(extract("<article><p>" LONG "<figure><img src=a><pre>code();</pre></figure><p><img src=b>" LONG "</article>", HTML_MAIN),
+			    LONG "\n\ncode();\n\n" LONG);
+	all_is("<figure><img src=a><p>The mill</p></figure>", "The mill");
 }
 
 static void hidden_text_is_left_out(void **state)
@@ -331,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(main_content_is_told_from_navigation), cmocka_unit_test(structure_becomes_lines),
+		cmocka_unit_test(nested_lists_are_indented), cmocka_unit_test(formulas_are_written_once), cmocka_unit_test(captions_are_left_out),
 		cmocka_unit_test(hidden_text_is_left_out), cmocka_unit_test(end_tags_are_implied), cmocka_unit_test(tags_are_read_as_browsers_do),
 		cmocka_unit_test(references_are_read), cmocka_unit_test(dates_are_found), cmocka_unit_test(the_article_is_found_without_names),
 		cmocka_unit_test(names_that_mislead_are_overruled), cmocka_unit_test(words_without_spaces_count),

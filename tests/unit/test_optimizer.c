@@ -1,7 +1,7 @@
 /* Optimizers against torch and bitsandbytes, schedules against transformers, and what an optimizer keeps for which parameters. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "cpu/dynamic8.h"
+#include "base/dynamic8.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/skip.h"

@@ -2,11 +2,15 @@
 #include "unit.h"
 
 #include "base/rng.h"
+#include "text/char_class.h"
 #include "text/lang.h"
 #include "text/quality.h"
 #include "text/repair.h"
 #include "text/stats_priv.h"
 #include "text/stop_words.h"
+#include "text/words_ascii.h"
+
+#include <utf8proc.h>
 
 static struct text_stats *stats;
 
@@ -188,7 +192,7 @@ static void words_of(enum splitter how, const char *text, const char *want)
 {
 	struct spans w = {0};
 	struct buf b = {0};
-	words_split(how, text, strlen(text), &w);
+	words_split(how, text, strlen(text), 0, INT64_MAX, &w);
 	for (int64_t i = 0; i < w.n; i++)
 		buf_printf(&b, "%s%.*s", i ? "|" : "", (int)w.v[i].len, text + w.v[i].from);
 	assert_string_equal(b.data ? b.data : "", want);
@@ -208,6 +212,7 @@ static void words_are_unicodes(void **state)
 	words_of(WORDS_UNICODE, "Größe naïve", "Größe|naïve");
 	words_of(WORDS_UNICODE, "🇩🇪🇫🇷 👨‍👩‍👧", "🇩🇪|🇫🇷|👨‍👩‍👧");
 	words_of(WORDS_UNICODE, "don’t a’", "don’t|a|’");
+	words_of(WORDS_UNICODE, "a \xe3\x80\x80\xcc\x80 b", "a| \xe3\x80\x80\xcc\x80|b");  /* a mark makes a word of spaces */
 	words_of(WORDS_SPACE, "The (\"brown\") fox, can't", "The|(\"brown\")|fox,|can't");
 }
 
@@ -232,7 +237,7 @@ static void words_are_pythons(void **state)
 	static const char in[] = "\xe3\x80\x80 one\x1ctwo\xc2\xa0three\xe2\x80\x8b four\n";
 	struct spans w = {0};
 	(void)state;
-	text_words(in, sizeof(in) - 1, &w);
+	text_words(in, sizeof(in) - 1, 0, INT64_MAX, &w);
 	assert_int_equal(w.n, 4);     /* U+200B is no white space */
 	assert_int_equal(w.v[2].len, 8);
 	spans_release(&w);
@@ -263,7 +268,7 @@ static void words_are_counted_as_they_are_split(void **state)
 		for (uint64_t n = rng_below(&r, 40); n > 0; n--)
 			buf_str(&text, parts[rng_below(&r, sizeof(parts) / sizeof(*parts))]);
 		buf_reserve(&text, 1);
-		text_words(text.data, text.len, &words);
+		text_words(text.data, text.len, 0, INT64_MAX, &words);
 		int64_t enough = (int64_t)rng_below(&r, 30);
 		assert_int_equal(text_count_words(text.data, text.len, enough), words.n < enough ? words.n : enough);
 		spans_release(&words);
@@ -290,9 +295,169 @@ static void phrases_are_found_in_any_case(void **state)
 	}
 }
 
+/* Words and what stands between them, of a few kinds in each text, so that much of it repeats. */
+static void random_text(struct rng *r, struct buf *text)
+{
+	static const char *const parts[] = {
+		"a", "the", "mill", "river", "Don\xe2\x80\x99t", "can't", "3.5", "1,000", "x:y", "a.b", "_", ".", "...", "\xe2\x80\xa6", "- ", "#", " ", " ", " ",
+		"\n", "\n\n", "\r\n", "\t", "\x1c", "\xc2\xa0", "\xe3\x80\x80", "\xc3\xa9", "e\xcc\x81", "\xe7\xa3\xa8", "\xf0\x9f\x9a\x80", "\xe2\x80\xa8", "'", ":", ";", "{",
+		"a long line of prose that comes again and again, as notices do.", "[1]", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+	};
+	const uint64_t all = sizeof(parts) / sizeof(*parts);
+	uint64_t kinds = 1 + rng_below(r, 12), kind[12], n = rng_below(r, 3) ? rng_below(r, 60) : rng_below(r, 1200);
+	for (uint64_t k = 0; k < kinds; k++)
+		kind[k] = rng_below(r, all);
+	buf_clear(text);
+	for (uint64_t i = 0; i < n; i++)
+		buf_str(text, parts[rng_below(r, 40) ? kind[rng_below(r, kinds)] : rng_below(r, all)]);
+	buf_reserve(text, 1);
+}
+
+static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
+{
+	static const char *const isas[] = {"avx512", "avx2"};
+	struct rng r = rng_open(6, 2);
+	struct buf text = {0};
+	struct spans want = {0}, got = {0};
+	(void)state;
+	for (int round = 0; round < 2000; round++) {
+		random_text(&r, &text);
+		want.n = 0;
+		words_ascii_force("plain");
+		assert_int_equal(words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &want), text.len);
+		for (size_t k = 0; k < sizeof(isas) / sizeof(*isas); k++) {
+			got.n = 0;
+			if (!words_ascii_force(isas[k]))
+				continue;
+			words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &got);
+			assert_int_equal(got.n, want.n);
+			assert_memory_equal(got.v, want.v, (size_t)want.n * sizeof(*want.v));
+		}
+	}
+	words_ascii_force(NULL);
+	spans_release(&want);
+	spans_release(&got);
+	buf_release(&text);
+}
+
+static void classes_of_characters_are_those_of_their_tables(void **state)
+{
+	(void)state;
+	for (uint32_t c = 0; c < 0x30000; c++) {
+		if (c >= 0xd800 && c < 0xe000)
+			continue;
+		unsigned k = char_class(c);
+		char s[4];
+		int len, n = (int)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)s);
+		if (k != char_class_of(c) || !(k & CHAR_SPACE) != !text_is_space(c) || !(k & CHAR_ALPHA) != !text_is_alpha(c) || text_decode_valid(s, &len) != c ||
+		    len != n)
+			fail_msg("U+%04X", c);
+	}
+}
+
+/* Characters of every class of UAX 29, one behind the other as no text has them: the fast ways give what the rules give. */
+static void words_are_the_segments_that_are_not_space(void **state)
+{
+	static const uint32_t firsts[] = {' ', '\n', '\r', '.', '\'', ':', ',', '"', '_', 'a', 'B', '7', '#', 0xe9, 0xad, 0xa0, 0x85, 0x2019, 0x200d, 0x200b, 0x300, 0x435, 0x5d0,
+					  0x660, 0x93e, 0xe34, 0x1100, 0x2028, 0x203f, 0x3000, 0x30ab, 0x3042, 0x4e00, 0xac00, 0xa9, 0x2764, 0x1f1e6, 0x1f680, 0x1f3fb, 0xe0001};
+	struct rng r = rng_open(9, 2);
+	struct buf text = {0};
+	struct spans want = {0}, got = {0};
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		buf_clear(&text);
+		want.n = got.n = 0;
+		bool spaced = false;         /* of spaces that a mark follows, words have the last alone */
+		for (uint64_t n = rng_below(&r, 100); n > 0; n--) {
+			uint32_t c = firsts[rng_below(&r, sizeof(firsts) / sizeof(*firsts))];
+			bool extends = c == 0xad || c == 0x200d || c == 0x200b || c == 0x300 || c == 0x93e || c == 0xe34 || c == 0x1f3fb || c == 0xe0001;
+			if (!(extends && spaced))
+				text_append_char(&text, c);
+			spaced = c == ' ' || c == 0x3000 || (extends && spaced);
+		}
+		buf_reserve(&text, 1);
+		for (size_t at = 0, end; at < text.len; at = end) {
+			end = words_segment(text.data, text.len, at);
+			if (text_strip(text.data + at, end - at).len)
+				spans_add(&want, at, end - at);
+		}
+		words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &got);
+		assert_int_equal(got.n, want.n);
+		assert_memory_equal(got.v ? got.v : (void *)"", want.v ? want.v : (void *)"", (size_t)want.n * sizeof(*want.v));
+	}
+	spans_release(&want);
+	spans_release(&got);
+	buf_release(&text);
+}
+
+/* Hashes, lengths and sums of the same words. */
+static void words_are_looked_at_alike(void **state)
+{
+	struct rng r = rng_open(8, 2);
+	struct buf text = {0};
+	struct spans words = {0};
+	(void)state;
+	for (int round = 0; round < 2000 && look_force("avx512"); round++) {
+		uint64_t hash[2][4096];
+		uint32_t chars_to[2][4096];
+		struct look l[2] = {{0}};
+		random_text(&r, &text);
+		struct text_stats t = {.s = text.data, .n = text.len};
+		words.n = 0;
+		words_split(round % 2 ? WORDS_SPACE : WORDS_UNICODE, text.data, text.len, 0, 4000, &words);
+		for (int k = 0; k < 2; k++) {
+			look_force(k ? "plain" : "avx512");
+			uint32_t half = look_at_some(&t, &words, 0, words.n / 2, 0, hash[k], chars_to[k], &l[k]);
+			chars_to[k][words.n] = look_at_some(&t, &words, words.n / 2, words.n, half, hash[k], chars_to[k], &l[k]);
+		}
+		assert_memory_equal(hash[0], hash[1], (size_t)words.n * sizeof(hash[0][0]));
+		assert_memory_equal(chars_to[0], chars_to[1], ((size_t)words.n + 1) * sizeof(chars_to[0][0]));
+		assert_memory_equal(&l[0], &l[1], sizeof(l[0]));
+	}
+	look_force(NULL);
+	spans_release(&words);
+	buf_release(&text);
+}
+
+/* Every statistic, with pieces and tables of the usual size and with such as a text of a few words overflows. */
+static void long_texts_are_measured_as_short_ones(void **state)
+{
+	struct rng r = rng_open(7, 2);
+	struct buf text = {0};
+	struct text_stats *pieces = text_stats_open();
+	struct quality c4;
+	(void)state;
+	assert_int_equal(quality_preset(&c4, "none", NULL), OK);
+	assert_int_equal(quality_set(&c4, "c4_fineweb_lines", NULL), OK);
+	for (int round = 0; round < 1000; round++) {
+		random_text(&r, &text);
+		pieces->piece_words = 8 + (int64_t)rng_below(&r, 30);
+		pieces->lines_kept = (int64_t)rng_below(&r, 4);
+		text_stats_set(stats, text.data, text.len);
+		text_stats_set(pieces, text.data, text.len);
+		for (int k = -1; k < N_STATS; k++)
+			for (int how = 0; how < N_SPLITTERS; how++) {
+				if (k < 0) {         /* half of the texts are rewritten first, with words split or not */
+					if (round % 2 == how)
+						text_stats_get(pieces, STAT_WORDS, (enum splitter)how);
+					if (round % 4 == how && (quality_judge(&c4, stats, NULL, NULL).rule >= 0 || quality_judge(&c4, pieces, NULL, NULL).rule >= 0))
+						fail();
+					continue;
+				}
+				double want = text_stats_get(stats, (enum stat)k, (enum splitter)how), got = text_stats_get(pieces, (enum stat)k, (enum splitter)how);
+				if (!(want == got || (want != want && got != got)))
+					fail_msg("%s, round %d: %.17g of one piece, %.17g of several", stat_name((enum stat)k), round, want, got);
+			}
+	}
+	text_stats_close(pieces);
+	buf_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike), cmocka_unit_test(classes_of_characters_are_those_of_their_tables), cmocka_unit_test(words_are_the_segments_that_are_not_space),
+		cmocka_unit_test(long_texts_are_measured_as_short_ones),
 		cmocka_unit_test(words_are_counted_as_they_are_split),
 		cmocka_unit_test(phrases_are_found_in_any_case),
 		cmocka_unit_test(gopher_rules_hold_at_their_thresholds), cmocka_unit_test(repetition_counts_second_copies),

@@ -42,6 +42,14 @@ enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k
 	return writer_open(&t->out, t->out_path, s, k, &t->prov, &o, err);
 }
 
+#define HUGE_ROW_BYTES ((size_t)1 << 20)
+
+size_t tool_huge_bytes(const struct batch *b)
+{
+	size_t bytes = b->rows ? batch_bytes(b) : 0;
+	return b->rows && bytes / (size_t)b->rows >= HUGE_ROW_BYTES ? bytes : 0;
+}
+
 enum status tool_write(struct tool *t, struct batch *b, struct error *err)
 {
 	return writer_write(t->out, b, err);
@@ -173,6 +181,12 @@ static enum status filter_write(void *arg, void *item, struct error *err)
 	return it->out && it->out->rows ? tool_write(r->tool, it->out, err) : OK;
 }
 
+static size_t filter_bytes(void *arg, void *item)
+{
+	(void)arg;
+	return tool_huge_bytes(((struct filter_item *)item)->in);
+}
+
 static void filter_free(void *arg, void *item)
 {
 	struct filter_item *it = item;
@@ -186,6 +200,6 @@ static void filter_free(void *arg, void *item)
 enum status tool_filter(struct tool *t, const struct filter *f, struct error *err)
 {
 	struct filter_run r = {t, f};
-	struct pipeline pl = {filter_read, filter_work, filter_write, filter_free, &r, 0};
+	struct pipeline pl = {filter_read, filter_work, filter_write, filter_free, &r, 0, filter_bytes};
 	return pool_pipeline(t->pool, &pl, err);
 }

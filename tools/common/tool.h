@@ -85,6 +85,8 @@ enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k
 /* Opens --rejects, if given, for a tool that has no such output (a report); tool_open_output does it by itself. */
 enum status tool_open_rejects(struct tool *t, struct error *err);
 enum status tool_write(struct tool *t, struct batch *b, struct error *err);
+/* For `bytes` of a pipeline: the size of a batch of huge rows, which are better alive one by one; 0 of any other, however large. */
+size_t tool_huge_bytes(const struct batch *b);
 /* Counts a dropped row under its reason and, with --rejects, keeps it with its columns and "reason". */
 enum status tool_reject(struct tool *t, struct batch *b, int64_t row, const char *reason, struct error *err);
 /* As tool_reject, for a tool with `measures`: the columns rule, value and threshold say what decided. NaN is null. */

@@ -199,7 +199,8 @@ static size_t print_arena(const struct training *t, const struct trainer *tr, st
 		   (long long)t->data.n_items, t->items, (long long)tr->steps, (long long)tr->n_max);
 	trainer_arena(tr, &t->held_out, parts);
 	for (int i = 0; i < ARENA_PARTS; i++) {
-		buf_printf(out, "%12.1f MB  %s\n", (double)parts[i].bytes / 1e6, parts[i].name);
+		if (parts[i].bytes)
+			buf_printf(out, "%12.1f MB  %s\n", (double)parts[i].bytes / 1e6, parts[i].name);
 		all += parts[i].bytes;
 	}
 	buf_printf(out, "%12.1f MB  in all", (double)all / 1e6);

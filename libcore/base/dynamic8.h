@@ -3,8 +3,8 @@
  * Seven decades, each twice as fine as the one below it, and in each the middles of equal parts of [0.1, 1] (Dettmers,
  * 8-Bit Approximations for Parallelism in Deep Learning, 2015; bitsandbytes' create_dynamic_map). A number becomes the code of the
  * nearest value, of two equally near the lower. */
-#ifndef QUERN_CPU_DYNAMIC8_H
-#define QUERN_CPU_DYNAMIC8_H
+#ifndef QUERN_BASE_DYNAMIC8_H
+#define QUERN_BASE_DYNAMIC8_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* dynamic8.c - see dynamic8.h. The values are those of torch's float arithmetic, to the bit. */
-#include "cpu/dynamic8.h"
+#include "base/dynamic8.h"
 
 #include <math.h>
 #include <pthread.h>

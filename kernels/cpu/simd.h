@@ -36,7 +36,7 @@ typedef float vf __attribute__((vector_size(16)));
 #endif
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
 typedef uint32_t vu __attribute__((vector_size(4 * VL)));
-typedef float vf_unaligned __attribute__((vector_size(4 * VL), aligned(4), may_alias));
+typedef float vf_unaligned __attribute__((vector_size(4 * VL), aligned(1), may_alias)); /* 1: bytes of stored weights are loaded, too */
 
 /* (mask & a) | (~mask & b) */
 INLINE vf v_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }

@@ -25,7 +25,7 @@
 #define GEMM_TILES 0
 #endif
 /* Rows of TILE_NV vectors fill the registers: half of a packed panel, in which VL rows lie side by side. */
-#define TILE_MR (VL == 4 ? 4 : VL / 2) /* rows of three vectors fill the registers: half a packed panel, in which rows are VL */
+#define TILE_MR (VL == 4 ? 4 : VL / 2)
 #define TILE_NV 3
 #define GEMM_KC 192                            /* a panel of B stays in the first-level cache: 36 KiB of floats */
 #define GEMM_HALF_KC (GEMM_TILES ? 512 : GEMM_PAIRS ? 384 : GEMM_KC)

@@ -2,7 +2,7 @@
  * high-performance matrix multiplication", 2008).
  *
  * Both operands are seen as rows over k. One is packed for all threads, the second-level cache holding it: B in panels
- * of two vectors where A has many rows, and tasks take rows of A; else A, and tasks take panels of B, which then are read
+ * of three vectors where A has many rows, and tasks take rows of A; else A, and tasks take panels of B, which then are read
  * once and packed in the first-level cache, so that one row costs what reading the weights costs. Every element of C is one chain of
  * additions in the order of k, which begins with C (or 0), however k is cut: a row of the result does not depend, to the bit,
  * on which rows share the call, nor on the threads. That is what lets `generate` promise samples that do not depend on the
@@ -24,7 +24,8 @@
 #else
 #define GEMM_TILES 0
 #endif
-#define TILE_MR (VL == 4 ? 4 : VL / 2)         /* rows of three vectors fill the registers: half a packed panel, in which rows are VL */
+/* Rows of TILE_NV vectors fill the registers: half of a packed panel, in which VL rows lie side by side. */
+#define TILE_MR (VL == 4 ? 4 : VL / 2)
 #define TILE_NV 3
 #define GEMM_KC 192                            /* a panel of B stays in the first-level cache: 36 KiB of floats */
 #define GEMM_HALF_KC (GEMM_TILES ? 512 : GEMM_PAIRS ? 384 : GEMM_KC)

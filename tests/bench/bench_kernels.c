@@ -126,9 +126,12 @@ static void read_task(void *arg, int64_t i, int worker)
 	vec sum[4] = {{0}};
 
 	(void)worker;
-	for (size_t j = 0; j < t->words / 4; j += 4)
+	for (size_t j = 0; j < t->words / 4; j += 4) {
+		__builtin_prefetch((const char *)(p + j) + 4096, 0, 2);
+		__builtin_prefetch((const char *)(p + j) + 4160, 0, 2);
 		for (int l = 0; l < 4; l++)
 			sum[l] ^= p[j + (size_t)l];
+	}
 	sum[0] ^= sum[1] ^ sum[2] ^ sum[3];
 	sink = (float)sum[0][0];
 }
@@ -152,11 +155,11 @@ static void measure_limits(const char *isa)
 	if (!strcmp(isa, "avx512bf16"))
 		half_flops = rate_of(peak_loop_pairs, 4.0 * 16 * CHAINS * (PEAK_ROUNDS / 4));
 #endif
-	for (size_t at = 0; at < bytes; at += READ_BYTES) {
-		struct read_job job = {(const uint64_t *)(const void *)(a + at), READ_BYTES / 8 / 64};
+	for (size_t at = 0; at + 8192 < 4 * bytes; at += READ_BYTES) {
+		struct read_job job = {(const uint64_t *)(const void *)(a + at % bytes), READ_BYTES / 8 / 16};
 		double start = clock_seconds(), v;
 
-		pool_run(pool, 64, read_task, &job);
+		pool_run(pool, 16, read_task, &job);
 		v = (double)READ_BYTES / (clock_seconds() - start);
 		read_bytes = v > read_bytes ? v : read_bytes;
 	}

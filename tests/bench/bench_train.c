@@ -69,9 +69,9 @@ static void fill(struct dataset *d, const struct size *z)
 {
 	int32_t *ids = mem_array((size_t)z->length + 1, sizeof *ids);
 
-	for (int row = 0; row < 2 * z->batch / z->length; row++) {
+	for (int64_t row = 0; row < 2 * z->batch / z->length || !row; row++) {
 		for (int i = 0; i <= z->length; i++)
-			ids[i] = (row * 131 + i * 17) % z->vocab;
+			ids[i] = (int32_t)((row * 131 + i * 17) % z->vocab);
 		dataset_add(d, ids, ids, (size_t)z->length + 1);
 		dataset_end_item(d);
 	}
@@ -147,6 +147,7 @@ static struct size size_named(const char *name)
 
 int main(int argc, char **argv)
 {
+	static const int lengths[] = {256, 2048, 8192, 32768};
 	struct size z = size_named("long");
 
 	if (argc > 1) {
@@ -159,7 +160,9 @@ int main(int argc, char **argv)
 	bench_size(size_named("3m"), true, 0, 4096);
 	bench_size(size_named("10m"), false, 0, 2048);
 	bench_size(size_named("10m"), true, 0, 2048);
-	for (z.length = 256; z.length <= 32768; z.length *= z.length < 4096 ? 8 : 4)
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		z.length = lengths[i];
 		bench_size(z, false, 0, z.length < 4096 ? 4096 : z.length);
+	}
 	return 0;
 }

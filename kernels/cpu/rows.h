@@ -8,6 +8,8 @@
 #include "cpu/pack.h"
 #include "kernels.h"
 
+#include <sys/mman.h>
+
 #define ROWS_PIECE 16384        /* floats per task: 64 KiB */
 
 /* Rows of c floats per task. */
@@ -57,12 +59,27 @@ static void cpu_copy(struct pool *pool, void *dst, const void *src, size_t bytes
 	pool_run(pool, pieces_of((int64_t)bytes, BYTES_PIECE), bytes_task, &t);
 }
 
+/* Large pages, where Linux has them to give: small ones cost a third of the bandwidth of a read. */
+static void ask_for_large_pages(char *p, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+	const uintptr_t page = 2 << 20, from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
+
+	if (to > from)
+		(void)madvise(p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE);
+#else
+	(void)p, (void)bytes;
+#endif
+}
+
 static void *cpu_alloc(struct pool *pool, size_t bytes)
 {
 	void *p = mem_try(bytes ? bytes : 64);
 
-	if (p)
+	if (p) {
+		ask_for_large_pages(p, bytes);
 		cpu_zero(pool, p, bytes);
+	}
 	return p;
 }
 

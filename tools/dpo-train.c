@@ -154,7 +154,7 @@ static enum status add_reference(struct training *t, struct error *err)
 		return OK;
 	if (opts.ref) {
 		TRY(tool_add_model(&tool, opts.ref, NULL, err));
-		TRY(model_load_as(&other, opts.ref, &(struct model_how){ .in_place = true }, kernels_cpu(), tool.pool, err));
+		TRY(model_load_as(&other, opts.ref, &(struct model_how){ .in_place = true }, lm.model.k, tool.pool, err));
 		m = &other;
 		if (other.cfg.vocab != lm.model.cfg.vocab)
 			st = error_set(err, ERR_DATA, "%s: a vocabulary of %d, the model has %d", opts.ref, other.cfg.vocab,
@@ -190,6 +190,7 @@ static enum status run(struct error *err)
 	t.n_kinds = single ? 2 : 3;
 	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
+	how.bf16 = opts.train.bf16;
 	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
 	adapter_config_release(&lora);
 	TRY(st);

@@ -60,7 +60,7 @@ static enum status run(struct error *err)
 	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS };
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .items = "pairs", .kinds = kinds,
 			      .n_kinds = 2, .n_shown = 3, .begin = begin, .add = add };
-	struct model_how how = { .reward = true, .seed = (uint64_t)tool.seed };
+	struct model_how how = { .reward = true, .bf16 = opts.train.bf16, .seed = (uint64_t)tool.seed };
 	struct train_options o = { 0 };
 	struct reward_objective reward = { .centre = opts.centre, .margins = opts.margin };
 	struct objective objective = reward_objective(&reward);

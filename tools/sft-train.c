@@ -161,7 +161,7 @@ static enum status load(struct error *err)
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
 	st = training_vocab(dir, opts.tokenizer != NULL, &how.vocab, err);
 	if (st == OK)
-		st = model_load_as(&model, opts.train.model, &how, kernels_cpu(), tool.pool, err);
+		st = model_load_as(&model, opts.train.model, &how, opts.train.bf16 ? kernels_cpu_bf16() : kernels_cpu(), tool.pool, err);
 	adapter_config_release(&lora);
 	return st;
 }

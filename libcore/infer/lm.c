@@ -30,7 +30,7 @@ static enum status open_as(struct lm *lm, const char *dir, const struct model_ho
 	TRY(load_tokenizer(lm, dir, how, err));
 	if (grow)
 		plan.vocab = tokenizer_vocab_size(lm->tokenizer);
-	st = model_load_as(&lm->model, dir, &plan, kernels_cpu(), pool, err);
+	st = model_load_as(&lm->model, dir, &plan, how->bf16 ? kernels_cpu_bf16() : kernels_cpu(), pool, err);
 	if (st != OK) {
 		tokenizer_close(lm->tokenizer);
 		lm->tokenizer = NULL;

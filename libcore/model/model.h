@@ -123,6 +123,7 @@ struct model_how {
 	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
 	uint64_t seed;               /* of those */
 	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
+	bool bf16;                   /* for lm_open_as: products are kernels_cpu_bf16's */
 	bool reward;                 /* a language model becomes a reward model (which stays one): its output matrix goes, a head is drawn from seed */
 };
 

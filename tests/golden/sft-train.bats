@@ -34,6 +34,19 @@ prepare() {
 	diff -r a b
 }
 
+@test "bf16 follows float32, is another run, and threads do not change a bit of it" {
+	quern sft-train $ARGS --lr 5e-3 -o f32
+	quern sft-train $ARGS --lr 5e-3 --bf16 -j 1 -o one
+	quern sft-train $ARGS --lr 5e-3 --bf16 -j 3 -o three
+	cmp one/model.safetensors three/model.safetensors
+	! cmp -s one/model.safetensors f32/model.safetensors || return 1
+	paste f32/trainer/metrics.jsonl one/trainer/metrics.jsonl | awk -F'"loss":' '
+		{ split($2, a, ","); split($3, b, ","); d = a[1] - b[1]; if (d * d > 4e-4 || b[1] < 1) bad = 1 }
+		END { exit bad || NR != 12 }'
+	status 2 quern sft-train $ARGS --lr 5e-3 -o one
+	says "another run"
+}
+
 @test "killed at any moment and started again, it ends in the same bytes" {
 	survives_kills sft-train -q -m "$M" tokens.jsonl --steps 150 --batch-tokens 400 --save-every 5
 }

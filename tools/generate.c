@@ -89,16 +89,18 @@ static enum status write_completion(void *arg, const struct completion *c, struc
 	return writer_row(t->out, err);
 }
 
-static enum status parse_bias(struct logit_bias **bias, struct error *err)
+static struct logit_bias *bias;      /* [opts.bias.n] */
+
+static enum status parse_bias(struct error *err)
 {
-	*bias = mem_array((size_t)opts.bias.n + 1, sizeof(**bias));
+	bias = mem_array((size_t)opts.bias.n + 1, sizeof(*bias));
 	for (int i = 0; i < opts.bias.n; i++) {
 		char *end;
 		long id = strtol(opts.bias.items[i], &end, 10);
 		const char *number = *end == '=' ? end + 1 : "";
 
-		(*bias)[i] = (struct logit_bias){ (int32_t)id, strtof(number, &end) };
-		if (!*number || *end || id < 0 || id > INT32_MAX || isnan((*bias)[i].bias) || (*bias)[i].bias == INFINITY)
+		bias[i] = (struct logit_bias){ (int32_t)id, strtof(number, &end) };
+		if (!*number || *end || id < 0 || id > INT32_MAX || isnan(bias[i].bias) || bias[i].bias == INFINITY)
 			return error_set(err, ERR_USAGE, "--logit-bias %s: give a token's number and what to add, as in 42=-1.5 or 42=-inf",
 					 opts.bias.items[i]);
 	}
@@ -107,8 +109,6 @@ static enum status parse_bias(struct logit_bias **bias, struct error *err)
 
 static enum status plan(struct generate_options *o, struct error *err)
 {
-	struct logit_bias *bias;
-
 	if (!opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: which model shall answer?");
 	if (opts.prompts.n && tool.files.n)
@@ -118,7 +118,7 @@ static enum status plan(struct generate_options *o, struct error *err)
 	if (opts.beams > 1 && (opts.greedy || opts.temperature != 1 || opts.top_k || opts.top_p < 1 || opts.min_p > 0 || opts.typical_p < 1))
 		return error_set(err, ERR_USAGE, "beam search does not sample: --greedy, --temperature, --top-k, --top-p, --min-p and "
 				 "--typical-p mean nothing to it");
-	TRY(parse_bias(&bias, err));
+	TRY(parse_bias(err));
 	*o = (struct generate_options){
 		.sample = { .temperature = opts.greedy ? 0 : opts.temperature, .top_k = opts.top_k, .top_p = opts.top_p,
 			    .min_p = opts.min_p, .typical_p = opts.typical_p, .repetition_penalty = opts.repetition_penalty,
@@ -208,7 +208,7 @@ static enum status generate(struct lm *lm, const struct generate_options *o, str
 	return st;
 }
 
-static enum status run(struct error *err)
+static enum status answer(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_PROBLEMS, KIND_CHAT, KIND_DOCUMENTS };
 	struct generate_options o;
@@ -223,6 +223,13 @@ static enum status run(struct error *err)
 	if (st == OK)
 		st = generate(&lm, &o, err);
 	lm_close(&lm);
+	return st;
+}
+
+static enum status run(struct error *err)
+{
+	enum status st = answer(err);
+	mem_free(bias);
 	return st;
 }
 

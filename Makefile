@@ -135,7 +135,7 @@ deps-check: deps
 
 # One job a core, unless make was told a number.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-ASAN := B=$(B)-asan OPT=-O1 SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+ASAN := B=$(B)-asan OPT="-O1 -g1" BENCH= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 build-check: all man $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 check: deps-check
 	@$(MAKE) --no-print-directory $(JOBS) build-check

@@ -244,7 +244,7 @@ faulty() {
 	text 20 >in.jsonl
 	mkfifo gate
 	for sig in TERM INT HUP; do
-		(trap - INT; exec env --default-signal=INT "$BIN/mix" -q in.jsonl gate -o out.arrows) 2>/dev/null & p=$!
+		env --default-signal=TERM,INT,HUP "$BIN/mix" -q in.jsonl gate -o out.arrows 2>/dev/null & p=$! # also under nohup
 		exec 7>gate
 		sleep 0.1
 		ls out.arrows.* >/dev/null # it has begun

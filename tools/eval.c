@@ -25,7 +25,10 @@ static struct opt options[] = {
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_STRING(0, "profile", &opts.profile, "NAME", "exact-match: whose rules say which answer is right, as in quern-score(1)"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
-	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document"),
+	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document, of --compare the rows that flipped"),
+	OPT_GROUP("Comparison"),
+	OPT_FLAG(0, "compare", &opts.compare, "compare two evaluations, A.json B.json, that were run with --samples; or two samples"),
+	OPT_STRING(0, "by", &opts.by, "NAME", "break down by this column, or member of the document; source, if there is one"),
 	OPT_GROUP("Task files"),
 	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
 	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
@@ -44,10 +47,10 @@ static struct opt options[] = {
 	OPT_STRING(0, "reference", &opts.reference, "COLUMN", "column of the reference, or of a list of references"),
 	OPT_STRING(0, "hypotheses", &opts.hypotheses, "FILE", "text file of predictions, one a line, instead of rows"),
 	OPT_LIST(0, "references", &opts.references, "FILE", "text file of their references, line by line (may be repeated)"),
-	OPT_INT(0, "bootstrap", &opts.bootstrap, "N", -1, 1000000, "confidence intervals and errors by N resamples; -1 is 0, of task files 100000"),
+	OPT_INT(0, "bootstrap", &opts.bootstrap, "N", -1, 1000000, "confidence intervals and errors by N resamples; -1 is 0, of task files 100000, of --compare 1000"),
 	OPT_STRING(0, "baseline", &opts.baseline, "COLUMN",
 		   "another system's predictions to compare with; a FILE with --hypotheses"),
-	OPT_CHOICE(0, "test", &opts.test, "bootstrap|randomization", "how the difference to --baseline is tested"),
+	OPT_CHOICE(0, "test", &opts.test, "bootstrap|randomization", "how the difference to --baseline, or of --compare, is tested"),
 	OPT_INT(0, "trials", &opts.trials, "N", 0, 1000000, "trials of the test; 0 is 1000, or 10000 by randomization"),
 	OPT_FLAG(0, "lowercase", &opts.text.lowercase, "bleu, chrf: of lower-case text"),
 	OPT_CHOICE(0, "tokenize", &opts.text.tokenizer, "13a|intl|zh|char|none", "bleu, distinct and the like: how words are cut"),
@@ -85,31 +88,56 @@ static struct report report;
 
 /* --- the report ------------------------------------------------------------------------------------------------ */
 
+/* The table on a terminal, or when it is asked for; else the JSON, and the table beside it. */
+static enum status write_out(const struct buf *json, const struct buf *table, struct error *err)
+{
+	bool as_table = opts.report == FORM_TABLE || (opts.report == FORM_AUTO && !tool.out_path && isatty(STDOUT_FILENO));
+	const struct buf *text = as_table ? table : json;
+	struct output *out;
+
+	TRY(output_open(&out, tool.out_path, err));
+	enum status st = output_write(out, text->data, text->len, err);
+	if (st == OK)
+		st = output_commit(out, err);
+	else
+		output_abort(out);
+	if (st == OK && !as_table && !tool.quiet)
+		fwrite(table->data, 1, table->len, stderr);
+	return st;
+}
+
 static enum status write_report(struct error *err)
 {
-	struct buf text = { 0 }, chain = { 0 }, table = { 0 };
-	struct output *out;
-	bool as_table = opts.report == FORM_TABLE || (opts.report == FORM_AUTO && !tool.out_path && isatty(STDOUT_FILENO));
+	struct buf json = { 0 }, chain = { 0 }, table = { 0 };
+
 	provenance_print(&tool.prov, &chain);
 	report.provenance = chain.data;
 	report.original = tool.prov.rows_in;
 	report.model = opts.model;
+	report.samples = opts.samples;
 	report.seed = tool.seed;
 	report_table(&report, &table);
-	if (!as_table)
-		report_json(&report, &text);
-	enum status st = output_open(&out, tool.out_path, err);
-	if (st == OK) {
-		st = output_write(out, as_table ? table.data : text.data, as_table ? table.len : text.len, err);
-		if (st == OK)
-			st = output_commit(out, err);
-		else
-			output_abort(out);
-	}
-	if (st == OK && !as_table && !tool.quiet)
-		fwrite(table.data, 1, table.len, stderr);
-	buf_release(&text);
+	report_json(&report, &json);
+	enum status st = write_out(&json, &table, err);
+	buf_release(&json);
 	buf_release(&chain);
+	buf_release(&table);
+	return st;
+}
+
+static enum status compare(struct error *err)
+{
+	struct buf json = { 0 }, table = { 0 };
+	enum status st = OK;
+
+	if (opts.model || tool.rejects_path)
+		st = error_set(err, ERR_USAGE, "--compare reads what was measured: %s is not for it", opts.model ? "-m" : "--rejects");
+	if (st == OK)
+		st = eval_compare(&tool, &opts, &json, &table, err);
+	if (st == OK)
+		st = write_out(&json, &table, err);
+	eval_compare_release();
+	buf_release(&json);
 	buf_release(&table);
 	return st;
 }
@@ -166,6 +194,10 @@ static enum status evaluate(struct error *err)
 
 static enum status run(struct error *err)
 {
+	if (opts.compare)
+		return compare(err);
+	if (opts.by)
+		return error_set(err, ERR_USAGE, "--by is for --compare");
 	TRY(find_measurement(err));
 	TRY(open_inputs(err));
 	TRY(tool_open_rejects(&tool, err));

@@ -25,6 +25,9 @@ struct eval_options {                /* as the command line says; what an option
 	const char *shot_data;       /* documents for few-shot examples, or NULL: those that are measured */
 	int64_t shots;               /* -1: as the task says */
 	int64_t limit;               /* documents, 0 = all */
+	/* --compare */
+	bool compare;
+	const char *by;              /* NULL: source */
 };
 
 /* The measurements. Each reads the open input, if need be under lm, and fills the report; what the report names lives until the
@@ -37,5 +40,8 @@ enum status eval_text(struct tool *tool, const struct eval_options *o, struct lm
 void eval_text_release(void);
 enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err);
 void eval_task_release(void);
+/* Compares the evaluations that are the operands, and fills what is written instead of a report. */
+enum status eval_compare(struct tool *tool, const struct eval_options *o, struct buf *json, struct buf *table, struct error *err);
+void eval_compare_release(void);
 
 #endif

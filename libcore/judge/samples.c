@@ -219,7 +219,7 @@ static void add_row(struct samples *s, const struct batch *b, int64_t row, struc
 	r->filter = name_index(&s->filters, scratch->len ? scratch->data : "none");
 	buf_clear(scratch);
 	append_value(either(b, "doc_id", "id"), row, scratch);
-	if (sample)
+	if (sample && array_int(sample, row))
 		buf_printf(scratch, "#%lld", (long long)array_int(sample, row));
 	r->id = arena_strndup(&s->arena, scratch->data ? scratch->data : "", scratch->len);
 	buf_printf(scratch, "%c%s", 0, s->filters.v[r->filter]);
@@ -363,16 +363,44 @@ int samples_metric(const struct samples *s, const char *name)
 	return -1;
 }
 
+/* A document for reading: the turns of a dialogue, "name: value" of an object's members, text as it is. */
+static void append_readable(const struct array *a, int64_t row, struct json_parser *parser, struct buf *out)
+{
+	const struct json *v;
+	size_t from = out->len;
+	bool turns = a && field_is_messages(a->field);
+
+	append_value(a, row, out);
+	if (out->len == from || (out->data[from] != '{' && !turns) || json_parse(parser, out->data + from, out->len - from, &v, NULL) != OK ||
+	    (v->type != JSON_OBJECT && !turns))
+		return;
+	out->len = from;
+	for (size_t i = 0; i < v->len; i++) {
+		const struct json *x = turns ? json_get(&v->items[i], "content") : &v->items[i];
+
+		buf_printf(out, "%s%s: ", i ? "\n" : "", turns ? json_get_str(&v->items[i], "role", "?") : v->keys[i].str);
+		if (x && x->type == JSON_STRING) {
+			buf_add(out, x->str, x->len);
+		} else if (x) {
+			struct json_writer w = json_writer_open(out, 0);
+
+			json_value(&w, x);
+		}
+	}
+}
+
 enum status samples_texts(const struct samples *s, const bool *wanted,
 			  enum status (*tell)(void *arg, const struct sample_texts *t, struct error *err), void *arg, struct error *err)
 {
 	struct reader_options plain = { .json_plain = true, .unhashed = true };
+	struct json_parser *parser;
 	struct sample_texts t = { 0 };
 	struct reader *r;
 	struct batch *b;
 	enum status st;
 
 	TRY(reader_open(&r, s->path, &plain, err));
+	parser = json_parser_open();
 	while ((st = reader_next(r, &b, err)) == OK) {
 		for (int64_t row = 0; row < b->rows && t.row < s->n && st == OK; row++, t.row++) {
 			if (!wanted[t.row])
@@ -380,7 +408,7 @@ enum status samples_texts(const struct samples *s, const bool *wanted,
 			buf_clear(&t.doc);
 			buf_clear(&t.target);
 			buf_clear(&t.response);
-			append_value(either(b, "doc", "prompt"), row, &t.doc);
+			append_readable(either(b, "doc", "prompt"), row, parser, &t.doc);
 			append_value(either(b, "target", "answer"), row, &t.target);
 			append_value(either(b, "filtered_resps", "completion"), row, &t.response);
 			st = tell(arg, &t, err);
@@ -390,6 +418,7 @@ enum status samples_texts(const struct samples *s, const bool *wanted,
 			break;
 	}
 	reader_close(r);
+	json_parser_close(parser);
 	buf_release(&t.doc);
 	buf_release(&t.target);
 	buf_release(&t.response);

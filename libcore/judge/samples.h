@@ -52,7 +52,7 @@ int samples_metric(const struct samples *s, const char *name);       /* -1 if th
 /* Whether path is a report of an evaluation: JSON that begins with the member "results". */
 enum status samples_is_report(const char *path, bool *yes, struct error *err);
 
-/* The texts of some rows: wanted[n] says of which; told in the order of the rows. */
+/* The texts of some rows, made readable: wanted[n] says of which; told in the order of the rows. */
 struct sample_texts {
 	int64_t row;
 	struct buf doc, target, response;

@@ -29,7 +29,7 @@ prepare() {
 	grep -q '"test":"resampling"' flat
 	[ "$(grep -o '"right":"b"' flat | wc -l)" -eq 4 ]
 	[ "$(quern view --count flips.arrows)" -eq 5 ]
-	quern view --format jsonl flips.arrows | grep -q '"id":"7","metric":"acc","filter":"none","source":"books","right":"a","doc":".*question 7.*","target":"t7","response_a":".*r1.*","response_b":".*r0'
+	quern view --format jsonl flips.arrows | grep -q '"id":"7","metric":"acc","filter":"none","source":"books","right":"a","doc":"q: question 7\\nsource: books","target":"t7","response_a":".*r1.*","response_b":".*r0'
 	quern eval -q --compare a.jsonl b.jsonl --test randomization --seed 3 --trials 500 -o d.json
 	quern eval -q -j1 --compare a.jsonl b.jsonl --test randomization --seed 3 --trials 500 -o e.json
 	cmp d.json e.json

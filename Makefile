@@ -39,6 +39,7 @@ ROOMS_generate := infer model token text kernels
 ROOMS_score := judge infer model token text kernels
 ROOMS_rejection-sample := judge token
 ROOMS_eval := judge infer model token text kernels
+ROOMS_report := judge token text
 
 room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))
 room_obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(call room_src,$1)))

@@ -20,7 +20,7 @@ static const struct { const char *title, *tools[8]; } groups[] = {
 	{"Text", {"clean", "dedup"}},
 	{"Tokens", {"bpe-train", "tokenize-bpe", "pack"}},
 	{"Models", {"init-model", "sft-train", "reward-train", "dpo-train", "merge"}},
-	{"Answers", {"generate", "score", "rejection-sample", "eval"}},
+	{"Answers", {"generate", "score", "rejection-sample", "eval", "report"}},
 };
 
 /* The folder this program stands in, whatever the name it was called by. */

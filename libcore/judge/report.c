@@ -102,12 +102,22 @@ static void task_members_json(const struct report *r, struct json_writer *w)
 	json_end_object(w);
 }
 
+static void samples_json(const struct report *r, struct json_writer *w)
+{
+	json_key(w, "samples");
+	json_begin_object(w);
+	json_kv_string(w, r->task, r->samples);
+	json_end_object(w);
+}
+
 void report_json(const struct report *r, struct buf *out)
 {
 	struct json_writer w = json_writer_open(out, 2);
 	json_begin_object(&w);
 	results_json(r, &w);
 	task_members_json(r, &w);
+	if (r->samples)
+		samples_json(r, &w);
 	json_key(&w, "config");
 	json_begin_object(&w);
 	json_kv_string(&w, "model", r->model ? "quern" : "none");

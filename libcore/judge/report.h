@@ -10,6 +10,7 @@ struct report {
 	const char *task;                    /* "exact-match" */
 	const char *output_type;             /* "generate_until", "loglikelihood_rolling" */
 	const char *model;                   /* directory, NULL = none was run */
+	const char *samples;                 /* file of the single rows, or NULL */
 	int64_t original, effective;         /* rows read, rows measured */
 	int64_t shots;               /* few-shot examples of a prompt */
 	double version;              /* of the task; 0 = 1 */

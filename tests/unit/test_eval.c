@@ -1,5 +1,6 @@
 /* Evaluation: standard errors, perplexity windows against a direct sum, the report's members. */
 #include "base/mem.h"
+#include "judge/compare.h"
 #include "judge/perplexity.h"
 #include "judge/report.h"
 #include "judge/stats.h"
@@ -145,12 +146,30 @@ static void the_report_has_the_harness_members(void **state)
 	json_parser_close(p);
 }
 
+/* Values of scipy.stats.binomtest(min(b, c), b + c). */
+static void mcnemar_is_the_exact_binomial(void **state)
+{
+	static const struct {
+		int64_t b, c;
+		double p;
+	} known[] = { { 0, 0, 1 }, { 1, 5, 0.21875 }, { 5, 7, 0.7744140625 }, { 10, 0, 0.001953125 }, { 5000, 5200, 0.04878796312682234 },
+		      { 501000, 499000, 0.0456082998653896 }, { 300, 500, 1.5263155581540037e-12 }, { 0, 1100, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		double p = mcnemar_exact(known[i].b, known[i].c);
+
+		if (fabs(p - known[i].p) > 1e-9 * known[i].p + 1e-300)
+			fail_msg("%lld, %lld: %.17g, want %.17g", (long long)known[i].b, (long long)known[i].c, p, known[i].p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(standard_error_is_that_of_the_sample), cmocka_unit_test(windows_are_those_of_the_harness),
 		cmocka_unit_test(words_and_bytes_are_counted_as_python_splits), cmocka_unit_test(masked_tokens_do_not_count),
-		cmocka_unit_test(the_report_has_the_harness_members),
+		cmocka_unit_test(the_report_has_the_harness_members), cmocka_unit_test(mcnemar_is_the_exact_binomial),
 	};
 	return cmocka_run_group_tests(tests, open_lm, close_lm);
 }

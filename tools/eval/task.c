@@ -10,7 +10,7 @@
 
 static struct {
 	struct tool *tool;
-	const struct task_options *o;
+	const struct eval_options *o;
 	struct task *task;
 	struct docs docs, shots;
 	struct task_scores *scores;
@@ -116,7 +116,7 @@ static void tick(void *arg, int64_t done, int64_t all)
 static void fill_report(struct report *report, const struct task_totals *totals)
 {
 	const struct json *list = json_get(ev.task->config, "metric_list");
-	int n = task_scores_report(ev.scores, ev.o->bootstrap, &ev.values);
+	int n = task_scores_report(ev.scores, ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap, &ev.values);
 
 	report->task = ev.task->name;
 	report->output_type = task_type_name(ev.task->type);
@@ -137,7 +137,7 @@ static void fill_report(struct report *report, const struct task_totals *totals)
 		tool_stat_int(ev.tool, "shared_tokens", totals->shared);
 }
 
-enum status eval_task(struct tool *tool, const struct task_options *o, struct lm *lm, struct report *report, struct error *err)
+enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
 {
 	struct task_run r = { .lm = lm, .shot_seed = SHOT_SEED, .context = o->context, .sample = keep_sample, .tick = tick,
 			      .generate = { .slots = o->batch, .seed = (uint64_t)tool->seed } };
@@ -145,8 +145,8 @@ enum status eval_task(struct tool *tool, const struct task_options *o, struct lm
 
 	ev.tool = tool;
 	ev.o = o;
-	TRY(tool_add_input(tool, o->file, err));
-	TRY(task_load(&ev.task, o->file, err));
+	TRY(tool_add_input(tool, o->task, err));
+	TRY(task_load(&ev.task, o->task, err));
 	if (o->shots >= 0)
 		ev.task->shots = o->shots;
 	TRY(read_docs(err));

@@ -17,6 +17,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,15 +40,17 @@ static struct {
 	struct metric_options text;
 	const char *shot_data;
 	int64_t shots, limit;
+	char *task_path;
+	struct task_flags flags;
 } opts = {
-	.task = "exact-match", .shots = -1, .bootstrap = -1,
-	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .metrics = "bleu,chrf,ter", .prediction = "completion",
+	.task = "exact-match", .shots = -1, .bootstrap = -1, .flags = TASK_FLAGS_START,
+	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .prediction = "completion",
 	.reference = "answer", .text = { .smooth_value = NAN },
 };
 
 static struct opt options[] = {
 	OPT_GROUP("What to measure"),
-	OPT_STRING(0, "task", &opts.task, "NAME|FILE", "exact-match, perplexity, text, or a task file of lm-evaluation-harness"),
+	OPT_STRING(0, "task", &opts.task, "NAME|FILE", "exact-match, perplexity, text, a task by name, or a task file"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
 	MODEL_FLAGS(opts.form),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
@@ -58,6 +61,7 @@ static struct opt options[] = {
 	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
 	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
 	OPT_INT(0, "limit", &opts.limit, "N", 0, 1e12, "measure the first N documents; 0 is all"),
+	TASK_FLAGS(opts.flags),
 	OPT_GROUP("Generation"),
 	OPT_INT(0, "max-new-tokens", &opts.max_new_tokens, "N", 1, 16777216, "end a completion after N tokens"),
 	OPT_DOUBLE(0, "temperature", &opts.temperature, "T", 0, 1e6, "sample instead of taking the most probable token"),
@@ -67,7 +71,7 @@ static struct opt options[] = {
 	OPT_INT(0, "batch", &opts.batch, "N", 1, 65536, "sequences that run at once"),
 	OPT_GROUP("Text metrics"),
 	OPT_STRING(0, "metric", &opts.metrics, "LIST",
-		   "bleu, chrf, chrf++, ter, rouge, rouge-unicode, squad, edit, distinct, self-bleu, repetition"),
+		   "bleu, chrf, chrf++, ter, rouge, rouge-unicode, squad, edit, distinct, self-bleu, repetition; of a task those instead of its own"),
 	OPT_STRING(0, "prediction", &opts.prediction, "COLUMN", "column of what is measured"),
 	OPT_STRING(0, "reference", &opts.reference, "COLUMN", "column of the reference, or of a list of references"),
 	OPT_STRING(0, "hypotheses", &opts.hypotheses, "FILE", "text file of predictions, one a line, instead of rows"),
@@ -459,7 +463,7 @@ static enum status text_metrics(struct error *err)
 	tx.set.options = opts.text;
 	tx.set.paired = opts.baseline != NULL;
 	tx.set.keep = tx.set.paired || samples > 0;
-	TRY(metric_set_parse(&tx.set, opts.metrics, err));
+	TRY(metric_set_parse(&tx.set, opts.metrics ? opts.metrics : "bleu,chrf,ter", err));
 	if (opts.hypotheses && tx.set.n && !opts.references.n)
 		return error_set(err, ERR_USAGE, "--references is needed: what should the lines have been?");
 	TRY(opts.hypotheses ? measure_files(err) : measure_stream(err));
@@ -476,7 +480,7 @@ static enum status text_metrics(struct error *err)
 
 static enum status task_file(struct lm *lm, struct error *err)
 {
-	struct task_options o = { opts.task, opts.shot_data, opts.shots, opts.limit, opts.context, opts.batch,
+	struct task_options o = { opts.task_path, opts.metrics, opts.prediction, &opts.flags, opts.shot_data, opts.shots, opts.limit, opts.context, opts.batch,
 				  opts.bootstrap < 0 ? 100000 : opts.bootstrap, opts.samples };
 	return eval_task(&tool, &o, lm, &report, err);
 }
@@ -520,10 +524,10 @@ static enum status find_measurement(struct error *err)
 	static const char *const names[] = { "exact-match", "perplexity", "text" };
 	while (opts.what < MEASURE_FILE && strcmp(opts.task, names[opts.what]))
 		opts.what++;
-	if (opts.what == MEASURE_FILE && !path_exists(opts.task))
-		return error_set(err, ERR_USAGE, "--task %s: neither exact-match, perplexity or text, nor a file", opts.task);
-	if (opts.what != MEASURE_FILE && (opts.shot_data || opts.shots >= 0 || opts.limit))
-		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data and --limit are for task files");
+	if (opts.what == MEASURE_FILE)
+		return eval_task_find(opts.task, &opts.task_path, err);
+	if (opts.shot_data || opts.shots >= 0 || opts.limit || opts.flags.repeats || opts.flags.chat || opts.flags.code)
+		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit, --repeats, --apply-chat-template and --code are for task files");
 	return OK;
 }
 
@@ -544,7 +548,7 @@ static enum status open_inputs(struct error *err)
 		return opts.hypotheses ? OK : tool_open_inputs(&tool, NULL, 0, err);
 	if (!opts.model && (opts.form.adapter || opts.form.load))
 		return error_set(err, ERR_USAGE, "--adapter and --load are for a model: -m is needed");
-	if ((opts.what == MEASURE_PERPLEXITY || opts.what == MEASURE_FILE) && !opts.model)
+	if (opts.what == MEASURE_PERPLEXITY && !opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
 	if (opts.what == MEASURE_FILE) {
 		tool.plain_json = true;
@@ -564,7 +568,7 @@ static enum status evaluate(struct error *err)
 	if (opts.what == MEASURE_TEXT)
 		st = text_metrics(err);
 	else if (opts.what == MEASURE_FILE)
-		st = task_file(&lm, err);
+		st = task_file(opts.model ? &lm : NULL, err);
 	else if (opts.what == MEASURE_PERPLEXITY)
 		st = perplexity(&lm, err);
 	else
@@ -599,6 +603,7 @@ static enum status run(struct error *err)
 	if (st == OK)
 		st = write_report(err);
 	eval_task_release();
+	free(opts.task_path);
 	return st;
 }
 

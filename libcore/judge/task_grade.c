@@ -1,6 +1,7 @@
 #include "judge/task_grade.h"
 
 #include "judge/choice_letter.h"
+#include "judge/ifeval.h"
 #include "judge/verify.h"
 #include "text/pattern.h"
 #include "token/unicode.h"
@@ -22,6 +23,7 @@ struct grader {
 	struct buf a, b;
 	struct verifier *verifier;
 	struct choice_letters *letters;
+	struct ifeval *ifeval;
 	struct code *code;
 };
 
@@ -42,6 +44,8 @@ struct grader *grader_open(const struct task *t)
 		g->verifier = verifier_new();
 	if (t->grader == GRADE_CHOICE)
 		g->letters = choice_letters_open();
+	if (t->grader == GRADE_IFEVAL)
+		g->ifeval = ifeval_open();
 	return g;
 }
 
@@ -55,6 +59,7 @@ void grader_close(struct grader *g)
 	pattern_scratch_close(g->patterns);
 	verifier_free(g->verifier);
 	choice_letters_close(g->letters);
+	ifeval_close(g->ifeval);
 	buf_release(&g->a);
 	buf_release(&g->b);
 	mem_free(g);
@@ -270,6 +275,24 @@ static enum status grade_code(struct grader *g, const struct task_request *r, st
 	return OK;
 }
 
+static enum status grade_instructions(struct grader *g, const struct task_request *r, struct request_text text, struct grade *out,
+				      struct error *err)
+{
+	struct ifeval_result f;
+
+	TRY(ifeval_judge(g->ifeval, r->doc, text.s ? text.s : "", text.n, &f, err));
+	out->of = f.n;
+	for (int i = 0; i < f.n; i++) {
+		out->strict += f.strict[i];
+		out->loose += f.loose[i];
+	}
+	out->strict_all = out->strict == f.n;
+	out->loose_all = out->loose == f.n;
+	out->outcome = out->strict_all ? OUTCOME_RIGHT : f.gave_up ? OUTCOME_UNDECIDED : OUTCOME_WRONG;
+	out->reason = out->strict_all ? NULL : f.gave_up ? "match_limit" : out->loose_all ? "loose" : NULL;
+	return OK;
+}
+
 /* --- a response ------------------------------------------------------------------------------------------ */
 
 static enum status judge_against(struct grader *g, const struct task_request *r, const char *fallback, struct request_text gold,
@@ -296,6 +319,8 @@ enum status grader_judge(struct grader *g, const struct task_request *r, const c
 	*out = (struct grade){ .outcome = OUTCOME_UNDECIDED };
 	if (g->t->grader == GRADE_CODE)
 		return grade_code(g, r, text, out, err);
+	if (g->t->grader == GRADE_IFEVAL)
+		return grade_instructions(g, r, text, out, err);
 	gold = mem_array(most + 1, sizeof(*gold));
 	n = grader_answers(r, gold, digits);
 	if (!n && g->t->grader == GRADE_ANSWER)

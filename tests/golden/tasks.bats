@@ -102,3 +102,57 @@ near() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a - b < 1e-9 && b - a < 1e-9) }
 	status 3 quern eval -m m --task gpqa_diamond --context 64 hole.jsonl
 	says "no text in column 'Correct Answer'"
 }
+
+# graded TASK GRADER: "TASK ID FOUND WANT" of the golden's rows, with what we say instead
+graded() {
+	printf 'task: %s\ndoc_to_text: ""\ndoc_to_target: "{{answer}}"\ngrader: %s\n' "$1" "$2" >"$1.yaml"
+	grep "\"task\": \"$1\"" "$DATA/lighteval.jsonl" >rows.jsonl
+	quern eval -q --task "$1.yaml" --samples s.arrows rows.jsonl -o r.json
+	quern view --format jsonl s.arrows | sed -E 's/.*\\"id\\":\\"([0-9]+).*"outcomes":"\[\\"([a-z]+).*/\1 \2/' >ours
+	sed -E 's/.*"id": "([0-9]+)".*"want": ([01]).*/\1 \2/' rows.jsonl >theirs
+	join ours theirs | awk -v t="$1" '($2 == "right") != $3 || (t ~ /letter|anywhere/ && $2 == "wrong") { print t, $1 }'
+}
+
+@test "answers are those that lighteval finds, except where the list says why" {
+	{
+		graded letter choice
+		[ "$(wc -l <ours)" = 252 ]
+		graded anywhere choice_anywhere
+		graded expr lighteval
+		[ "$(wc -l <ours)" = 450 ]
+		graded latex lighteval
+	} >differ
+	diff <(cut -d' ' -f1,2 "$DATA/lighteval.differences") differ
+}
+
+@test "IFEval: prompts and instructions, strict and loose" {
+	cat >i.jsonl <<-'END'
+		{"key":1,"prompt":"p","instruction_id_list":["punctuation:no_comma","keywords:existence"],"kwargs":[{},{"keywords":["mill"]}],"completion":"a mill"}
+		{"key":2,"prompt":"p","instruction_id_list":["punctuation:no_comma"],"kwargs":[{"num_words":null}],"completion":"Sure, here:\na mill"}
+		{"key":3,"prompt":"p","instruction_id_list":["startend:quotation","detectable_format:title"],"kwargs":[{},{}],"completion":"<<T>>, no quote"}
+		{"key":4,"prompt":"p","instruction_id_list":["startend:quotation"],"kwargs":[{}],"completion":"  "}
+	END
+	quern eval -q --task ifeval i.jsonl -o r.json
+	[ "$(value prompt_level_strict_acc,none r.json)" = 0.25 ]
+	[ "$(value inst_level_strict_acc,none r.json)" = 0.5 ]
+	[ "$(value prompt_level_loose_acc,none r.json)" = 0.5 ]
+	near "$(value inst_level_loose_acc,none r.json)" 0.66666666666667
+	quern eval -q --task ifeval --metric pass@1,acc i.jsonl -o r.json
+	[ "$(value pass@1,none r.json)" = 0.25 ]
+	sed 's/startend:quotation/startend:song/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says "document 2: there is no instruction 'startend:song'"
+	sed 's/"keywords":\["mill"\]/"keywords":[]/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says "document 0: keywords:existence: there is no argument 'keywords'"
+	sed 's/"keywords":\["mill"\]/"keywords":["(mill"]/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says 'keywords:existence: '
+	sed 's/"kwargs"/"args"/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says "columns 'instruction_id_list' and 'kwargs' are needed"
+	# a pattern that explodes costs its document, not the run
+	printf '{"instruction_id_list":["keywords:existence"],"kwargs":[{"keywords":["(a|aa)+$"]}],"completion":"%s"}\n' "$(printf 'a%.0s' {1..60})!" >slow.jsonl
+	timeout 60 quern eval -q --task ifeval slow.jsonl -o r.json
+	grep -q '"undecided":1' r.json
+}

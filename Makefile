@@ -156,17 +156,19 @@ bench: deps
 # --- installation: quern in bin, the tools in libexec/quern
 install: all man $(B)/completions/quern
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/quern $(DESTDIR)$(PREFIX)/share/man/man1 \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/quern/tasks
 	install -m 755 $(B)/bin/quern $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(filter-out %/quern,$(TOOLS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/libexec/quern/
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 $(wildcard pipelines/tasks/*.yaml) $(DESTDIR)$(PREFIX)/share/quern/tasks/
 	install -m 644 $(B)/completions/quern $(DESTDIR)$(PREFIX)/share/bash-completion/completions/quern
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/quern $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(filter %.1,$(MAN)))) \
 		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(filter %.5,$(MAN)))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/quern
-	rm -rf $(DESTDIR)$(PREFIX)/libexec/quern
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/quern $(DESTDIR)$(PREFIX)/share/quern
 clean:
 	rm -rf $(B) $(B)-asan
 

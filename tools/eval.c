@@ -6,20 +6,21 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 
 static struct eval_options opts = {
-	.task = "exact-match", .shots = -1, .bootstrap = -1,
-	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .metrics = "bleu,chrf,ter", .prediction = "completion",
+	.task = "exact-match", .shots = -1, .bootstrap = -1, .flags = TASK_FLAGS_START,
+	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .prediction = "completion",
 	.reference = "answer", .text = { .smooth_value = NAN },
 };
 
 static struct opt options[] = {
 	OPT_GROUP("What to measure"),
-	OPT_STRING(0, "task", &opts.task, "NAME|FILE", "exact-match, perplexity, text, or a task file of lm-evaluation-harness"),
+	OPT_STRING(0, "task", &opts.task, "NAME|FILE", "exact-match, perplexity, text, a task by name, or a task file"),
 	OPT_STRING('m', "model", &opts.model, "DIR", "model directory; completions need none"),
 	MODEL_FLAGS(opts.form),
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
@@ -33,6 +34,7 @@ static struct opt options[] = {
 	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
 	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
 	OPT_INT(0, "limit", &opts.limit, "N", 0, 1e12, "measure the first N documents; 0 is all"),
+	TASK_FLAGS(opts.flags),
 	OPT_GROUP("Generation"),
 	OPT_INT(0, "max-new-tokens", &opts.max_new_tokens, "N", 1, 16777216, "end a completion after N tokens"),
 	OPT_DOUBLE(0, "temperature", &opts.temperature, "T", 0, 1e6, "sample instead of taking the most probable token"),
@@ -42,7 +44,7 @@ static struct opt options[] = {
 	OPT_INT(0, "batch", &opts.batch, "N", 1, 65536, "sequences that run at once"),
 	OPT_GROUP("Text metrics"),
 	OPT_STRING(0, "metric", &opts.metrics, "LIST",
-		   "bleu, chrf, chrf++, ter, rouge, rouge-unicode, squad, edit, distinct, self-bleu, repetition"),
+		   "bleu, chrf, chrf++, ter, rouge, rouge-unicode, squad, edit, distinct, self-bleu, repetition; of a task those instead of its own"),
 	OPT_STRING(0, "prediction", &opts.prediction, "COLUMN", "column of what is measured"),
 	OPT_STRING(0, "reference", &opts.reference, "COLUMN", "column of the reference, or of a list of references"),
 	OPT_STRING(0, "hypotheses", &opts.hypotheses, "FILE", "text file of predictions, one a line, instead of rows"),
@@ -146,10 +148,10 @@ static enum status find_measurement(struct error *err)
 {
 	while (what < MEASURE_FILE && strcmp(opts.task, measurements[what].name))
 		what++;
-	if (what == MEASURE_FILE && !path_exists(opts.task))
-		return error_set(err, ERR_USAGE, "--task %s: neither exact-match, perplexity or text, nor a file", opts.task);
-	if (what != MEASURE_FILE && (opts.shot_data || opts.shots >= 0 || opts.limit))
-		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data and --limit are for task files");
+	if (what == MEASURE_FILE)
+		return eval_task_find(opts.task, &opts.task_path, err);
+	if (opts.shot_data || opts.shots >= 0 || opts.limit || opts.flags.repeats || opts.flags.chat || opts.flags.code)
+		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit, --repeats, --apply-chat-template and --code are for task files");
 	return OK;
 }
 
@@ -170,7 +172,7 @@ static enum status open_inputs(struct error *err)
 		return opts.hypotheses ? OK : tool_open_inputs(&tool, NULL, 0, err);
 	if (!opts.model && (opts.form.adapter || opts.form.load))
 		return error_set(err, ERR_USAGE, "--adapter and --load are for a model: -m is needed");
-	if ((what == MEASURE_PERPLEXITY || what == MEASURE_FILE) && !opts.model)
+	if (what == MEASURE_PERPLEXITY && !opts.model)
 		return error_set(err, ERR_USAGE, "-m is needed: under which model?");
 	if (what == MEASURE_FILE) {
 		tool.plain_json = true;
@@ -207,6 +209,7 @@ static enum status run(struct error *err)
 	if (st == OK)
 		st = write_report(err);
 	measurements[what].release();
+	free(opts.task_path);
 	return st;
 }
 

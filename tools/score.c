@@ -22,9 +22,7 @@ static struct {
 	struct code_options run;
 	struct reward_options r;
 } opts = { .answer = "answer", .profile = "quern", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
-	   .run = { NULL, "python",
-		    { .wall_s = 5, .cpu_s = 5, .memory_bytes = 512 << 20, .disk_bytes = 64 << 20, .output_bytes = 1 << 20, .processes = 64,
-		      .files = 256 } } };
+	   .run = { NULL, "python", CODE_SANDBOX } };
 
 static struct opt options[] = {
 	OPT_GROUP("Completions"),

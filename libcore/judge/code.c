@@ -154,7 +154,8 @@ struct run {
 	struct json_parser *meta_parser, *value_parser;
 	struct sandbox_result result;
 	const char *command;
-	struct piece code, setup;
+	struct piece completion, code, setup;
+	bool whole_is_code;          /* a completion without a block is code as it is, where it does not go on from the prompt */
 	int64_t tests, passed;
 	const char *verdict;                 /* of the first test that failed */
 };
@@ -251,10 +252,10 @@ static bool is_text(const struct json *j)
 }
 
 /* Sets the code in this language and how it is run: NULL, or why that cannot be. */
-static const char *take_code(struct run *r, const struct batch *b, int64_t row, const char *language, bool goes_on)
+static const char *take_code(struct run *r, const char *language, bool goes_on)
 {
-	size_t n;
-	const char *text = array_text(batch_column(b, "completion"), row, &n);
+	const char *text = r->completion.p;
+	size_t n = r->completion.n;
 	const struct json *prompt = json_get(r->columns, "prompt");
 	const struct language *known = find_language(language, strlen(language));
 	r->command = r->c->o.command ? r->c->o.command : known ? known->command : NULL;
@@ -265,6 +266,8 @@ static const char *take_code(struct run *r, const struct batch *b, int64_t row, 
 		buf_add(&r->whole, prompt->str, prompt->len);
 		buf_add(&r->whole, text, n);
 		r->code = (struct piece){ r->whole.data, r->whole.len };
+	} else if (!r->code.p && r->whole_is_code) {
+		r->code = (struct piece){ text, n };
 	}
 	return r->code.p ? NULL : "no_code";
 }
@@ -296,7 +299,7 @@ static const char *run_list(struct run *r, const struct json *list)
 	return NULL;
 }
 
-static const char *run_tests(struct run *r, const struct batch *b, int64_t row)
+static const char *run_tests(struct run *r)
 {
 	const char *language = r->c->o.language, *missing;
 	const struct json *info = find(r, "verification_info", true), *test;
@@ -304,34 +307,30 @@ static const char *run_tests(struct run *r, const struct batch *b, int64_t row)
 	if (info && !pairs)
 		return "bad_tests";
 	if (pairs) {
-		missing = take_code(r, b, row, json_get_str(info, "language", language), false);
+		missing = take_code(r, json_get_str(info, "language", language), false);
 		return missing ? missing : run_pairs(r, pairs);
 	}
 	if ((test = find(r, "test_list", true))) {
-		missing = take_code(r, b, row, "python", false);
+		missing = take_code(r, "python", false);
 		return missing ? missing : run_list(r, test);
 	}
 	if (!is_text(test = find(r, "test", false)))
 		return test ? "bad_tests" : "no_tests";
 	const struct json *entry = find(r, "entry_point", false);
-	if ((missing = take_code(r, b, row, "python", true)))
+	if ((missing = take_code(r, "python", true)))
 		return missing;
 	run_assertion(r, test->str, test->len, is_text(entry) ? entry->str : NULL, is_text(entry) ? entry->len : 0);
 	return NULL;
 }
 
-static const char *judge(struct run *r, const struct batch *b, int64_t row, double *share)
+/* The row's columns are there. */
+static const char *judge(struct run *r, double *share)
 {
-	struct json_writer w = json_writer_open(&r->row_json, 0);
-	const struct json *meta;
-	batch_json(b, row, &w);
-	if (json_parse(r->row, r->row_json.data, r->row_json.len, &r->columns, NULL) != OK)
-		return "bad_tests";
-	meta = json_get(r->columns, "meta");
+	const struct json *meta = json_get(r->columns, "meta");
 	r->meta = meta;
 	if (is_text(meta) && json_parse(r->meta_parser, meta->str, meta->len, &r->meta, NULL) != OK)
 		r->meta = NULL;
-	const char *verdict = run_tests(r, b, row);
+	const char *verdict = run_tests(r);
 	if (verdict) {
 		*share = strcmp(verdict, "no_code") == 0 ? 0 : NAN;
 		return verdict;
@@ -340,18 +339,47 @@ static const char *judge(struct run *r, const struct batch *b, int64_t row, doub
 	return r->verdict ? r->verdict : "passed";
 }
 
+static void begin(struct run *r, struct code *c)
+{
+	*r = (struct run){ .c = c, .row = json_parser_open(), .meta_parser = json_parser_open(), .value_parser = json_parser_open(),
+			   .setup = { "", 0 } };
+}
+
+static void end(struct run *r)
+{
+	json_parser_close(r->row);
+	json_parser_close(r->meta_parser);
+	json_parser_close(r->value_parser);
+	buf_release(&r->row_json);
+	buf_release(&r->whole);
+	buf_release(&r->program);
+	buf_release(&r->result.out);
+}
+
 const char *code_judge(struct code *c, const struct batch *b, int64_t row, double *share)
 {
-	struct run r = { .c = c, .row = json_parser_open(), .meta_parser = json_parser_open(), .value_parser = json_parser_open(),
-			 .setup = { "", 0 } };
+	struct run r;
+	const char *verdict = "bad_tests";
 	*share = NAN;
-	const char *verdict = judge(&r, b, row, share);
-	json_parser_close(r.row);
-	json_parser_close(r.meta_parser);
-	json_parser_close(r.value_parser);
-	buf_release(&r.row_json);
-	buf_release(&r.whole);
-	buf_release(&r.program);
-	buf_release(&r.result.out);
+	begin(&r, c);
+	struct json_writer w = json_writer_open(&r.row_json, 0);
+	batch_json(b, row, &w);
+	r.completion.p = array_text(batch_column(b, "completion"), row, &r.completion.n);
+	if (json_parse(r.row, r.row_json.data, r.row_json.len, &r.columns, NULL) == OK)
+		verdict = judge(&r, share);
+	end(&r);
+	return verdict;
+}
+
+const char *code_judge_doc(struct code *c, const struct json *doc, const char *completion, size_t n, double *share)
+{
+	struct run r;
+	*share = NAN;
+	begin(&r, c);
+	r.columns = doc;
+	r.completion = (struct piece){ completion, n };
+	r.whole_is_code = true;
+	const char *verdict = judge(&r, share);
+	end(&r);
 	return verdict;
 }

@@ -25,6 +25,10 @@ struct code_options {
 	struct sandbox sandbox;
 };
 
+/* The usual limits. */
+#define CODE_SANDBOX \
+	{ .wall_s = 5, .cpu_s = 5, .memory_bytes = 512 << 20, .disk_bytes = 64 << 20, .output_bytes = 1 << 20, .processes = 64, .files = 256 }
+
 struct code;
 /* o's texts must stay valid. ERR_USAGE for a mount that is no directory; ERR_IO with a hint where the machine gives no sandbox. */
 enum status code_open(struct code **c, const struct code_options *o, struct error *err);
@@ -33,6 +37,8 @@ void code_close(struct code *c);                                            /* N
  * "wrong_output", "error" (exit status, exception), "killed", "timeout", "output_limit"; "no_code" (share 0); "no_tests", "bad_tests"
  * or "no_runner" (an unknown language; share NAN). Any thread. */
 const char *code_judge(struct code *c, const struct batch *b, int64_t row, double *share);
+/* The same of a task's document, which has the columns. A completion without a block is code as it is: an evaluation's prompt asks for code. */
+const char *code_judge_doc(struct code *c, const struct json *doc, const char *completion, size_t n, double *share);
 /* What went wrong with the machine since code_open, if anything did: then some results are not to be trusted. */
 enum status code_status(struct code *c, struct error *err);
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void docs_add(struct docs *d, const struct batch *b, int64_t row)
+static void add(struct docs *d, const struct batch *b, int64_t row, const struct json *meta)
 {
 	struct json_writer w = json_writer_open(&d->text, 0);
 
@@ -20,8 +20,37 @@ void docs_add(struct docs *d, const struct batch *b, int64_t row)
 		else
 			array_json(&b->columns[i], row, &w);
 	}
+	for (size_t i = 0; meta && meta->type == JSON_OBJECT && i < meta->len; i++)
+		if (schema_find(b->schema, meta->keys[i].str) < 0) {
+			json_key_n(&w, meta->keys[i].str, meta->keys[i].len);
+			json_value(&w, &meta->items[i]);
+		}
 	json_end_object(&w);
 	d->at[++d->n] = d->text.len;
+}
+
+void docs_add(struct docs *d, const struct batch *b, int64_t row) { add(d, b, row, NULL); }
+
+void docs_add_meta(struct docs *d, const struct batch *b, int64_t row, struct json_parser *p)
+{
+	const struct array *column = batch_column(b, "meta");
+	const struct json *meta = NULL;
+	int at = schema_find(b->schema, "meta");
+	size_t n;
+	const char *text;
+
+	if (column && field_is_text(&b->schema->fields[at]) && !array_is_null(column, row)) {
+		text = array_text(column, row, &n);
+		if (json_parse(p, text, n, &meta, NULL) != OK)
+			meta = NULL;
+	}
+	add(d, b, row, meta);
+}
+
+void docs_clear(struct docs *d)
+{
+	buf_clear(&d->text);
+	d->n = 0;
 }
 
 void docs_release(struct docs *d)

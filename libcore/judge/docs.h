@@ -12,6 +12,9 @@ struct docs {
 	int64_t n, cap;
 };
 void docs_add(struct docs *d, const struct batch *b, int64_t row);
+/* The same with the members of the column meta, if that is an object, that are no columns. p is of no more use then. */
+void docs_add_meta(struct docs *d, const struct batch *b, int64_t row, struct json_parser *p);
+void docs_clear(struct docs *d);
 void docs_release(struct docs *d);
 /* Document i as JSON text and as a tree that lives in the parser until its next parse. */
 const char *docs_text(const struct docs *d, int64_t i, size_t *n);

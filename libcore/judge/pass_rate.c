@@ -8,16 +8,6 @@
 
 static const char *const bin_names[PASS_BINS] = { "0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "<1", "1" };
 
-double pass_at_k(int64_t n, int64_t c, int64_t k)
-{
-	double none = 1;
-	if (n - c < k)
-		return 1;
-	for (int64_t i = n - c + 1; i <= n; i++)
-		none *= 1 - (double)k / (double)i;
-	return 1 - none;
-}
-
 /* In whole numbers, so that 1/10 is not above 0.1. */
 static int bin_of(int64_t n, int64_t c)
 {

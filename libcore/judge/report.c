@@ -100,6 +100,13 @@ static void task_members_json(const struct report *r, struct json_writer *w)
 	json_kv_int(w, "effective", r->effective);
 	json_end_object(w);
 	json_end_object(w);
+	if (r->outcomes) {
+		json_key(w, "n-responses");
+		json_begin_object(w);
+		json_key(w, r->task);
+		json_raw(w, r->outcomes, strlen(r->outcomes));
+		json_end_object(w);
+	}
 }
 
 static void samples_json(const struct report *r, struct json_writer *w)

@@ -17,6 +17,7 @@ struct report {
 	int64_t seed;
 	const char *settings;                /* JSON object of the task's configuration, or NULL */
 	const char *metric_list;             /* JSON array: what signs, bounds and compares the metrics, or NULL */
+	const char *outcomes;                /* JSON object, or NULL: by filter, how many responses are right, wrong, unparsed, undecided */
 	const char *notes;                   /* lines under the table, or NULL */
 	const char *provenance;              /* JSON array, or NULL */
 	int n;

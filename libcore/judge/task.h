@@ -4,7 +4,12 @@
  * Read are multiple_choice, loglikelihood, loglikelihood_rolling and generate_until, with include, Jinja templates, few-shot examples,
  * filters and metrics, under the rules of version 0.4.13 (api/task.py, api/samplers.py, filters/). A file that needs Python
  * (!function), or a key that we do not know, is refused by the key's name. Data come from files that the user names, so the
- * dataset's own names mean nothing here. */
+ * dataset's own names mean nothing here.
+ *
+ * Two keys are ours. grader says who judges the responses of generate_until (enum task_grader). shuffle: {options: [columns], seed: column}
+ * puts options into an order that the hash of the column seed alone decides, so that it is the same in every run; the first of the columns
+ * is the right answer. Templates see the texts in that order as `options`, the right one's place as `answer_index`, its letter as
+ * `answer_letter`. */
 #ifndef QUERN_JUDGE_TASK_H
 #define QUERN_JUDGE_TASK_H
 
@@ -25,16 +30,27 @@ struct task_part {
 
 enum task_sampler { SAMPLER_RANDOM, SAMPLER_FIRST };
 
+/* Who says which response is right. The first is the harness's exact_match; the others are ours: the file's key `grader`. */
+enum task_grader {
+	GRADE_TEXT,                  /* "exact_match": the text that the filters leave, under the options of the metric exact_match */
+	GRADE_ANSWER,                /* "quern", "lighteval", ...: a profile of verify.h; the target is the gold answer */
+	GRADE_CHOICE,                /* "choice": the letter of an option, as lighteval finds it (choice_letter.h) */
+	GRADE_IFEVAL,                /* "ifeval": the instructions that the document lists (ifeval.h) */
+	GRADE_CODE                   /* "code": the document's tests, in the sandbox (code.h) */
+};
+
 struct task_metric {
-	const char *name;
+	const char *name;            /* "acc", "pass@8" */
 	const char *aggregation;     /* "mean", "perplexity", … */
 	bool higher;                 /* is better */
+	int64_t k;                   /* of pass@k, avg@k, maj@k; else 0 */
 	const struct json *options;  /* the metric's other members */
 };
 
 struct task_filter {
 	const char *name;            /* "strict-match"; "none" where the file has no filters */
-	const struct json *steps;    /* list of {function, …}; NULL: take_first */
+	const struct json *steps;    /* list of {function, …}; NULL: take_first, or nothing where all responses are wanted */
+	bool keeps_all;              /* of NULL steps: nothing */
 };
 
 struct task {
@@ -47,6 +63,10 @@ struct task {
 	const char *target_delimiter, *shot_delimiter, *shot_target_delimiter;
 	int64_t shots, repeats;
 	enum task_sampler sampler;
+	enum task_grader grader;
+	int profile;                 /* enum verify_profile, of GRADE_ANSWER */
+	bool anywhere;               /* of GRADE_CHOICE: "choice_anywhere", a letter without an anchor counts, too */
+	const struct json *shuffle;  /* how options are mixed, or NULL */
 	const struct json *shot_samples;      /* examples in the file itself, or NULL */
 	bool shots_from_docs;        /* the examples' split is the one that is measured, or the file names none */
 	const char *shot_split;      /* the name of the split for messages, or NULL */
@@ -55,11 +75,18 @@ struct task {
 	struct task_filter filters[16];
 	int n_filters;
 	double version;
+	char *metric_names;          /* of task_set_metrics */
 };
 enum status task_load(struct task **t, const char *path, struct error *err);
 /* Tells the columns of the documents (of the few-shot documents, too): from here on parts are known to be columns or templates. */
 enum status task_bind(struct task *t, const struct schema *columns, struct error *err);
+/* The same where columns are the members of a document. */
+enum status task_bind_doc(struct task *t, const struct json *doc, struct error *err);
 void task_close(struct task *t);             /* NULL allowed */
+/* Other metrics than the file's: names between commas. ERR_UNSUPPORTED, as of the file's own. */
+enum status task_set_metrics(struct task *t, const char *names, struct error *err);
+/* The most responses of a document that a metric looks at: the largest k, at least 1. */
+int64_t task_responses_needed(const struct task *t);
 
 /* A part under a document: text, a number where the rules make it one, or a list; JSON_NULL where the part is absent. Lives in arena. */
 enum status task_value(const struct task *t, const struct task_part *p, const struct json *doc, struct arena *arena, struct json *out,
@@ -81,6 +108,7 @@ struct task_request {
 	const struct json *doc;      /* valid until the next request */
 	struct request_text *contexts;        /* one, or as many as choices where each choice makes a context */
 	int64_t n_contexts;
+	size_t asked;                /* bytes of a context before gen_prefix and the delimiter at it: what a user says to a chat model */
 	struct request_text *choices;         /* [n] as they are written in the data, where the task has any */
 	struct request_text *continuations;   /* what is asked for: of multiple_choice [n] one per choice (behind each context where there are
 						 several), of loglikelihood one, of rolling the text itself */
@@ -89,6 +117,8 @@ struct task_request {
 	struct json gold;            /* of multiple_choice: what the choices are compared with (the text's number where it chooses) */
 	bool chooses_context;
 };
+/* What a response is compared with alone: target, gold and choices of a document. Everything in r lives in arena or in doc. */
+enum status task_answer(const struct task *t, const struct json *doc, struct arena *arena, struct task_request *r, struct error *err);
 /* Everything in r lives in arena. */
 enum status prompter_request(struct prompter *p, int64_t doc, struct arena *arena, struct task_request *r, struct error *err);
 

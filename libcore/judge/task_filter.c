@@ -278,9 +278,9 @@ enum status response_filter_open(struct response_filter **out, const struct task
 	enum status st = OK;
 
 	f->scratch = pattern_scratch_open();
-	if (!t->steps)
+	if (!t->steps && !t->keeps_all)
 		f->steps[f->n++].kind = &kinds[5];
-	else if (t->steps->len > STEPS_MAX)
+	else if (t->steps && t->steps->len > STEPS_MAX)
 		st = error_set(err, ERR_DATA, "filter %s: too many functions", t->name);
 	for (size_t i = 0; t->steps && i < t->steps->len && st == OK; i++) {
 		st = open_step(&f->steps[f->n++], &t->steps->items[i], err);
@@ -305,12 +305,12 @@ void response_filter_close(struct response_filter *f)
 	mem_free(f);
 }
 
-int64_t response_filter_needs(const struct response_filter *f)
+const char *response_filter_fallback(const struct response_filter *f)
 {
 	for (int i = 0; i < f->n; i++)
-		if (f->steps[i].kind->many)
-			return f->steps[i].kind->many == take_first ? 1 : f->steps[i].kind->many == take_k ? f->steps[i].k : 0;
-	return 1;
+		if (f->steps[i].fallback)
+			return f->steps[i].fallback;
+	return NULL;
 }
 
 enum status response_filter_apply(const struct response_filter *f, struct request_text *text, int64_t *n, struct arena *arena,

@@ -9,8 +9,8 @@ struct response_filter;
 /* ERR_UNSUPPORTED names a function that we do not have; steps NULL is take_first. */
 enum status response_filter_open(struct response_filter **f, const struct task_filter *t, struct error *err);
 void response_filter_close(struct response_filter *f);       /* NULL allowed */
-/* Most responses of a document that the filter looks at; 0: all. */
-int64_t response_filter_needs(const struct response_filter *f);
+/* What its regex leaves of a text without a match; NULL: it has none. */
+const char *response_filter_fallback(const struct response_filter *f);
 /* What is left of one document's responses, text[*n] in place; new texts live in arena. A text of NULL is Python's None. */
 enum status response_filter_apply(const struct response_filter *f, struct request_text *text, int64_t *n, struct arena *arena,
 				  struct error *err);

@@ -1,5 +1,5 @@
 /* task_prompt.c - a document's prompt: description, few-shot examples, question; see task.h. */
-#include "judge/task.h"
+#include "judge/task_file.h"
 
 #include "token/unicode.h"
 
@@ -86,6 +86,7 @@ static enum status add_shot(struct prompter *p, const struct json *doc, struct a
 	const struct task *t = p->task;
 	struct json q, c, a, prefix;
 
+	TRY(task_shuffle(t, doc, arena, &doc, err));
 	TRY(task_value(t, &t->shot_text, doc, arena, &q, err));
 	TRY(task_value(t, &t->shot_choice, doc, arena, &c, err));
 	TRY(task_value(t, &t->shot_target, doc, arena, &a, err));
@@ -187,6 +188,7 @@ static enum status make_contexts(struct prompter *p, const struct json *question
 		p->text.len = begin;
 		TRY(add_turn(p, r->chooses_context ? &choices->items[i] : question, choices, NULL, &prefix,
 			     r->chooses_context ? "" : t->target_delimiter, "", err));
+		r->asked = begin + (r->chooses_context ? choices->items[i].len : question->len);
 		r->contexts[i] = keep(arena, &p->text);
 	}
 	return OK;
@@ -238,6 +240,19 @@ static enum status make_continuations(const struct task *t, const struct json *c
 	return OK;
 }
 
+enum status task_answer(const struct task *t, const struct json *doc, struct arena *arena, struct task_request *r, struct error *err)
+{
+	struct json choices;
+
+	*r = (struct task_request){ 0 };
+	TRY(task_shuffle(t, doc, arena, &r->doc, err));
+	doc = r->doc;
+	TRY(task_value(t, &t->choice, doc, arena, &choices, err));
+	TRY(task_value(t, &t->target, doc, arena, &r->target, err));
+	r->gold = r->target;
+	return make_continuations(t, &choices, arena, r, err);
+}
+
 enum status prompter_request(struct prompter *p, int64_t doc, struct arena *arena, struct task_request *r, struct error *err)
 {
 	const struct task *t = p->task;
@@ -246,6 +261,7 @@ enum status prompter_request(struct prompter *p, int64_t doc, struct arena *aren
 	*r = (struct task_request){ 0 };
 	buf_clear(&p->text);
 	TRY(docs_get(p->docs, doc, p->doc_parser, &r->doc, err));
+	TRY(task_shuffle(t, r->doc, arena, &r->doc, err));
 	TRY(task_value(t, &t->description, r->doc, arena, &description, err));
 	if (is_text(&description))
 		buf_add(&p->text, description.str, description.len);

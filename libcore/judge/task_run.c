@@ -3,7 +3,7 @@
 
 #include "infer/logprob.h"
 #include "judge/perplexity.h"
-#include "judge/task_filter.h"
+#include "judge/task_judge.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,17 +20,6 @@ struct running {
 };
 
 /* --- what a sample says ---------------------------------------------------------------------------- */
-
-static void write_texts(struct json_writer *w, const struct request_text *t, int64_t n)
-{
-	json_begin_array(w);
-	for (int64_t i = 0; i < n; i++)
-		if (t[i].s)
-			json_string_n(w, t[i].s, t[i].n);
-		else
-			json_null(w);
-	json_end_array(w);
-}
 
 static struct json_writer start(struct buf *b)
 {
@@ -51,7 +40,10 @@ static void write_arguments(struct running *x, const struct task_request *r)
 			pair[0] = r->contexts[r->n_contexts > 1 ? i : 0];
 		if (r->continuations && x->r->task->type != TASK_GENERATE)
 			pair[1] = r->continuations[i];
-		write_texts(&w, pair, x->r->task->type == TASK_GENERATE ? 1 : 2);
+		json_begin_array(&w);
+		for (int k = 0; k < (x->r->task->type == TASK_GENERATE ? 1 : 2); k++)
+			json_string_n(&w, pair[k].s, pair[k].n);
+		json_end_array(&w);
 	}
 	json_end_array(&w);
 }
@@ -70,9 +62,9 @@ static void write_likelihoods(struct buf *b, const struct likelihood *l, int64_t
 	json_end_array(&w);
 }
 
-static enum status tell(struct running *x, int64_t doc, int filter, const struct task_request *r, struct error *err)
+static enum status tell(struct running *x, int64_t doc, const struct task_request *r, struct error *err)
 {
-	struct task_sample s = { .doc = doc, .filter = filter, .arguments = x->arguments.data, .responses = x->responses.data,
+	struct task_sample s = { .doc = doc, .arguments = x->arguments.data, .responses = x->responses.data,
 				 .filtered = x->filtered.data };
 	struct json_writer w;
 
@@ -134,7 +126,7 @@ static enum status run_likelihoods(struct running *x, struct error *err)
 		if (st == OK)
 			st = likelihood_doc(x, engine, &r, err);
 		if (st == OK)
-			st = tell(x, i, 0, &r, err);
+			st = tell(x, i, &r, err);
 		else
 			error_prefix(err, st, "document %lld", (long long)i);
 		if (x->r->tick)
@@ -173,7 +165,7 @@ static enum status run_rolling(struct running *x, struct error *err)
 		write_arguments(x, &r);
 		write_likelihoods(&x->responses, &l, 1);
 		write_likelihoods(&x->filtered, &l, 1);
-		st = tell(x, i, 0, &r, err);
+		st = tell(x, i, &r, err);
 		if (x->r->tick)
 			x->r->tick(x->r->arg, i + 1, x->r->docs->n);
 	}
@@ -188,11 +180,12 @@ static enum status run_rolling(struct running *x, struct error *err)
 struct answering {
 	struct running *x;
 	const struct generate_options *o;
-	struct response_filter *filters[16];
+	struct task_judge *judge;
+	struct json_parser *parser;          /* of the document under way */
 	struct task_request *requests;       /* [docs], of those asked and not yet answered */
 	struct arena *arenas;                /* [docs] */
 	int64_t next, context;
-	struct ids ids;
+	struct ids ids, mask;
 	struct request_text *responses;      /* [o->n] of the document under way */
 	int64_t n_responses;
 	struct arena texts;
@@ -220,6 +213,24 @@ static struct json copy_json(struct arena *arena, const struct json *j)
 	return out;
 }
 
+/* The context as ids: plain, or as a user's turn with gen_prefix behind the assistant's opening. */
+static enum status encode_prompt(struct answering *a, const struct task_request *r, struct error *err)
+{
+	struct lm *lm = a->x->r->lm;
+	struct request_text c = r->contexts[0];
+	struct chat_message user = { .role = "user", .role_n = 4, .content = c.s, .content_n = r->asked };
+	size_t from = r->asked, delimiter = strlen(a->x->r->task->target_delimiter);
+
+	a->ids.n = 0;
+	if (!a->x->r->chat)
+		return lm_encode(lm, c.s, c.n, &a->ids, err);
+	a->mask.n = 0;
+	TRY(chat_encode(lm->tokenizer, lm->scratch, &user, 1, true, &a->ids, &a->mask, err));
+	if (c.n - from >= delimiter && !memcmp(c.s + from, a->x->r->task->target_delimiter, delimiter))
+		from += delimiter;
+	return from < c.n ? tokenizer_encode(lm->tokenizer, lm->scratch, c.s + from, c.n - from, false, &a->ids, err) : OK;
+}
+
 /* The next document's prompt; what is too long loses its first tokens, so that the answer has room. */
 static enum status next_prompt(void *arg, struct generate_prompt *p, struct error *err)
 {
@@ -238,14 +249,13 @@ static enum status next_prompt(void *arg, struct generate_prompt *p, struct erro
 	if (st == OK) {
 		r->target = copy_json(&a->arenas[i], &r->target);
 		r->gold = r->target;
-		a->ids.n = 0;
-		st = lm_encode(x->r->lm, r->contexts[0].s, r->contexts[0].n, &a->ids, err);
+		st = encode_prompt(a, r, err);
 	}
 	if (st == OK && !a->ids.n)
 		st = error_set(err, ERR_DATA, "the prompt is empty");
 	if (st != OK)
 		return error_prefix(err, st, "document %lld", (long long)i);
-	most = most < 1 ? 1 : most;
+	most = most < 1 ? a->context - 1 : most;     /* the task would fill the context alone: the answer gets what the prompt leaves */
 	if (a->ids.n > most) {
 		memmove(a->ids.v, a->ids.v + a->ids.n - most, (size_t)most * sizeof(int32_t));
 		a->ids.n = most;
@@ -258,23 +268,12 @@ static enum status score_doc(struct answering *a, int64_t doc, struct error *err
 {
 	struct running *x = a->x;
 	struct task_request *r = &a->requests[doc];
-	struct json_writer w;
+	size_t n;
+	const char *text = docs_text(x->r->docs, doc, &n);
 
 	write_arguments(x, r);
-	w = start(&x->responses);
-	write_texts(&w, a->responses, a->n_responses);
-	for (int f = 0; f < x->r->task->n_filters; f++) {
-		int64_t n = a->n_responses;
-		struct request_text *left = arena_alloc(&a->arenas[doc], (size_t)(n + 1) * sizeof(*left));
-
-		memcpy(left, a->responses, (size_t)n * sizeof(*left));
-		TRY(response_filter_apply(a->filters[f], left, &n, &a->arenas[doc], err));
-		w = start(&x->filtered);
-		write_texts(&w, left, n);
-		TRY(task_scores_response(x->scores, f, r, n ? left[0] : (struct request_text){ NULL, 0 }, err));
-		TRY(tell(x, doc, f, r, err));
-	}
-	return OK;
+	TRY(docs_get(x->r->docs, doc, a->parser, &r->doc, err));
+	return task_judge_responses(a->judge, doc, text, n, r, x->arguments.data, a->responses, a->n_responses, err);
 }
 
 static enum status take_result(void *arg, const struct generate_result *g, struct error *err)
@@ -355,8 +354,14 @@ static enum status run_generate(struct running *x, struct error *err)
 	o.context = r->context;
 	st = read_kwargs(r->task, &o, &stops, err);
 	a.context = r->context ? r->context : generate_context(&r->lm->model);
-	for (int f = 0; f < r->task->n_filters && st == OK; f++)
-		st = response_filter_open(&a.filters[f], &r->task->filters[f], err);
+	a.parser = json_parser_open();
+	if (st == OK && r->chat)
+		st = chat_check(r->lm->tokenizer, err);
+	if (st == OK && o.n < task_responses_needed(r->task))
+		st = error_set(err, ERR_USAGE, "a metric looks at %lld responses of a document, and 'repeats' is %lld",
+			       (long long)task_responses_needed(r->task), (long long)o.n);
+	if (st == OK)
+		st = task_judge_open(&a.judge, r->task, x->scores, r->sample, r->arg, err);
 	if (st == OK)
 		st = generate_check(&r->lm->model, &o, err);
 	if (st == OK) {
@@ -367,11 +372,12 @@ static enum status run_generate(struct running *x, struct error *err)
 	}
 	x->totals->fed = totals.prompt_tokens - totals.shared_tokens + totals.new_tokens;
 	x->totals->shared = totals.shared_tokens;
-	for (int f = 0; f < r->task->n_filters; f++)
-		response_filter_close(a.filters[f]);
+	task_judge_close(a.judge);
+	json_parser_close(a.parser);
 	for (int64_t i = 0; a.arenas && i < r->docs->n; i++)
 		arena_release(&a.arenas[i]);
 	ids_release(&a.ids);
+	ids_release(&a.mask);
 	mem_free(a.requests);
 	mem_free(a.arenas);
 	mem_free(a.responses);

@@ -3,15 +3,7 @@
 #define QUERN_JUDGE_TASK_RUN_H
 
 #include "infer/generate.h"
-#include "judge/task_score.h"
-
-struct task_sample {                         /* one document under one filter */
-	int64_t doc;
-	int filter;
-	const char *text;            /* the document as JSON */
-	size_t n;
-	const char *target, *arguments, *responses, *filtered;     /* JSON */
-};
+#include "judge/task_judge.h"
 
 struct task_run {
 	struct lm *lm;
@@ -21,7 +13,8 @@ struct task_run {
 	int64_t context;                     /* most tokens of context and continuation; 0 = the model's, up to 4096 */
 	struct generate_options generate;    /* generate_until: slots and seed; the task decides all else */
 	/* Told of each document under each filter, in order; the scores already have it. NULL = nobody. */
-	enum status (*sample)(void *arg, const struct task_scores *s, const struct task_sample *x, struct error *err);
+	bool chat;                   /* generate_until: the prompt is what a user says, under the model's chat template */
+	task_sample_told *sample;
 	void (*tick)(void *arg, int64_t done, int64_t all);
 	void *arg;
 };

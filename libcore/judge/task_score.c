@@ -1,27 +1,14 @@
 /* task_score.c - see task_score.h. */
 #include "judge/task_score.h"
 
-#include "judge/stats.h"
-#include "text/pattern.h"
+#include "base/hash.h"
+#include "judge/pass_rate.h"
+#include "judge/task_series.h"
 #include "token/unicode.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
-
-#define BOOTSTRAP_CHUNK 1000         /* resamples of one random stream, as the original cuts them */
-#define TEXT_ITERATIONS 100          /* of BLEU, chrF and TER, whose resamples are dear */
-
-/* A metric's items under one filter: width numbers a document. */
-struct series {
-	const struct task_metric *m;
-	const struct metric *text;   /* bleu, chrf, ter: items are its sums */
-	double *v;
-	int64_t n, cap;
-	int width;
-};
 
 struct task_scores {
 	const struct task *t;
@@ -29,20 +16,21 @@ struct task_scores {
 	int n_series;
 	struct metric_scratch scratch;
 	struct metric_options text;
-	struct finder *ignored[16][16];      /* of metric, its regexes_to_ignore */
-	int n_ignored[16];
-	bool compiled;
-	struct pattern_scratch *patterns;
-	struct buf a, b;
+	struct grader *grader;
+	int64_t outcomes[16][OUTCOMES];      /* of filter: responses */
+	struct grade *grades;        /* of the document under way */
+	int64_t cap_grades;
+	struct buf a;
 };
 
 static const struct metric *text_metric(const char *name) { return metric_find(name, strlen(name)); }
 
 static int width_of(const struct task_metric *m)
 {
-	static const char *const two[] = { "f1", "mcc", "word_perplexity", "byte_perplexity", "bits_per_byte" };
+	static const char *const two[] = { "f1", "macro_f1", "mcc", "word_perplexity", "byte_perplexity", "bits_per_byte",
+					   "inst_level_strict_acc", "inst_level_loose_acc" };
 
-	for (int i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof(two) / sizeof(*two); i++)
 		if (!strcmp(m->name, two[i]))
 			return 2;
 	return 1;
@@ -55,13 +43,14 @@ void task_scores_open(struct task_scores **out, const struct task *t)
 	s->t = t;
 	s->n_series = t->n_filters * t->n_metrics;
 	s->series = mem_array((size_t)s->n_series, sizeof(*s->series));
-	s->text = (struct metric_options){ .smooth_value = NAN };
-	s->patterns = pattern_scratch_open();
+	s->text = TASK_TEXT_OPTIONS;
+	s->grader = grader_open(t);
 	for (int i = 0; i < s->n_series; i++) {
 		struct series *x = &s->series[i];
 
 		x->m = &t->metrics[i % t->n_metrics];
 		x->text = t->type == TASK_GENERATE ? text_metric(x->m->name) : NULL;
+		x->hashed = t->type == TASK_GENERATE && (!strcmp(x->m->name, "mcc") || !strcmp(x->m->name, "macro_f1"));
 		x->width = x->text ? x->text->n_stats : width_of(x->m);
 	}
 	*out = s;
@@ -73,14 +62,11 @@ void task_scores_close(struct task_scores *s)
 		return;
 	for (int i = 0; i < s->n_series; i++)
 		mem_free(s->series[i].v);
-	for (int m = 0; m < 16; m++)
-		for (int i = 0; i < s->n_ignored[m]; i++)
-			finder_close(s->ignored[m][i]);
 	mem_free(s->series);
+	mem_free(s->grades);
 	metric_scratch_release(&s->scratch);
-	pattern_scratch_close(s->patterns);
+	grader_close(s->grader);
 	buf_release(&s->a);
-	buf_release(&s->b);
 	mem_free(s);
 }
 
@@ -214,6 +200,7 @@ enum status task_scores_choices(struct task_scores *s, const struct task_request
 	add(s, "acc_bytes", right[argmax(l, n, bytes, NULL)], 0);
 	add(s, "exact_match", greedy, 0);
 	add(s, "f1", (double)gold, (double)pred);
+	add(s, "macro_f1", (double)gold, (double)pred);
 	add(s, "mcc", (double)gold, (double)pred);
 	add(s, "brier_score", brier(l, n, gold), 0);
 	if (unconditional)
@@ -256,314 +243,148 @@ void task_scores_rolling(struct task_scores *s, const struct task_request *r, do
 
 /* --- responses --------------------------------------------------------------------------------------- */
 
-/* The patterns of regexes_to_ignore, once. */
-static enum status compile_ignored(struct task_scores *s, struct error *err)
+/* A class by its text, in the bits that a double keeps. */
+static enum status class_of(struct task_scores *s, int m, struct request_text t, double *out, struct error *err)
 {
-	if (s->compiled)
-		return OK;
-	s->compiled = true;
-	for (int m = 0; m < s->t->n_metrics; m++) {
-		const struct json *list = json_get(s->t->metrics[m].options, "regexes_to_ignore");
-
-		for (size_t i = 0; list && list->type == JSON_ARRAY && i < list->len; i++) {
-			if (list->items[i].type != JSON_STRING || i == 16)
-				return error_set(err, ERR_DATA, "'regexes_to_ignore' is no list of at most 16 patterns");
-			TRY(finder_open(&s->ignored[m][i], list->items[i].str, list->items[i].len, err));
-			s->n_ignored[m]++;
-		}
-	}
+	TRY(grader_normalise(s->grader, m, t, &s->a, err));
+	*out = (double)(hash64(s->a.data ? s->a.data : "", s->a.len) >> 11);
 	return OK;
 }
 
-/* A text as exact_match compares it. */
-static enum status normalise(struct task_scores *s, int m, struct request_text t, struct buf *out, struct error *err)
+/* Is the answer that most of the first k responses give a right one? Those without one have no vote; of equals the first wins. */
+static enum status majority(struct task_scores *s, const struct task_request *r, const struct request_text *text, int64_t k, double *value,
+			    struct error *err)
 {
-	const struct json *o = s->t->metrics[m].options;
-	bool lower = json_get_bool(o, "ignore_case", false), marks = json_get_bool(o, "ignore_punctuation", false);
-	bool numbers = json_get_bool(o, "ignore_numbers", false);
-	struct buf next = { 0 };
+	int64_t *votes = mem_zalloc((size_t)k * sizeof(*votes)), best = -1;
 	enum status st = OK;
 
-	buf_clear(out);
-	buf_add(out, t.s ? t.s : "", t.n);
-	for (int i = 0; i < s->n_ignored[m] && st == OK; i++) {
-		buf_clear(&next);
-		st = finder_remove(s->ignored[m][i], out->data ? out->data : "", out->len, s->patterns, &next, err);
-		buf_clear(out);
-		buf_add(out, next.data ? next.data : "", next.len);
-	}
-	if (st == OK && (lower || marks || numbers)) {
-		buf_clear(&next);
-		for (size_t i = 0; i < out->len;) {
-			int k;
-			uint32_t c = utf8_decode((const uint8_t *)out->data + i, &k);
-			char u[4];
+	for (int64_t i = 0; i < k; i++) {
+		int64_t of = i;
 
-			i += (size_t)k;
-			if ((marks && c > 0x20 && c < 0x7f && strchr("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", (int)c)) ||
-			    (numbers && c >= '0' && c <= '9'))
+		if (s->grades[i].outcome == OUTCOME_UNPARSED)
+			continue;
+		for (int64_t e = 0; e < i && of == i && st == OK; e++) {
+			bool same = s->grades[e].outcome == OUTCOME_RIGHT;
+
+			if (!votes[e] || s->grades[e].outcome != s->grades[i].outcome)
 				continue;
-			c = lower ? (uint32_t)utf8proc_tolower((utf8proc_int32_t)c) : c;
-			buf_add(&next, u, (size_t)utf8_encode(c, u));
+			if (!same)
+				st = grader_alike(s->grader, r, text[e], text[i], &same, err);
+			of = same ? e : of;
 		}
-		buf_clear(out);
-		buf_add(out, next.data ? next.data : "", next.len);
+		votes[of]++;
 	}
-	buf_release(&next);
+	for (int64_t i = 0; i < k; i++)
+		best = votes[i] && (best < 0 || votes[i] > votes[best]) ? i : best;
+	*value = best >= 0 && s->grades[best].outcome == OUTCOME_RIGHT;
+	mem_free(votes);
 	return st;
 }
 
-/* The right answers as texts. */
-static int64_t answers(const struct task_request *r, const struct json *gold, struct request_text *out, char digits[32])
+static int64_t count_right(const struct task_scores *s, int64_t n)
 {
-	if (gold->type == JSON_ARRAY) {
-		int64_t n = 0;
+	int64_t right = 0;
 
-		for (size_t i = 0; i < gold->len; i++)
-			if (gold->items[i].type == JSON_STRING)
-				out[n++] = (struct request_text){ gold->items[i].str, gold->items[i].len };
-		return n;
-	}
-	if (gold->type == JSON_INT && gold->integer >= 0 && gold->integer < r->n && r->choices) {
-		out[0] = r->choices[gold->integer];
-	} else if (gold->type == JSON_INT) {
-		snprintf(digits, 32, "%lld", (long long)gold->integer);
-		out[0] = (struct request_text){ digits, strlen(digits) };
-	} else if (gold->type == JSON_STRING) {
-		out[0] = (struct request_text){ gold->str, gold->len };
-	} else {
-		return 0;
-	}
-	return 1;
+	for (int64_t i = 0; i < n; i++)
+		right += s->grades[i].outcome == OUTCOME_RIGHT;
+	return right;
 }
 
-static enum status exact_match(struct task_scores *s, int m, const struct request_text *gold, int64_t n, struct request_text text,
-			       double *value, struct error *err)
+/* A metric of several responses. */
+static enum status sampled(struct task_scores *s, const struct task_metric *m, const struct task_request *r, const struct request_text *text,
+			   int64_t n, double *value, struct error *err)
 {
-	*value = 0;
-	TRY(normalise(s, m, text, &s->a, err));
-	for (int64_t i = 0; i < n; i++) {
-		TRY(normalise(s, m, gold[i], &s->b, err));
-		if (text.s && s->a.len == s->b.len && !memcmp(s->a.data ? s->a.data : "", s->b.data ? s->b.data : "", s->a.len))
-			*value = 1;
-	}
+	if (n < m->k)
+		return error_set(err, ERR_DATA, "%s needs %lld responses, and there are %lld", m->name, (long long)m->k, (long long)n);
+	if (!strncmp(m->name, "maj@", 4))
+		return majority(s, r, text, m->k, value, err);
+	*value = strncmp(m->name, "pass@", 5) ? (double)count_right(s, m->k) / (double)m->k : pass_at_k(n, count_right(s, n), m->k);
 	return OK;
 }
 
-enum status task_scores_response(struct task_scores *s, int filter, const struct task_request *r, struct request_text text,
-				 struct error *err)
+static void instructions(const struct task_metric *m, const struct grade *g, double *v)
 {
-	int64_t most = r->target.type == JSON_ARRAY ? (int64_t)r->target.len : 1, n;
-	struct request_text *gold = mem_array((size_t)most + 1, sizeof(*gold));
-	struct metric_text *refs = mem_array((size_t)most + 1, sizeof(*refs));
-	char digits[32];
-	enum status st = compile_ignored(s, err);
+	bool strict = strstr(m->name, "strict") != NULL;
 
-	n = answers(r, &r->target, gold, digits);
-	if (st == OK && !n)
-		st = error_set(err, ERR_DATA, "doc_to_target gives no answer");
-	for (int64_t i = 0; i < n; i++)
-		refs[i] = (struct metric_text){ gold[i].s, gold[i].n };
-	for (int m = 0; m < s->t->n_metrics && st == OK; m++) {
-		struct series *x = &s->series[filter * s->t->n_metrics + m];
-		struct metric_text said = { text.s ? text.s : "", text.n };
-		double *v = push(x);
-
-		if (!x->text)
-			st = exact_match(s, m, gold, n, text, v, err);
-		else if (!x->text->segment(&s->scratch, &s->text, &said, refs, (int)n, v))
-			st = error_set(err, ERR_DATA, "a response is too long for %s", x->m->name);
+	v[0] = strict ? g->strict_all : g->loose_all;
+	if (!strncmp(m->name, "inst_", 5)) {
+		v[0] = strict ? g->strict : g->loose;
+		v[1] = g->of;
 	}
+}
+
+static enum status score_metric(struct task_scores *s, int filter, int m, const struct task_request *r, const struct request_text *text, int64_t n,
+				const struct metric_text *gold, int64_t n_gold, struct error *err)
+{
+	struct series *x = &s->series[filter * s->t->n_metrics + m];
+	struct request_text first = n ? text[0] : (struct request_text){ NULL, 0 };
+	struct metric_text said = { first.s ? first.s : "", first.n };
+	double *v = push(x);
+
+	if (x->text)
+		return x->text->segment(&s->scratch, &s->text, &said, gold, (int)n_gold, v) ? OK :
+		       error_set(err, ERR_DATA, "a response is too long for %s", x->m->name);
+	if (x->m->k)
+		return sampled(s, x->m, r, text, n, v, err);
+	if (x->hashed) {
+		TRY(class_of(s, m, (struct request_text){ gold[0].s, gold[0].n }, v, err));
+		return class_of(s, m, first, v + 1, err);
+	}
+	if (strstr(x->m->name, "_level_"))
+		instructions(x->m, &s->grades[0], v);
+	else
+		v[0] = s->grades[0].outcome == OUTCOME_RIGHT;
+	return OK;
+}
+
+enum status task_scores_responses(struct task_scores *s, int filter, const struct task_request *r, const char *fallback,
+				  const struct request_text *text, int64_t n, struct error *err)
+{
+	size_t most = r->target.type == JSON_ARRAY ? r->target.len : 1;
+	struct request_text *answers = mem_array(most + 1, sizeof(*answers)), none = { NULL, 0 };
+	struct metric_text *gold = mem_array(most + 1, sizeof(*gold));
+	char digits[32];
+	int64_t n_gold = grader_answers(r, answers, digits);
+	enum status st = OK;
+
+	if (n + 1 > s->cap_grades) {
+		s->cap_grades = n + 1;
+		s->grades = mem_grow(s->grades, (size_t)s->cap_grades, sizeof(*s->grades));
+	}
+	for (int64_t i = 0; i < n_gold; i++)
+		gold[i] = (struct metric_text){ answers[i].s, answers[i].n };
+	if (!n_gold)
+		gold[0] = (struct metric_text){ "", 0 };
+	for (int64_t i = 0; i < (n ? n : 1) && st == OK; i++) {
+		st = grader_judge(s->grader, r, fallback, n ? text[i] : none, &s->grades[i], err);
+		s->outcomes[filter][st == OK ? s->grades[i].outcome : OUTCOME_UNDECIDED]++;
+	}
+	for (int m = 0; m < s->t->n_metrics && st == OK; m++)
+		st = score_metric(s, filter, m, r, text, n, gold, n_gold, err);
+	mem_free(answers);
 	mem_free(gold);
-	mem_free(refs);
 	return st;
 }
 
-/* --- from items to a value --------------------------------------------------------------------------- */
+const int64_t *task_scores_outcomes(const struct task_scores *s, int filter) { return s->outcomes[filter]; }
 
-/* Items are picked by place, so that a resample needs no copy; NULL: all in order. */
-struct picked {
-	const struct series *x;
-	const int32_t *at;
-	int64_t n;
-};
+const struct grade *task_scores_grades(const struct task_scores *s) { return s->grades; }
 
-static const double *item(const struct picked *p, int64_t i)
-{
-	return p->x->v + (p->at ? p->at[i] : i) * p->x->width;
-}
+void task_scores_set_code(struct task_scores *s, struct code *c) { grader_set_code(s->grader, c); }
 
-static double mean_of(const struct picked *p)
-{
-	double sum = 0;
+/* --- the report -------------------------------------------------------------------------------------- */
 
-	for (int64_t i = 0; i < p->n; i++)
-		sum += item(p, i)[0];
-	return sum / (double)p->n;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* sorted(x)[n // 2] */
-static double median_of(const struct picked *p)
-{
-	double *v = mem_array((size_t)p->n, sizeof(*v)), out;
-
-	for (int64_t i = 0; i < p->n; i++)
-		v[i] = item(p, i)[0];
-	qsort(v, (size_t)p->n, sizeof(*v), by_size);
-	out = v[p->n / 2];
-	mem_free(v);
-	return out;
-}
-
-static double weighted_mean(const struct picked *p)
-{
-	double a = 0, b = 0;
-
-	for (int64_t i = 0; i < p->n; i++) {
-		a += item(p, i)[0];
-		b += item(p, i)[1];
-	}
-	return a / b;
-}
-
-/* scikit-learn's f1_score of class 1. */
-static double f1_of(const struct picked *p)
-{
-	double hit = 0, said = 0, right = 0;
-
-	for (int64_t i = 0; i < p->n; i++) {
-		const double *v = item(p, i);
-
-		hit += v[0] == 1 && v[1] == 1;
-		right += v[0] == 1;
-		said += v[1] == 1;
-	}
-	return said + right > 0 ? 2 * hit / (said + right) : 0;
-}
-
-/* scikit-learn's matthews_corrcoef of any number of classes (Gorodkin 2004). */
-static double mcc_of(const struct picked *p)
-{
-	double classes = 0, right = 0, n = (double)p->n, pt = 0, pp = 0, tt = 0;
-
-	for (int64_t i = 0; i < p->n; i++) {
-		const double *v = item(p, i);
-
-		classes = fmax(classes, fmax(v[0], v[1]) + 1);
-		right += v[0] == v[1];
-	}
-	for (double k = -1; k < classes; k++) {
-		double t = 0, s = 0;
-
-		for (int64_t i = 0; i < p->n; i++) {
-			t += item(p, i)[0] == k;
-			s += item(p, i)[1] == k;
-		}
-		pt += t * s;
-		pp += s * s;
-		tt += t * t;
-	}
-	pp = (n * n - pp) * (n * n - tt);
-	return pp > 0 ? (right * n - pt) / sqrt(pp) : 0;
-}
-
-static double text_of(const struct picked *p, const struct metric_options *o)
-{
-	double sums[METRIC_STATS] = { 0 }, values[METRIC_VALUES] = { 0 };
-
-	for (int64_t i = 0; i < p->n; i++)
-		for (int k = 0; k < p->x->width; k++)
-			sums[k] += item(p, i)[k];
-	p->x->text->score(o, sums, p->n, values);
-	return values[0];
-}
-
-static double value_of(const struct task_scores *s, const struct picked *p)
-{
-	const char *a = p->x->m->aggregation;
-
-	if (!p->n)
-		return NAN;
-	if (p->x->text)
-		return text_of(p, &s->text);
-	if (!strcmp(a, "median"))
-		return median_of(p);
-	if (!strcmp(a, "perplexity"))
-		return exp(-mean_of(p));
-	if (!strcmp(a, "weighted_perplexity"))
-		return exp(-weighted_mean(p));
-	if (!strcmp(a, "bits_per_byte"))
-		return -weighted_mean(p) / M_LN2;
-	if (!strcmp(a, "f1"))
-		return f1_of(p);
-	if (!strcmp(a, "matthews_corrcoef"))
-		return mcc_of(p);
-	return mean_of(p);
-}
-
-static bool is_resampled(const struct series *x)
-{
-	static const char *const names[] = { "median", "perplexity", "f1", "matthews_corrcoef" };
-
-	for (int i = 0; i < 4; i++)
-		if (!strcmp(x->m->aggregation, names[i]))
-			return true;
-	return x->text != NULL;
-}
-
-/* Deviation of the value over resamples; random.Random(i).choices for each thousand of them. */
-static double bootstrap(const struct task_scores *s, const struct series *x, int64_t iterations)
-{
-	int64_t most = x->text && iterations > TEXT_ITERATIONS ? TEXT_ITERATIONS : iterations;
-	int64_t chunk = most < BOOTSTRAP_CHUNK ? most : BOOTSTRAP_CHUNK;
-	int32_t *at = mem_array((size_t)x->n, sizeof(*at));
-	struct picked p = { x, at, x->n };
-	struct stats spread = { 0 };
-
-	for (int64_t c = 0; c < most / chunk; c++) {
-		struct pyrandom r = pyrandom_open((uint64_t)c);
-
-		for (int64_t k = 0; k < chunk; k++) {
-			for (int64_t i = 0; i < x->n; i++)
-				at[i] = (int32_t)floor(pyrandom_real(&r) * (double)x->n);
-			stats_add(&spread, value_of(s, &p));
-		}
-	}
-	mem_free(at);
-	return spread.n > 1 ? sqrt(spread.squares / (double)(spread.n - 1)) : NAN;
-}
-
-static double error_of(const struct task_scores *s, const struct series *x, int64_t iterations)
-{
-	struct stats spread = { 0 };
-
-	if (is_resampled(x))
-		return iterations > 0 && x->n ? bootstrap(s, x, iterations) : NAN;
-	if (strcmp(x->m->aggregation, "mean"))
-		return NAN;
-	for (int64_t i = 0; i < x->n; i++)
-		stats_add(&spread, x->v[i]);
-	return stats_stderr(&spread);
-}
-
-int task_scores_report(const struct task_scores *s, int64_t iterations, struct task_score **scores)
+int task_scores_report(struct task_scores *s, int64_t iterations, struct task_score **scores)
 {
 	int n = 0;
 
 	*scores = mem_array((size_t)s->n_series, sizeof(**scores));
 	for (int i = 0; i < s->n_series; i++) {
-		const struct series *x = &s->series[i];
-		struct picked all = { x, NULL, x->n };
+		struct series *x = &s->series[i];
 
-		(*scores)[n++] = (struct task_score){ x->m->name, s->t->filters[i / s->t->n_metrics].name, value_of(s, &all),
-							 error_of(s, x, iterations), x->m->higher };
+		series_settle(x);
+		(*scores)[n++] = (struct task_score){ x->m->name, s->t->filters[i / s->t->n_metrics].name, series_value(x),
+							 series_error(x, iterations), x->m->higher };
 	}
 	return n;
 }

@@ -7,8 +7,7 @@
 #ifndef QUERN_JUDGE_TASK_SCORE_H
 #define QUERN_JUDGE_TASK_SCORE_H
 
-#include "judge/metric.h"
-#include "judge/task.h"
+#include "judge/task_grade.h"
 
 struct task_scores;
 void task_scores_open(struct task_scores **s, const struct task *t);
@@ -19,9 +18,21 @@ enum status task_scores_choices(struct task_scores *s, const struct task_request
 				const struct likelihood *unconditional, struct error *err);
 void task_scores_likelihood(struct task_scores *s, const struct likelihood *l);
 void task_scores_rolling(struct task_scores *s, const struct task_request *r, double logprob);
-/* A response under filter number `filter`; text NULL is no response. */
-enum status task_scores_response(struct task_scores *s, int filter, const struct task_request *r, struct request_text text,
-				 struct error *err);
+/* What filter number `filter` left of a document's n responses; a text of NULL is none. fallback is what it leaves where it finds nothing, or
+ * NULL. r->doc is needed for graders ifeval and code. The first response counts, for pass@k all, for avg@k and maj@k the first k:
+ *   pass@k   pass_rate.h's estimate of how often one of k is right
+ *   avg@k    the share of the first k that is right
+ *   maj@k    1 if the answer that most of the first k give is right: answers are the same when the grader finds them equal; responses without
+ *            an answer have no vote, and of answers with as many votes the first wins
+ * A response that is not decided counts as not right. ERR_DATA where there are fewer than k. */
+enum status task_scores_responses(struct task_scores *s, int filter, const struct task_request *r, const char *fallback,
+				  const struct request_text *text, int64_t n, struct error *err);
+/* Of a code task, from before the first response on; c stays the caller's. */
+void task_scores_set_code(struct task_scores *s, struct code *c);
+/* [OUTCOMES] responses so far under a filter, each once. */
+const int64_t *task_scores_outcomes(const struct task_scores *s, int filter);
+/* Of the responses that were scored last. */
+const struct grade *task_scores_grades(const struct task_scores *s);
 bool task_wants(const struct task *t, const char *metric);
 
 /* The value that the last document added to a metric (of filter 0 unless it is generate_until); NAN where it has none of its own. */
@@ -33,6 +44,6 @@ struct task_score {
 	bool higher;
 };
 /* All metrics of all filters, as many as it returns, in *scores (mem_free); iterations of the bootstrap, 0 for none. */
-int task_scores_report(const struct task_scores *s, int64_t iterations, struct task_score **scores);
+int task_scores_report(struct task_scores *s, int64_t iterations, struct task_score **scores);
 
 #endif

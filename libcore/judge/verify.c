@@ -458,17 +458,25 @@ static struct expr *read_gold(struct verifier *v, struct span s)
 	return inner ? inner : e;
 }
 
+/* What follows the last </think>; false of reasoning that does not end. */
+static bool cut_reasoning(struct span *text)
+{
+	const char *thought = span_find_last(*text, "</think>");
+	if (thought)
+		*text = (struct span){ thought + 8, (size_t)(text->p + text->n - thought - 8) };
+	else if (span_find_last(*text, "<think>"))
+		return false;
+	*text = span_trim(*text);
+	return true;
+}
+
 static struct judgement own_judge(struct verifier *v, struct span gold, struct span text)
 {
 	struct expr *g = read_gold(v, gold);
 	if (!g)
 		return judge_as(VERDICT_UNDECIDED, REASON_GOLD_UNREADABLE);
-	const char *thought = span_find_last(text, "</think>");
-	if (thought)
-		text = (struct span){ thought + 8, (size_t)(text.p + text.n - thought - 8) };
-	else if (span_find_last(text, "<think>"))
+	if (!cut_reasoning(&text))
 		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-	text = span_trim(text);
 	struct span marked = { NULL, 0 };
 	struct expr *p = by_marks(v, text, g, &marked);
 	if (!p)
@@ -561,4 +569,43 @@ struct judgement verify(struct verifier *v, const struct verify_input *in)
 	case VERIFY_PRM800K: return prm_judge(v, gold, text);
 	default: return pattern_judge(v, &searches[in->profile], gold, text);
 	}
+}
+
+/* --- the same answer, right or not --------------------------------------------------------------------------------------- */
+
+/* The answer of a completion as the profiles that read formulas see it; NULL: none. */
+static struct expr *answer_of(struct verifier *v, const struct verify_input *in)
+{
+	struct span text = { in->prediction, in->prediction_n }, gold = span_trim((struct span){ in->gold, in->gold_n }), marked;
+	if (in->profile != VERIFY_QUERN) {
+		struct candidates c = { v, &searches[in->profile], text, false };
+		return by_patterns(&c);
+	}
+	struct expr *g = gold.n ? read_gold(v, gold) : NULL;
+	return cut_reasoning(&text) ? by_marks(v, text, g, &marked) : NULL;
+}
+
+/* The same for those that compare strings. */
+static struct span string_of(const struct verify_input *in)
+{
+	struct span text = { in->prediction, in->prediction_n };
+	switch (in->profile) {
+	case VERIFY_GSM8K_STRICT: case VERIFY_GSM8K_FLEXIBLE: return gsm8k_answer(text, in->profile == VERIFY_GSM8K_FLEXIBLE);
+	case VERIFY_MINERVA: return minerva_answer(text);
+	default: return last_boxed(text);
+	}
+}
+
+struct judgement verify_alike(struct verifier *v, const struct verify_input *a, const struct verify_input *b)
+{
+	arena_reset(&v->arena);
+	if (a->profile <= VERIFY_OPEN_R1_2025_02) {
+		struct expr *x = answer_of(v, a), *y = answer_of(v, b);
+		if (!x || !y)
+			return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
+		return expr_equal(&v->arena, a->profile == VERIFY_QUERN ? &expr_rules_own : &expr_rules_math_verify, x, y, WORK);
+	}
+	struct span said = string_of(a);
+	struct verify_input as_gold = { said.p, said.n, b->prediction, b->prediction_n, b->profile };
+	return said.p && said.n ? verify(v, &as_gold) : judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
 }

@@ -42,6 +42,8 @@ void verifier_free(struct verifier *v);
 
 /* REASON_NO_GOLD and REASON_GOLD_UNREADABLE: there is nothing to judge by. */
 struct judgement verify(struct verifier *v, const struct verify_input *in);
+/* Whether two completions for one gold answer, under one profile, hold the same answer, be it right or not. */
+struct judgement verify_alike(struct verifier *v, const struct verify_input *a, const struct verify_input *b);
 static inline bool verify_no_gold(struct judgement j)
 {
 	return j.verdict == VERDICT_UNDECIDED && (j.reason == REASON_NO_GOLD || j.reason == REASON_GOLD_UNREADABLE);

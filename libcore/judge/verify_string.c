@@ -79,9 +79,14 @@ static void gsm8k_clean(struct buf *out, struct span s)
 	lower(out);
 }
 
+struct span gsm8k_answer(struct span prediction, bool flexible)
+{
+	return flexible ? flexible_number(prediction) : strict_number(prediction);
+}
+
 struct judgement gsm8k_judge(struct span gold, struct span prediction, bool flexible)
 {
-	struct span p = flexible ? flexible_number(prediction) : strict_number(prediction);
+	struct span p = gsm8k_answer(prediction, flexible);
 	struct buf a = { 0 }, b = { 0 };
 	if (!p.p)
 		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);

@@ -7,6 +7,7 @@
 #include "judge/verify_find.h"
 
 /* lm-evaluation-harness, gsm8k v3: "#### N" or the last number. */
+struct span gsm8k_answer(struct span prediction, bool flexible);
 struct judgement gsm8k_judge(struct span gold, struct span prediction, bool flexible);
 /* hendrycks/math math_equivalence.is_equiv on the last boxes. */
 struct judgement hendrycks_judge(struct span gold, struct span prediction);

@@ -68,7 +68,8 @@ value() { grep -o "\"$1,none\": [^,]*" "$2" | cut -d' ' -f2; }
 	make_problems 2
 	status 2 quern eval --task perplexity problems.jsonl
 	says "-m is needed"
-	status 2 quern eval --task gsm8k problems.jsonl
+	status 2 quern eval --task gsm9k problems.jsonl
+	says 'nor one of the tasks .*aime24, .*gsm8k'
 	status 3 quern eval problems.jsonl
 	status 2 quern eval -m m --stop "" problems.jsonl
 	sed 's/"answer"/"truth"/' problems.jsonl >t.jsonl

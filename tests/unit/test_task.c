@@ -148,7 +148,7 @@ static void files_that_ask_too_much(void **state)
 	expect_refused("task: a\noutput_type: sing\ndoc_to_text: x\ndoc_to_target: y\n", ERR_UNSUPPORTED, "'sing'");
 	expect_refused("task: a\noutput_type: multiple_choice\ndoc_to_text: x\ndoc_to_target: y\n", ERR_DATA, "'doc_to_choice'");
 	expect_refused("task: a\ndoc_to_text: x\ndoc_to_target: y\nmetric_list:\n  - metric: rouge\n", ERR_UNSUPPORTED, "'rouge'");
-	expect_refused("task: a\ndoc_to_text: x\ndoc_to_target: y\nmetric_list:\n  - metric: acc\n", ERR_UNSUPPORTED, "'acc'");
+	expect_refused("task: a\ndoc_to_text: x\ndoc_to_target: y\nmetric_list:\n  - metric: acc_norm\n", ERR_UNSUPPORTED, "'acc_norm'");
 	expect_refused("task: a\ndoc_to_text: '{{ x'\ndoc_to_target: y\n", ERR_DATA, "doc_to_text");
 	expect_refused("task: a\ndoc_to_text: x\ndoc_to_target: y\nfewshot_config: {sampler: best}\n", ERR_UNSUPPORTED, "'best'");
 	expect_refused("include: nowhere.yaml\n", ERR_IO, "nowhere.yaml");

@@ -1,10 +1,16 @@
 /* task.c - quern eval --task FILE: a task as lm-evaluation-harness writes it down, on documents of the input. */
 #include "eval/eval.h"
 
+#include "base/file.h"
 #include "judge/task_run.h"
 
+
+#include <dirent.h>
+#include <libgen.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SHOT_SEED 1234               /* the original's */
 
@@ -17,8 +23,68 @@ static struct {
 	struct task_score *values;
 	struct schema schema;        /* of the samples */
 	struct writer *samples;
-	struct buf list;
+	struct code *code;
+	int64_t documents;
+	struct buf list, outcomes, notes;
 } ev;
+
+/* --- which task ----------------------------------------------------------------------------------------- */
+
+/* Where tasks are: beside an installed program, or in the source that it was built from. */
+static const char *const task_dirs[] = { "../../share/quern/tasks", "../../pipelines/tasks" };
+
+static char *beside_program(const char *path)
+{
+	char program[4096];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	program[n > 0 ? n : 0] = 0;
+	return mem_printf("%s/%s", n > 0 ? dirname(program) : ".", path);
+}
+
+/* "aime24, gsm8k": the tasks in a folder, by name. */
+static void list_tasks(const char *dir, struct buf *out)
+{
+	struct dirent **found;
+	int n = scandir(dir, &found, NULL, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		size_t len = strlen(found[i]->d_name);
+
+		if (len > 5 && found[i]->d_name[0] != '_' && !strcmp(found[i]->d_name + len - 5, ".yaml"))
+			buf_printf(out, "%s%.*s", out->len ? ", " : "", (int)len - 5, found[i]->d_name);
+		free(found[i]);
+	}
+	if (n >= 0)
+		free(found);
+}
+
+enum status eval_task_find(const char *name, char **path, struct error *err)
+{
+	struct buf tasks = { 0 };
+	enum status st;
+
+	*path = NULL;
+	if (path_exists(name))
+		*path = strdup(name);
+	for (int i = 0; i < 2 && !*path; i++) {
+		char *dir = beside_program(task_dirs[i]), *file = mem_printf("%s/%s.yaml", dir, name);
+
+		if (!strchr(name, '/') && path_exists(file)) {
+			*path = realpath(file, NULL);
+		} else if (!tasks.len) {
+			list_tasks(dir, &tasks);
+		}
+		mem_free(dir);
+		mem_free(file);
+	}
+	st = *path ? OK : error_set(err, ERR_USAGE, "--task %s: neither exact-match, perplexity or text, nor a file, nor one of the tasks %s", name,
+				    tasks.len ? tasks.data : "(none is installed)");
+	buf_release(&tasks);
+	return st;
+}
+
+/* --- documents ------------------------------------------------------------------------------------------ */
 
 /* Rows of the input, up to the limit. The rest is read too: the input's hash is of all of it. */
 static enum status read_docs(struct error *err)
@@ -72,6 +138,8 @@ static enum status open_samples(struct error *err)
 		return OK;
 	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++)
 		schema_add_spec(&ev.schema, specs[i]);
+	if (ev.task->type == TASK_GENERATE)
+		schema_add_spec(&ev.schema, "outcomes: utf8");
 	for (int m = 0; m < ev.task->n_metrics; m++) {
 		char *spec = mem_printf("%s: float64?", ev.task->metrics[m].name);
 
@@ -84,6 +152,7 @@ static enum status open_samples(struct error *err)
 static enum status keep_sample(void *arg, const struct task_scores *s, const struct task_sample *x, struct error *err)
 {
 	struct builder *b;
+	int at = 7;
 
 	(void)arg;
 	if (!ev.samples)
@@ -96,13 +165,15 @@ static enum status keep_sample(void *arg, const struct task_scores *s, const str
 	column_str(builder_column(b, 4), x->responses);
 	column_str(builder_column(b, 5), x->filtered);
 	column_str(builder_column(b, 6), ev.task->filters[x->filter].name);
-	for (int m = 0; m < ev.task->n_metrics; m++) {
+	if (x->outcomes)
+		column_str(builder_column(b, at++), x->outcomes);
+	for (int m = 0; m < ev.task->n_metrics; m++, at++) {
 		double v = task_scores_last(s, x->filter, m);
 
 		if (isnan(v))
-			column_null(builder_column(b, 7 + m));
+			column_null(builder_column(b, at));
 		else
-			column_double(builder_column(b, 7 + m), v);
+			column_double(builder_column(b, at), v);
 	}
 	return writer_row(ev.samples, err);
 }
@@ -113,51 +184,145 @@ static void tick(void *arg, int64_t done, int64_t all)
 	progress_tick(ev.tool->progress, done, all, "documents", NULL);
 }
 
+/* How many responses are right, wrong, unparsed, undecided: as JSON and in words. */
+static void count_outcomes(struct report *report)
+{
+	struct json_writer w = json_writer_open(&ev.outcomes, 0);
+
+	if (ev.task->type != TASK_GENERATE)
+		return;
+	json_begin_object(&w);
+	for (int f = 0; f < ev.task->n_filters; f++) {
+		const int64_t *n = task_scores_outcomes(ev.scores, f);
+
+		json_key(&w, ev.task->filters[f].name);
+		json_begin_object(&w);
+		buf_printf(&ev.notes, "%s%sresponses:", ev.task->n_filters > 1 ? ev.task->filters[f].name : "", ev.task->n_filters > 1 ? ": " : "");
+		for (int o = 0; o < OUTCOMES; o++) {
+			json_kv_int(&w, outcome_name((enum outcome)o), n[o]);
+			buf_printf(&ev.notes, "%s %lld %s", o ? "," : "", (long long)n[o], outcome_name((enum outcome)o));
+		}
+		buf_char(&ev.notes, '\n');
+		json_end_object(&w);
+	}
+	json_end_object(&w);
+	report->outcomes = ev.outcomes.data;
+	report->notes = ev.notes.data;
+}
+
 static void fill_report(struct report *report, const struct task_totals *totals)
 {
 	const struct json *list = json_get(ev.task->config, "metric_list");
-	int n = task_scores_report(ev.scores, ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap, &ev.values);
+	int n = task_scores_report(ev.scores, ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap, &ev.values);
 
 	report->task = ev.task->name;
 	report->output_type = task_type_name(ev.task->type);
-	report->effective = ev.docs.n;
+	report->effective = ev.documents;
 	report->shots = ev.task->shots;
 	report->version = ev.task->version;
 	for (int i = 0; i < n; i++)
 		report_add_filtered(report, ev.values[i].metric, ev.values[i].filter, ev.values[i].value, ev.values[i].error, ev.values[i].higher);
+	count_outcomes(report);
 	if (list && list->type == JSON_ARRAY) {
 		struct json_writer w = json_writer_open(&ev.list, 0);
 
 		json_value(&w, list);
 		report->metric_list = ev.list.data;
 	}
-	tool_stat_int(ev.tool, "requests", totals->requests);
-	tool_stat_int(ev.tool, "tokens", totals->fed);
+	if (totals->requests) {
+		tool_stat_int(ev.tool, "requests", totals->requests);
+		tool_stat_int(ev.tool, "tokens", totals->fed);
+	}
 	if (totals->shared)
 		tool_stat_int(ev.tool, "shared_tokens", totals->shared);
 }
 
-enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
+/* The task as the file and the options have it. */
+static enum status load_task(bool model, struct error *err)
 {
-	struct task_run r = { .lm = lm, .shot_seed = SHOT_SEED, .context = o->context, .sample = keep_sample, .tick = tick,
-			      .generate = { .slots = o->batch, .seed = (uint64_t)tool->seed } };
-	struct task_totals totals;
+	const struct eval_options *o = ev.o;
 
-	ev.tool = tool;
-	ev.o = o;
-	TRY(tool_add_input(tool, o->task, err));
-	TRY(task_load(&ev.task, o->task, err));
+	TRY(tool_add_input(ev.tool, o->task_path, err));
+	TRY(task_load(&ev.task, o->task_path, err));
+	if (!model && ev.task->type != TASK_GENERATE)
+		return error_set(err, ERR_USAGE, "-m is needed: a %s task measures a model", task_type_name(ev.task->type));
+	if (!model && (o->flags.repeats || o->flags.chat || o->shots >= 0 || o->shot_data))
+		return error_set(err, ERR_USAGE, "--repeats, --apply-chat-template, --num-fewshot and --fewshot-data are for -m");
+	if (o->metrics)
+		TRY(task_set_metrics(ev.task, o->metrics, err));
+	if (o->flags.repeats)
+		ev.task->repeats = o->flags.repeats;
 	if (o->shots >= 0)
 		ev.task->shots = o->shots;
+	if (!model)
+		ev.task->shots = 0;
+	return OK;
+}
+
+static enum status open_code(struct error *err)
+{
+	if (ev.task->grader != GRADE_CODE)
+		return OK;
+	if (!ev.o->flags.code)
+		return error_set(err, ERR_USAGE, "the task runs what the model wrote: --code allows it");
+	TRY(code_open(&ev.code, &ev.o->flags.run, err));
+	task_scores_set_code(ev.scores, ev.code);
+	return OK;
+}
+
+/* Responses that end with the context, not where the task ends them, are worth a word. */
+static void warn_of_context(const struct lm *lm)
+{
+	const struct json *k = json_get(ev.task->config, "generation_kwargs");
+	int64_t wanted = json_get_int(k, "max_new_tokens", json_get_int(k, "max_gen_toks", 0));
+	int64_t context = ev.o->context ? ev.o->context : generate_context(&lm->model);
+
+	if (wanted >= context)
+		tool_warn(ev.tool, "the task allows responses of %lld tokens, the context is %lld: longer ones are cut (--context)",
+			  (long long)wanted, (long long)context);
+}
+
+static enum status ask_model(struct lm *lm, struct task_totals *totals, struct error *err)
+{
+	const struct eval_options *o = ev.o;
+	struct task_run r = { .lm = lm, .shot_seed = SHOT_SEED, .context = o->context, .sample = keep_sample, .tick = tick,
+			      .chat = o->flags.chat, .generate = { .slots = o->batch, .seed = (uint64_t)ev.tool->seed } };
+
+	if (r.chat && ev.task->type != TASK_GENERATE)
+		return error_set(err, ERR_USAGE, "--apply-chat-template is for generate_until tasks; this one is %s", task_type_name(ev.task->type));
 	TRY(read_docs(err));
 	TRY(read_shots(err));
-	TRY(task_bind(ev.task, tool_schema(tool), err));
-	TRY(open_samples(err));
-	task_scores_open(&ev.scores, ev.task);
+	TRY(task_bind(ev.task, tool_schema(ev.tool), err));
+	warn_of_context(lm);
 	r.task = ev.task;
 	r.docs = &ev.docs;
 	r.shots = ev.shots.n ? &ev.shots : &ev.docs;
-	TRY(task_run(&r, ev.scores, &totals, err));
+	ev.documents = ev.docs.n;
+	return task_run(&r, ev.scores, totals, err);
+}
+
+static enum status read_responses(struct error *err)
+{
+	struct task_judge *judge;
+	enum status st;
+
+	TRY(task_judge_open(&judge, ev.task, ev.scores, keep_sample, NULL, err));
+	st = eval_completions(ev.tool, ev.task, ev.o->prediction, ev.o->limit, judge, &ev.documents, err);
+	task_judge_close(judge);
+	return st;
+}
+
+enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
+{
+	struct task_totals totals = { 0 };
+
+	ev.tool = tool;
+	ev.o = o;
+	TRY(load_task(lm != NULL, err));
+	TRY(open_samples(err));
+	task_scores_open(&ev.scores, ev.task);
+	TRY(open_code(err));
+	TRY(lm ? ask_model(lm, &totals, err) : read_responses(err));
 	fill_report(report, &totals);
 	if (ev.samples) {
 		struct writer *w = ev.samples;
@@ -176,6 +341,9 @@ void eval_task_release(void)
 	docs_release(&ev.shots);
 	task_scores_close(ev.scores);
 	task_close(ev.task);
+	code_close(ev.code);
 	mem_free(ev.values);
 	buf_release(&ev.list);
+	buf_release(&ev.outcomes);
+	buf_release(&ev.notes);
 }

@@ -81,7 +81,7 @@ enum status eval_text(struct tool *tool, const struct eval_options *o, struct lm
 	tx.set.options = tx.o->text;
 	tx.set.paired = tx.o->baseline != NULL;
 	tx.set.keep = tx.set.paired || samples > 0;
-	TRY(metric_set_parse(&tx.set, tx.o->metrics, err));
+	TRY(metric_set_parse(&tx.set, tx.o->metrics ? tx.o->metrics : "bleu,chrf,ter", err));
 	if (tx.o->hypotheses && tx.set.n && !tx.o->references.n)
 		return error_set(err, ERR_USAGE, "--references is needed: what should the lines have been?");
 	TRY(tx.o->hypotheses ? measure_files(err) : measure_stream(err));

@@ -1,0 +1,158 @@
+# The tasks of pipelines/tasks, and what generative tasks count: several responses a document, outcomes, other people's responses.
+load helper
+source "${BATS_TEST_DIRNAME:-.}/data/generate/model.bash"
+
+said() { # ID COMPLETION ANSWER, as JSON would have them
+	printf '{"id":"%s","prompt":"q","sample":0,"completion":"%s","completion_ids":[1],"logprob":-1.0,"finish":"eos","answer":"%s"}\n' "$@"
+}
+
+value() { grep -o "\"$1\": [^,]*" "$2" | cut -d' ' -f2; }
+
+near() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a - b < 1e-9 && b - a < 1e-9) }' || { echo "$1, want $2"; return 1; }; }
+
+@test "pass@k, avg@k and maj@k of responses that are there" {
+	{
+		for c in '\\boxed{1/2}' '\\boxed{0.5}' '\\boxed{3}' '\\boxed{3}' '\\boxed{\\frac{1}{2}}'; do said a "$c" 1/2; done
+		for c in '<think>?' '\\boxed{3}' '\\boxed{2+1}' '\\boxed{7}' '\\boxed{7}'; do said b "$c" 7; done
+		for c in '\\boxed{4}' '\\boxed{5}' '<think>' '<think>' '\\boxed{4}'; do said c "$c" 5; done
+	} >c.jsonl
+	quern eval -q --task answers --metric acc,pass@1,pass@2,pass@5,avg@3,maj@5,maj@3 c.jsonl -o r.json
+	near "$(value acc,none r.json)" 0.33333333333333
+	near "$(value pass@1,none r.json)" 0.4                                 # (3 + 2 + 1) / 15
+	near "$(value pass@2,none r.json)" 0.66666666666667                    # 1 - C(5-c,2)/10: 0.9, 0.7, 0.4
+	[ "$(value pass@5,none r.json)" = 1.0 ]
+	near "$(value avg@3,none r.json)" 0.33333333333333                     # 2/3, 0, 1/3
+	near "$(value maj@5,none r.json)" 0.33333333333333                     # 1/2, 0.5 and 1/2; 3 and 2+1 before two 7; 4
+	near "$(value maj@3,none r.json)" 0.33333333333333
+	grep -q '"right":6' r.json
+	grep -q '"unparsed":3' r.json
+	grep -q '"wrong":6' r.json
+	grep -q '"effective": 3' r.json
+	quern eval -q --task answers --metric pass@1 --report table c.jsonl | grep -qx 'responses: 6 right, 6 wrong, 3 unparsed, 0 undecided'
+	status 3 quern eval --task answers --metric pass@8 c.jsonl
+	says 'document 0: pass@8 needs 8 responses, and there are 5'
+	status 3 quern eval --task answers --metric pass@0 c.jsonl
+	says "metric 'pass@0'"
+	quern eval -q --task answers --metric avg@5 --samples s.arrows c.jsonl -o r.json
+	quern view --format jsonl s.arrows | grep -q '"outcomes":"\[\\"unparsed:no_answer\\",\\"wrong:'
+}
+
+@test "a list of responses in a row, and labels" {
+	cat >l.jsonl <<-'END'
+		{"answer":"7","completion":["so \\boxed{7}","\\boxed{8}"]}
+		{"answer":"9","completion":[]}
+		{"answer":"","completion":["\\boxed{1}", "\\boxed{1}"]}
+	END
+	quern eval -q --task answers --metric pass@2 --rejects no.arrows l.jsonl -o r.json
+	[ "$(value pass@2,none r.json)" = 0.5 ]
+	grep -q '"undecided":2' r.json
+	[ "$(quern view --format jsonl no.arrows | grep -o '"reason":"[a-z_]*"')" = '"reason":"no_prediction"' ]
+	# scikit-learn: f1_score(average="macro", labels=[...]) and matthews_corrcoef of the same labels
+	cat >k.jsonl <<-'END'
+		{"answer":"cat","guess":"cat"}
+		{"answer":"cat","guess":" Dog\n"}
+		{"answer":"dog","guess":"dog"}
+		{"answer":"dog","guess":"a mule"}
+		{"answer":"cow","guess":"cow"}
+		{"answer":"cat","guess":"cat"}
+	END
+	quern eval -q --task classification --prediction guess k.jsonl -o r.json
+	near "$(value acc,none r.json)" 0.66666666666667
+	near "$(value macro_f1,none r.json)" 0.76666666666667
+	near "$(value mcc,none r.json)" 0.543557306504609
+}
+
+@test "every task makes its prompts, and options stand in an order of their own" {
+	make_model
+	cat >gpqa.jsonl <<-'END'
+		{"Question":"Which?","Correct Answer":"right","Incorrect Answer 1":"one","Incorrect Answer 2":"two","Incorrect Answer 3":"three"}
+		{"Question":"Who?","Correct Answer":"right","Incorrect Answer 1":"one","Incorrect Answer 2":"two","Incorrect Answer 3":"three"}
+	END
+	for seed in 1 2; do
+		quern eval -q --seed $seed -m m --batch 2 --task gpqa_diamond -n 8 --context 64 --samples $seed.arrows gpqa.jsonl -o r.json
+		quern view --format jsonl $seed.arrows | grep -o '"target":"[^}]*"arguments":"[^]]*"' >$seed.asked
+	done
+	cmp 1.asked 2.asked
+	[ "$(wc -l <1.asked)" = 2 ]
+	# the target is the letter at which "right" stands
+	while read -r line; do
+		letter=$(grep -oE '"target":"\\"[A-D]' <<<"$line" | tail -c2)
+		grep -q "\\\\n$letter) right" <<<"$line"
+		for other in one two three; do grep -qE "\\\\n[A-D]\) $other" <<<"$line"; done
+	done < <(sed 's/\\\\n/\\n/g' 1.asked)
+	echo '{"problem":"1+1?","answer":2,"solution":"It is $\\boxed{2}$.","question":"1+1?"}' >math.jsonl
+	for t in aime24 aime25 math500; do
+		quern eval -q -m m --batch 2 --task $t --repeats 2 --metric pass@2 --context 64 --samples s.arrows math.jsonl -o r.json
+		quern view --format jsonl s.arrows | grep -q 'I hope it is correct.*1+1?'
+		grep -q '"pass@2,none": [01].0' r.json
+	done
+	sed 's/"answer":2/"answer":"It is 2.\\n#### 2"/' math.jsonl >gsm.jsonl
+	for i in 1 2 3 4 5; do echo '{"question":"'$i'+1?","answer":"#### '$((i + 1))'"}'; done >shots.jsonl
+	quern eval -q -m m --task gsm8k --fewshot-data shots.jsonl --samples s.arrows gsm.jsonl -o r.json
+	quern view --format jsonl s.arrows | grep -q 'Answer: #### .*Question: 1+1?.*Answer:'
+	grep -q 'exact_match,strict-match' r.json
+	grep -q 'exact_match,flexible-extract' r.json
+	status 2 quern eval -m m --task aime24 -n 4 math.jsonl
+	says "looks at 64 responses of a document, and 'repeats' is 4"
+	status 2 quern eval --task aime24 -n 4 math.jsonl
+	says 'are for -m'
+	status 3 quern eval -m m --task aime24 --context 64 gpqa.jsonl
+	says "'problem' is undefined"
+	sed 's/"Correct Answer"/"Right"/' gpqa.jsonl >hole.jsonl
+	status 3 quern eval -m m --task gpqa_diamond --context 64 hole.jsonl
+	says "no text in column 'Correct Answer'"
+}
+
+# graded TASK GRADER: "TASK ID FOUND WANT" of the golden's rows, with what we say instead
+graded() {
+	printf 'task: %s\ndoc_to_text: ""\ndoc_to_target: "{{answer}}"\ngrader: %s\n' "$1" "$2" >"$1.yaml"
+	grep "\"task\": \"$1\"" "$DATA/lighteval.jsonl" >rows.jsonl
+	quern eval -q --task "$1.yaml" --samples s.arrows rows.jsonl -o r.json
+	quern view --format jsonl s.arrows | sed -E 's/.*\\"id\\":\\"([0-9]+).*"outcomes":"\[\\"([a-z]+).*/\1 \2/' >ours
+	sed -E 's/.*"id": "([0-9]+)".*"want": ([01]).*/\1 \2/' rows.jsonl >theirs
+	join ours theirs | awk -v t="$1" '($2 == "right") != $3 || (t ~ /letter|anywhere/ && $2 == "wrong") { print t, $1 }'
+}
+
+@test "answers are those that lighteval finds, except where the list says why" {
+	{
+		graded letter choice
+		[ "$(wc -l <ours)" = 252 ]
+		graded anywhere choice_anywhere
+		graded expr lighteval
+		[ "$(wc -l <ours)" = 450 ]
+		graded latex lighteval
+	} >differ
+	diff <(cut -d' ' -f1,2 "$DATA/lighteval.differences") differ
+}
+
+@test "IFEval: prompts and instructions, strict and loose" {
+	cat >i.jsonl <<-'END'
+		{"key":1,"prompt":"p","instruction_id_list":["punctuation:no_comma","keywords:existence"],"kwargs":[{},{"keywords":["mill"]}],"completion":"a mill"}
+		{"key":2,"prompt":"p","instruction_id_list":["punctuation:no_comma"],"kwargs":[{"num_words":null}],"completion":"Sure, here:\na mill"}
+		{"key":3,"prompt":"p","instruction_id_list":["startend:quotation","detectable_format:title"],"kwargs":[{},{}],"completion":"<<T>>, no quote"}
+		{"key":4,"prompt":"p","instruction_id_list":["startend:quotation"],"kwargs":[{}],"completion":"  "}
+	END
+	quern eval -q --task ifeval i.jsonl -o r.json
+	[ "$(value prompt_level_strict_acc,none r.json)" = 0.25 ]
+	[ "$(value inst_level_strict_acc,none r.json)" = 0.5 ]
+	[ "$(value prompt_level_loose_acc,none r.json)" = 0.5 ]
+	near "$(value inst_level_loose_acc,none r.json)" 0.66666666666667
+	quern eval -q --task ifeval --metric pass@1,acc i.jsonl -o r.json
+	[ "$(value pass@1,none r.json)" = 0.25 ]
+	sed 's/startend:quotation/startend:song/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says "document 2: there is no instruction 'startend:song'"
+	sed 's/"keywords":\["mill"\]/"keywords":[]/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says "document 0: keywords:existence: there is no argument 'keywords'"
+	sed 's/"keywords":\["mill"\]/"keywords":["(mill"]/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says 'keywords:existence: '
+	sed 's/"kwargs"/"args"/' i.jsonl >bad.jsonl
+	status 3 quern eval --task ifeval bad.jsonl
+	says "columns 'instruction_id_list' and 'kwargs' are needed"
+	# a pattern that explodes costs its document, not the run
+	printf '{"instruction_id_list":["keywords:existence"],"kwargs":[{"keywords":["(a|aa)+$"]}],"completion":"%s"}\n' "$(printf 'a%.0s' {1..60})!" >slow.jsonl
+	timeout 60 quern eval -q --task ifeval slow.jsonl -o r.json
+	grep -q '"undecided":1' r.json
+}

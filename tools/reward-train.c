@@ -59,9 +59,8 @@ static enum status run(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS };
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .items = "pairs", .kinds = kinds,
-			      .n_kinds = 2, .n_shown = 3, .begin = begin, .add = add };
+			      .n_kinds = 2, .n_shown = 3, .begin = begin, .add = add, .batch_items = opts.batch_pairs };
 	struct model_how how = { .reward = true, .bf16 = opts.train.bf16, .seed = (uint64_t)tool.seed };
-	struct train_options o = { 0 };
 	struct reward_objective reward = { .centre = opts.centre, .margins = opts.margin };
 	struct objective objective = reward_objective(&reward);
 	enum status st;
@@ -72,15 +71,8 @@ static enum status run(struct error *err)
 	/* transformers finds a sequence's last token by the padding behind it */
 	if (lm.model.cfg.pad_id < 0)
 		lm.model.cfg.pad_id = tokenizer_pad(lm.tokenizer) >= 0 ? tokenizer_pad(lm.tokenizer) : lm.model.cfg.eos_id;
-	st = train_flags_options(&opts.train, &lm.model, tool.seed, &o, err);
-	o.batch_items = opts.batch_pairs;
-	if (st == OK)
-		st = training_read(&t, err);
-	if (st == OK)
-		st = training_run(&t, &objective, &o, err);
+	st = training_run(&t, &objective, err);
 	pairs_close(&rows);
-	train_options_release(&o);
-	training_release(&t);
 	lm_close(&lm);
 	return st;
 }

@@ -170,6 +170,10 @@ static enum status load(struct error *err)
 	if (st == OK)
 		st = model_load_as(&model, opts.train.model, &how, opts.train.bf16 ? kernels_cpu_bf16() : kernels_cpu(), tool.pool, err);
 	adapter_config_release(&lora);
+	if (st == OK && model.cfg.labels) {
+		st = error_set(err, ERR_DATA, "%s is a reward model: it rates what others say", opts.train.model);
+		model_release(&model);
+	}
 	return st;
 }
 

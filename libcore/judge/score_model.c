@@ -163,7 +163,8 @@ static enum status add_rating(struct score_model *m, const struct batch *b, int6
 		*reject = "too_long";
 		return OK;
 	}
-	return scorer_add_rating(m->scorer, m->ids.v, m->ids.n, rating, err);
+	int64_t last = m->ids.n - 1;
+	return scorer_add_ratings(m->scorer, m->ids.v, m->ids.n, &last, 1, rating, err);
 }
 
 enum status score_model_ratings(struct score_model *m, const struct batch *b, double *ratings, const char **reject, struct error *err)

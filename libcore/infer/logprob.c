@@ -69,16 +69,21 @@ enum status scorer_flush(struct scorer *s, struct error *err)
 		return OK;
 	struct model_batch b = { .n = s->ids.n, .s = s->n, .ids = s->ids.v, .cu = s->cu.v, .targets = s->targets.v, .logits = s->logits };
 	TRY(model_forward(s->m, s->st, &b, s->logp, err));
+	bool sound = true;
 	for (int64_t i = 0; i < s->n && !s->logits; i++) {
 		*s->sums[i] = 0;
 		for (int32_t j = s->cu.v[i]; j < s->cu.v[i + 1]; j++)
 			*s->sums[i] += (double)s->logp[j];
+		sound &= !isnan(*s->sums[i]);
 	}
 	for (int64_t i = 0; i < s->n_wanted; i++) {
 		const float *z = s->logits + s->wanted[i].at * s->m->cfg.labels;
 
 		*s->wanted[i].to = s->m->cfg.labels == 1 ? (double)z[0] : 1 / (1 + exp((double)z[0] - (double)z[1]));
+		sound &= !isnan(*s->wanted[i].to);
 	}
+	if (!sound)
+		return error_set(err, ERR_DATA, "the model's outputs are no numbers: its weights are damaged");
 	s->n_wanted = 0;
 	s->n = s->ids.n = s->targets.n = 0;
 	s->cu.n = 1;

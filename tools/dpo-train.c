@@ -145,11 +145,12 @@ static enum status compute_refs(struct model *m, struct dataset *d, struct error
 }
 
 /* The frozen model's log-probabilities where the data did not bring them; a model of --ref is not kept. */
-static enum status add_reference(struct training *t, struct error *err)
+static enum status add_reference(void *arg, struct training *t, struct error *err)
 {
 	struct model other, *m = &lm.model;
 	enum status st = OK;
 
+	(void)arg;
 	if (!single && (opts.reference_free || !preference_needs_reference(&pair.o)))
 		return OK;
 	if (opts.ref) {
@@ -176,8 +177,8 @@ static enum status run(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS, KIND_FEEDBACK };
 	static const enum kind feedback_kinds[] = { KIND_FEEDBACK, KIND_TOKENS };
-	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .n_shown = 5, .begin = begin, .add = add };
-	struct train_options o = { 0 };
+	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .n_shown = 5, .begin = begin, .add = add,
+			      .prepare = add_reference, .batch_items = opts.batch_pairs };
 	struct adapter_config lora;
 	struct model_how how;
 	struct objective objective;
@@ -194,18 +195,9 @@ static enum status run(struct error *err)
 	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
 	adapter_config_release(&lora);
 	TRY(st);
-	st = train_flags_options(&opts.train, &lm.model, tool.seed, &o, err);
-	o.batch_items = opts.batch_pairs;
-	if (st == OK)
-		st = training_read(&t, err);
-	if (st == OK)
-		st = add_reference(&t, err);
-	if (st == OK)
-		st = training_run(&t, &objective, &o, err);
+	st = training_run(&t, &objective, err);
 	pairs_close(&rows);
 	pairs_objective_release(&pair);
-	train_options_release(&o);
-	training_release(&t);
 	lm_close(&lm);
 	return st;
 }

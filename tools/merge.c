@@ -6,6 +6,7 @@
 #include "common/tool.h"
 #include "base/file.h"
 #include "model/export.h"
+#include "model/model.h"
 #include "model/source.h"
 
 #include <math.h>
@@ -382,13 +383,33 @@ static enum status copy_others(const struct merge *m, struct error *err)
 	return copy_file(s->base_dir, "generation_config.json", err);
 }
 
+/* config.json of the classifier that an adapter makes of its base. */
+static enum status classifier_config(struct merge *m, const char *path, struct error *err)
+{
+	struct model_config c;
+	struct buf text = { 0 };
+	enum status st;
+
+	TRY(model_config_read(path, &c, err));
+	st = model_config_as_classifier(&c, adapter_labels(&m->sources[0].adapter.config), err);
+	if (c.pad_id < 0)                    /* transformers finds a sequence's last token by the padding behind it */
+		c.pad_id = c.eos_id;
+	if (st == OK) {
+		model_config_print(&c, "float32", &text);      /* print_config knows the type */
+		st = json_parse(m->parser, text.data, text.len, &m->config, err);
+	}
+	buf_release(&text);
+	model_config_release(&c);
+	return st;
+}
+
 static enum status read_config(struct merge *m, struct error *err)
 {
 	char *path = path_join(m->sources[0].base_dir, "config.json");
 	enum status st;
 
 	m->parser = json_parser_open();
-	st = json_parse_file(m->parser, path, &m->config, err);
+	st = m->sources[0].n_heads ? classifier_config(m, path, err) : json_parse_file(m->parser, path, &m->config, err);
 	if (st == OK && m->config->type != JSON_OBJECT)
 		st = error_set(err, ERR_DATA, "%s: no JSON object", path);
 	mem_free(path);

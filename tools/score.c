@@ -14,11 +14,11 @@
 
 static struct {
 	struct opt_list rewards, programs, mounts;
-	const char *logprob, *reward_model, *ref, *answer, *profile, *audit;
+	const char *logprob, *reward_model, *step_separator, *ref, *answer, *profile, *audit;
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
 	bool code;
-	int exec_format;
+	int exec_format, aggregate;
 	struct code_options run;
 	struct reward_options r;
 } opts = { .answer = "answer", .profile = "quern", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
@@ -30,8 +30,10 @@ static struct opt options[] = {
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "column of the right answer"),
 	OPT_STRING(0, "profile", &opts.profile, "NAME", "whose rules say which answer is right"),
 	OPT_STRING(0, "audit", &opts.audit, "A,B", "instead of rewards: the rows on which these two profiles disagree"),
-	OPT_STRING(0, "logprob", &opts.logprob, "DIR", "add reward_logprob, the completion's log-probability under this model"),
+	OPT_STRING(0, "logprob", &opts.logprob, "DIR", "add reward_logprob, the completion's log-probability under this model, and reward_logprob_mean, that of a token"),
 	OPT_STRING(0, "reward-model", &opts.reward_model, "DIR", "add reward_model, how this reward model (of reward-train) rates it"),
+	OPT_CHOICE(0, "step-aggregate", &opts.aggregate, STEP_AGGREGATES, "what a process reward model's scores of the steps make of them"),
+	OPT_STRING(0, "step-separator", &opts.step_separator, "TEXT", "what stands between steps; without, what the model was trained with, or a newline"),
 	OPT_GROUP("Rules"),
 	OPT_DOUBLE(0, "cosine-min-value-wrong", &opts.r.cosine.min_value_wrong, "X", 0, 0, "cosine of a wrong answer of no length"),
 	OPT_DOUBLE(0, "cosine-max-value-wrong", &opts.r.cosine.max_value_wrong, "X", 0, 0, "cosine of a wrong answer of --cosine-max-len"),
@@ -118,14 +120,18 @@ static enum status plan_rewards(struct error *err)
 	if (opts.reward_model && !reward_set_has(set, REWARD_MODEL))
 		TRY(reward_set_add(set, "model", err));
 	TRY(reward_set_finish(set, err));
+	if ((opts.aggregate || opts.step_separator) && !opts.reward_model)
+		return error_set(err, ERR_USAGE, "--step-aggregate and --step-separator are for --reward-model");
 	if (set->n == 0)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (-r logprob makes --logprob the score)");
-	if (reward_set_has(set, REWARD_LOGPROB) && !opts.logprob)
-		return error_set(err, ERR_USAGE, "reward logprob needs --logprob DIR");
+	if ((reward_set_has(set, REWARD_LOGPROB) || reward_set_has(set, REWARD_LOGPROB_MEAN)) && !opts.logprob)
+		return error_set(err, ERR_USAGE, "rewards logprob and logprob_mean need --logprob DIR");
 	if (reward_set_has(set, REWARD_MODEL) && !opts.reward_model)
 		return error_set(err, ERR_USAGE, "reward model needs --reward-model DIR");
 	if (opts.logprob && !reward_set_has(set, REWARD_LOGPROB))
 		TRY(reward_set_add(set, "logprob=0", err));
+	if (opts.logprob && !reward_set_has(set, REWARD_LOGPROB_MEAN))
+		TRY(reward_set_add(set, "logprob_mean=0", err));
 	judged = reward_set_needs_verdict(set);
 	return verify_profile_find(opts.profile, strlen(opts.profile), &sc.profile, err);
 }
@@ -134,6 +140,7 @@ static enum status open_scorers(struct error *err)
 {
 	sc.answer = opts.answer;
 	sc.pool = tool.pool;
+	sc.aggregate = (enum step_aggregate)opts.aggregate;
 	TRY(score_rows_check(&sc, tool_schema(&tool), err));
 	sc.programs = mem_array((size_t)sc.set.n_programs + 1, sizeof(*sc.programs));
 	for (int i = 0; i < sc.set.n_programs; i++)
@@ -151,7 +158,7 @@ static enum status open_scorers(struct error *err)
 	}
 	if (opts.reward_model) {
 		TRY(tool_add_model(&tool, opts.reward_model, NULL, err));
-		TRY(score_rater_open(&sc.rater, opts.reward_model, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_rater_open(&sc.rater, opts.reward_model, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	return OK;
 }
@@ -169,6 +176,8 @@ static void plan_schema(void)
 	schema_add_spec(&ours, "verdict: utf8?");
 	if (opts.code)
 		schema_add_spec(&ours, "code_verdict: utf8?");
+	if (score_rater_is_process(sc.rater))
+		schema_add_spec(&ours, "step_scores: list<float32>");
 	pass_schema(&ours);
 	schema_release(&ours);
 }
@@ -191,6 +200,13 @@ static void append_judgement(struct column *c, struct judgement j)
 	buf_release(&text);
 }
 
+static void append_steps(struct column *c, const struct step_ratings *r, int64_t row)
+{
+	for (int64_t i = r->at[row]; i < r->at[row + 1]; i++)
+		column_double(column_child(c, 0), r->values[i]);
+	column_end_list(c);
+}
+
 static enum status emit(void *arg, const struct scored *s, int64_t row, struct error *err)
 {
 	const double *values = s->values + row * sc.set.n;
@@ -209,6 +225,8 @@ static enum status emit(void *arg, const struct scored *s, int64_t row, struct e
 		column_null(builder_column(out, at++));
 	if (opts.code)
 		column_str(builder_column(out, at++), s->code_verdict[row]);
+	if (s->steps.at)
+		append_steps(builder_column(out, at++), &s->steps, row);
 	return writer_row(tool.out, err);
 }
 

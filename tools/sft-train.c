@@ -89,6 +89,13 @@ static void close_text(void)
 	text.packer = NULL;
 }
 
+static enum status prepare(void *arg, struct training *t, struct error *err)
+{
+	(void)arg, (void)t, (void)err;
+	close_text();
+	return OK;
+}
+
 static enum status load_tokenizer(enum kind k, struct error *err)
 {
 	const char *path = opts.tokenizer ? opts.tokenizer : opts.train.model;
@@ -163,6 +170,10 @@ static enum status load(struct error *err)
 	if (st == OK)
 		st = model_load_as(&model, opts.train.model, &how, opts.train.bf16 ? kernels_cpu_bf16() : kernels_cpu(), tool.pool, err);
 	adapter_config_release(&lora);
+	if (st == OK && model.cfg.labels) {
+		st = error_set(err, ERR_DATA, "%s is a reward model: it rates what others say", opts.train.model);
+		model_release(&model);
+	}
 	return st;
 }
 
@@ -181,8 +192,8 @@ static enum status run(struct error *err)
 	static const enum kind kinds[] = { KIND_PACKED, KIND_TOKENS };
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &model, .tokenizer = opts.tokenizer,
 			      .chat_template = opts.chat_template, .items = "rows", .kinds = kinds, .n_kinds = 2, .n_shown = 1,
-			      .begin = begin, .add = add, .end = end, .takes_text = takes_text, .encode = encode };
-	struct train_options o = { 0 };
+			      .begin = begin, .add = add, .end = end, .takes_text = takes_text, .encode = encode, .prepare = prepare,
+			      .batch_tokens = opts.batch_tokens, .neftune_alpha = opts.neftune_alpha };
 	struct sft sft = { .label_smoothing = opts.label_smoothing, .z_loss = opts.z_loss };
 	struct objective objective = sft_objective(&sft);
 	enum status st;
@@ -192,17 +203,9 @@ static enum status run(struct error *err)
 	TRY(load(err));
 	st = check_length(err);
 	if (st == OK)
-		st = train_flags_options(&opts.train, &model, tool.seed, &o, err);
-	o.batch_tokens = opts.batch_tokens;
-	o.neftune_alpha = opts.neftune_alpha;
-	if (st == OK)
-		st = training_read(&t, err);
+		st = training_run(&t, &objective, err);
 	close_text();
-	if (st == OK)
-		st = training_run(&t, &objective, &o, err);
 	tokenizer_close(text.tokenizer);
-	train_options_release(&o);
-	training_release(&t);
 	model_release(&model);
 	return st;
 }

@@ -19,8 +19,21 @@ static enum status load_tokenizer(struct lm *lm, const char *dir, const struct m
 	return st;
 }
 
-/* reward: whether a reward model is wanted; the other sort is refused. */
-static enum status open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, bool reward, struct pool *pool,
+static const char *const sorts[] = { "language model", "reward model (reward-train makes one)",
+				     "process reward model (reward-train --process makes one)" };
+
+/* What is wanted is a classifier of so many labels; -1: of any. The other sorts are refused. */
+static enum status check_labels(const struct lm *lm, const char *dir, int labels, struct error *err)
+{
+	int is = lm->model.cfg.labels;
+
+	if (labels == is || (labels < 0 && is))
+		return OK;
+	return is && !labels ? error_set(err, ERR_DATA, "%s is a reward model: it rates what others say", dir) :
+	       error_set(err, ERR_DATA, "%s is no %s", dir, sorts[labels < 0 ? 1 : labels]);
+}
+
+static enum status open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, int labels, struct pool *pool,
 			   struct error *err)
 {
 	struct model_how plan = *how;
@@ -37,12 +50,10 @@ static enum status open_as(struct lm *lm, const char *dir, const struct model_ho
 		return st;
 	}
 	lm->scratch = tokenizer_scratch_open(lm->tokenizer);
-	if (reward != (lm->model.cfg.labels > 0))
-		st = error_set(err, ERR_DATA, reward ? "%s is no reward model (reward-train makes one)" :
-			       "%s is a reward model: it rates what others say", dir);
-	else if (tokenizer_vocab_size(lm->tokenizer) <= lm->model.cfg.vocab)
+	st = check_labels(lm, dir, labels, err);
+	if (st == OK && tokenizer_vocab_size(lm->tokenizer) <= lm->model.cfg.vocab)
 		return OK;
-	else
+	if (st == OK)
 		st = error_set(err, ERR_DATA, "%s: the tokenizer has %d ids, the model %d", dir,
 			       tokenizer_vocab_size(lm->tokenizer), lm->model.cfg.vocab);
 	lm_close(lm);
@@ -51,12 +62,12 @@ static enum status open_as(struct lm *lm, const char *dir, const struct model_ho
 
 enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, struct pool *pool, struct error *err)
 {
-	return open_as(lm, dir, how, grow, how->reward, pool, err);
+	return open_as(lm, dir, how, grow, how->labels, pool, err);
 }
 
 enum status lm_open_reward(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
 {
-	return open_as(lm, dir, &(struct model_how){ .in_place = true }, false, true, pool, err);
+	return open_as(lm, dir, &(struct model_how){ .in_place = true }, false, -1, pool, err);
 }
 
 enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)

@@ -16,7 +16,7 @@ struct lm {
 enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err);
 /* The same, the model loaded as how says; grow: it gets embeddings for all ids of the tokenizer. */
 enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, struct pool *pool, struct error *err);
-/* A reward model's directory; the others take none, but for how->reward. */
+/* A reward model's directory, of either sort; the others take none, but for how->labels. */
 enum status lm_open_reward(struct lm *lm, const char *dir, struct pool *pool, struct error *err);
 void lm_close(struct lm *lm);                /* {0} allowed */
 /* Appends a text's ids as the reference libraries encode it on their own: special tokens in it are special, and before it stands what

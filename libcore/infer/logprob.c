@@ -2,17 +2,25 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Where a classifier's outputs are wanted. */
+struct wanted {
+	double *to;
+	int64_t at;                  /* token of the queue */
+};
 
 struct scorer {
 	struct model *m;
 	struct model_state *st;
 	int64_t limit, tokens;
 	struct ids ids, targets, cu;
-	double **sums;               /* of the queued sequences */
-	int64_t n, cap;
+	double **sums;               /* of the queued sequences; of a classifier NULL, and these: */
+	struct wanted *wanted;
+	int64_t n, cap, n_wanted, cap_wanted;
 	float *logp;                 /* [tokens] */
-	float *lse;                  /* [tokens] of a reward model, else NULL */
+	float *logits;               /* [tokens, labels] of a reward model, else NULL */
 };
 
 enum status scorer_open(struct scorer **out, struct model *m, int64_t limit, struct error *err)
@@ -29,7 +37,7 @@ enum status scorer_open(struct scorer **out, struct model *m, int64_t limit, str
 		return st;
 	}
 	s->logp = mem_array((size_t)s->tokens, sizeof(*s->logp));
-	s->lse = m->cfg.labels ? mem_array((size_t)s->tokens, sizeof(*s->lse)) : NULL;
+	s->logits = m->cfg.labels ? mem_array((size_t)s->tokens * (size_t)m->cfg.labels, sizeof(*s->logits)) : NULL;
 	ids_push(&s->cu, 0);
 	*out = s;
 	return OK;
@@ -44,8 +52,9 @@ void scorer_close(struct scorer *s)
 	ids_release(&s->targets);
 	ids_release(&s->cu);
 	mem_free(s->sums);
+	mem_free(s->wanted);
 	mem_free(s->logp);
-	mem_free(s->lse);
+	mem_free(s->logits);
 	mem_free(s);
 }
 
@@ -58,15 +67,24 @@ enum status scorer_flush(struct scorer *s, struct error *err)
 {
 	if (s->n == 0)
 		return OK;
-	struct model_batch b = { .n = s->ids.n, .s = s->n, .ids = s->ids.v, .cu = s->cu.v, .targets = s->targets.v, .lse = s->lse };
+	struct model_batch b = { .n = s->ids.n, .s = s->n, .ids = s->ids.v, .cu = s->cu.v, .targets = s->targets.v, .logits = s->logits };
 	TRY(model_forward(s->m, s->st, &b, s->logp, err));
-	for (int64_t i = 0; i < s->n; i++) {
-		double sum = 0;
+	bool sound = true;
+	for (int64_t i = 0; i < s->n && !s->logits; i++) {
+		*s->sums[i] = 0;
 		for (int32_t j = s->cu.v[i]; j < s->cu.v[i + 1]; j++)
-			sum += (double)s->logp[j];
-		/* of one output the sum of exponentials is its own */
-		*s->sums[i] = s->lse ? (double)s->lse[s->cu.v[i + 1] - 1] : sum;
+			*s->sums[i] += (double)s->logp[j];
+		sound &= !isnan(*s->sums[i]);
 	}
+	for (int64_t i = 0; i < s->n_wanted; i++) {
+		const float *z = s->logits + s->wanted[i].at * s->m->cfg.labels;
+
+		*s->wanted[i].to = s->m->cfg.labels == 1 ? (double)z[0] : 1 / (1 + exp((double)z[0] - (double)z[1]));
+		sound &= !isnan(*s->wanted[i].to);
+	}
+	if (!sound)
+		return error_set(err, ERR_DATA, "the model's outputs are no numbers: its weights are damaged");
+	s->n_wanted = 0;
 	s->n = s->ids.n = s->targets.n = 0;
 	s->cu.n = 1;
 	return OK;
@@ -84,10 +102,10 @@ static enum status begin(struct scorer *s, const int32_t *ids, int64_t n, int64_
 	return s->ids.n + fed > s->tokens ? scorer_flush(s, err) : OK;
 }
 
-static void end(struct scorer *s, double *result)
+static void end(struct scorer *s, double *sum)
 {
 	MEM_PUSH_ROOM(s->sums, s->n, s->cap);
-	s->sums[s->n++] = result;
+	s->sums[s->n++] = sum;
 	ids_push(&s->cu, (int32_t)s->ids.n);
 }
 
@@ -105,14 +123,18 @@ enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask
 	return OK;
 }
 
-enum status scorer_add_rating(struct scorer *s, const int32_t *ids, int64_t n, double *value, struct error *err)
+enum status scorer_add_ratings(struct scorer *s, const int32_t *ids, int64_t n, const int64_t *at, int64_t n_at, double *values, struct error *err)
 {
 	TRY(begin(s, ids, n, n, err));
+	for (int64_t i = 0; i < n_at; i++) {
+		MEM_PUSH_ROOM(s->wanted, s->n_wanted, s->cap_wanted);
+		s->wanted[s->n_wanted++] = (struct wanted){ &values[i], s->ids.n + at[i] };
+	}
 	for (int64_t i = 0; i < n; i++) {
 		ids_push(&s->ids, ids[i]);
-		ids_push(&s->targets, i + 1 < n ? -1 : 0);
+		ids_push(&s->targets, -1);
 	}
-	end(s, value);
+	end(s, NULL);
 	return OK;
 }
 

@@ -16,8 +16,9 @@ void scorer_close(struct scorer *s);                          /* NULL allowed */
  * in scorer_flush, and must stay valid until then. ids and mask are copied. n is at most scorer_limit; ids[n - 1] is
  * only predicted, never fed. */
 enum status scorer_add(struct scorer *s, const int32_t *ids, const int32_t *mask, int64_t n, double *sum, struct error *err);
-/* Under a reward model: *value receives what it says of the sequence, in the same manner; n is below scorer_limit, and at least 1. */
-enum status scorer_add_rating(struct scorer *s, const int32_t *ids, int64_t n, double *value, struct error *err);
+/* Under a reward model: values[i] receives, in the same manner, what it says at token at[i] of the sequence: its output, or of a process reward
+ * model the probability that the step that ends there is right. n is below scorer_limit, and at least 1. */
+enum status scorer_add_ratings(struct scorer *s, const int32_t *ids, int64_t n, const int64_t *at, int64_t n_at, double *values, struct error *err);
 enum status scorer_flush(struct scorer *s, struct error *err);
 /* Longest sequence: one more than may be fed, as the last token is only predicted. */
 int64_t scorer_limit(const struct scorer *s);

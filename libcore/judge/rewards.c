@@ -29,6 +29,7 @@ static const struct {
 	[REWARD_CODE] = { "code", NOTHING },
 	[REWARD_BINARY_CODE] = { "binary_code", NOTHING },
 	[REWARD_LOGPROB] = { "logprob", NOTHING },
+	[REWARD_LOGPROB_MEAN] = { "logprob_mean", NOTHING },
 	[REWARD_MODEL] = { "model", NOTHING },
 };
 
@@ -316,6 +317,7 @@ enum status reward_value(const struct reward_set *set, int i, const struct rewar
 	case REWARD_CODE: v = in->code; break;
 	case REWARD_BINARY_CODE: v = isnan(in->code) ? NAN : in->code > 0.99; break;
 	case REWARD_LOGPROB: v = in->logprob; break;
+	case REWARD_LOGPROB_MEAN: v = in->logprob_mean; break;
 	case REWARD_MODEL: v = in->rating; break;
 	case REWARD_EXEC: v = in->programs[set->items[i].program]; break;
 	}

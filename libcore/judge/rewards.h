@@ -9,10 +9,11 @@
  *   json_valid          1 if the whole completion is one JSON document (at most 256 deep)
  *   code, binary_code   share of the tests that the completion's code passes; 1 if that is above 0.99 (code.h)
  *   logprob             sum of the log-probabilities of its tokens under --logprob DIR
+ *   logprob_mean        that by the number of its tokens
  *   model               what the reward model of --reward-model DIR says of prompt and completion
  *   any name of --exec  what that program says (exec.h)
  *
- * The last four, and len, which looks at all completions of a prompt, are brought by the caller. */
+ * The last six, and len, which looks at all completions of a prompt, are brought by the caller. */
 #ifndef QUERN_JUDGE_REWARDS_H
 #define QUERN_JUDGE_REWARDS_H
 
@@ -25,7 +26,8 @@
 enum reward_kind {
 	REWARD_ACCURACY, REWARD_FORMAT, REWARD_FORMAT_LOOSE, REWARD_CODE_FORMAT, REWARD_TAG_COUNT, REWARD_REASONING_STEPS, REWARD_COSINE,
 	REWARD_REPETITION_PENALTY, REWARD_LEN, REWARD_SOFT_OVERLONG, REWARD_EXACT_MATCH, REWARD_CONTAINS, REWARD_REGEX, REWARD_LENGTH,
-	REWARD_JSON_VALID, REWARD_CODE, REWARD_BINARY_CODE, REWARD_LOGPROB, REWARD_MODEL, REWARD_EXEC
+	REWARD_JSON_VALID, REWARD_CODE, REWARD_BINARY_CODE, REWARD_LOGPROB,
+	REWARD_LOGPROB_MEAN, REWARD_MODEL, REWARD_EXEC
 };
 
 struct reward_options {
@@ -81,7 +83,7 @@ struct reward_input {
 	size_t answer_n;
 	int64_t tokens;                      /* of the completion; -1 unknown */
 	double correct;                      /* 1, 0; NAN = no gold answer to compare with */
-	double logprob, rating, code;        /* NAN = unknown */
+	double logprob, logprob_mean, rating, code;        /* NAN = unknown */
 	const double *programs;              /* [set->n_programs] */
 };
 

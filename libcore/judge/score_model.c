@@ -2,13 +2,16 @@
 
 #include "infer/complete.h"
 #include "infer/logprob.h"
+#include "infer/steps.h"
 
+#include <math.h>
 #include <string.h>
 
 struct score_model {
 	struct lm lm;
 	struct scorer *scorer;
 	struct prompts prompts;
+	struct steps steps;                  /* of a process reward model */
 	struct ids ids, mask;                /* of the row at hand */
 	struct chat_message *messages;       /* prompt, then a reply */
 	int cap;
@@ -37,9 +40,25 @@ enum status score_model_open(struct score_model **out, const char *dir, const st
 	return open_as(out, lm_open, dir, s, k, pool, err);
 }
 
-enum status score_rater_open(struct score_model **out, const char *dir, const struct schema *s, enum kind k, struct pool *pool, struct error *err)
+enum status score_rater_open(struct score_model **out, const char *dir, const char *separator, const struct schema *s, enum kind k,
+			     struct pool *pool, struct error *err)
 {
-	return open_as(out, lm_open_reward, dir, s, k, pool, err);
+	TRY(open_as(out, lm_open_reward, dir, s, k, pool, err));
+	enum status st = OK;
+	if (score_rater_is_process(*out))
+		st = steps_open(&(*out)->steps, &(*out)->lm, separator, err);
+	else if (separator)
+		st = error_set(err, ERR_USAGE, "%s rates completions as a whole: it has no steps", dir);
+	if (st != OK) {
+		score_model_close(*out);
+		*out = NULL;
+	}
+	return st;
+}
+
+bool score_rater_is_process(const struct score_model *m)
+{
+	return m && m->lm.model.cfg.labels == 2;
 }
 
 void score_model_close(struct score_model *m)
@@ -47,6 +66,7 @@ void score_model_close(struct score_model *m)
 	if (!m)
 		return;
 	prompts_close(&m->prompts);
+	steps_close(&m->steps);
 	scorer_close(m->scorer);
 	lm_close(&m->lm);
 	ids_release(&m->ids);
@@ -98,7 +118,9 @@ static enum status completion_tokens(struct score_model *m, const struct batch *
 	return OK;
 }
 
-static enum status add_completion(struct score_model *m, const struct batch *b, int64_t row, double *sum, const char **reject, struct error *err)
+/* n receives how many tokens the sum is of. */
+static enum status add_completion(struct score_model *m, const struct batch *b, int64_t row, double *sum, double *n, const char **reject,
+				  struct error *err)
 {
 	m->ids.n = m->mask.n = 0;
 	TRY(prompts_encode(&m->prompts, b, row, &m->ids, reject, err));
@@ -106,17 +128,23 @@ static enum status add_completion(struct score_model *m, const struct batch *b, 
 		return OK;
 	while (m->mask.n < m->ids.n)
 		ids_push(&m->mask, 0);
+	int64_t from = m->ids.n > 0 ? m->ids.n : 1;  /* the very first token is not predicted */
 	TRY(completion_tokens(m, b, row, err));
 	while (m->mask.n < m->ids.n)
 		ids_push(&m->mask, 1);
+	*n = m->ids.n > from ? (double)(m->ids.n - from) : NAN;
 	return queue(m, sum, reject, err);
 }
 
-enum status score_model_completions(struct score_model *m, const struct batch *b, double *sums, const char **reject, struct error *err)
+enum status score_model_completions(struct score_model *m, const struct batch *b, double *sums, double *means, const char **reject,
+				    struct error *err)
 {
 	for (int64_t row = 0; row < b->rows; row++)
-		TRY(add_completion(m, b, row, &sums[row], &reject[row], err));
-	return scorer_flush(m->scorer, err);
+		TRY(add_completion(m, b, row, &sums[row], &means[row], &reject[row], err));
+	TRY(scorer_flush(m->scorer, err));
+	for (int64_t row = 0; row < b->rows; row++)
+		means[row] = sums[row] / means[row];
+	return OK;
 }
 
 /* --- ratings ---------------------------------------------------------------------------------------------- */
@@ -163,7 +191,8 @@ static enum status add_rating(struct score_model *m, const struct batch *b, int6
 		*reject = "too_long";
 		return OK;
 	}
-	return scorer_add_rating(m->scorer, m->ids.v, m->ids.n, rating, err);
+	int64_t last = m->ids.n - 1;
+	return scorer_add_ratings(m->scorer, m->ids.v, m->ids.n, &last, 1, rating, err);
 }
 
 enum status score_model_ratings(struct score_model *m, const struct batch *b, double *ratings, const char **reject, struct error *err)
@@ -171,6 +200,58 @@ enum status score_model_ratings(struct score_model *m, const struct batch *b, do
 	for (int64_t row = 0; row < b->rows; row++)
 		if (!reject[row])
 			TRY(add_rating(m, b, row, &ratings[row], &reject[row], err));
+	return scorer_flush(m->scorer, err);
+}
+
+/* --- steps ------------------------------------------------------------------------------------------------ */
+
+void step_ratings_release(struct step_ratings *r)
+{
+	mem_free(r->at);
+	mem_free(r->values);
+	*r = (struct step_ratings){ 0 };
+}
+
+static int64_t count_steps(const struct score_model *m, const struct batch *b, int64_t row)
+{
+	size_t n, step_n;
+	const char *at = array_text(batch_column(b, "completion"), row, &n), *end = at + n, *step;
+	int64_t steps = 0;
+	while (steps_next(&m->steps, &at, end, &step, &step_n))
+		steps++;
+	return steps;
+}
+
+/* Queues a row of so many steps. */
+static enum status add_steps(struct score_model *m, const struct batch *b, int64_t row, int64_t steps, double *values, const char **reject,
+			     struct error *err)
+{
+	size_t n, step_n;
+	const char *at = array_text(batch_column(b, "completion"), row, &n), *end = at + n, *step;
+	int64_t *ends = mem_array((size_t)steps + 1, sizeof(*ends)), i = 0;
+	m->ids.n = 0;
+	enum status st = prompts_encode(&m->prompts, b, row, &m->ids, reject, err);
+	while (st == OK && !*reject && steps_next(&m->steps, &at, end, &step, &step_n)) {
+		st = steps_encode(&m->steps, step, step_n, &m->ids, err);
+		ends[i++] = m->ids.n - 1;
+	}
+	if (st == OK && !*reject && m->ids.n >= scorer_limit(m->scorer))
+		*reject = "too_long";
+	if (st == OK && !*reject && steps)
+		st = scorer_add_ratings(m->scorer, m->ids.v, m->ids.n, ends, steps, values, err);
+	mem_free(ends);
+	return st;
+}
+
+enum status score_model_steps(struct score_model *m, const struct batch *b, struct step_ratings *r, const char **reject, struct error *err)
+{
+	r->at = mem_array((size_t)b->rows + 1, sizeof(*r->at));
+	for (int64_t row = 0; row < b->rows; row++)
+		r->at[row + 1] = r->at[row] + (reject[row] ? 0 : count_steps(m, b, row));
+	r->values = mem_array((size_t)r->at[b->rows] + 1, sizeof(*r->values));
+	for (int64_t row = 0; row < b->rows; row++)
+		if (!reject[row])
+			TRY(add_steps(m, b, row, r->at[row + 1] - r->at[row], r->values + r->at[row], &reject[row], err));
 	return scorer_flush(m->scorer, err);
 }
 

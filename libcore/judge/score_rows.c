@@ -52,6 +52,7 @@ static struct scored *scored_open(struct batch *b, const struct reward_set *set)
 	s->values = unknown(b->rows * set->n);
 	s->programs = unknown(b->rows * set->n_programs);
 	s->logprob = unknown(b->rows);
+	s->logprob_mean = unknown(b->rows);
 	s->rating = unknown(b->rows);
 	s->code = unknown(b->rows);
 	s->correct = unknown(b->rows);
@@ -68,7 +69,9 @@ void scored_close(struct scored *s)
 	mem_free(s->values);
 	mem_free(s->programs);
 	mem_free(s->logprob);
+	mem_free(s->logprob_mean);
 	mem_free(s->rating);
+	step_ratings_release(&s->steps);
 	mem_free(s->code);
 	mem_free(s->correct);
 	mem_free(s->verdict);
@@ -112,6 +115,7 @@ static void judge_row(const struct task *t, int64_t row, int worker)
 	}
 	out->correct[row] = in.correct;
 	in.logprob = out->logprob[row];
+	in.logprob_mean = out->logprob_mean[row];
 	in.rating = out->rating[row];
 	in.code = out->code[row];
 	in.programs = out->programs + row * set->n_programs;
@@ -163,6 +167,35 @@ static void end_arrow(void *arg, struct buf *out)
 const struct exec_format score_rows_jsonl = { NULL, rows_as_jsonl, NULL };
 const struct exec_format score_rows_arrow = { begin_arrow, rows_as_arrow, end_arrow };
 
+/* --- reward models ---------------------------------------------------------------------------------------- */
+
+/* NAN of no steps. */
+static double aggregate(enum step_aggregate how, const double *v, int64_t n)
+{
+	double low = NAN, product = 1, sum = 0;
+	for (int64_t i = 0; i < n; i++) {
+		low = i && low < v[i] ? low : v[i];
+		product *= v[i];
+		sum += v[i];
+	}
+	if (n == 0 || how == STEPS_MIN)
+		return low;
+	return how == STEPS_PROD ? product : how == STEPS_LAST ? v[n - 1] : sum / (double)n;
+}
+
+static enum status rate(struct score_rows *s, struct scored *out, struct error *err)
+{
+	const int64_t rows = out->batch->rows, *at;
+	if (!score_rater_is_process(s->rater))
+		return score_model_ratings(s->rater, out->batch, out->rating, out->reject, err);
+	TRY(score_model_steps(s->rater, out->batch, &out->steps, out->reject, err));
+	at = out->steps.at;
+	for (int64_t row = 0; row < rows; row++)
+		if (!out->reject[row])
+			out->rating[row] = aggregate(s->aggregate, out->steps.values + at[row], at[row + 1] - at[row]);
+	return OK;
+}
+
 /* --- all of it -------------------------------------------------------------------------------------------- */
 
 static enum status judge(struct score_rows *s, struct scored *out, struct error *err)
@@ -170,9 +203,9 @@ static enum status judge(struct score_rows *s, struct scored *out, struct error 
 	struct batch *b = out->batch;
 	struct task t = { s, out, reward_set_needs_verdict(&s->set) };
 	if (s->model)
-		TRY(score_model_completions(s->model, b, out->logprob, out->reject, err));
+		TRY(score_model_completions(s->model, b, out->logprob, out->logprob_mean, out->reject, err));
 	if (s->rater)
-		TRY(score_model_ratings(s->rater, b, out->rating, out->reject, err));
+		TRY(rate(s, out, err));
 	for (int i = 0; i < s->set.n_programs; i++)
 		TRY(exec_run(s->programs[i], b->rows, b, out->programs + i, s->set.n_programs, out->reject, err));
 	pool_run(s->pool, (b->rows + PIECE - 1) / PIECE, judge_piece, &t);

@@ -12,12 +12,17 @@
 #include "judge/score_model.h"
 #include "judge/verify.h"
 
+/* The lowest, the product, the last, the mean. */
+enum step_aggregate { STEPS_MIN, STEPS_PROD, STEPS_LAST, STEPS_MEAN };
+#define STEP_AGGREGATES "min|prod|last|mean"
+
 struct score_rows {                          /* the caller fills it; what is not asked for is NULL */
 	struct reward_set set;
 	const char *answer;                  /* column of the right answers */
 	enum verify_profile profile;         /* whose rules say what is right */
 	struct pool *pool;
-	struct score_model *model, *rater;   /* rewards logprob and model */
+	struct score_model *model, *rater;   /* rewards logprob, logprob_mean and model */
+	enum step_aggregate aggregate;       /* of a process reward model: how the steps' scores make one */
 	struct exec **programs;              /* [set.n_programs] */
 	struct code *code;                   /* rewards code, binary_code */
 	struct reward_scratch **scratch;     /* [threads]; these two are made and released here */
@@ -33,7 +38,8 @@ struct scored {                              /* a batch with, for each row: */
 	struct batch *batch;
 	double *values;                      /* [rows, set.n] */
 	double *programs;                    /* [rows, set.n_programs] */
-	double *logprob, *rating, *code, *correct;    /* NAN = unknown, or not asked for */
+	double *logprob, *logprob_mean, *rating, *code, *correct;     /* NAN = unknown, or not asked for */
+	struct step_ratings steps;           /* of a process reward model, else {0} */
 	struct judgement *verdict;           /* where a reward asks for it */
 	const char **code_verdict;           /* NULL where nobody asked */
 	const char **reject;                 /* why the row is dropped, or NULL */

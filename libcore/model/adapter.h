@@ -25,7 +25,7 @@ struct adapter_rule {
 
 struct adapter_config {
 	char *base;                          /* base_model_name_or_path; NULL: not told */
-	char *task;                          /* task_type, or NULL */
+	char *task;                          /* task_type, or NULL; see adapter_labels */
 	int r;
 	double alpha, dropout;
 	bool rslora, fan_in_fan_out;
@@ -43,6 +43,8 @@ void adapter_config_print(const struct adapter_config *c, struct buf *out);
 void adapter_config_copy(struct adapter_config *to, const struct adapter_config *from);
 void adapter_config_release(struct adapter_config *c);
 bool adapter_is_dir(const char *dir);
+/* Outputs of the classifier that it makes of a language model (model_config.labels): 1 for SEQ_CLS, 2 for TOKEN_CLS, else 0. */
+int adapter_labels(const struct adapter_config *c);
 
 /* Whether a name is this, or ends so behind a dot. */
 bool adapter_ends_with(const char *name, const char *end);

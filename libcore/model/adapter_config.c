@@ -217,6 +217,11 @@ static struct adapter_rule *copy_rules(const struct adapter_rule *rules, int n)
 	return to;
 }
 
+int adapter_labels(const struct adapter_config *c)
+{
+	return !c->task ? 0 : !strcmp(c->task, "SEQ_CLS") ? 1 : !strcmp(c->task, "TOKEN_CLS") ? 2 : 0;
+}
+
 void adapter_config_copy(struct adapter_config *to, const struct adapter_config *from)
 {
 	*to = *from;

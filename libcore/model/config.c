@@ -150,11 +150,12 @@ static enum status find_family(const struct json *j, const struct family **f, st
 	const struct json *arch = json_get(j, "architectures");
 	const char *type = json_get_str(j, "model_type", NULL), *name = NULL;
 	struct buf all = { 0 };
+	int labels;
 	enum status st;
 
 	if (arch && arch->type == JSON_ARRAY && arch->len)
 		name = arch->items[0].type == JSON_STRING ? arch->items[0].str : "?";
-	*f = name ? family_find_classifier(name) : NULL;
+	*f = name ? family_find_classifier(name, &labels) : NULL;
 	if (*f && (!type || !strcmp((*f)->model_type, type)))
 		return OK;
 	*f = family_find(name ? name : type ? type : "llama");
@@ -494,29 +495,42 @@ static enum status read_rest(const struct json *j, const struct family *f, struc
 	return get_token(j, "pad_token_id", c->vocab, &c->pad_id, err);
 }
 
-/* A classifier's one output; more of them are classes, which nothing here computes with. */
+/* A classifier's outputs. Other numbers of them are other classes, which nothing here computes with. */
 static enum status read_labels(const struct json *j, struct model_config *c, struct error *err)
 {
 	const struct json *arch = json_get(j, "architectures"), *names = json_get(j, "id2label"), *n = json_get(j, "num_labels");
 	int64_t labels = n && n->type == JSON_INT ? n->integer : names && names->type == JSON_OBJECT ? (int64_t)names->len : 2;
+	const char *separator = json_get_str(j, "step_separator", "");
+	int wanted;
 
-	if (!arch || arch->type != JSON_ARRAY || !arch->len || !family_find_classifier(arch->items[0].str))
+	if (!arch || arch->type != JSON_ARRAY || !arch->len || !family_find_classifier(arch->items[0].str, &wanted))
 		return OK;
-	if (labels != 1)
-		return error_set(err, ERR_UNSUPPORTED, "a classifier of %lld labels is not supported: a reward model has 1", (long long)labels);
-	model_config_as_reward(c);
+	if (labels != wanted)
+		return error_set(err, ERR_UNSUPPORTED, "a classifier of %lld labels is not supported: a reward model has 1, a process reward "
+				 "model classifies tokens by 2", (long long)labels);
+	TRY(model_config_as_classifier(c, wanted, err));
+	c->head_bias = wanted == 2 && json_get_bool(j, "token_classification_bias", true);
+	if (strlen(separator) >= sizeof(c->step_separator))
+		return error_set(err, ERR_UNSUPPORTED, "'step_separator' has more than %zu bytes", sizeof(c->step_separator) - 1);
+	snprintf(c->step_separator, sizeof(c->step_separator), "%s", separator);
 	snprintf(c->architecture, sizeof(c->architecture), "%s", arch->items[0].str);
 	return OK;
 }
 
-void model_config_as_reward(struct model_config *c)
+enum status model_config_as_classifier(struct model_config *c, int labels, struct error *err)
 {
 	const struct family *f = family_of(c);
 
-	snprintf(c->architecture, sizeof(c->architecture), "%.*s" CLASSIFIER, (int)family_stem(f), f->architecture);
-	c->labels = 1;
+	if (labels == 2 && !f->token_head)
+		return error_set(err, ERR_UNSUPPORTED, "%s cannot become a process reward model: transformers has no token classifier of this family",
+				 f->architecture);
+	snprintf(c->architecture, sizeof(c->architecture), "%.*s%s", (int)family_stem(f), f->architecture,
+		 labels == 2 ? TOKEN_CLASSIFIER : CLASSIFIER);
+	c->labels = labels;
+	c->head_bias = labels == 2;
 	c->tied = false;
 	c->logit_cap = 0;
+	return OK;
 }
 
 enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err)

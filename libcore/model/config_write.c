@@ -207,6 +207,10 @@ static void print_members(const struct model_config *c, bool rope_parameters, co
 	json_kv_string(&w, "model_type", c->model_type);
 	if (c->labels)
 		json_kv_int(&w, "num_labels", c->labels);
+	if (*c->step_separator)
+		json_kv_string(&w, "step_separator", c->step_separator);
+	if (c->labels == 2 && !c->head_bias)
+		json_kv_bool(&w, "token_classification_bias", false);
 	print_sizes(&w, c, f);
 	json_kv_string(&w, f->act_key, acts[c->act]);
 	kv_float(&w, f->gpt2 ? "layer_norm_epsilon" : "rms_norm_eps", c->norm_eps);

@@ -45,14 +45,16 @@ struct family {
 	int kv_heads, head_dim;      /* defaults; 0 = heads, hidden / heads */
 	int positions, window, pattern;
 	double eps, theta, local_theta, query_scale, attention_cap, logit_cap;
+	const char *token_head;      /* the head's name in its token classifier; NULL: transformers has none */
 };
 
 /* The row of a model_type or an architecture; NULL if there is none. */
 const struct family *family_find(const char *name);
 static inline const struct family *family_of(const struct model_config *c) { return family_find(c->model_type); }
-/* The same of a classifier's architecture, as LlamaForSequenceClassification. */
-const struct family *family_find_classifier(const char *architecture);
+/* The same of a classifier's architecture, LlamaForSequenceClassification (1 label) or LlamaForTokenClassification (2). */
+const struct family *family_find_classifier(const char *architecture, int *labels);
 #define CLASSIFIER "ForSequenceClassification"
+#define TOKEN_CLASSIFIER "ForTokenClassification"
 #define CLASSIFIER_HEAD "score"
 /* Length of what comes before "ForCausalLM" or its like in a family's architecture. */
 size_t family_stem(const struct family *f);

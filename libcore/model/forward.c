@@ -21,6 +21,7 @@ struct model_state {
 	struct acts *acts;           /* [n_layers] */
 	float *x_end, *n_end, *rstd_end;  /* [N, C], [N, C], [N]: after the last layer */
 	float *logp, *lse, *mean;    /* [N] */
+	float *logits;               /* [N, labels] of a classifier, and their gradient */
 	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *targets;
 	float *head_scratch;
@@ -114,7 +115,7 @@ static void plan_scratch(struct plan *p, struct model_state *s, const struct mod
 	const struct model_config *c = &m->cfg;
 	int64_t n = s->n_max;
 
-	s->head_scratch = plan_floats(p, m->k->logprob_scratch(n, model_outputs(c)), 1);
+	s->head_scratch = plan_floats(p, c->labels ? 0 : m->k->logprob_scratch(n, c->vocab), 1);
 	if (s->use == MODEL_SCORE)
 		return;
 	s->dx = plan_floats(p, n, c->hidden);
@@ -142,6 +143,7 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->logp = plan_floats(p, n, 1);
 	s->lse = plan_floats(p, n, 1);
 	s->mean = plan_floats(p, n, 1);
+	s->logits = plan_floats(p, n, c->labels);
 	rotary_plan(p, &s->rotary, c, s->positions, n);
 	s->ids = plan_take(p, n, sizeof(int32_t));
 	s->pos = plan_take(p, n, sizeof(int32_t));
@@ -238,7 +240,7 @@ static enum status check_batch(const struct model *m, const struct model_state *
 					 (long long)length, m->cfg.positions);
 	}
 	for (int64_t i = 0; i < b->n; i++)
-		if (b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab || b->targets[i] >= model_outputs(&m->cfg))
+		if (b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab || b->targets[i] >= m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d",
 					 b->ids[i] < 0 || b->ids[i] >= m->cfg.vocab ? b->ids[i] : b->targets[i], m->cfg.vocab);
 	return OK;
@@ -417,10 +419,15 @@ static void add_noise(struct model *m, struct model_state *s, const struct model
 }
 
 /* What the caller wants to know of the logits. */
-static void download_terms(const struct model_state *s, const struct model_batch *b, float *logp)
+static void download_terms(const struct model_state *s, const struct model_batch *b, int labels, float *logp)
 {
 	size_t bytes = (size_t)b->n * sizeof(float);
 
+	if (labels) {
+		if (b->logits)
+			s->k->download(b->logits, s->logits, bytes * (size_t)labels);
+		return;
+	}
 	s->k->download(logp, s->logp, bytes);
 	if (b->lse)
 		s->k->download(b->lse, s->lse, bytes);
@@ -449,9 +456,12 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 		layer_after(m, l, &s->acts[l], l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
 	norm_forward(m, &m->layout->norm, s->n_end, s->rstd_end, s->x_end, n);
-	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
-		   s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
-	download_terms(s, b, logp);
+	if (c->labels)
+		classify(m, s->logits, s->n_end, n);
+	else
+		k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
+			   s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
+	download_terms(s, b, c->labels, logp);
 	return OK;
 }
 
@@ -523,8 +533,8 @@ static void heads_backward(const struct model *m, const struct model_state *s, i
 				 c->kv_heads, c->head_dim, c->norm_eps);
 }
 
-/* From dlogp to dx, the gradient of the residual stream after the last layer. */
-static void head_backward(struct model *m, struct model_state *s, const struct model_batch *b, const float *dlogp,
+/* From dlogp to dn, the gradient of the normalised stream after the last layer. */
+static void logprob_backward(struct model *m, struct model_state *s, const struct model_batch *b, const float *dlogp,
 			  float *grads)
 {
 	const struct model_config *c = &m->cfg;
@@ -538,8 +548,23 @@ static void head_backward(struct model *m, struct model_state *s, const struct m
 	if (d.mean)
 		k->upload(s->dmean, b->dmean, (size_t)n * sizeof(float));
 	k->logprob_dx(m->pool, s->dn, m->layout->head.w >= 0 ? grads + m->layout->head.w : NULL, &d, s->n_end, linear_weights(m, &m->layout->head), s->lse,
-		      s->targets, s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
-	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
+		      s->targets, s->head_scratch, n, c->hidden, c->vocab, c->logit_cap);
+}
+
+/* To dx, the gradient of the stream itself. */
+static void head_backward(struct model *m, struct model_state *s, const struct model_batch *b, const float *dlogp,
+			  float *grads)
+{
+	const struct model_config *c = &m->cfg;
+	int64_t n = b->n;
+
+	if (c->labels) {
+		m->k->upload(s->logits, b->dlogits, (size_t)(n * c->labels) * sizeof(float));
+		classify_backward(m, s->dn, s->logits, s->n_end, grads, n);
+	} else {
+		logprob_backward(m, s, b, dlogp, grads);
+	}
+	m->k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
 }
 

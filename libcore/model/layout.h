@@ -74,6 +74,9 @@ void linear_forward(const struct model *m, const struct linear *l, float *y, con
 /* dx[n, in] = dy W; the gradients of W and b are added to grads. */
 void linear_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
 		     int64_t n);
+/* A classifier's head (head.c): logits[n, labels] of x, and from their gradient that of x, and of the head if it is trained. */
+void classify(const struct model *m, float *logits, const float *x, int64_t n);
+void classify_backward(const struct model *m, float *dx, const float *dlogits, const float *x, float *grads, int64_t n);
 void norm_forward(const struct model *m, const struct norm_place *p, float *y, float *rstd, const float *x, int64_t n);
 
 /* Whether matrices lie in their files. */

@@ -303,16 +303,25 @@ static enum status refuse_strangers(const struct model *m, const struct source *
 	return OK;
 }
 
-/* A reward model's head: a small random direction. */
+/* Whether t is the matrix or the bias of a classifier's head. */
+static bool is_head(const struct model *m, const struct tensor *t)
+{
+	const struct linear *head = &m->layout->head;
+
+	return m->cfg.labels && (t->offset == head->w || (head->b >= 0 && t->offset == head->b));
+}
+
+/* A classifier's head: small random directions, and a bias of zero. */
 static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
 {
 	struct rng r = rng_open(seed, HEAD_STREAM);
-	float *row = mem_array((size_t)t->cols, sizeof(*row));
+	int64_t n = t->offset == m->layout->head.w ? t->rows * t->cols : 0;
+	float *values = mem_array((size_t)n + 1, sizeof(*values));
 
-	for (int64_t i = 0; i < t->cols; i++)
-		row[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
-	m->k->upload(m->params + t->offset, row, (size_t)t->cols * sizeof(*row));
-	mem_free(row);
+	for (int64_t i = 0; i < n; i++)
+		values[i] = (float)(rng_normal(&r) * (double)m->cfg.init_range);
+	m->k->upload(m->params + t->offset, values, (size_t)n * sizeof(*values));
+	mem_free(values);
 }
 
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
@@ -324,7 +333,7 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
 
-		if (how->reward && t->offset == m->layout->head.w)
+		if (how->labels && is_head(m, t))
 			init_head(m, t, how->seed);
 		else if (!m->lora || !is_lora(t))
 			TRY(load_tensor(m, s, t, err));
@@ -345,11 +354,20 @@ static void save_embeddings(struct adapter_config *a, const struct model_config 
 	const char *const parts[] = { names->parts[PART_EMBED], names->parts[PART_HEAD] };
 
 	a->save = mem_grow(a->save, (size_t)a->n_save + 2, sizeof(*a->save));
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < (c->labels ? 1 : 2); i++) {
 		const char *dot = strrchr(parts[i], '.');
 
 		a->save[a->n_save++] = mem_strdup(dot ? dot + 1 : parts[i]);
 	}
+}
+
+/* A classifier's head is trained as a whole, as PEFT does it for such a task. */
+static void save_head(struct adapter_config *a, const struct model_config *c)
+{
+	a->save = mem_grow(a->save, (size_t)a->n_save + 1, sizeof(*a->save));
+	a->save[a->n_save++] = mem_strdup(c->labels == 2 ? family_of(c)->token_head : CLASSIFIER_HEAD);
+	mem_free(a->task);
+	a->task = mem_strdup(c->labels == 2 ? "TOKEN_CLS" : "SEQ_CLS");
 }
 
 static enum status load_from(struct model *m, struct source *s, const struct model_how *how, const struct kernels *k,
@@ -358,13 +376,18 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	struct model_how plan = *how;
 	struct adapter_config lora = { 0 };
 	struct model_config c;
-	int vocab;
+	int vocab, labels;
 	enum status st;
 
 	TRY(model_config_read(s->base_dir, &c, err));
-	plan.reward = how->reward && !c.labels;
-	if (plan.reward)
-		model_config_as_reward(&c);
+	labels = s->has_adapter ? adapter_labels(&s->adapter.config) : 0;
+	plan.labels = c.labels || labels ? 0 : how->labels;         /* its head is drawn */
+	labels = c.labels ? 0 : labels ? labels : how->labels;
+	st = labels ? model_config_as_classifier(&c, labels, err) : OK;
+	if (st != OK) {
+		model_config_release(&c);
+		return st;
+	}
 	vocab = c.vocab;
 	s->apart = s->has_adapter && how->apart;
 	grow_vocab(&c, s, s->apart ? 0 : how->vocab);
@@ -378,6 +401,8 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 		plan.lora = &lora;
 		if (c.vocab > vocab)
 			save_embeddings(&lora, &c);
+		if (c.labels)
+			save_head(&lora, &c);
 	}
 	st = model_allocate(m, &c, &plan, k, pool, err);
 	model_config_release(&c);

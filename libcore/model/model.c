@@ -104,8 +104,10 @@ static void take_linear(struct model *m, const struct part_names *names, int l, 
 		if (stored)                  /* no place among the parameters: the store has it */
 			m->stored[m->n_stored++] = (struct stored_part){ .tensor = m->tensors[--m->n_tensors], .linear = y,
 									     .row = row };
-		if (bias)
+		if (bias) {
 			add_tensor(m, names, l, pieces[i].part, ".bias", y->b + row, pieces[i].rows, 0);
+			m->tensors[m->n_tensors - 1].frozen &= !saved;
+		}
 	}
 	if (l >= 0 && m->lora)
 		take_lora(m, names, l, pieces, n_pieces, y);
@@ -177,7 +179,7 @@ static void lay_out(struct model *m, const struct part_names *names)
 	if (c->tied)
 		m->layout->head = m->layout->embed;
 	else
-		take_linear(m, names, -1, &head, 1, c->hidden, false, &m->layout->head);
+		take_linear(m, names, -1, &head, 1, c->hidden, c->head_bias, &m->layout->head);
 	qsort(m->tensors, (size_t)m->n_tensors, sizeof(*m->tensors), by_name);
 }
 
@@ -206,7 +208,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->stored = mem_array(room, sizeof(*m->stored));
 	names = *family_of(&m->cfg)->names;
 	if (m->cfg.labels)
-		names.parts[PART_HEAD] = CLASSIFIER_HEAD;
+		names.parts[PART_HEAD] = m->cfg.labels == 2 ? family_of(&m->cfg)->token_head : CLASSIFIER_HEAD;
 	lay_out(m, &names);
 	st = m->lora ? lora_check(m->lora, err) : OK;
 	if (m->lora)

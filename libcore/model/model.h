@@ -44,7 +44,11 @@ struct model_config {
 	float init_range;
 	bool tied;
 	int bos_id, eos_id, pad_id;  /* -1 = none */
-	int labels;                  /* 1: a reward model, whose one output of a sequence's last token takes the place of the logits; 0: none */
+	/* A classifier, which has so many outputs in the place of the vocabulary's: 1, a reward model, that counts at a sequence's last token;
+	 * or 2, a process reward model: logits of a wrong and a right step, at the last token of the step and the separator behind it. 0: none. */
+	int labels;
+	bool head_bias;              /* of the two outputs */
+	char step_separator[32];     /* what a step was trained to end with; "" where that is not known */
 
 	enum norm_kind norm;
 	float norm_plus;             /* a gain is weight + norm_plus: 1 in Gemma */
@@ -68,8 +72,9 @@ struct model_config {
 enum status model_config_read(const char *path, struct model_config *c, struct error *err);
 enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);  /* text is NULL */
 void model_config_release(struct model_config *c);
-/* A language model's configuration as that of a reward model (…ForSequenceClassification with one label). */
-void model_config_as_reward(struct model_config *c);
+/* A language model's configuration as that of a classifier: of 1 label (…ForSequenceClassification) or 2 (…ForTokenClassification).
+ * ERR_UNSUPPORTED if transformers has no such class. */
+enum status model_config_as_classifier(struct model_config *c, int labels, struct error *err);
 /* Rows of the output matrix. */
 static inline int64_t model_outputs(const struct model_config *c) { return c->labels ? c->labels : c->vocab; }
 /* The features and defaults of a family by its model_type, sizes 0. */
@@ -124,7 +129,7 @@ struct model_how {
 	uint64_t seed;               /* of those */
 	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
 	bool bf16;                   /* for lm_open_as: products are kernels_cpu_bf16's */
-	bool reward;                 /* a language model becomes a reward model (which stays one): its output matrix goes, a head is drawn from seed */
+	int labels;                  /* a language model becomes such a classifier (which stays one): its output matrix goes, a head is drawn from seed */
 };
 
 /* Random initialisation: normal(0, init_range) for matrices, ones for norms, from seed and tensor index alone. */
@@ -156,6 +161,9 @@ struct model_batch {
 	/* Host, [n] each; NULL where it is not wanted. */
 	float *lse, *mean;           /* model_forward fills: log sum exp of the logits, and their mean; 0 where there is no target */
 	const float *dlse, *dmean;   /* model_backward: the upstream gradients of those */
+	/* A classifier has, instead of all these and logp, its outputs and their gradient: [n, labels] each. */
+	float *logits;
+	const float *dlogits;
 	const float *noise_size;     /* forward in training: to the embeddings noise is added, uniform in +-noise_size[i], */
 	const uint64_t *noise_key;   /* drawn, as the dropout of adapters is, from noise_seed and noise_key[i] alone */
 	uint64_t noise_seed;

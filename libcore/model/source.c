@@ -10,6 +10,7 @@
 
 #define STATE_SUFFIX ".quant_state.bitsandbytes__nf4"
 #define STATE_MAX 4096
+#define SOURCE_HEADS 2                       /* a classifier's matrix and bias */
 
 static int by_name(const void *a, const void *b)
 {
@@ -217,6 +218,36 @@ static enum status skip_shared(const struct source *s, const struct adapter_tens
 	return same ? OK : error_set(err, ERR_UNSUPPORTED, "%s: '%s' is no tensor of the base %s", s->dir, saved->name, s->base_dir);
 }
 
+/* The outputs of a classifier that stands on a language model: a tensor more, behind the others. */
+static bool add_head(struct source *s, const struct adapter_tensor *saved)
+{
+	static const char *const names[] = { "score.weight", "score.bias", "classifier.weight", "classifier.bias" };
+
+	for (int i = 0; i < 4; i++)
+		if (adapter_labels(&s->adapter.config) && !strcmp(saved->name, names[i]) && s->n_heads < SOURCE_HEADS) {
+			struct source_tensor *t = &s->tensors[s->n + s->n_heads++];
+
+			*t = (struct source_tensor){ .name = names[i], .file = s->adapter.file, .entry = saved->entry };
+			memcpy(t->dtype, saved->entry->dtype, sizeof(t->dtype));
+			set_shape(t, saved->entry->n_dims, saved->entry->shape);
+			return true;
+		}
+	return false;
+}
+
+/* Once all is placed: the classifier's outputs among the rest, and not those of the language model. */
+static void take_heads(struct source *s)
+{
+	int n = 0;
+
+	for (int i = 0; i < s->n + s->n_heads; i++)
+		if (!s->n_heads || strcmp(s->tensors[i].name, "lm_head.weight"))
+			s->tensors[n++] = s->tensors[i];
+	s->n = n;
+	if (n)
+		qsort(s->tensors, (size_t)n, sizeof(*s->tensors), by_name);
+}
+
 static enum status place_saved(struct source *s, const struct adapter_tensor *saved, struct error *err)
 {
 	char *name = adapter_base_name(saved->name, has_tensor, s);
@@ -224,7 +255,7 @@ static enum status place_saved(struct source *s, const struct adapter_tensor *sa
 	struct source_tensor *t;
 
 	if (!name)
-		return skip_shared(s, saved, err);
+		return add_head(s, saved) ? OK : skip_shared(s, saved, err);
 	t = (struct source_tensor *)source_find(s, name);
 	mem_free(name);
 	if (e->n_dims != t->n_dims || (e->n_dims == 2 && e->shape[1] != t->cols) || (e->n_dims == 1 && e->shape[0] != t->rows) || t->module)
@@ -277,7 +308,7 @@ static enum status open_all(struct source *s, const char *base, struct error *er
 	if (!path_is_dir(s->base_dir))
 		return error_set(err, ERR_USAGE, "%s: no model directory", s->base_dir);
 	TRY(shards_open(&s->shards, s->base_dir, "model", err));
-	s->tensors = mem_array((size_t)s->shards.n + 1, sizeof(*s->tensors));
+	s->tensors = mem_array((size_t)s->shards.n + SOURCE_HEADS + 1, sizeof(*s->tensors));
 	for (int i = 0; i < s->shards.n; i++)
 		if (!is_attendant(s, s->shards.tensors[i].entry->name))
 			TRY(error_prefix(err, take_tensor(s, &s->shards.tensors[i], err), "%s", s->base_dir));
@@ -285,6 +316,7 @@ static enum status open_all(struct source *s, const char *base, struct error *er
 		TRY(place_module(s, &s->adapter.modules[i], err));
 	for (int i = 0; i < s->adapter.n_saved; i++)
 		TRY(place_saved(s, &s->adapter.saved[i], err));
+	take_heads(s);
 	return OK;
 }
 

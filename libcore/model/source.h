@@ -31,6 +31,7 @@ struct source {
 	bool apart;                          /* set: the adapter is not merged in (but its whole tensors count) */
 	struct source_tensor *tensors;       /* by name */
 	int n;
+	int n_heads;                         /* of them, those of a classifier that the adapter makes of a language model */
 	const struct source_tensor *current; /* what source_begin has prepared: */
 	float *left, *right;                 /* adapter: [rows, r], scaled, and [r, cols] */
 	float *scales;                       /* NF4: absmax of each block; int8: of each row */

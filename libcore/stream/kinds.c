@@ -6,7 +6,8 @@
 #define MESSAGES "list<struct<role: utf8, content: utf8>>"
 
 static const char *const names[] = {
-	"other", "documents", "chat", "problems", "preferences", "feedback", "tokens", "packed", "completions", "scores"
+	"other", "documents", "chat", "problems", "preferences", "feedback", "tokens", "packed", "completions", "scores",
+	"stepwise"
 };
 #define N_KINDS ((int)(sizeof(names) / sizeof(names[0])))
 
@@ -43,6 +44,8 @@ static const struct kind_column columns[] = {
 	{ KIND_SCORES, true, "completion_ids: list<int32>" }, { KIND_SCORES, true, "logprob: float32" },
 	{ KIND_SCORES, true, "finish: utf8" }, { KIND_SCORES, true, "answer: utf8?" },
 	{ KIND_SCORES, false, "score: float32" }, { KIND_SCORES, true, "verdict: utf8?" },
+	{ KIND_STEPWISE, false, "id: utf8" }, { KIND_STEPWISE, false, "prompt: " MESSAGES },
+	{ KIND_STEPWISE, false, "completions: list<utf8>" }, { KIND_STEPWISE, false, "labels: list<bool>" },
 };
 #define N_COLUMNS ((int)(sizeof(columns) / sizeof(columns[0])))
 
@@ -78,6 +81,8 @@ enum kind kind_of(const struct schema *s)
 		return KIND_PREFERENCES;
 	if (has(s, "prompt") && has(s, "completion") && has(s, "label"))
 		return KIND_FEEDBACK;
+	if (has(s, "prompt") && has(s, "completions") && has(s, "labels"))
+		return KIND_STEPWISE;
 	if (has(s, "prompt") && has(s, "answer"))
 		return KIND_PROBLEMS;
 	if (has(s, "messages"))
@@ -114,11 +119,16 @@ static bool column_fits(const struct field *want, const struct field *is, enum k
 	if (field_is_messages(want)) {
 		/* A completion's prompt may be a plain prefix; so may those of tasks that continue text. */
 		bool prefix = strcmp(want->name, "prompt") == 0 && (k == KIND_COMPLETIONS || k == KIND_SCORES || k == KIND_FEEDBACK ||
-								  k == KIND_PROBLEMS);
+								  k == KIND_PROBLEMS || k == KIND_STEPWISE);
 		return field_is_messages(is) || (prefix && field_is_text(is));
 	}
 	if (field_is_text(want))
 		return field_is_text(is);
+	if (list_like(want->type) && want->children[0].type == T_BOOL)     /* labels may be 0 and 1 */
+		return list_like(is->type) && (is->children[0].type == T_BOOL ||
+					       (is->children[0].type >= T_INT8 && is->children[0].type <= T_INT64));
+	if (list_like(want->type) && field_is_text(&want->children[0]))
+		return list_like(is->type) && field_is_text(&is->children[0]);
 	if (list_like(want->type))
 		return list_like(is->type) && is->children[0].type == want->children[0].type;
 	if (want->type == T_FIXED_LIST)

@@ -24,7 +24,7 @@
 /* --- kinds -------------------------------------------------------------------------------- */
 enum kind {
 	KIND_OTHER, KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS, KIND_PREFERENCES, KIND_FEEDBACK,
-	KIND_TOKENS, KIND_PACKED, KIND_COMPLETIONS, KIND_SCORES
+	KIND_TOKENS, KIND_PACKED, KIND_COMPLETIONS, KIND_SCORES, KIND_STEPWISE
 };
 const char *kind_name(enum kind k);
 enum kind kind_parse(const char *name);                      /* KIND_OTHER if unknown */

@@ -23,6 +23,8 @@ void micro_open(struct micro_room *room, int64_t n_max, const struct objective *
 	room->dlse = floats(wants && wants->wants_lse, n_max);
 	room->mean = floats(wants && wants->wants_mean, n_max);
 	room->dmean = floats(wants && wants->wants_mean, n_max);
+	room->logits = floats(wants && wants->labels, n_max * (wants ? wants->labels : 0));
+	room->dlogits = floats(wants && wants->labels, n_max * (wants ? wants->labels : 0));
 	room->noise_size = floats(noise, n_max);
 	room->noise_key = noise ? mem_array((size_t)n_max, sizeof(uint64_t)) : NULL;
 }
@@ -30,7 +32,7 @@ void micro_open(struct micro_room *room, int64_t n_max, const struct objective *
 void micro_close(struct micro_room *room)
 {
 	void *const all[] = { room->ids, room->targets, room->cu, room->logp, room->lse, room->mean, room->dlogp, room->dlse,
-			      room->dmean, room->noise_size, room->noise_key };
+			      room->dmean, room->logits, room->dlogits, room->noise_size, room->noise_key };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		mem_free(all[i]);
@@ -42,9 +44,10 @@ int64_t micro_fill(const struct micro_room *room, const struct dataset *d, const
 	struct model_batch *b = &mb->batch;
 
 	*mb = (struct micro){ .d = d, .items = items, .logp = room->logp, .lse = room->lse, .mean = room->mean,
-			      .dlogp = room->dlogp, .dlse = room->dlse, .dmean = room->dmean };
+			      .dlogp = room->dlogp, .dlse = room->dlse, .dmean = room->dmean, .logits = room->logits, .dlogits = room->dlogits };
 	*b = (struct model_batch){ .ids = room->ids, .cu = room->cu, .targets = room->targets, .lse = room->lse,
-				   .mean = room->mean, .dlse = room->dlse, .dmean = room->dmean };
+				   .mean = room->mean, .dlse = room->dlse, .dmean = room->dmean, .logits = room->logits,
+				   .dlogits = room->dlogits };
 	room->cu[0] = 0;
 	for (; mb->n_items < n && b->n + dataset_item_tokens(d, items[mb->n_items]) <= room->n_max; mb->n_items++) {
 		int64_t first = d->item_seq[items[mb->n_items]], last = d->item_seq[items[mb->n_items] + 1];

@@ -7,7 +7,7 @@
 struct micro_room {
 	int64_t n_max;               /* tokens */
 	int32_t *ids, *targets, *cu;
-	float *logp, *lse, *mean, *dlogp, *dlse, *dmean; /* NULL where not wanted, as those below */
+	float *logp, *lse, *mean, *dlogp, *dlse, *dmean, *logits, *dlogits; /* NULL where not wanted, as those below */
 	float *noise_size;
 	uint64_t *noise_key;
 };

@@ -21,12 +21,16 @@ struct micro {
 	const float *logp, *lse, *mean;
 	/* The gradient of the loss by those (overwritten, 0 where no target). */
 	float *dlogp, *dlse, *dmean;
+	/* Of a classifier, instead of all these: [batch.n, labels]. */
+	const float *logits;
+	float *dlogits;
 };
 
 struct objective {
 	int n_values;
 	const char *const *names;    /* of the values; the first is "loss" */
 	bool wants_lse, wants_mean;
+	int labels;                  /* of the classifier that it is for; 0: a language model */
 	/* Once per step, with all its items: the normalisers. */
 	void (*begin)(void *arg, const struct dataset *d, const int64_t *items, int64_t n);
 	/* Fills mb's gradients; this micro-batch's share is added to values. */

@@ -39,17 +39,4 @@ struct feedback_objective {
 };
 struct objective feedback_objective(struct feedback_objective *f);
 
-/* Rewards of pairs under a reward model (model_config.labels), whose sequences have one target, at their ends. Values: loss, accuracy, margin
- * (chosen less rejected), mean_reward, min_reward, max_reward, brier: the mean square of 1 - sigmoid(margin), which is small where the
- * model's certainty is right. */
-struct reward_objective {
-	double centre;               /* weight of the square of a pair's summed rewards, which keeps them about 0 */
-	bool margins;                /* d->margin is aimed at */
-	/* of the step */
-	int64_t pairs;
-	double low, high;
-	bool any;
-};
-struct objective reward_objective(struct reward_objective *r);
-
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "infer/prompt.h"
 
 /* A row's int32 values; a column that holds other things is an error. */
 static enum status int32_row(const struct batch *b, const char *column, int64_t row, const int32_t **v, int64_t *n,
@@ -381,4 +380,72 @@ struct dataset *feedback_mismatched(const struct dataset *d, int positions)
 	ids_release(&ids);
 	ids_release(&labels);
 	return out;
+}
+
+/* --- steps ----------------------------------------------------------------------------------- */
+
+enum status step_rows_open(struct step_rows *r, const struct lm *lm, const struct schema *s, const char *separator, struct error *err)
+{
+	*r = (struct step_rows){ .lm = lm };
+	TRY(steps_open(&r->steps, lm, separator, err));
+	return prompts_open(&r->prompts, lm, s, KIND_STEPWISE, err);
+}
+
+void step_rows_close(struct step_rows *r)
+{
+	steps_close(&r->steps);
+	prompts_close(&r->prompts);
+	ids_release(&r->ids);
+	ids_release(&r->labels);
+}
+
+/* A label's class; -100 for a null. */
+static int32_t step_label(const struct array *labels, int64_t i, const char **reason)
+{
+	int64_t v = array_is_null(labels, i) ? -100 : array_int(labels, i);
+
+	if (v != -100 && v != 0 && v != 1)
+		*reason = "bad_label";
+	return (int32_t)v;
+}
+
+/* Prompt and steps into ids; labels has each token's class, one place behind, for dataset_add takes a label as what the token before it learns. */
+static enum status encode_steps(struct step_rows *r, bool last, const struct batch *b, int64_t row, const char **reason, struct error *err)
+{
+	const struct array *texts = batch_column(b, "completions"), *labels = batch_column(b, "labels");
+	int64_t from, to, first, end;
+
+	array_list(texts, row, &from, &to);
+	array_list(labels, row, &first, &end);
+	if (to - from != end - first)
+		*reason = "label_count";
+	else
+		TRY(prompts_encode(&r->prompts, b, row, &r->ids, reason, err));
+	for (int64_t i = 0; i < to - from && !*reason; i++) {
+		size_t n;
+		const char *text = array_text(&texts->children[0], from + i, &n);
+		int32_t label = step_label(&labels->children[0], first + i, reason);
+
+		TRY(steps_encode(&r->steps, text, n, &r->ids, err));
+		while (r->labels.n < r->ids.n)
+			ids_push(&r->labels, -100);
+		ids_push(&r->labels, last && from + i + 1 < to ? -100 : label);
+	}
+	return OK;
+}
+
+enum status step_rows_add(struct step_rows *r, struct dataset *d, bool last, const struct batch *b, int64_t row, const char **reason,
+			  struct error *err)
+{
+	*reason = NULL;
+	r->ids.n = r->labels.n = 0;
+	TRY(encode_steps(r, last, b, row, reason, err));
+	if (*reason)
+		return OK;
+	while (r->labels.n < r->ids.n + 1)   /* no steps */
+		ids_push(&r->labels, -100);
+	ids_push(&r->ids, 0);                /* what the last token learns stands behind it */
+	add_sequence(d, &r->lm->model.cfg, r->ids.v, r->labels.v, r->ids.n, reason);
+	end_row(d, reason);
+	return OK;
 }

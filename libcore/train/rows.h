@@ -6,6 +6,8 @@
 #define QUERN_TRAIN_ROWS_H
 
 #include "infer/logprob.h"
+#include "infer/prompt.h"
+#include "infer/steps.h"
 #include "stream/stream.h"
 #include "token/packer.h"
 #include "train/dataset.h"
@@ -42,5 +44,21 @@ enum status feedback_add(struct pairs *p, struct dataset *d, const struct batch 
  * KTO's estimate looks at. The caller's (dataset_release, mem_free), or d's as its companion. */
 struct dataset *feedback_mismatched(const struct dataset *d, int positions);
 void pairs_close(struct pairs *p);
+
+/* Steps with labels (kind stepwise), for a process reward model: a sequence of prompt and steps (infer/steps.h), with a target of 0 or 1 at each
+ * step's last token. A null label is none. More reasons: "label_count" (not as many labels as steps), "bad_label" (neither true nor false,
+ * 0 nor 1), "empty_prompt". */
+struct step_rows {
+	const struct lm *lm;
+	struct steps steps;
+	struct prompts prompts;
+	struct ids ids, labels;
+};
+/* separator: as steps_open. */
+enum status step_rows_open(struct step_rows *r, const struct lm *lm, const struct schema *s, const char *separator, struct error *err);
+/* last: only the last step counts. */
+enum status step_rows_add(struct step_rows *r, struct dataset *d, bool last, const struct batch *b, int64_t row, const char **reason,
+			  struct error *err);
+void step_rows_close(struct step_rows *r);
 
 #endif

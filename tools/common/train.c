@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 
-
 enum status training_check(const struct training *t, struct error *err)
 {
 	if (!t->flags->model)
@@ -174,16 +173,10 @@ enum status training_vocab(const char *dir, bool needed, int *vocab, struct erro
 	return OK;
 }
 
-enum status training_read(struct training *t, struct error *err)
+static enum status read_all(struct training *t, struct error *err)
 {
 	TRY(read_inputs(t, err));
 	return t->flags->eval ? read_held_out(t, err) : OK;
-}
-
-void training_release(struct training *t)
-{
-	dataset_release(&t->data);
-	dataset_release(&t->held_out);
 }
 
 /* --- while it trains ---------------------------------------------------------------------------- */
@@ -333,8 +326,7 @@ static void note_skipped(struct training *t, struct opt_list *words)
 	p->n_argv = words->n;
 }
 
-enum status training_run(struct training *t, const struct objective *objective, const struct train_options *o,
-			 struct error *err)
+static enum status train(struct training *t, const struct objective *objective, const struct train_options *o, struct error *err)
 {
 	struct buf identity = { 0 };
 	struct session s = {
@@ -358,5 +350,25 @@ enum status training_run(struct training *t, const struct objective *objective, 
 	t->tool->prov.argv = argv;
 	t->tool->prov.n_argv -= words.n > 0;
 	buf_release(&identity);
+	return st;
+}
+
+enum status training_run(struct training *t, const struct objective *objective, struct error *err)
+{
+	struct train_options o = { 0 };
+	enum status st = train_flags_options(t->flags, t->model, t->tool->seed, &o, err);
+
+	o.batch_items = t->batch_items;
+	o.batch_tokens = t->batch_tokens;
+	o.neftune_alpha = t->neftune_alpha;
+	if (st == OK)
+		st = read_all(t, err);
+	if (st == OK && t->prepare)
+		st = t->prepare(t->arg, t, err);
+	if (st == OK)
+		st = train(t, objective, &o, err);
+	train_options_release(&o);
+	dataset_release(&t->data);
+	dataset_release(&t->held_out);
 	return st;
 }

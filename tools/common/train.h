@@ -27,6 +27,10 @@ struct training {
 	/* NULL, or what also takes rows of text, and makes tokens of them on several threads at once, as encoder_batch (token/encoder.h). */
 	bool (*takes_text)(enum kind k);
 	enum status (*encode)(void *arg, struct batch *b, struct batch **out, const char **reject, int worker, struct error *err);
+	/* Once all is read, before memory for training is taken. NULL: nothing to do. */
+	enum status (*prepare)(void *arg, struct training *t, struct error *err);
+	int64_t batch_items, batch_tokens;   /* most of a step, 0 = no limit */
+	double neftune_alpha;
 	struct dataset data, held_out;
 
 	/* For the line on a terminal. */
@@ -38,11 +42,8 @@ struct training {
 enum status training_check(const struct training *t, struct error *err);
 /* Ids of a directory's tokenizer; 0 if it has none and need not have one. */
 enum status training_vocab(const char *dir, bool needed, int *vocab, struct error *err);
-/* The inputs into data, --eval into held_out. */
-enum status training_read(struct training *t, struct error *err);
-/* Trains and writes -o; the summary's facts are set. */
-enum status training_run(struct training *t, const struct objective *objective, const struct train_options *o,
-			 struct error *err);
-void training_release(struct training *t);
+/* All else: the flags are checked, the inputs read into data and --eval into held_out, the model trained and -o written; the summary's
+ * facts are set. What t holds is released; the model is the caller's. */
+enum status training_run(struct training *t, const struct objective *objective, struct error *err);
 
 #endif

@@ -1,0 +1,19 @@
+/* head.c - the outputs of a classifier: a reward model's one, or the two of a process reward model, at every token. */
+#include "model/layout.h"
+
+void classify(const struct model *m, float *logits, const float *x, int64_t n)
+{
+	linear_forward(m, &m->layout->head, logits, x, NULL, n);
+}
+
+void classify_backward(const struct model *m, float *dx, const float *dlogits, const float *x, float *grads, int64_t n)
+{
+	const struct linear *l = &m->layout->head;
+
+	m->k->matmul_dx(m->pool, dx, dlogits, linear_weights(m, l), n, l->out, l->in, 0);
+	if (l->w < 0)                /* frozen, and not one of modules_to_save */
+		return;
+	m->k->matmul_dw(m->pool, grads + l->w, dlogits, x, n, l->out, l->in);
+	if (l->b >= 0)
+		m->k->bias_db(m->pool, grads + l->b, dlogits, n, l->out);
+}

@@ -156,3 +156,55 @@ graded() {
 	timeout 60 quern eval -q --task ifeval slow.jsonl -o r.json
 	grep -q '"undecided":1' r.json
 }
+
+sandbox_or_skip() {
+	quern score -q --code --code-run true --format jsonl <<<'{"id":"a","prompt":"q","sample":0,"completion":"x"}' >/dev/null 2>probe || true
+	if grep -q 'gives no sandbox' probe; then skip "this machine gives no unprivileged namespaces: $(head -1 probe)"; fi
+}
+
+@test "code: pass@k of programs in the sandbox, and what hangs, forks or eats memory" {
+	sandbox_or_skip
+	printf 'task: sh\ndoc_to_text: ""\ndoc_to_target: 0\ngrader: code\nmetric_list: [{metric: pass@1}, {metric: pass@2}]\n' >sh.yaml
+	run() { # ID CODE
+		printf '{"id":"%s","completion":"```sh\\n%s\\n```","verification_info":{"language":"sh","test_cases":[{"input":"","output":"4"}]}}\n' "$1" "$2"
+	}
+	{
+		run a 'echo 4'
+		run a 'while :; do :; done'
+		run b 'f() { f | f & }; f; echo 5'
+		run b 'x=1; while :; do x=$x$x; done'
+		run c 'exit 1'
+		printf '{"id":"c","completion":"four"}\n'
+	} >c.jsonl
+	sed -i 's/"completion":"four"/&,"verification_info":{"language":"sh","test_cases":[{"input":"","output":"4"}]}/' c.jsonl
+	status 2 quern eval --task sh.yaml c.jsonl
+	says 'the task runs what the model wrote: --code allows it'
+	timeout 60 quern eval -q --task sh.yaml --code --code-timeout 0.5 --code-memory 64M --samples s.arrows c.jsonl -o r.json
+	near "$(value pass@1,none r.json)" 0.16666666666667
+	near "$(value pass@2,none r.json)" 0.33333333333333
+	grep -q '"right":1,"wrong":5' r.json
+	quern view --format jsonl s.arrows | grep -q 'right:passed.*wrong:timeout'
+	for j in 1 2; do quern eval -q -j$j --task sh.yaml --code --code-timeout 0.5 c.jsonl | grep -v provenance >j$j; done
+	cmp j1 j2
+}
+
+@test "HumanEval and MBPP" {
+	sandbox_or_skip
+	command -v python3 >/dev/null || skip "there is no python3 to run the code"
+	cat >he.jsonl <<-'END'
+		{"task_id":"t/0","prompt":"def add(a, b):\n    \"\"\"Sum.\"\"\"\n","entry_point":"add","test":"def check(f):\n    assert f(1, 2) == 3\n","completion":["    return a + b\n","    return a - b\n","Sure:\n```python\ndef add(a, b):\n    return b + a\n```"]}
+	END
+	quern eval -q --task humaneval --metric pass@1,pass@2 --code he.jsonl -o r.json
+	near "$(value pass@1,none r.json)" 0.66666666666667
+	[ "$(value pass@2,none r.json)" = 1.0 ]
+	cat >mbpp.jsonl <<-'END'
+		{"task_id":1,"text":"Add.","code":"def add(a, b):\n  return a + b","test_list":["assert add(1, 2) == 3","assert add(0, 0) == 0","assert add(2, 2) == 4"],"completion":"def add(a, b):\n  return a + b\n"}
+	END
+	quern eval -q --task mbpp --code mbpp.jsonl -o r.json
+	[ "$(value pass@1,none r.json)" = 1.0 ]
+	make_model
+	for i in 1 2 3; do cat mbpp.jsonl; done >shots.jsonl
+	quern eval -q -m m --task mbpp --code --fewshot-data shots.jsonl --samples s.arrows mbpp.jsonl -o r.json
+	quern view --format jsonl s.arrows | grep -q '\[DONE\].*Your code should pass these tests'
+	grep -q '"n-shot"' r.json
+}

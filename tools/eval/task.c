@@ -266,7 +266,7 @@ static enum status open_code(struct error *err)
 	if (!ev.o->flags->code)
 		return error_set(err, ERR_USAGE, "the task runs what the model wrote: --code allows it");
 	TRY(code_open(&ev.code, &ev.o->flags->run, err));
-	task_scores_set_code(ev.scores, ev.code);
+	task_scores_set_code(ev.scores, ev.code, ev.tool->pool);
 	return OK;
 }
 

@@ -108,7 +108,8 @@ static struct buf settings;                  /* the report's generation_kwargs *
 
 static struct {
 	struct stats correct, format, tokens;
-	int64_t rows, no_gold, no_answer, undecided;
+	int64_t rows, no_gold, no_answer, undecided, outcomes[OUTCOMES];
+	struct buf list, notes;
 	struct verifier *verifier;
 	enum verify_profile profile;
 	struct schema schema;                /* of --samples */
@@ -133,6 +134,7 @@ static struct judged measure(const struct batch *b, int64_t row, const char *tex
 		em.undecided++;
 	else
 		stats_add(&em.correct, j.answer.verdict == VERDICT_EQUAL);
+	em.outcomes[outcome_of(j.answer)]++;
 	em.no_answer += j.answer.verdict == VERDICT_DIFFERENT && j.answer.reason == REASON_NO_ANSWER;
 	stats_add(&em.format, j.format);
 	if (tokens >= 0)
@@ -255,6 +257,12 @@ static void report_exact_match(void)
 	report_add(&report, "exact_match", em.correct.n ? em.correct.mean : none, stats_stderr(&em.correct), true);
 	report_add(&report, "format", em.format.n ? em.format.mean : none, stats_stderr(&em.format), true);
 	report_add(&report, "completion_tokens", em.tokens.n ? em.tokens.mean : none, stats_stderr(&em.tokens), false);
+	struct json_writer w = json_writer_open(&em.list, 0);
+	json_begin_object(&w);
+	eval_list_outcomes(&w, &em.notes, "none", false, em.outcomes);
+	json_end_object(&w);
+	report.outcomes = em.list.data;
+	report.notes = em.notes.data;
 	tool_stat_int(&tool, "no_gold", em.no_gold);
 	tool_stat_int(&tool, "no_answer", em.no_answer);
 	tool_stat_int(&tool, "undecided", em.undecided);
@@ -516,6 +524,8 @@ static enum status write_report(struct error *err)
 	buf_release(&settings);
 	buf_release(&tx.list);
 	buf_release(&tx.notes);
+	buf_release(&em.list);
+	buf_release(&em.notes);
 	return st;
 }
 

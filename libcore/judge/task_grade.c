@@ -36,6 +36,15 @@ const char *outcome_name(enum outcome o)
 	return names[o];
 }
 
+enum outcome outcome_of(struct judgement j)
+{
+	if (j.verdict == VERDICT_EQUAL)
+		return OUTCOME_RIGHT;
+	if (j.verdict == VERDICT_UNDECIDED)
+		return OUTCOME_UNDECIDED;
+	return j.reason == REASON_NO_ANSWER || j.reason == REASON_UNREADABLE ? OUTCOME_UNPARSED : OUTCOME_WRONG;
+}
+
 struct grader *grader_open(const struct task *t)
 {
 	struct grader *g = mem_zalloc(sizeof(*g));
@@ -226,12 +235,7 @@ static void grade_answer(struct grader *g, struct request_text gold, struct requ
 	struct judgement j = verify(g->verifier, &in);
 
 	out->reason = reason_name(j.reason);
-	if (j.verdict == VERDICT_EQUAL)
-		out->outcome = OUTCOME_RIGHT;
-	else if (j.verdict == VERDICT_UNDECIDED)
-		out->outcome = OUTCOME_UNDECIDED;
-	else
-		out->outcome = j.reason == REASON_NO_ANSWER || j.reason == REASON_UNREADABLE ? OUTCOME_UNPARSED : OUTCOME_WRONG;
+	out->outcome = outcome_of(j);
 }
 
 /* The options of a document: as many as doc_to_choice has, else four. */

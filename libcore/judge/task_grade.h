@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "judge/code.h"
 #include "judge/task.h"
+#include "judge/verdict.h"
 
 enum outcome {
 	OUTCOME_RIGHT, OUTCOME_WRONG,
@@ -13,6 +14,7 @@ enum outcome {
 	OUTCOMES
 };
 const char *outcome_name(enum outcome o);            /* "right", ... */
+enum outcome outcome_of(struct judgement j);
 
 struct grade {
 	enum outcome outcome;

@@ -208,3 +208,64 @@ sandbox_or_skip() {
 	quern view --format jsonl s.arrows | grep -q '\[DONE\].*Your code should pass these tests'
 	grep -q '"n-shot"' r.json
 }
+
+@test "hostile tasks and documents" {
+	make_model
+	echo '{"q":"x","answer":"y"}' >d.jsonl
+	# files that include themselves, each other, or very much
+	printf 'include: me.yaml\ntask: me\n' >me.yaml
+	status 3 timeout 20 quern eval -m m --task me.yaml d.jsonl
+	says 'files that include each other, or too many of them'
+	printf 'include: [two.yaml, two.yaml, two.yaml, two.yaml]\n' >one.yaml
+	printf 'include: [one.yaml, one.yaml, one.yaml, one.yaml]\n' >two.yaml
+	status 3 timeout 20 quern eval -m m --task one.yaml d.jsonl
+	says 'files that include each other, or too many of them'
+	# templates that never end, grow, or nest
+	bomb() {
+		printf 'task: b\ndoc_to_text: "%s"\ndoc_to_target: y\n' "$1" >bomb.yaml
+		status 3 timeout 60 quern eval -m m --task bomb.yaml d.jsonl
+	}
+	bomb '{%% for a in range(99999999) %%}{%% for b in range(99999999) %%}{%% endfor %%}{%% endfor %%}'
+	bomb "{%% set x = namespace(v='a' * 1000) %%}{%% for a in range(1000) %%}{%% set x.v = x.v + x.v %%}{%% endfor %%}{{ x.v }}"
+	bomb "$(printf '{{ %s1%s }}' "$(printf '(%.0s' {1..5000})" "$(printf ')%.0s' {1..5000})")"
+	# a million choices
+	printf 'task: c\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: choices\ndoc_to_target: 0\n' >many.yaml
+	{
+		printf '{"q":"x","choices":["a"'
+		yes ',"b"' | head -n 999999 | tr -d '\n'
+		printf ']}\n'
+	} >many.jsonl
+	status 3 timeout 60 quern eval -m m --task many.yaml many.jsonl
+	says 'document 0: .*choices'
+	# nothing to measure, nothing to ask
+	: >none.jsonl
+	status 3 quern eval -m m --task many.yaml none.jsonl
+	status 3 quern eval --task answers none.jsonl
+	echo '{}' >empty.jsonl
+	status 3 quern eval --task answers empty.jsonl
+	says "there is no column 'completion' of responses"
+	echo '{"completion":"4"}' >empty.jsonl
+	status 3 quern eval --task answers empty.jsonl
+	says "document 0: .*'answer' is undefined"
+	echo '{"q":"","choices":[]}' >empty.jsonl
+	status 3 quern eval -m m --task many.yaml empty.jsonl
+	says 'there are no choices'
+	# what a file may not ask for
+	refused() { # REGEX LINES
+		printf 'task: r\ndoc_to_text: q\ndoc_to_target: answer\n%b' "$2" >r.yaml
+		status 3 quern eval -m m --task r.yaml d.jsonl
+		says "$1"
+	}
+	refused "grader 'nobody' is not supported" 'grader: nobody\n'
+	refused "'grader' is for generate_until" 'output_type: loglikelihood\ngrader: quern\n'
+	refused "metric 'pass@5000'" 'metric_list: [{metric: pass@5000}]\n'
+	refused "metric 'inst_level_strict_acc' needs 'grader: ifeval'" 'metric_list: [{metric: inst_level_strict_acc}]\n'
+	refused "metric 'macro_f1' compares texts" 'grader: quern\nmetric_list: [{metric: macro_f1}]\n'
+	refused "metric 'maj@2'" 'grader: code\nmetric_list: [{metric: maj@2}]\n'
+	refused "'shuffle' needs options" 'shuffle: {options: [q]}\n'
+	refused "no text in column 'b'" 'shuffle: {options: [q, b], seed: q}\n'
+	status 3 quern eval --task gpqa_diamond <<<'{"Question":"?","Correct Answer":"r","completion":"A"}'
+	says "no text in column 'Incorrect Answer [123]'"
+	status 2 quern eval --task perplexity -m m --repeats 2 d.jsonl
+	says 'are for task files'
+}

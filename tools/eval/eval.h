@@ -43,4 +43,8 @@ void eval_task_release(void);
 enum status eval_completions(struct tool *tool, struct task *t, const char *prediction, int64_t limit, struct task_judge *judge,
 			     int64_t *documents, struct error *err);
 
+/* How many responses are right, wrong, unparsed, undecided under a filter: as a member of the object that w is in, and in words, with the
+ * filter's name if it is one of several. */
+void eval_list_outcomes(struct json_writer *w, struct buf *notes, const char *filter, bool named, const int64_t n[OUTCOMES]);
+
 #endif

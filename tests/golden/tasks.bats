@@ -184,7 +184,8 @@ sandbox_or_skip() {
 	near "$(value pass@2,none r.json)" 0.33333333333333
 	grep -q '"right":1,"wrong":5' r.json
 	quern view --format jsonl s.arrows | grep -q 'right:passed.*wrong:timeout'
-	for j in 1 2; do quern eval -q -j$j --task sh.yaml --code --code-timeout 0.5 c.jsonl | grep -v provenance >j$j; done
+	grep -v while c.jsonl | sed 's/"id":"[abc]"/"id":"a"/' >j.jsonl
+	for j in 1 2; do quern eval -q -j$j --task sh.yaml --code --code-timeout 0.5 j.jsonl | grep -v provenance >j$j; done
 	cmp j1 j2
 }
 
@@ -207,6 +208,23 @@ sandbox_or_skip() {
 	quern eval -q -m m --task mbpp --code --fewshot-data shots.jsonl --samples s.arrows mbpp.jsonl -o r.json
 	quern view --format jsonl s.arrows | grep -q '\[DONE\].*Your code should pass these tests'
 	grep -q '"n-shot"' r.json
+}
+
+@test "a chat model is asked under its template" {
+	make_model
+	printf 'task: c\ndoc_to_text: "{{q}}"\ngen_prefix: "So"\ndoc_to_target: "{{answer}}"\ngeneration_kwargs: {max_gen_toks: 4, until: []}\n' >c.yaml
+	echo '{"q":"xy","answer":"y"}' >d.jsonl
+	quern eval -q -m m --task c.yaml --stats plain.json d.jsonl -o plain
+	quern eval -q -m m --task c.yaml --apply-chat-template --stats chat.json d.jsonl -o chat
+	tokens() { grep -oE '"tokens": *[0-9]+' "$1" | grep -oE '[0-9]+'; }
+	# bytes are tokens: the template's around "xy", then the prefix
+	echo '{"id":"d","messages":[{"role":"user","content":"xy"},{"role":"assistant","content":""}]}' |
+		quern tokenize-bpe -q -t m --format jsonl | grep -o '"input_ids":\[[^]]*' | tr ',' '\n' | wc -l >whole
+	[ "$(tokens chat.json)" -gt "$(tokens plain.json)" ]
+	[ "$(tokens chat.json)" -le $(($(cat whole) + 2 + 4)) ]
+	rm m/chat_template.jinja 2>/dev/null || sed -i 's/"chat_template"/"no_template"/' m/tokenizer_config.json
+	status 3 quern eval -m m --task c.yaml --apply-chat-template d.jsonl
+	says 'template'
 }
 
 @test "hostile tasks and documents" {

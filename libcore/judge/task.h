@@ -18,6 +18,8 @@
 #include "judge/pyrandom.h"
 #include "token/jinja.h"
 
+#define TASK_CHOICES_MAX 10000               /* of a document */
+
 enum task_type { TASK_MULTIPLE_CHOICE, TASK_LOGLIKELIHOOD, TASK_ROLLING, TASK_GENERATE };
 const char *task_type_name(enum task_type t);
 

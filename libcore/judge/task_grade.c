@@ -7,6 +7,7 @@
 #include "token/unicode.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct grader {
 	struct choice_letters *letters;
 	struct ifeval *ifeval;
 	struct code *code;
+	struct pool *pool;
 };
 
 const char *outcome_name(enum outcome o)
@@ -32,6 +34,15 @@ const char *outcome_name(enum outcome o)
 	static const char *const names[] = { "right", "wrong", "unparsed", "undecided" };
 
 	return names[o];
+}
+
+enum outcome outcome_of(struct judgement j)
+{
+	if (j.verdict == VERDICT_EQUAL)
+		return OUTCOME_RIGHT;
+	if (j.verdict == VERDICT_UNDECIDED)
+		return OUTCOME_UNDECIDED;
+	return j.reason == REASON_NO_ANSWER || j.reason == REASON_UNREADABLE ? OUTCOME_UNPARSED : OUTCOME_WRONG;
 }
 
 struct grader *grader_open(const struct task *t)
@@ -65,9 +76,10 @@ void grader_close(struct grader *g)
 	mem_free(g);
 }
 
-void grader_set_code(struct grader *g, struct code *c)
+void grader_set_code(struct grader *g, struct code *c, struct pool *pool)
 {
 	g->code = c;
+	g->pool = pool;
 }
 
 /* --- texts ------------------------------------------------------------------------------------------- */
@@ -223,12 +235,7 @@ static void grade_answer(struct grader *g, struct request_text gold, struct requ
 	struct judgement j = verify(g->verifier, &in);
 
 	out->reason = reason_name(j.reason);
-	if (j.verdict == VERDICT_EQUAL)
-		out->outcome = OUTCOME_RIGHT;
-	else if (j.verdict == VERDICT_UNDECIDED)
-		out->outcome = OUTCOME_UNDECIDED;
-	else
-		out->outcome = j.reason == REASON_NO_ANSWER || j.reason == REASON_UNREADABLE ? OUTCOME_UNPARSED : OUTCOME_WRONG;
+	out->outcome = outcome_of(j);
 }
 
 /* The options of a document: as many as doc_to_choice has, else four. */
@@ -307,7 +314,7 @@ static enum status judge_against(struct grader *g, const struct task_request *r,
 	return OK;
 }
 
-enum status grader_judge(struct grader *g, const struct task_request *r, const char *fallback, struct request_text text, struct grade *out,
+static enum status grader_judge(struct grader *g, const struct task_request *r, const char *fallback, struct request_text text, struct grade *out,
 			 struct error *err)
 {
 	size_t most = r->target.type == JSON_ARRAY ? r->target.len : 1;
@@ -338,6 +345,49 @@ enum status grader_judge(struct grader *g, const struct task_request *r, const c
 	}
 	mem_free(gold);
 	return st;
+}
+
+struct programs {
+	struct grader *g;
+	const struct task_request *r;
+	const struct request_text *text;
+	struct grade *grades;
+	enum status st;              /* of any that failed */
+	struct error err;
+	pthread_mutex_t lock;
+};
+
+static void run_program(void *arg, int64_t i, int worker)
+{
+	struct programs *p = arg;
+	struct error err;
+	enum status st;
+
+	(void)worker;
+	p->grades[i] = (struct grade){ .outcome = OUTCOME_UNDECIDED };
+	st = grade_code(p->g, p->r, p->text[i], &p->grades[i], &err);
+	if (st == OK)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->st = st;
+	p->err = err;
+	pthread_mutex_unlock(&p->lock);
+}
+
+enum status grader_judge_all(struct grader *g, const struct task_request *r, const char *fallback, const struct request_text *text, int64_t n,
+			     struct grade *grades, struct error *err)
+{
+	struct programs p = { .g = g, .r = r, .text = text, .grades = grades, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	if (g->t->grader == GRADE_CODE && g->code) {
+		pool_run(g->pool, n, run_program, &p);
+		if (p.st != OK && err)
+			*err = p.err;
+		return p.st;
+	}
+	for (int64_t i = 0; i < n; i++)
+		TRY(grader_judge(g, r, fallback, text[i], &grades[i], err));
+	return OK;
 }
 
 enum status grader_alike(struct grader *g, const struct task_request *r, struct request_text a, struct request_text b, bool *same,

@@ -2,8 +2,10 @@
 #ifndef QUERN_JUDGE_TASK_GRADE_H
 #define QUERN_JUDGE_TASK_GRADE_H
 
+#include "base/pool.h"
 #include "judge/code.h"
 #include "judge/task.h"
+#include "judge/verdict.h"
 
 enum outcome {
 	OUTCOME_RIGHT, OUTCOME_WRONG,
@@ -12,6 +14,7 @@ enum outcome {
 	OUTCOMES
 };
 const char *outcome_name(enum outcome o);            /* "right", ... */
+enum outcome outcome_of(struct judgement j);
 
 struct grade {
 	enum outcome outcome;
@@ -24,13 +27,13 @@ struct grader;
 /* Compiles what the metrics say to ignore. */
 struct grader *grader_open(const struct task *t);
 void grader_close(struct grader *g);                         /* NULL allowed */
-/* What runs the responses of a GRADE_CODE task; it stays the caller's. */
-void grader_set_code(struct grader *g, struct code *c);
+/* What runs the responses of a GRADE_CODE task, and on which threads (NULL: this one); both stay the caller's. */
+void grader_set_code(struct grader *g, struct code *c, struct pool *pool);
 
-/* One response: text is what the filters left of it, NULL if nothing; fallback is what they leave of a text in which they find nothing, or
+/* n responses: a text is what the filters left of it, NULL if nothing; fallback is what they leave of a text in which they find nothing, or
  * NULL. r->doc must be there for ifeval and code. ERR_DATA where the document cannot be judged by. */
-enum status grader_judge(struct grader *g, const struct task_request *r, const char *fallback, struct request_text text, struct grade *out,
-			 struct error *err);
+enum status grader_judge_all(struct grader *g, const struct task_request *r, const char *fallback, const struct request_text *text, int64_t n,
+			     struct grade *grades, struct error *err);
 /* Whether two responses that are not right give the same answer; of GRADE_IFEVAL and GRADE_CODE never. */
 enum status grader_alike(struct grader *g, const struct task_request *r, struct request_text a, struct request_text b, bool *same,
 			 struct error *err);

@@ -222,6 +222,8 @@ static enum status make_continuations(const struct task *t, const struct json *c
 	r->n = is_list(choices) ? (int64_t)choices->len : 0;
 	if (!r->n && t->type == TASK_MULTIPLE_CHOICE)
 		return error_set(err, ERR_DATA, "there are no choices");
+	if (r->n > TASK_CHOICES_MAX)
+		return error_set(err, ERR_DATA, "%lld choices, and %d are the most", (long long)r->n, TASK_CHOICES_MAX);
 	r->choices = arena_alloc(arena, ((size_t)r->n + 1) * sizeof(*r->choices));
 	r->continuations = arena_alloc(arena, ((size_t)r->n + 1) * sizeof(*r->continuations));
 	for (int64_t i = 0; i < r->n; i++) {

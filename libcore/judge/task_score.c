@@ -345,7 +345,7 @@ enum status task_scores_responses(struct task_scores *s, int filter, const struc
 	struct metric_text *gold = mem_array(most + 1, sizeof(*gold));
 	char digits[32];
 	int64_t n_gold = grader_answers(r, answers, digits);
-	enum status st = OK;
+	enum status st;
 
 	if (n + 1 > s->cap_grades) {
 		s->cap_grades = n + 1;
@@ -355,10 +355,9 @@ enum status task_scores_responses(struct task_scores *s, int filter, const struc
 		gold[i] = (struct metric_text){ answers[i].s, answers[i].n };
 	if (!n_gold)
 		gold[0] = (struct metric_text){ "", 0 };
-	for (int64_t i = 0; i < (n ? n : 1) && st == OK; i++) {
-		st = grader_judge(s->grader, r, fallback, n ? text[i] : none, &s->grades[i], err);
-		s->outcomes[filter][st == OK ? s->grades[i].outcome : OUTCOME_UNDECIDED]++;
-	}
+	st = grader_judge_all(s->grader, r, fallback, n ? text : &none, n ? n : 1, s->grades, err);
+	for (int64_t i = 0; i < (n ? n : 1) && st == OK; i++)
+		s->outcomes[filter][s->grades[i].outcome]++;
 	for (int m = 0; m < s->t->n_metrics && st == OK; m++)
 		st = score_metric(s, filter, m, r, text, n, gold, n_gold, err);
 	mem_free(answers);
@@ -370,7 +369,7 @@ const int64_t *task_scores_outcomes(const struct task_scores *s, int filter) { r
 
 const struct grade *task_scores_grades(const struct task_scores *s) { return s->grades; }
 
-void task_scores_set_code(struct task_scores *s, struct code *c) { grader_set_code(s->grader, c); }
+void task_scores_set_code(struct task_scores *s, struct code *c, struct pool *pool) { grader_set_code(s->grader, c, pool); }
 
 /* --- the report -------------------------------------------------------------------------------------- */
 

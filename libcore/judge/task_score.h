@@ -27,8 +27,8 @@ void task_scores_rolling(struct task_scores *s, const struct task_request *r, do
  * A response that is not decided counts as not right. ERR_DATA where there are fewer than k. */
 enum status task_scores_responses(struct task_scores *s, int filter, const struct task_request *r, const char *fallback,
 				  const struct request_text *text, int64_t n, struct error *err);
-/* Of a code task, from before the first response on; c stays the caller's. */
-void task_scores_set_code(struct task_scores *s, struct code *c);
+/* Of a code task, from before the first response on; both stay the caller's, pool may be NULL. */
+void task_scores_set_code(struct task_scores *s, struct code *c, struct pool *pool);
 /* [OUTCOMES] responses so far under a filter, each once. */
 const int64_t *task_scores_outcomes(const struct task_scores *s, int filter);
 /* Of the responses that were scored last. */

@@ -1,5 +1,6 @@
-/* fuzz_task.c - any bytes as a task file of an evaluation: it is refused, or makes requests of two documents and filters two responses. */
-#include "judge/task_filter.h"
+/* fuzz_task.c - any bytes as a task file of an evaluation: it is refused, or makes requests of two documents and judges three responses to each. */
+#include "base/mem.h"
+#include "judge/task_judge.h"
 #include "stream/stream.h"
 
 #include <stdio.h>
@@ -47,20 +48,33 @@ static void ask(const struct task *t)
 	prompter_close(&p);
 }
 
-static void filter(const struct task *t)
+/* Responses of a document through filters, grader and metrics. */
+static void judge(const struct task *t)
 {
-	for (int i = 0; i < t->n_filters; i++) {
-		struct request_text text[2] = {{"so #### 4, (B)", 14}, {"", 0}};
-		struct response_filter *f;
-		struct arena arena = {0};
-		struct error err;
-		int64_t n = 2;
-		if (response_filter_open(&f, &t->filters[i], &err) != OK)
-			continue;
-		(void)!response_filter_apply(f, text, &n, &arena, &err);
-		arena_release(&arena);
-		response_filter_close(f);
+	struct request_text said[3] = {{"so #### 4, (B)", 14}, {"", 0}, {"The answer is $\\frac{1}{2}$.", 28}};
+	struct json_parser *p = json_parser_open();
+	struct arena arena = {0};
+	struct task_scores *scores;
+	struct task_score *values;
+	struct task_judge *j;
+	struct task_request r;
+	struct error err;
+	const struct json *doc;
+	if (t->type == TASK_GENERATE && t->repeats < 100) {
+		task_scores_open(&scores, t);
+		if (task_judge_open(&j, t, scores, NULL, NULL, &err) == OK) {
+			for (int i = 0; i < 2; i++)
+				if (docs_get(&docs, i, p, &doc, &err) == OK && task_answer(t, doc, &arena, &r, &err) == OK &&
+				    task_judge_responses(j, i, "{}", 2, &r, "[]", said, 3, &err) != OK)
+					break;
+			task_judge_close(j);
+		}
+		task_scores_report(scores, 2, &values);
+		mem_free(values);
+		task_scores_close(scores);
 	}
+	arena_release(&arena);
+	json_parser_close(p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -80,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (task_load(&t, path, &err) == OK) {
 			if (task_bind(t, &columns, &err) == OK) {
 				ask(t);
-				filter(t);
+				judge(t);
 			}
 			task_close(t);
 		}

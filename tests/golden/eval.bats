@@ -24,7 +24,9 @@ value() { grep -o "\"$1,none\": [^,]*" "$2" | cut -d' ' -f2; }
 	grep -q '"original": 5' r.json
 	grep -q '"effective": 4' r.json
 	grep -q '"model": "none"' r.json
+	grep -q '"exact-match": {"none":{"right":2,"wrong":2,"unparsed":0,"undecided":1}}' r.json
 	quern eval -q --report table c.jsonl | grep -q 'exact_match *|↑  |   0.5000|±  |0.2887|'
+	quern eval -q --report table c.jsonl | grep -qx 'responses: 2 right, 2 wrong, 0 unparsed, 1 undecided'
 }
 
 @test "a model answers problems, and the samples agree with the report" {

@@ -69,6 +69,7 @@ load helper
 	[ "$(root/usr/bin/quern --version)" = "$(quern --version)" ]
 	echo '{"id":"a","text":"b"}' | root/usr/bin/quern import -q | root/usr/bin/quern view >rows
 	[ -s rows ]
+	echo '{"completion":"4","answer":"4"}' | root/usr/bin/quern eval -q --task answers | grep -q '"acc,none": 1.0'
 	for t in root/usr/libexec/quern/*; do
 		[ -s "root/usr/share/man/man1/quern-$(basename "$t").1" ]
 	done

@@ -156,3 +156,134 @@ graded() {
 	timeout 60 quern eval -q --task ifeval slow.jsonl -o r.json
 	grep -q '"undecided":1' r.json
 }
+
+sandbox_or_skip() {
+	quern score -q --code --code-run true --format jsonl <<<'{"id":"a","prompt":"q","sample":0,"completion":"x"}' >/dev/null 2>probe || true
+	if grep -q 'gives no sandbox' probe; then skip "this machine gives no unprivileged namespaces: $(head -1 probe)"; fi
+}
+
+@test "code: pass@k of programs in the sandbox, and what hangs, forks or eats memory" {
+	sandbox_or_skip
+	printf 'task: sh\ndoc_to_text: ""\ndoc_to_target: 0\ngrader: code\nmetric_list: [{metric: pass@1}, {metric: pass@2}]\n' >sh.yaml
+	run() { # ID CODE
+		printf '{"id":"%s","completion":"```sh\\n%s\\n```","verification_info":{"language":"sh","test_cases":[{"input":"","output":"4"}]}}\n' "$1" "$2"
+	}
+	{
+		run a 'echo 4'
+		run a 'while :; do :; done'
+		run b 'f() { f | f & }; f; echo 5'
+		run b 'x=1; while :; do x=$x$x; done'
+		run c 'exit 1'
+		printf '{"id":"c","completion":"four"}\n'
+	} >c.jsonl
+	sed -i 's/"completion":"four"/&,"verification_info":{"language":"sh","test_cases":[{"input":"","output":"4"}]}/' c.jsonl
+	status 2 quern eval --task sh.yaml c.jsonl
+	says 'the task runs what the model wrote: --code allows it'
+	timeout 60 quern eval -q --task sh.yaml --code --code-timeout 0.5 --code-memory 64M --samples s.arrows c.jsonl -o r.json
+	near "$(value pass@1,none r.json)" 0.16666666666667
+	near "$(value pass@2,none r.json)" 0.33333333333333
+	grep -q '"right":1,"wrong":5' r.json
+	quern view --format jsonl s.arrows | grep -q 'right:passed.*wrong:timeout'
+	grep -v while c.jsonl | sed 's/"id":"[abc]"/"id":"a"/' >j.jsonl
+	for j in 1 2; do quern eval -q -j$j --task sh.yaml --code --code-timeout 0.5 j.jsonl | grep -v provenance >j$j; done
+	cmp j1 j2
+}
+
+@test "HumanEval and MBPP" {
+	sandbox_or_skip
+	command -v python3 >/dev/null || skip "there is no python3 to run the code"
+	cat >he.jsonl <<-'END'
+		{"task_id":"t/0","prompt":"def add(a, b):\n    \"\"\"Sum.\"\"\"\n","entry_point":"add","test":"def check(f):\n    assert f(1, 2) == 3\n","completion":["    return a + b\n","    return a - b\n","Sure:\n```python\ndef add(a, b):\n    return b + a\n```"]}
+	END
+	quern eval -q --task humaneval --metric pass@1,pass@2 --code he.jsonl -o r.json
+	near "$(value pass@1,none r.json)" 0.66666666666667
+	[ "$(value pass@2,none r.json)" = 1.0 ]
+	cat >mbpp.jsonl <<-'END'
+		{"task_id":1,"text":"Add.","code":"def add(a, b):\n  return a + b","test_list":["assert add(1, 2) == 3","assert add(0, 0) == 0","assert add(2, 2) == 4"],"completion":"def add(a, b):\n  return a + b\n"}
+	END
+	quern eval -q --task mbpp --code mbpp.jsonl -o r.json
+	[ "$(value pass@1,none r.json)" = 1.0 ]
+	make_model
+	for i in 1 2 3; do cat mbpp.jsonl; done >shots.jsonl
+	quern eval -q -m m --task mbpp --code --fewshot-data shots.jsonl --samples s.arrows mbpp.jsonl -o r.json
+	quern view --format jsonl s.arrows | grep -q '\[DONE\].*Your code should pass these tests'
+	grep -q '"n-shot"' r.json
+}
+
+@test "a chat model is asked under its template" {
+	make_model
+	printf 'task: c\ndoc_to_text: "{{q}}"\ngen_prefix: "So"\ndoc_to_target: "{{answer}}"\ngeneration_kwargs: {max_gen_toks: 4, until: []}\n' >c.yaml
+	echo '{"q":"xy","answer":"y"}' >d.jsonl
+	quern eval -q -m m --task c.yaml --stats plain.json d.jsonl -o plain
+	quern eval -q -m m --task c.yaml --apply-chat-template --stats chat.json d.jsonl -o chat
+	tokens() { grep -oE '"tokens": *[0-9]+' "$1" | grep -oE '[0-9]+'; }
+	# bytes are tokens: the template's around "xy", then the prefix
+	echo '{"id":"d","messages":[{"role":"user","content":"xy"},{"role":"assistant","content":""}]}' |
+		quern tokenize-bpe -q -t m --format jsonl | grep -o '"input_ids":\[[^]]*' | tr ',' '\n' | wc -l >whole
+	[ "$(tokens chat.json)" -gt "$(tokens plain.json)" ]
+	[ "$(tokens chat.json)" -le $(($(cat whole) + 2 + 4)) ]
+	rm m/chat_template.jinja 2>/dev/null || sed -i 's/"chat_template"/"no_template"/' m/tokenizer_config.json
+	status 3 quern eval -m m --task c.yaml --apply-chat-template d.jsonl
+	says 'template'
+}
+
+@test "hostile tasks and documents" {
+	make_model
+	echo '{"q":"x","answer":"y"}' >d.jsonl
+	# files that include themselves, each other, or very much
+	printf 'include: me.yaml\ntask: me\n' >me.yaml
+	status 3 timeout 20 quern eval -m m --task me.yaml d.jsonl
+	says 'files that include each other, or too many of them'
+	printf 'include: [two.yaml, two.yaml, two.yaml, two.yaml]\n' >one.yaml
+	printf 'include: [one.yaml, one.yaml, one.yaml, one.yaml]\n' >two.yaml
+	status 3 timeout 20 quern eval -m m --task one.yaml d.jsonl
+	says 'files that include each other, or too many of them'
+	# templates that never end, grow, or nest
+	bomb() {
+		printf 'task: b\ndoc_to_text: "%s"\ndoc_to_target: y\n' "$1" >bomb.yaml
+		status 3 timeout 60 quern eval -m m --task bomb.yaml d.jsonl
+	}
+	bomb '{%% for a in range(99999999) %%}{%% for b in range(99999999) %%}{%% endfor %%}{%% endfor %%}'
+	bomb "{%% set x = namespace(v='a' * 1000) %%}{%% for a in range(1000) %%}{%% set x.v = x.v + x.v %%}{%% endfor %%}{{ x.v }}"
+	bomb "$(printf '{{ %s1%s }}' "$(printf '(%.0s' {1..5000})" "$(printf ')%.0s' {1..5000})")"
+	# a million choices
+	printf 'task: c\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: choices\ndoc_to_target: 0\n' >many.yaml
+	{
+		printf '{"q":"x","choices":["a"'
+		yes ',"b"' | head -n 999999 | tr -d '\n'
+		printf ']}\n'
+	} >many.jsonl
+	status 3 timeout 60 quern eval -m m --task many.yaml many.jsonl
+	says 'document 0: .*choices'
+	# nothing to measure, nothing to ask
+	: >none.jsonl
+	status 3 quern eval -m m --task many.yaml none.jsonl
+	status 3 quern eval --task answers none.jsonl
+	echo '{}' >empty.jsonl
+	status 3 quern eval --task answers empty.jsonl
+	says "there is no column 'completion' of responses"
+	echo '{"completion":"4"}' >empty.jsonl
+	status 3 quern eval --task answers empty.jsonl
+	says "document 0: .*'answer' is undefined"
+	echo '{"q":"","choices":[]}' >empty.jsonl
+	status 3 quern eval -m m --task many.yaml empty.jsonl
+	says 'there are no choices'
+	# what a file may not ask for
+	refused() { # REGEX LINES
+		printf 'task: r\ndoc_to_text: q\ndoc_to_target: answer\n%b' "$2" >r.yaml
+		status 3 quern eval -m m --task r.yaml d.jsonl
+		says "$1"
+	}
+	refused "grader 'nobody' is not supported" 'grader: nobody\n'
+	refused "'grader' is for generate_until" 'output_type: loglikelihood\ngrader: quern\n'
+	refused "metric 'pass@5000'" 'metric_list: [{metric: pass@5000}]\n'
+	refused "metric 'inst_level_strict_acc' needs 'grader: ifeval'" 'metric_list: [{metric: inst_level_strict_acc}]\n'
+	refused "metric 'macro_f1' compares texts" 'grader: quern\nmetric_list: [{metric: macro_f1}]\n'
+	refused "metric 'maj@2'" 'grader: code\nmetric_list: [{metric: maj@2}]\n'
+	refused "'shuffle' needs options" 'shuffle: {options: [q]}\n'
+	refused "no text in column 'b'" 'shuffle: {options: [q, b], seed: q}\n'
+	status 3 quern eval --task gpqa_diamond <<<'{"Question":"?","Correct Answer":"r","completion":"A"}'
+	says "no text in column 'Incorrect Answer [123]'"
+	status 2 quern eval --task perplexity -m m --repeats 2 d.jsonl
+	says 'are for task files'
+}

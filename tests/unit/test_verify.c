@@ -277,6 +277,33 @@ static void rewriting_changes_nothing(void **state)
 	}
 }
 
+/* Two completions that are both wrong for the gold answer 99. */
+static void completions_are_alike_when_their_answers_are_equal(void **state)
+{
+	static const struct { enum verify_profile profile; const char *a, *b; bool same; } cases[] = {
+		{ VERIFY_QUERN, "so \\boxed{1/2}", "the answer is 0.5", true }, { VERIFY_QUERN, "\\boxed{1/2}", "\\boxed{2}", false },
+		{ VERIFY_QUERN, "<think>\\boxed{1}</think>\\boxed{3}", "\\boxed{2+1}", true }, { VERIFY_QUERN, "<think>", "<think>", false },
+		{ VERIFY_LIGHTEVAL, "$\\boxed{\\frac{3}{4}}$", "Final answer is $0.75$", true }, { VERIFY_LIGHTEVAL, "\\boxed{4}", "answer: 5", false },
+		{ VERIFY_OPEN_R1, "$\\boxed{2\\sqrt2}$", "$\\boxed{\\sqrt{8}}$", true }, { VERIFY_OPEN_R1, "$\\boxed{8}$", "8", false },
+		{ VERIFY_GSM8K_STRICT, "#### 1,000", "so #### 1000.", true }, { VERIFY_GSM8K_STRICT, "1000", "#### 1000", false },
+		{ VERIFY_GSM8K_FLEXIBLE, "it is $1,000.", "1000", true }, { VERIFY_GSM8K_FLEXIBLE, "it is 1", "it is 2", false },
+		{ VERIFY_HENDRYCKS, "\\boxed{\\frac12}", "\\boxed{0.5}", true }, { VERIFY_HENDRYCKS, "\\boxed{7}", "7", false },
+		{ VERIFY_MINERVA, "Final Answer: The final answer is $7$. I hope it is correct.",
+		  "Final Answer: The final answer is 7.0. I hope it is correct.", true },
+		{ VERIFY_PRM800K, "\\boxed{x+1}", "\\boxed{1+x}", true }, { VERIFY_PRM800K, "\\boxed{x+1}", "\\boxed{x}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (int swap = 0; swap < 2; swap++) {
+			const char *a = swap ? cases[i].b : cases[i].a, *b = swap ? cases[i].a : cases[i].b;
+			struct verify_input x = { "99", 2, a, strlen(a), cases[i].profile }, y = { "99", 2, b, strlen(b), cases[i].profile };
+
+			if ((verify_alike(v, &x, &y).verdict == VERDICT_EQUAL) != cases[i].same)
+				fail_msg("%s: '%s' and '%s'", verify_profile_name(cases[i].profile), a, b);
+		}
+}
+
 static void profile_names_are_found(void **state)
 {
 	(void)state;
@@ -325,6 +352,7 @@ int main(void)
 		cmocka_unit_test(profiles_judge_as_their_originals), cmocka_unit_test(different_golds_are_not_equal),
 		cmocka_unit_test(rewriting_changes_nothing), cmocka_unit_test(profile_names_are_found),
 		cmocka_unit_test(what_is_too_large_is_not_decided_but_ends),
+		cmocka_unit_test(completions_are_alike_when_their_answers_are_equal),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

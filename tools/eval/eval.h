@@ -69,4 +69,8 @@ enum status eval_completions(struct tool *tool, struct task *t, const char *pred
 enum status eval_compare(struct tool *tool, const struct eval_options *o, struct buf *json, struct buf *table, struct error *err);
 void eval_compare_release(void);
 
+/* How many responses are right, wrong, unparsed, undecided under a filter: as a member of the object that w is in, and in words, with the
+ * filter's name if it is one of several. */
+void eval_list_outcomes(struct json_writer *w, struct buf *notes, const char *filter, bool named, const int64_t n[OUTCOMES]);
+
 #endif

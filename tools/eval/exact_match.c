@@ -15,7 +15,8 @@ static struct {
 	const struct eval_options *o;
 	struct report *report;
 	struct stats correct, format, tokens;
-	int64_t rows, no_gold, no_answer, undecided;
+	int64_t rows, no_gold, no_answer, undecided, outcomes[OUTCOMES];
+	struct buf list, notes;              /* of the report */
 	struct verifier *verifier;
 	enum verify_profile profile;
 	struct schema schema;                /* of --samples */
@@ -41,6 +42,7 @@ static struct judged measure(const struct batch *b, int64_t row, const char *tex
 		em.undecided++;
 	else
 		stats_add(&em.correct, j.answer.verdict == VERDICT_EQUAL);
+	em.outcomes[outcome_of(j.answer)]++;
 	em.no_answer += j.answer.verdict == VERDICT_DIFFERENT && j.answer.reason == REASON_NO_ANSWER;
 	stats_add(&em.format, j.format);
 	if (tokens >= 0)
@@ -163,6 +165,12 @@ static void report_exact_match(void)
 	report_add(em.report, "exact_match", em.correct.n ? em.correct.mean : none, stats_stderr(&em.correct), true);
 	report_add(em.report, "format", em.format.n ? em.format.mean : none, stats_stderr(&em.format), true);
 	report_add(em.report, "completion_tokens", em.tokens.n ? em.tokens.mean : none, stats_stderr(&em.tokens), false);
+	struct json_writer w = json_writer_open(&em.list, 0);
+	json_begin_object(&w);
+	eval_list_outcomes(&w, &em.notes, "none", false, em.outcomes);
+	json_end_object(&w);
+	em.report->outcomes = em.list.data;
+	em.report->notes = em.notes.data;
 	tool_stat_int(em.tool, "no_gold", em.no_gold);
 	tool_stat_int(em.tool, "no_answer", em.no_answer);
 	tool_stat_int(em.tool, "undecided", em.undecided);
@@ -200,4 +208,6 @@ void eval_exact_match_release(void)
 	schema_release(&em.schema);
 	completion_columns_release(&em.columns);
 	buf_release(&em.settings);
+	buf_release(&em.list);
+	buf_release(&em.notes);
 }

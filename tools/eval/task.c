@@ -184,7 +184,19 @@ static void tick(void *arg, int64_t done, int64_t all)
 	progress_tick(ev.tool->progress, done, all, "documents", NULL);
 }
 
-/* How many responses are right, wrong, unparsed, undecided: as JSON and in words. */
+void eval_list_outcomes(struct json_writer *w, struct buf *notes, const char *filter, bool named, const int64_t n[OUTCOMES])
+{
+	json_key(w, filter);
+	json_begin_object(w);
+	buf_printf(notes, "%s%sresponses:", named ? filter : "", named ? ": " : "");
+	for (int o = 0; o < OUTCOMES; o++) {
+		json_kv_int(w, outcome_name((enum outcome)o), n[o]);
+		buf_printf(notes, "%s %lld %s", o ? "," : "", (long long)n[o], outcome_name((enum outcome)o));
+	}
+	buf_char(notes, '\n');
+	json_end_object(w);
+}
+
 static void count_outcomes(struct report *report)
 {
 	struct json_writer w = json_writer_open(&ev.outcomes, 0);
@@ -192,19 +204,8 @@ static void count_outcomes(struct report *report)
 	if (ev.task->type != TASK_GENERATE)
 		return;
 	json_begin_object(&w);
-	for (int f = 0; f < ev.task->n_filters; f++) {
-		const int64_t *n = task_scores_outcomes(ev.scores, f);
-
-		json_key(&w, ev.task->filters[f].name);
-		json_begin_object(&w);
-		buf_printf(&ev.notes, "%s%sresponses:", ev.task->n_filters > 1 ? ev.task->filters[f].name : "", ev.task->n_filters > 1 ? ": " : "");
-		for (int o = 0; o < OUTCOMES; o++) {
-			json_kv_int(&w, outcome_name((enum outcome)o), n[o]);
-			buf_printf(&ev.notes, "%s %lld %s", o ? "," : "", (long long)n[o], outcome_name((enum outcome)o));
-		}
-		buf_char(&ev.notes, '\n');
-		json_end_object(&w);
-	}
+	for (int f = 0; f < ev.task->n_filters; f++)
+		eval_list_outcomes(&w, &ev.notes, ev.task->filters[f].name, ev.task->n_filters > 1, task_scores_outcomes(ev.scores, f));
 	json_end_object(&w);
 	report->outcomes = ev.outcomes.data;
 	report->notes = ev.notes.data;
@@ -266,7 +267,7 @@ static enum status open_code(struct error *err)
 	if (!ev.o->flags.code)
 		return error_set(err, ERR_USAGE, "the task runs what the model wrote: --code allows it");
 	TRY(code_open(&ev.code, &ev.o->flags.run, err));
-	task_scores_set_code(ev.scores, ev.code);
+	task_scores_set_code(ev.scores, ev.code, ev.tool->pool);
 	return OK;
 }
 

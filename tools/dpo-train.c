@@ -120,6 +120,14 @@ static enum status add(void *arg, struct dataset *d, enum kind k, struct batch *
 	return single ? feedback_add(&rows, d, b, row, reason, err) : pairs_add(&rows, d, b, row, reason, err);
 }
 
+static enum status end(void *arg, struct dataset *d, struct error *err)
+{
+	(void)arg, (void)err;
+	if (single && feedback.o.loss == FEEDBACK_KTO && d->n_items)
+		d->companion = feedback_mismatched(d, lm.model.cfg.positions);
+	return OK;
+}
+
 /* --- the reference ---------------------------------------------------------------------------------- */
 
 static enum status compute_ref(struct model *m, struct dataset *d, struct error *err)
@@ -138,10 +146,7 @@ static enum status compute_ref(struct model *m, struct dataset *d, struct error 
 static enum status compute_refs(struct model *m, struct dataset *d, struct error *err)
 {
 	TRY(compute_ref(m, d, err));
-	if (!single || feedback.o.loss != FEEDBACK_KTO || !d->n_items)
-		return OK;
-	d->companion = feedback_mismatched(d, lm.model.cfg.positions);
-	return compute_ref(m, d->companion, err);
+	return d->companion ? compute_ref(m, d->companion, err) : OK;
 }
 
 /* The frozen model's log-probabilities where the data did not bring them; a model of --ref is not kept. */
@@ -177,7 +182,7 @@ static enum status run(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS, KIND_FEEDBACK };
 	static const enum kind feedback_kinds[] = { KIND_FEEDBACK, KIND_TOKENS };
-	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .n_shown = 5, .begin = begin, .add = add,
+	struct training t = { .tool = &tool, .flags = &opts.train, .model = &lm.model, .n_shown = 5, .begin = begin, .add = add, .end = end,
 			      .prepare = add_reference, .batch_items = opts.batch_pairs };
 	struct adapter_config lora;
 	struct model_how how;

@@ -358,6 +358,7 @@ static enum status start(struct inside *x, int go[2], int report[2], int output[
 	close(x->output);
 	report[1] = output[1] = -1;
 	enum status st = OK;
+	(void)write_text((pid_t)pid, "oom_score_adj", "1000");      /* where the machine has no more memory, this goes first */
 	if (!map_ids((pid_t)pid) || write(go[1], "g", 1) != 1)
 		st = error_errno(err, ERR_IO, "cannot set up a sandbox: user ids");
 	if (st == OK)

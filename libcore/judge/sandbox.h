@@ -7,7 +7,7 @@
  * the kernel or open sockets other than local ones fail. When the command ends, or a limit is reached, every process that it started is
  * killed by the kernel with its process namespace.
  *
- * Memory and CPU time are limited for each process; wall time, output and the number of processes for all. Needs Linux 5.14 (from where on
+ * Memory and CPU time are limited for each process, and the kernel ends the sandbox before others where the machine's memory runs out; wall time, output and the number of processes for all. Needs Linux 5.14 (from where on
  * the number of processes is counted within the sandbox) with unprivileged user namespaces. Runs of several threads do not disturb each other. */
 #ifndef QUERN_JUDGE_SANDBOX_H
 #define QUERN_JUDGE_SANDBOX_H

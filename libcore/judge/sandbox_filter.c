@@ -17,15 +17,15 @@
 #define OUR_ARCH 0
 #endif
 
-/* Calls that fail: they change the view of the system, look into other processes, or reach rarely tested parts of the kernel. What would
- * only be useful with privileges is listed all the same. */
+/* Calls that fail: they change the view of the system, look into other processes, take memory that no limit counts, or reach rarely tested
+ * parts of the kernel. What would only be useful with privileges is listed all the same. */
 static const unsigned refused[] = {
 	SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns, SYS_ptrace, SYS_process_vm_readv,
 	SYS_process_vm_writev, SYS_kcmp, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
 	SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load, SYS_reboot, SYS_swapon, SYS_swapoff,
 	SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_acct, SYS_quotactl, SYS_syslog, SYS_sethostname,
 	SYS_setdomainname, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_fanotify_init, SYS_personality, SYS_vhangup, SYS_mbind,
-	SYS_migrate_pages, SYS_move_pages, SYS_set_mempolicy, SYS_msgget, SYS_semget, SYS_shmget,
+	SYS_migrate_pages, SYS_move_pages, SYS_set_mempolicy, SYS_msgget, SYS_semget, SYS_shmget, SYS_memfd_create,
 #ifdef __x86_64__
 	SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_uselib, SYS_ustat, SYS_sysfs, SYS__sysctl,
 #endif

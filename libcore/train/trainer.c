@@ -59,6 +59,18 @@ static int64_t largest(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* Tokens that a step can have at most: memory for more would never be used. */
+static int64_t largest_step(const struct dataset *d, const struct train_options *o)
+{
+	int64_t most = d->n_tokens, of_items;
+
+	if (o->batch_tokens && o->batch_tokens < most)
+		most = largest(o->batch_tokens, d->longest);
+	if (o->batch_items && !__builtin_mul_overflow(o->batch_items, d->longest, &of_items) && of_items < most)
+		most = of_items;
+	return most;
+}
+
 enum status trainer_open(struct trainer *t, struct model *m, const struct dataset *d, const struct objective *objective,
 			 const struct train_options *o, int64_t min_tokens, struct error *err)
 {
@@ -67,7 +79,8 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 		return error_set(err, ERR_DATA, "there is nothing to train on");
 	if (t->o.recompute == MODEL_SCORE)
 		t->o.recompute = MODEL_TRAIN;
-	t->n_max = largest(largest(o->micro_tokens, d->longest), min_tokens);
+	t->n_max = largest_step(d, o);
+	t->n_max = largest(largest(o->micro_tokens < t->n_max ? o->micro_tokens : t->n_max, d->longest), min_tokens);
 	if (d->companion)
 		t->n_max = largest(t->n_max, d->companion->longest);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);

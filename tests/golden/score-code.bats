@@ -125,6 +125,20 @@ prepare() {
 	for bad in lib / /.. "$T/lib/values" "$T/nonesuch"; do status 2 quern score --code --code-mount "$bad" a.jsonl; done
 }
 
+@test "where memory runs out, the kernel ends the code and not us" {
+	pairs a "$(block "sleep 3.$$")" '' '' >a.jsonl
+	run_code a.jsonl >out &
+	local i pid=
+	for i in $(seq 200); do
+		pid=$(pgrep -f "^sleep 3[.]$$") && break
+		sleep 0.02
+	done
+	[ "$(cat "/proc/$pid/oom_score_adj")" = 1000 ]
+	kill -9 "$pid"
+	wait
+	verdicts <out | grep -q '^a \(error\|killed\)$'
+}
+
 @test "our own limits stay" {
 	pairs a "$(block 'ulimit -n; ulimit -t')" '' '100\n5' >a.jsonl
 	(ulimit -n 100; umask 0777; run_code a.jsonl) | verdicts >got

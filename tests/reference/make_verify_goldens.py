@@ -6,7 +6,10 @@
 
 One row per case, as quern score reads it, with a verdict per configuration: math_verify (the defaults), lighteval (boxes first),
 open_r1 (rewards.accuracy_reward of 2025-04: LaTeX only, boxes first, an anchor is needed). null: the gold answer has no reading.
-tests/golden/verify.bats compares; where we differ, and why, stands in tests/golden/data/verify.differences.
+tests/golden/verify.bats compares; where we differ, and why, stands in tests/golden/data/verify.differences: for each profile, and for our
+default (quern) beside math_verify. Of the 127 cases of Math-Verify's own test suite with a gold answer and a prediction the default sees 119
+as they say, the profile 124. The last cases of TEXTS are the kinds of those that differ: decimal commas, \\( over several lines, chains and
+equations that contradict themselves, decimals rounded to two places (an argument there), functions of variables of two names.
 """
 import json
 
@@ -95,6 +98,12 @@ TEXTS = [
     (r"9", r"\boxed{9\text{ cm}}"), (r"9", r"\boxed{9 cm}"), (r"9", r"\boxed{9^\circ}"),
     (r"123456789", r"\boxed{123{,}456{,}789}"), (r"123456789", r"123,456,789"), (r"0.1", r"\boxed{.1}"),
     (r"$2\frac{1}{2}$", r"\boxed{2.5}"), (r"$\frac{5}{2}$", r"\boxed{2\frac12}"),
+    # kinds of cases in Math-Verify's own tests on which we differ, in other words and numbers
+    (r"0,125", r"0.125"), (r"0.125", r"0,125"), (r"$7$", "Answer \\( \n 7 \n \\)"),
+    (r"$\frac{7}{3}$", r"Answer $ \frac{1}{5} \$ = \frac{7}{3} $"), (r"$x = 12$", r"$x = 6+5 = 11 = 12$"),
+    (r"$x = 1/7$", r"$x = 2+3 = 1/7 \approx 5$"), (r"$z = 1+2 = 3$", r"$z = 4+4 = 3$"),
+    (r"$\begin{pmatrix} \frac{2}{3} \\ \frac{1}{4} \end{pmatrix}$", r"$\begin{pmatrix} 0.67 \\ 0.25 \end{pmatrix}$"),
+    (r"$Q(m) = 2 \text{ and } Q(m) = -2$", r"Q(t)=2orQ(t)=-2"), (r"$Q(m) = 2$", r"$Q(t) = 2$"),
 ]
 
 OPEN_R1 = LatexExtractionConfig(

@@ -74,6 +74,8 @@ static int attack(const char *name)
 	if (!strcmp(name, "device")) return stopped(mknod("/tmp/sda", S_IFBLK | 0600, makedev(8, 0)));
 	if (!strcmp(name, "bpf")) return stopped(syscall(SYS_bpf, 0, NULL, 0));
 	if (!strcmp(name, "io_uring")) return stopped(syscall(425, 8, NULL));
+	if (!strcmp(name, "memory file")) return stopped(syscall(SYS_memfd_create, "x", 0));
+	if (!strcmp(name, "shared memory")) return stopped(syscall(SYS_shmget, 0, 1 << 20, 01600));
 	if (!strcmp(name, "capabilities")) return prctl(PR_CAPBSET_READ, 21) == 1 ? 0 : 1;
 	if (!strcmp(name, "new privileges")) return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	return 99;
@@ -142,6 +144,7 @@ static void time_is_limited(void **state)
 	expect(&s, "sleep 1000", "", SANDBOX_TIMEOUT, -1, "");
 	expect(&s, "trap '' TERM INT HUP; sleep 1000; sleep 1000", "", SANDBOX_TIMEOUT, -1, "");
 	expect(&s, "echo first; sleep 1000 & sleep 1000", "", SANDBOX_TIMEOUT, -1, "first\n");
+	expect(&s, "exec >&- 2>&- <&-; sleep 1000", "", SANDBOX_TIMEOUT, -1, "");
 	assert_true(seconds() - start < 5);
 	s.wall_s = 60;
 	s.cpu_s = 1;
@@ -196,7 +199,7 @@ static void every_attack_fails(void **state)
 	static const char *const names[] = {
 		"network", "raw network", "netlink", "shadow", "passwd", "proc", "write usr", "write root", "write dev", "remount", "unmount",
 		"user namespace", "clone namespace", "clone3", "become root", "trace init", "kill init", "raise limit", "chroot", "device",
-		"bpf", "io_uring", "capabilities", "new privileges",
+		"bpf", "io_uring", "memory file", "shared memory", "capabilities", "new privileges",
 	};
 	const char *mounts[] = { folder };
 	struct sandbox s = limits();

@@ -217,11 +217,9 @@ static enum status on_open(void *arg, const struct trainer *tr, struct error *er
 	tool_stat_int(t->tool, "parameters", model_size(t->model));
 	tool_stat_int(t->tool, "arena_bytes", (int64_t)all);
 	t->flops_per_token = model_flops_per_token(&t->model->cfg, t->data.n_tokens / (t->data.n_seqs ? t->data.n_seqs : 1));
-	if (t->model->lora)          /* frozen matrices have no gradient: two of three products */
-		t->flops_per_token *= 2.0 / 3;
 	if (t->model->frozen)                        /* no gradients of the weights: two products of three */
 		t->flops_per_token *= 2.0 / 3;
-	return st;
+	return st == OK && !t->flags->plan && t->prepare ? t->prepare(t->arg, t, err) : st;
 }
 
 /* What the steps of this process took, for the live line. */
@@ -363,8 +361,6 @@ enum status training_run(struct training *t, const struct objective *objective, 
 	o.neftune_alpha = t->neftune_alpha;
 	if (st == OK)
 		st = read_all(t, err);
-	if (st == OK && t->prepare)
-		st = t->prepare(t->arg, t, err);
 	if (st == OK)
 		st = train(t, objective, &o, err);
 	train_options_release(&o);

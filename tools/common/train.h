@@ -27,7 +27,7 @@ struct training {
 	/* NULL, or what also takes rows of text, and makes tokens of them on several threads at once, as encoder_batch (token/encoder.h). */
 	bool (*takes_text)(enum kind k);
 	enum status (*encode)(void *arg, struct batch *b, struct batch **out, const char **reject, int worker, struct error *err);
-	/* Once all is read, before memory for training is taken. NULL: nothing to do. */
+	/* Before memory for training is taken, if there is something to train. NULL: nothing to do. */
 	enum status (*prepare)(void *arg, struct training *t, struct error *err);
 	int64_t batch_items, batch_tokens;   /* most of a step, 0 = no limit */
 	double neftune_alpha;

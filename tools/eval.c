@@ -15,7 +15,7 @@ enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 static struct eval_options opts = {
 	.task = "exact-match", .shots = -1, .bootstrap = -1, .flags = TASK_FLAGS_START,
 	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .prediction = "completion",
-	.reference = "answer", .text = { .smooth_value = NAN },
+	.reference = "answer", .overlap = 13, .text = { .smooth_value = NAN },
 };
 
 static struct opt options[] = {
@@ -26,10 +26,12 @@ static struct opt options[] = {
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_STRING(0, "profile", &opts.profile, "NAME", "exact-match: whose rules say which answer is right, as in quern-score(1)"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
-	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document, of --compare the rows that flipped"),
-	OPT_GROUP("Comparison"),
+	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document, of --compare the rows that flipped, of --check-contamination what was found"),
+	OPT_GROUP("What was measured already, with --samples"),
 	OPT_FLAG(0, "compare", &opts.compare, "compare two evaluations, A.json B.json, that were run with --samples; or two samples"),
 	OPT_STRING(0, "by", &opts.by, "NAME", "break down by this column, or member of the document; source, if there is one"),
+	OPT_LIST(0, "check-contamination", &opts.corpora, "CORPUS", "which rows of evaluations stand in CORPUS (may be repeated)"),
+	OPT_INT(0, "overlap", &opts.overlap, "N", 1, 1000, "words in a row that both have"),
 	OPT_GROUP("Task files"),
 	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
 	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
@@ -127,18 +129,21 @@ static enum status write_report(struct error *err)
 	return st;
 }
 
-static enum status compare(struct error *err)
+/* --compare and --check-contamination: no measurement, but a look at some. */
+static enum status look(struct error *err)
 {
 	struct buf json = { 0 }, table = { 0 };
 	enum status st = OK;
 
-	if (opts.model || tool.rejects_path)
-		st = error_set(err, ERR_USAGE, "--compare reads what was measured: %s is not for it", opts.model ? "-m" : "--rejects");
+	if (opts.model || tool.rejects_path || (opts.compare && opts.corpora.n))
+		st = error_set(err, ERR_USAGE, "--%s reads what was measured: %s is not for it", opts.compare ? "compare" : "check-contamination",
+			       opts.model ? "-m" : tool.rejects_path ? "--rejects" : "--check-contamination");
 	if (st == OK)
-		st = eval_compare(&tool, &opts, &json, &table, err);
+		st = (opts.compare ? eval_compare : eval_contamination)(&tool, &opts, &json, &table, err);
 	if (st == OK)
 		st = write_out(&json, &table, err);
 	eval_compare_release();
+	eval_contamination_release();
 	buf_release(&json);
 	buf_release(&table);
 	return st;
@@ -196,8 +201,8 @@ static enum status evaluate(struct error *err)
 
 static enum status run(struct error *err)
 {
-	if (opts.compare)
-		return compare(err);
+	if (opts.compare || opts.corpora.n)
+		return look(err);
 	if (opts.by)
 		return error_set(err, ERR_USAGE, "--by is for --compare");
 	TRY(find_measurement(err));

@@ -26,6 +26,7 @@ struct against {
 	bool keeps_ids;
 	char **ids;
 	uint32_t n_ids, cap_ids;
+	struct against_place *places;        /* of the slots, once a corpus is marked */
 };
 
 struct gram { uint64_t hash; uint32_t at, end; };
@@ -38,6 +39,8 @@ struct against_facts {
 	size_t *ends;                /* of each row's grams */
 	struct against_hit *hits;
 	int64_t n_hits, cap_hits;
+	struct against_run *runs;
+	int64_t n_runs, cap_runs;
 };
 
 enum status against_open(struct against **out, const struct rowkeys_options *o, int overlap, uint64_t memory, bool ids, struct error *err)
@@ -76,6 +79,7 @@ void against_close(struct against *a)
 	rowkeys_close(a->keys);
 	mem_free(a->scratch);
 	mem_free(a->slots);
+	mem_free(a->places);
 	mem_free(a);
 }
 
@@ -125,6 +129,7 @@ void against_facts_free(struct against_facts *f)
 	mem_free(f->grams);
 	mem_free(f->ends);
 	mem_free(f->hits);
+	mem_free(f->runs);
 	mem_free(f);
 }
 
@@ -305,6 +310,66 @@ int64_t against_find(const struct against *a, struct against_facts *f, int64_t r
 	*hits = f->hits;
 	return f->n_hits;
 }
+
+/* --- test rows in a corpus ------------------------------------------------------------------- */
+
+enum status against_enter(struct against *a, const struct batch *b, struct against_facts **out, struct error *err)
+{
+	struct against_facts *f;
+	enum status st = against_read(a, b, 0, &f, err);
+	for (int64_t i = 0; i < b->rows && st == OK; i++)
+		st = add_row(a, f, i, err);
+	if (st == OK && out)
+		*out = f;
+	else
+		against_facts_free(f);
+	return st;
+}
+
+enum status against_mark(struct against *a, const struct against_facts *f, int64_t row, uint32_t file, int64_t number, bool *first, struct error *err)
+{
+	const struct slot *s;
+	*first = false;
+	if (!a->places && a->n_slots) {
+		a->places = mem_try(a->n_slots * sizeof(*a->places));
+		if (!a->places)
+			return error_set(err, ERR_MEMORY, "no memory for the places of %llu runs of words", (unsigned long long)a->n_slots);
+		memset(a->places, 0, a->n_slots * sizeof(*a->places));
+	}
+	for (size_t i = row ? f->ends[row - 1] : 0; i < f->ends[row]; i++) {
+		if (!(s = look_up(a, f->grams[i].hash)) || a->places[s - a->slots].bytes)
+			continue;
+		a->places[s - a->slots] = (struct against_place){number, file, f->grams[i].at, f->grams[i].end - f->grams[i].at};
+		*first = true;
+	}
+	return OK;
+}
+
+int64_t against_seen(const struct against *a, struct against_facts *f, int64_t row, const struct against_run **runs)
+{
+	size_t open = SIZE_MAX;      /* as in against_find */
+	f->n_runs = 0;
+	for (size_t i = row ? f->ends[row - 1] : 0; i < f->ends[row] && a->places; i++) {
+		const struct gram *g = &f->grams[i];
+		const struct slot *s = look_up(a, g->hash);
+		const struct against_place *p = s ? &a->places[s - a->slots] : NULL;
+		struct against_run *last = f->n_runs ? &f->runs[f->n_runs - 1] : NULL;
+		if (!p || !p->bytes)
+			continue;
+		if (open != SIZE_MAX && open + 1 == i && p->file == last->in.file && p->row == last->in.row && p->at > last->in.at) {
+			last->bytes = g->end - last->at;
+			last->in.bytes = p->at + p->bytes - last->in.at;
+		} else {
+			MEM_PUSH_ROOM(f->runs, f->n_runs, f->cap_runs);
+			f->runs[f->n_runs++] = (struct against_run){g->at, g->end - g->at, *p};
+		}
+		open = i;
+	}
+	*runs = f->runs;
+	return f->n_runs;
+}
+
+bool against_is_long(const struct against_facts *f, int64_t row) { return f->ends[row] > (row ? f->ends[row - 1] : 0); }
 
 void against_cut(const char *s, size_t n, const struct against_hit *hits, int64_t n_hits, struct buf *out)
 {

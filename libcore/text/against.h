@@ -31,6 +31,24 @@ enum status against_load(struct against *a, const char *path, struct pool *pool,
 int64_t against_find(const struct against *a, struct against_facts *f, int64_t row, const struct against_hit **hits);
 /* The text of a document without the runs of its hits, which may overlap, in the place of what out holds. */
 void against_cut(const char *s, size_t n, const struct against_hit *hits, int64_t n_hits, struct buf *out);
+/* The other way round: which rows of test sets have a run of words in a corpus. Test rows are entered, the corpus's rows marked in
+ * their order, and then the test rows' facts asked. Of each `overlap` words the first place in the corpus is kept, 24 bytes a slot. */
+struct against_place {
+	int64_t row;                 /* as the caller counts */
+	uint32_t file, at, bytes;    /* bytes of the compared text; 0: nowhere */
+};
+struct against_run {
+	uint32_t at, bytes;          /* of the test row's compared text */
+	struct against_place in;
+};
+/* Enters the rows of a batch of any kind that can be compared; *f are their facts, which may be NULL. Not after against_mark. */
+enum status against_enter(struct against *a, const struct batch *b, struct against_facts **f, struct error *err);
+/* *first: the row is the first place of some run. */
+enum status against_mark(struct against *a, const struct against_facts *f, int64_t row, uint32_t file, int64_t number, bool *first, struct error *err);
+/* Runs of a test row that are in one row of the corpus, in order, each as long as it can be; in *runs, valid until the next call with f. */
+int64_t against_seen(const struct against *a, struct against_facts *f, int64_t row, const struct against_run **runs);
+/* Whether a row has as many words as a run. */
+bool against_is_long(const struct against_facts *f, int64_t row);
 uint64_t against_bytes(const struct against *a);
 int64_t against_rows(const struct against *a);
 int64_t against_short(const struct against *a);      /* rows of test sets with fewer words than a run */

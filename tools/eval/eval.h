@@ -47,6 +47,9 @@ struct eval_options {                /* as the command line says; what an option
 	/* --compare */
 	bool compare;
 	const char *by;              /* NULL: source */
+	/* --check-contamination */
+	struct opt_list corpora;
+	int64_t overlap;             /* words */
 };
 
 /* The measurements. Each reads the open input, if need be under lm, and fills the report; what the report names lives until the
@@ -68,6 +71,9 @@ enum status eval_completions(struct tool *tool, struct task *t, const char *pred
 /* Compares the evaluations that are the operands, and fills what is written instead of a report. */
 enum status eval_compare(struct tool *tool, const struct eval_options *o, struct buf *json, struct buf *table, struct error *err);
 void eval_compare_release(void);
+/* Looks for the rows of evaluations in corpora, the same way. */
+enum status eval_contamination(struct tool *tool, const struct eval_options *o, struct buf *json, struct buf *table, struct error *err);
+void eval_contamination_release(void);
 
 /* How many responses are right, wrong, unparsed, undecided under a filter: as a member of the object that w is in, and in words, with the
  * filter's name if it is one of several. */

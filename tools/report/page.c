@@ -20,8 +20,16 @@ void page_init(struct page *p, enum page_form form)
 	*p = (struct page){ .form = form };
 }
 
+static void drop_cells(struct page *p)
+{
+	for (int i = 0; i < p->n_cells; i++)
+		mem_free(p->cells[i].text);
+	p->n_cells = 0;
+}
+
 void page_release(struct page *p)
 {
+	drop_cells(p);
 	buf_release(&p->body);
 	buf_release(&p->nav);
 	mem_free(p->cells);
@@ -179,7 +187,7 @@ void page_folded(struct page *p, const char *summary, const char *s)
 
 void page_table(struct page *p, const char *caption, int columns)
 {
-	p->n_cells = 0;
+	drop_cells(p);               /* of a table that was begun and not ended */
 	p->columns = columns;
 	p->caption = caption;
 }
@@ -302,9 +310,7 @@ void page_table_end(struct page *p)
 		html_table(p);
 	else
 		markdown_table(p);
-	for (int i = 0; i < p->n_cells; i++)
-		mem_free(p->cells[i].text);
-	p->n_cells = 0;
+	drop_cells(p);
 }
 
 /* --- figures ---------------------------------------------------------------------------------------------------------- */

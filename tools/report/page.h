@@ -42,7 +42,7 @@ void page_text(struct page *p, const char *fmt, ...) __attribute__((format(print
 /* What unfolds in HTML and is left out in Markdown: text as it is. */
 void page_folded(struct page *p, const char *summary, const char *text);
 
-/* Cells in order, rows of `columns`; the first row is the head. class: "n" number, "best", "right", "wrong", "quiet", "text" or several. */
+/* Cells in order, rows of `columns`; the first row is the head. A table that is not ended is not written. class: "n" number, "best", "right", "wrong", "quiet", "text" or several. */
 void page_table(struct page *p, const char *caption, int columns);
 void page_cell(struct page *p, const char *class, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void page_cell_text(struct page *p, const char *class, const char *s, size_t n, size_t most);   /* cut behind `most` bytes, with dots */

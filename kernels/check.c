@@ -3,12 +3,15 @@
  * In the manner of dav1d's checkasm: random shapes with odd and empty ones, outputs full of NaN beforehand, buffers of
  * exact size (so that a sanitizer sees the first byte too far), each call with one thread and with three, whose bytes
  * must agree. Gradients are held against central differences of the reference's forward, in double, at random
- * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value. */
+ * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value.
+ *
+ * CHECK_ROUNDS=N in the environment: at most N random shapes for an entry, for a sanitizer's slow run. */
 #include "base/progress.h"
 #include "check.h"
 #include "cpu/isa.h"
 
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -797,7 +800,7 @@ int main(void)
 {
 	static const char *const isas[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
 	struct pool *pool = pool_open(3);
-	int passed = 0, failed = 0;
+	int passed = 0, failed = 0, most = getenv("CHECK_ROUNDS") ? atoi(getenv("CHECK_ROUNDS")) : INT_MAX;
 
 	for (int i = 0; i < 10; i++) {
 		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
@@ -808,7 +811,7 @@ int main(void)
 
 			if (c.half && !entries[e].half)
 				continue;
-			for (int r = 0; r < entries[e].rounds && !c.failed; r++) {
+			for (int r = 0; r < entries[e].rounds && r < most && !c.failed; r++) {
 				c.rng = rng_open(20261120, (uint64_t)r);
 				entries[e].run(&c);
 			}

@@ -1,7 +1,8 @@
 /* dedup.c - drops or cuts what was there before: equal texts, nearly equal ones, what stands in a test set.
  *
- * Rows that share something with --against go while they are read. For the rest the rows pass twice: first the method (text/dedup.h)
- * takes from each what it has to know, then it gives each its verdict. Output is in input order. */
+ * Rows that share something with --against go while they are read, and so do equal texts where the first stays and the keys fit into memory.
+ * For the rest the rows pass twice: first the method (text/dedup.h) takes from each what it has to know, then it gives each its verdict.
+ * Output is in input order. */
 #include "common/tool.h"
 
 #include "text/dedup_passes.h"
@@ -233,6 +234,7 @@ static enum status open_method(struct dedup_rows *rows, struct error *err)
 	if (cuts_text())
 		return dedup_parts_open(&passes.method, &common, &parts, err);
 	rows->schema = tool_schema(&tool);
+	rows->at_once = opts.against.n == 0;
 	return dedup_rows_open(&passes.method, &common, rows, err);
 }
 
@@ -244,7 +246,8 @@ static enum status open_methods(struct dedup_rows *rows, struct error *err)
 	if (opts.against.n && !opts.within)
 		return OK;
 	TRY(open_method(rows, err));
-	return twice_open(&passes.twice, tool.files.items, opts.against.n ? 0 : tool.files.n, tool_schema(&tool), opts.tmp, err);
+	passes.twice = twice_open(tool.files.items, opts.against.n ? 0 : tool.files.n, tool_schema(&tool), opts.tmp);
+	return OK;
 }
 
 /* --- outputs ---------------------------------------------------------------------------------------- */

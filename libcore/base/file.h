@@ -81,6 +81,7 @@ void output_abort(struct output *out);
 void output_unlink_unfinished(void);
 const char *output_name(const struct output *out);   /* the target, or "<stdout>" */
 bool output_is_tty(const struct output *out);
+bool output_is_file(const struct output *out);       /* a regular one */
 
 /* One call for small files: write p[0..n) to path as above. */
 enum status file_write_all(const char *path, const void *p, size_t n, struct error *err);

@@ -267,3 +267,9 @@ bool output_is_tty(const struct output *o)
 {
 	return isatty(o->fd);
 }
+
+bool output_is_file(const struct output *o)
+{
+	struct stat info;
+	return fstat(o->fd, &info) == 0 && S_ISREG(info.st_mode);
+}

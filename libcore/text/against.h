@@ -32,6 +32,7 @@ int64_t against_find(const struct against *a, struct against_facts *f, int64_t r
 /* The text of a document without the runs of its hits, which may overlap, in the place of what out holds. */
 void against_cut(const char *s, size_t n, const struct against_hit *hits, int64_t n_hits, struct buf *out);
 uint64_t against_bytes(const struct against *a);
+uint64_t against_steps(const struct against *a);     /* slots that adding has looked at behind the first */
 int64_t against_rows(const struct against *a);
 int64_t against_short(const struct against *a);      /* rows of test sets with fewer words than a run */
 

@@ -181,6 +181,34 @@ parts() {
 EOF
 }
 
+@test "dedup: equal texts go as they come, before the input ends and without a temporary file, if memory does" {
+	seq 60000 | awk '{ printf "{\"id\":\"%d\",\"text\":\"%s\"}\n", $1, $1 % 50000 "a text that is as long as it has to be for some batches to fill" }' |
+		quern import -q --as documents --compress never -o long.arrows
+	quern dedup -q --exact --memory 1M --compress never <long.arrows >want
+	mkfifo pipe
+	quern dedup -q --exact --tmp /no/such/folder --compress never <pipe >got &
+	exec 7>pipe
+	head -c 2500000 long.arrows >&7
+	for i in $(seq 100); do [ -s got ] && break || sleep 0.1; done
+	[ -s got ]
+	tail -c +2500001 long.arrows >&7
+	exec 7>&-
+	wait $!
+	cmp got want
+	[ "$(quern view --count got)" -eq 50000 ]
+	status 1 quern dedup -q --exact --memory 1M --tmp /no/such/folder <long.arrows
+	says '/no/such/folder'
+	# where the table becomes too large, in the second of several files
+	quern view --format jsonl long.arrows >long.jsonl
+	for f in long.arrows long.jsonl; do
+		quern dedup -q --exact --format jsonl $f $f >want
+		quern dedup -q --exact --format jsonl --memory 400k --rejects bad --stats s.json $f $f | cmp - want
+		grep -q '"runs": [1-9]' s.json
+		grep -q '"clusters": 50000' s.json
+		[ "$(quern view --count bad)" -eq 70000 ]
+	done
+}
+
 @test "dedup: --paragraph cuts what came before, or all that comes twice" {
 	parts
 	quern dedup -q --format jsonl --paragraph --rejects bad parts.jsonl >got

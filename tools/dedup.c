@@ -10,6 +10,10 @@
 
 #include <unistd.h>
 
+#define SUBSTRING_USUAL (-1)         /* --substring without N: what deduplicate-text-datasets takes, whose 50 tokens have two bytes each */
+#define USUAL_TOKENS 50
+#define USUAL_BYTES 100
+
 enum stage { STAGE_ALL, STAGE_SIGN, STAGE_GROUP, STAGE_CLUSTER, STAGE_FILTER };
 
 static struct {
@@ -28,8 +32,8 @@ static struct opt options[] = {
 	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text: shingles in common, found by MinHash"),
 	OPT_FLAG(0, "paragraph", &opts.paragraph, "cut paragraphs of documents that come more than once in all of them"),
 	OPT_FLAG(0, "line", &opts.line, "the same of lines"),
-	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9,
-		"the same of all spans of N bytes and more, or of N tokens where rows are tokens (100 and 50 are usual)"),
+	{.type = OPT_TYPE_INT, .name = "substring", .value = &opts.substring, .arg = "N", .max = 1e9, .alone = SUBSTRING_USUAL,
+	 .help = "the same of all spans of N bytes and more, or of N tokens where rows are tokens; without N 50 tokens, or 100 bytes"},
 	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt|last",
 		   "what is compared: text is a document's text, or all user and assistant turns; prompt the user turns; last the last of "
 		   "them; auto is text, but prompt where one side is problems"),
@@ -123,7 +127,7 @@ static bool cuts_text(void)
 static enum status check_together(struct error *err)
 {
 	const bool against = opts.against.n > 0, cuts = cuts_text();
-	const int methods = opts.exact + opts.minhash + opts.paragraph + opts.line + (opts.substring > 0) + against;
+	const int methods = opts.exact + opts.minhash + opts.paragraph + opts.line + (opts.substring != 0) + against;
 	const struct { bool wrong; const char *why; } rules[] = {
 		{cuts && methods > 1, "--paragraph, --line and --substring go alone: run dedup once more for what else is to be compared"},
 		{given("preset") && cuts && !opts.line, "--preset goes with --minhash or with --line"},
@@ -226,7 +230,9 @@ static enum status open_against(const struct dedup_rows *rows, struct error *err
 static enum status open_method(struct dedup_rows *rows, struct error *err)
 {
 	struct dedup_parts parts = {.lines = opts.line, .bytes_min = (size_t)opts.min_bytes, .share_max = opts.max_share};
-	const struct dedup_substring substring = {opts.substring, tool_kind(&tool) == KIND_TOKENS, opts.max_share};
+	const bool tokens = tool_kind(&tool) == KIND_TOKENS;
+	const int64_t usual = tokens ? USUAL_TOKENS : USUAL_BYTES;
+	const struct dedup_substring substring = {opts.substring == SUBSTRING_USUAL ? usual : opts.substring, tokens, opts.max_share};
 	if (opts.substring)
 		return dedup_substring_open(&passes.method, &common, &substring, err);
 	if (given("preset") && cuts_text())

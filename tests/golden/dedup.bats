@@ -357,6 +357,25 @@ EOF
 	hostile ids.arrows dedup --substring 3
 }
 
+@test "dedup: --substring without a number is that of 50 tokens, or of 100 bytes" {
+	awk 'BEGIN { for (n = 93; n <= 102; n++) for (k = 0; k < 2; k++) {
+		s = sprintf("%d/%d ", n, k); for (i = 0; i < n; i++) s = s sprintf("%c", 97 + (i * i + n) % 26)
+		printf "{\"id\":\"%d/%d\",\"text\":\"%s\"}\n", n, k, s " " n + k * 7 } }' >spans.jsonl
+	quern dedup -q --format jsonl --substring spans.jsonl >got
+	quern dedup -q --format jsonl --substring=100 spans.jsonl | cmp - got
+	quern dedup -q --format jsonl spans.jsonl --substring | cmp - got
+	quern dedup -q --format jsonl --substring 99 spans.jsonl | cmp -s - got && return 1
+	awk 'BEGIN { for (n = 47; n <= 52; n++) for (k = 0; k < 2; k++) {
+		s = k; for (i = 0; i < n; i++) s = s "," n * 1000 + i; printf "{\"id\":\"%d/%d\",\"input_ids\":[%s]}\n", n, k, s } }' >ids.jsonl
+	quern dedup -q --format arrow --substring ids.jsonl -o got.arrows
+	quern dedup -q --format jsonl --substring 50 ids.jsonl >want
+	quern view --format jsonl got.arrows | cmp - want
+	[ "$(wc -c <want)" -lt "$(wc -c <ids.jsonl)" ]
+	quern view --provenance got.arrows | grep -q -e '--substring ids\|--substring"'
+	cp spans.jsonl 7.jsonl
+	[ "$(quern dedup -q --format jsonl --substring 7.jsonl | wc -l)" -eq "$(wc -l <spans.jsonl)" ]
+}
+
 @test "dedup: --substring cuts what a table of all windows says, from a pipe too, for any memory and number of threads" {
 	awk 'BEGIN { srand(3); for (d = 0; d < 60; d++) { s = ""; for (i = 0; i < 40; i++) s = s sprintf("%c%c%c", 97 + rand() * 3, 97 + rand() * 3, 97 + rand() * 2)
 		print s } }' >texts

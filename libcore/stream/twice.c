@@ -58,8 +58,8 @@ void twice_pass(struct twice *t, int64_t rows)
 static enum status open_spool(struct twice *t, struct error *err)
 {
 	const struct writer_options o = {.format = FORMAT_ARROW};
-	TRY(temp_open(&t->fd, t->tmp, NULL, err));
-	t->path = mem_printf("/proc/self/fd/%d", t->fd);
+	TRY(temp_open(&t->fd, t->tmp, err));
+	t->path = temp_path(t->fd);
 	return writer_open(&t->spool, t->path, t->schema, KIND_OTHER, NULL, &o, err);
 }
 

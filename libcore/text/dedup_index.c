@@ -176,10 +176,10 @@ static bool is_named(const struct dedup_manifest *m, const char *name)
 /* What a killed run left, or a compaction replaced. */
 static void remove_strays(struct dedup_index *x)
 {
-	static const char *const ours[] = {"keys-", "ids-", "sets-"};
+	static const char *const ours[] = {"keys-", "ids-", "sets-", "manifest."};
 	DIR *d = opendir(x->dir);
 	for (struct dirent *e; d && (e = readdir(d));)
-		for (int i = 0; i < 3; i++) {
+		for (int i = 0; i < 4; i++) {
 			if (strncmp(e->d_name, ours[i], strlen(ours[i])) != 0 || is_named(&x->manifest, e->d_name))
 				continue;
 			char *path = path_join(x->dir, e->d_name);

@@ -149,10 +149,12 @@ static enum status check_together(struct error *err)
 		{opts.verify && against && !opts.within, "--verify is for duplicates among the rows: with --against it needs --within"},
 		{opts.prefer && opts.keep != KEEP_FIRST, "--prefer and --keep exclude each other"},
 	};
+	const char *other;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i].wrong)
 			return error_set(err, ERR_USAGE, "%s", rules[i].why);
-	return OK;
+	return !tool_writes(&tool, opts.clusters, &other) ? OK
+		: error_set(err, ERR_USAGE, "--clusters %s: %s goes there too", opts.clusters, other);
 }
 
 static enum status set_common(struct error *err)

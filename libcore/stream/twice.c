@@ -68,14 +68,14 @@ enum status twice_keep(struct twice *t, struct batch *b, struct error *err)
 	t->rows += b->rows;
 	if (!t->files && !t->spool)
 		TRY(open_spool(t, err));
-	return t->files ? OK : writer_write(t->spool, b, err);
+	return t->files ? OK : error_prefix(err, writer_write(t->spool, b, err), "a temporary file");
 }
 
 static enum status end_spool(struct twice *t, struct error *err)
 {
 	struct writer *w = t->spool;
 	t->spool = NULL;
-	return writer_commit(w, err);
+	return error_prefix(err, writer_commit(w, err), "a temporary file");
 }
 
 static enum status open_next(struct twice *t, struct error *err)

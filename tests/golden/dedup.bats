@@ -540,6 +540,39 @@ days() {
 	status 2 quern dedup --compact day.ac
 }
 
+@test "dedup: --index: a folder that is no index, or has lost its manifest, is told and left as it is" {
+	quern dedup -q --index index docs.jsonl >/dev/null
+	cp -r index hurt
+	rm hurt/manifest
+	cp -r hurt before
+	status 3 quern dedup --index hurt docs.jsonl
+	says 'files of runs, but no manifest: the index is damaged'
+	diff -r hurt before
+	mkfifo hurt/manifest
+	status 3 timeout 10 "$BIN/dedup" --index hurt docs.jsonl
+	says 'no regular file'
+	rm hurt/manifest index/ids-1
+	mkfifo index/ids-1
+	status 3 timeout 10 "$BIN/dedup" --index index docs.jsonl
+	says 'the index is damaged'
+	# a first run that failed leaves no more than an empty one, of no keys yet
+	status 3 quern dedup --exact --index new < <(head -c -100 docs.arrows)
+	[ "$(ls new | paste -sd' ')" = "lock manifest" ]
+	touch new/manifest.0abcde new/keys-7
+	quern dedup -q --minhash --index new docs.jsonl >/dev/null
+	[ "$(ls new | paste -sd' ')" = "ids-1 keys-1 lock manifest" ]
+}
+
+@test "dedup: two outputs of one name are refused" {
+	for o in "--clusters x -o x" "--rejects x -o ./x" "--stats x --rejects x" "-o - --rejects -"; do
+		: >x
+		status 2 quern dedup $o docs.jsonl
+		says 'goes there too'
+		rm x
+	done
+	quern dedup -q -o /dev/null --rejects /dev/null --clusters /dev/null docs.jsonl
+}
+
 @test "dedup: in stages by four processes the same rows stay as in one" {
 	many >many.jsonl
 	split -l 1700 many.jsonl shard.          # 1700, 1700, 1700, 900

@@ -1,13 +1,18 @@
 /* dedup.c - drops or cuts what was there before: equal texts, nearly equal ones, what stands in a test set.
  *
- * Rows that share something with --against go while they are read. For the rest the rows pass twice: first the method (text/dedup.h)
- * takes from each what it has to know, then it gives each its verdict. Output is in input order. */
+ * Rows that share something with --against go while they are read, and so do equal texts where the first stays and the keys fit into memory.
+ * For the rest the rows pass twice: first the method (text/dedup.h) takes from each what it has to know, then it gives each its verdict.
+ * Output is in input order. */
 #include "common/tool.h"
 
 #include "text/dedup_passes.h"
 #include "text/dedup_report.h"
 
 #include <unistd.h>
+
+#define SUBSTRING_USUAL (-1)         /* --substring without N: what deduplicate-text-datasets takes, whose 50 tokens have two bytes each */
+#define USUAL_TOKENS 50
+#define USUAL_BYTES 100
 
 enum stage { STAGE_ALL, STAGE_SIGN, STAGE_GROUP, STAGE_CLUSTER, STAGE_FILTER };
 
@@ -27,8 +32,8 @@ static struct opt options[] = {
 	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text: shingles in common, found by MinHash"),
 	OPT_FLAG(0, "paragraph", &opts.paragraph, "cut paragraphs of documents that come more than once in all of them"),
 	OPT_FLAG(0, "line", &opts.line, "the same of lines"),
-	OPT_INT(0, "substring", &opts.substring, "N", 0, 1e9,
-		"the same of all spans of N bytes and more, or of N tokens where rows are tokens (100 and 50 are usual)"),
+	{.type = OPT_TYPE_INT, .name = "substring", .value = &opts.substring, .arg = "N", .max = 1e9, .alone = SUBSTRING_USUAL,
+	 .help = "the same of all spans of N bytes and more, or of N tokens where rows are tokens; without N 50 tokens, or 100 bytes"},
 	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt|last",
 		   "what is compared: text is a document's text, or all user and assistant turns; prompt the user turns; last the last of "
 		   "them; auto is text, but prompt where one side is problems"),
@@ -122,7 +127,7 @@ static bool cuts_text(void)
 static enum status check_together(struct error *err)
 {
 	const bool against = opts.against.n > 0, cuts = cuts_text();
-	const int methods = opts.exact + opts.minhash + opts.paragraph + opts.line + (opts.substring > 0) + against;
+	const int methods = opts.exact + opts.minhash + opts.paragraph + opts.line + (opts.substring != 0) + against;
 	const struct { bool wrong; const char *why; } rules[] = {
 		{cuts && methods > 1, "--paragraph, --line and --substring go alone: run dedup once more for what else is to be compared"},
 		{given("preset") && cuts && !opts.line, "--preset goes with --minhash or with --line"},
@@ -144,10 +149,12 @@ static enum status check_together(struct error *err)
 		{opts.verify && against && !opts.within, "--verify is for duplicates among the rows: with --against it needs --within"},
 		{opts.prefer && opts.keep != KEEP_FIRST, "--prefer and --keep exclude each other"},
 	};
+	const char *other;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i].wrong)
 			return error_set(err, ERR_USAGE, "%s", rules[i].why);
-	return OK;
+	return !tool_writes(&tool, opts.clusters, &other) ? OK
+		: error_set(err, ERR_USAGE, "--clusters %s: %s goes there too", opts.clusters, other);
 }
 
 static enum status set_common(struct error *err)
@@ -225,7 +232,9 @@ static enum status open_against(const struct dedup_rows *rows, struct error *err
 static enum status open_method(struct dedup_rows *rows, struct error *err)
 {
 	struct dedup_parts parts = {.lines = opts.line, .bytes_min = (size_t)opts.min_bytes, .share_max = opts.max_share};
-	const struct dedup_substring substring = {opts.substring, tool_kind(&tool) == KIND_TOKENS, opts.max_share};
+	const bool tokens = tool_kind(&tool) == KIND_TOKENS;
+	const int64_t usual = tokens ? USUAL_TOKENS : USUAL_BYTES;
+	const struct dedup_substring substring = {opts.substring == SUBSTRING_USUAL ? usual : opts.substring, tokens, opts.max_share};
 	if (opts.substring)
 		return dedup_substring_open(&passes.method, &common, &substring, err);
 	if (given("preset") && cuts_text())
@@ -233,6 +242,7 @@ static enum status open_method(struct dedup_rows *rows, struct error *err)
 	if (cuts_text())
 		return dedup_parts_open(&passes.method, &common, &parts, err);
 	rows->schema = tool_schema(&tool);
+	rows->at_once = opts.against.n == 0;
 	return dedup_rows_open(&passes.method, &common, rows, err);
 }
 
@@ -244,7 +254,8 @@ static enum status open_methods(struct dedup_rows *rows, struct error *err)
 	if (opts.against.n && !opts.within)
 		return OK;
 	TRY(open_method(rows, err));
-	return twice_open(&passes.twice, tool.files.items, opts.against.n ? 0 : tool.files.n, tool_schema(&tool), opts.tmp, err);
+	passes.twice = twice_open(tool.files.items, opts.against.n ? 0 : tool.files.n, tool_schema(&tool), opts.tmp);
+	return OK;
 }
 
 /* --- outputs ---------------------------------------------------------------------------------------- */

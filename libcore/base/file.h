@@ -66,8 +66,8 @@ enum status file_read_all(const char *path, size_t max, struct buf *b, struct er
 /* --- output ------------------------------------------------------------------------------ */
 struct output;
 
-/* path NULL or "-" is stdout; else a temporary beside path, or beside the file that it is a link to, unlinked unless
- * committed (also by signals that end the process). What is no regular file (/dev/null, a fifo) is written in place. */
+/* path NULL or "-" is stdout; else a temporary beside path, or beside the file that it is a link to, which has no name until it is
+ * committed, or where that cannot be is unlinked unless it is (also by signals that end the process). What is no regular file (/dev/null, a fifo) is written in place. */
 enum status output_open(struct output **out, const char *path, struct error *err);
 enum status output_write(struct output *out, const void *p, size_t n, struct error *err);
 enum status output_flush(struct output *out, struct error *err);
@@ -81,6 +81,7 @@ void output_abort(struct output *out);
 void output_unlink_unfinished(void);
 const char *output_name(const struct output *out);   /* the target, or "<stdout>" */
 bool output_is_tty(const struct output *out);
+bool output_is_file(const struct output *out);       /* a regular one */
 
 /* One call for small files: write p[0..n) to path as above. */
 enum status file_write_all(const char *path, const void *p, size_t n, struct error *err);

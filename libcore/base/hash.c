@@ -10,6 +10,13 @@
 #endif
 
 #include <stdio.h>
+#include <sys/random.h>
+
+void hash_salt_make(struct hash_salt *s)
+{
+	if (getrandom(s, sizeof(*s), 0) != sizeof(*s))
+		*s = (struct hash_salt){(uintptr_t)s * 0x9e3779b97f4a7c15u, (uintptr_t)&hash_salt_make * 0xd6e8feb86659fd93u};
+}
 
 uint64_t hash64(const void *p, size_t n)
 {

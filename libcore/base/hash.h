@@ -11,6 +11,17 @@ void hash128(const void *p, size_t n, uint64_t out[2]);     /* XXH3-128: low, hi
 void hash128_seed(const void *p, size_t n, uint64_t seed, uint64_t out[2]);
 void hash128_hex(const void *p, size_t n, char out[33]);    /* XXH3-128, canonical (big-endian) hex */
 
+/* For places in hash tables: keys that come of what others wrote, by a secret of this process, so that nobody can write what crowds one
+ * place. Changed high bits and changed low bits of a and b change all bits of the result. */
+struct hash_salt { uint64_t a, b; };
+void hash_salt_make(struct hash_salt *s);                   /* from the system's random numbers */
+static inline uint64_t hash_salted(const struct hash_salt *s, uint64_t a, uint64_t b)
+{
+	unsigned __int128 x = (unsigned __int128)(a ^ s->a) * (b ^ s->b);
+	x = (unsigned __int128)((uint64_t)x ^ (uint64_t)(x >> 64) ^ s->a) * 0x9e3779b97f4a7c15u;
+	return (uint64_t)x ^ (uint64_t)(x >> 64);
+}
+
 /* Running XXH3-128 over bytes as they pass (an input's identity in the provenance). */
 struct hasher;
 struct hasher *hasher_open(void);

@@ -200,6 +200,12 @@ struct parse {
 	char **argv;
 };
 
+static bool is_number(const char *word)
+{
+	double ignored;
+	return opt_number(word, &ignored, NULL) == OK;
+}
+
 static enum status parse_long(struct parse *p, const char *word, struct error *err)
 {
 	size_t n = strcspn(word, "=");
@@ -218,6 +224,11 @@ static enum status parse_long(struct parse *p, const char *word, struct error *e
 		if (value)
 			return error_set(err, ERR_USAGE, "--%s takes no value (--no-%s turns it off)", o->name, o->name);
 		*(bool *)o->value = !off;
+		o->given = true;
+		return OK;
+	}
+	if (!value && o->alone && !is_number(p->at + 1 < p->argc ? p->argv[p->at + 1] : "")) {
+		*(int64_t *)o->value = o->alone;
 		o->given = true;
 		return OK;
 	}

@@ -2,7 +2,7 @@
  *
  * A row binds an option to a variable. Long options may be shortened to "--long=V" or "--long V",
  * short ones to "-nV" or "-n V"; "--" ends options; operands and options may be mixed; "-" is an
- * operand. A flag "--x" has "--no-x". Numbers take k, M, G, T (powers of 1000) and Ki, Mi, Gi, Ti;
+ * operand. A flag "--x" has "--no-x". A number that may be left out is the word behind its option if that is a number. Numbers take k, M, G, T (powers of 1000) and Ki, Mi, Gi, Ti;
  * they are parsed whole and checked against [min, max]. A mistake is ERR_USAGE with the sentence
  * that mends it (the nearest option name, the choices, the range). */
 #ifndef QUERN_BASE_OPTIONS_H
@@ -32,6 +32,7 @@ struct opt {
 	const char *arg;             /* placeholder in help ("N", "FILE"), for CHOICE the words "a|b|c" */
 	const char *help;            /* one line, lower case, no full stop; the default is added by the table */
 	double min, max;             /* INT and DOUBLE; both 0 = no limits */
+	int64_t alone;               /* INT: its value where the option stands without one; 0: one is wanted */
 	bool given;                  /* set by opt_parse */
 	bool no_provenance;          /* does not change the output, so is left out of the provenance */
 };

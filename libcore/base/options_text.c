@@ -67,7 +67,7 @@ static void help_row(struct buf *out, const struct opt *o)
 		buf_str(out, "      ");
 	buf_printf(out, "--%s", o->name);
 	if (o->arg)
-		buf_printf(out, " %s", o->arg);
+		buf_printf(out, o->alone ? " [%s]" : " %s", o->arg);
 	if (out->len - start > 30)
 		buf_printf(out, "\n%32s", "");
 	while (out->len - start < 32)
@@ -115,7 +115,7 @@ static void mdoc_row(struct buf *out, const struct opt *o)
 	buf_str(out, "Fl \\-");
 	add_roff(out, o->name);
 	if (o->arg) {
-		buf_str(out, " Ar ");
+		buf_str(out, o->alone ? " Op Ar " : " Ar ");
 		add_roff(out, o->arg);
 	}
 	buf_char(out, '\n');
@@ -158,6 +158,8 @@ void opt_completion(struct buf *out, struct opt *const *tables, int n_tables)
 			if (o->type == OPT_TYPE_GROUP || overridden(tables, t, o))
 				continue;
 			buf_printf(out, "--%s%s\n", o->name, o->type == OPT_TYPE_FLAG ? "" : "=");
+			if (o->alone)
+				buf_printf(out, "--%s\n", o->name);
 			for (const char *p = o->type == OPT_TYPE_CHOICE ? o->arg : ""; *p;) {
 				size_t k = strcspn(p, "|");
 				buf_printf(out, "--%s=%.*s\n", o->name, (int)k, p);
@@ -188,7 +190,10 @@ void opt_provenance(struct opt_list *words, struct opt *const *tables, int n_tab
 					push(words, mem_printf("--%s=%s", o->name, ((struct opt_list *)o->value)->items[i]));
 				break;
 			case OPT_TYPE_INT:
-				push(words, mem_printf("--%s=%lld", o->name, (long long)*(int64_t *)o->value));
+				if (o->alone && *(int64_t *)o->value == o->alone)
+					push(words, mem_printf("--%s", o->name));
+				else
+					push(words, mem_printf("--%s=%lld", o->name, (long long)*(int64_t *)o->value));
 				break;
 			case OPT_TYPE_DOUBLE:
 				buf_double(&v, *(double *)o->value);

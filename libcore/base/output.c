@@ -1,5 +1,6 @@
 /* output.c - outputs that are whole or absent, see file.h. */
 #include "base/file.h"
+#include "base/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,9 @@
 struct output {
 	struct output *next;         /* all unfinished file outputs, for the signal handler */
 	int fd;
-	char *target, *temp;         /* temp NULL: stdout, or a target that is no regular file */
-	char *real;                  /* what temp is renamed to: the target, or the file that it is a link to */
+	char *target;
+	char *real;                  /* where it appears: the target, or the file that it is a link to; NULL: stdout, or what is no regular file */
+	char *temp;                  /* beside that; NULL: it has no name yet */
 	bool standard;
 	char *buffer;
 	size_t used;
@@ -97,9 +99,34 @@ static void output_free(struct output *o)
 	mem_free(o);
 }
 
+/* The folder of a path. */
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+}
+
+/* A file without a name, of which nothing stays even if the process is killed, where the file system has such and the name can be given. */
+static bool open_unnamed(struct output *o)
+{
+	char *dir = parent_of(o->real);
+	o->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+	mem_free(dir);
+	if (o->fd < 0)
+		return false;
+	char *path = temp_path(o->fd);
+	bool nameable = path_exists(path);
+	mem_free(path);
+	if (!nameable)
+		close(o->fd);
+	return nameable;
+}
+
 /* A temporary beside the target, with the permissions a plain creat() would give. */
 static enum status open_temp(struct output *o, struct error *err)
 {
+	if (open_unnamed(o))
+		return OK;
 	o->temp = mem_printf("%s.XXXXXX", o->real);
 	o->fd = mkostemp(o->temp, O_CLOEXEC);
 	if (o->fd < 0)
@@ -211,10 +238,36 @@ enum status output_write_at(struct output *o, uint64_t at, const void *p, size_t
 	return OK;
 }
 
+/* A name beside the target, for the moment until it is renamed: links do not take the place of a file. */
+static enum status give_name(struct output *o, struct error *err)
+{
+	char *path = temp_path(o->fd);
+	sigset_t old;
+	int rc = -1;
+	block_signals(&old);
+	for (unsigned i = 0; rc != 0 && i < 1000; i++) {
+		mem_free(o->temp);
+		o->temp = mem_printf("%s.%06x", o->real, ((unsigned)getpid() * 1000 + i) & 0xffffff);
+		rc = linkat(AT_FDCWD, path, AT_FDCWD, o->temp, AT_SYMLINK_FOLLOW);
+		if (rc != 0 && errno != EEXIST)
+			break;
+	}
+	int why = errno;
+	if (rc == 0) {
+		register_temp(o);
+	} else {
+		mem_free(o->temp);
+		o->temp = NULL;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	mem_free(path);
+	errno = why;
+	return rc == 0 ? OK : error_errno(err, ERR_IO, "%s: cannot give it its name", o->target);
+}
+
 static enum status sync_parent(const char *path, struct error *err)
 {
-	const char *slash = strrchr(path, '/');
-	char *dir = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+	char *dir = parent_of(path);
 	enum status st = dir_sync(dir, err);
 	mem_free(dir);
 	return st;
@@ -223,8 +276,10 @@ static enum status sync_parent(const char *path, struct error *err)
 enum status output_commit(struct output *o, struct error *err)
 {
 	enum status st = output_flush(o, err);
-	if (st == OK && o->temp && fsync(o->fd) != 0)
+	if (st == OK && o->real && fsync(o->fd) != 0)
 		st = error_errno(err, ERR_IO, "%s: cannot sync", o->target);
+	if (st == OK && o->real && !o->temp)
+		st = give_name(o, err);
 	int fd = o->fd;
 	o->fd = -1;
 	if (close(fd) != 0 && st == OK)
@@ -266,4 +321,10 @@ const char *output_name(const struct output *o)
 bool output_is_tty(const struct output *o)
 {
 	return isatty(o->fd);
+}
+
+bool output_is_file(const struct output *o)
+{
+	struct stat info;
+	return fstat(o->fd, &info) == 0 && S_ISREG(info.st_mode);
 }

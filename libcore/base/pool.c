@@ -316,7 +316,8 @@ static void pipeline_task(void *arg, int64_t i, int worker)
 enum status pool_pipeline(struct pool *p, const struct pipeline *pl, struct error *err)
 {
 	int threads = pool_threads(p);
-	struct run r = {.pl = pl, .depth = pl->depth > 0 ? pl->depth : 2 * threads, .st = OK};
+	/* One thread works best on what it has just read: that is still near it. */
+	struct run r = {.pl = pl, .depth = pl->depth > 0 ? pl->depth : threads > 1 ? 2 * threads : 1, .st = OK};
 	r.ring = mem_array((size_t)r.depth, sizeof(*r.ring));
 	pthread_mutex_init(&r.lock, NULL);
 	pthread_cond_init(&r.changed, NULL);

@@ -27,7 +27,7 @@ void pool_run(struct pool *p, int64_t n, pool_task *fn, void *arg);
 /* Read, work, write. read and write run in the caller, one item after the other and in item order;
  * work runs on the pool, several items at once. read stores a new item and returns OK, END or an error; work and write
  * return OK or an error; free_item releases an item (also after errors). At most depth items are
- * alive (0 = 2 * threads), and nothing is read while those hold PIPELINE_BYTES by `bytes` (NULL: not asked), so that huge
+ * alive (0 = 2 * threads, 1 of one thread), and nothing is read while those hold PIPELINE_BYTES by `bytes` (NULL: not asked), so that huge
  * items are alive one by one. The first error in item order is returned, with its text in err. */
 struct pipeline {
 	enum status (*read)(void *arg, void **item, struct error *err);

@@ -195,7 +195,7 @@ static enum status write_all(struct sorter *s, struct error *err)
 static enum status spill(struct sorter *s, struct error *err)
 {
 	if (s->fd < 0)
-		TRY(temp_open(&s->fd, s->dir, NULL, err));
+		TRY(temp_open(&s->fd, s->dir, err));
 	sort_held(s);
 	uint64_t from = s->written;
 	TRY(write_all(s, err));

@@ -68,9 +68,9 @@ enum status spool_open(struct spool **out, const char *dir, struct error *err)
 {
 	struct spool *s = mem_zalloc(sizeof(*s));
 	s->things.fd = s->ends.fd = -1;
-	enum status st = temp_open(&s->things.fd, dir, NULL, err);
+	enum status st = temp_open(&s->things.fd, dir, err);
 	if (st == OK)
-		st = temp_open(&s->ends.fd, dir, NULL, err);
+		st = temp_open(&s->ends.fd, dir, err);
 	if (st == OK)
 		*out = s;
 	else

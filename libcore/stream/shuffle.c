@@ -106,24 +106,21 @@ static enum status write_run(struct shuffle *s, const char *path, struct error *
 	return st;
 }
 
-/* What is held becomes a sorted run: a file without a name once it is open again. */
+/* What is held becomes a sorted run, in a file without a name. */
 static enum status spill(struct shuffle *s, struct error *err)
 {
-	char *path;
 	int fd;
-	enum status st = temp_open(&fd, NULL, &path, err);
-	if (st != OK)
-		return st;
-	close(fd);
+	TRY(temp_open(&fd, NULL, err));
+	char *path = temp_path(fd);
 	sort_held(s);
-	st = write_run(s, path, err);
+	enum status st = write_run(s, path, err);
 	MEM_PUSH_ROOM(s->runs, s->n_runs, s->cap_runs);
 	if (st == OK) {
 		s->runs[s->n_runs] = (struct run){0};
 		st = reader_open(&s->runs[s->n_runs].reader, path, NULL, err);
 		s->n_runs += st == OK;
 	}
-	unlink(path);
+	close(fd);           /* the reader has its own */
 	mem_free(path);
 	let_go(s);
 	return st;

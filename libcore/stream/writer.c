@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct writer {
 	struct output *out;
@@ -97,14 +95,10 @@ static enum status put_schema(struct writer *w, enum kind kind, struct error *er
 	return put_summed(w, w->text.data, w->text.len, err);
 }
 
-/* Streams are plain on pipes and compressed in files, however the file came to be stdout. */
-static int default_level(bool standard)
+/* Streams are plain on pipes and compressed in files, however the file came to be stdout or the pipe to have a name. */
+static int default_level(const struct output *out)
 {
-	struct stat info;
-
-	if (standard && (fstat(STDOUT_FILENO, &info) != 0 || !S_ISREG(info.st_mode)))
-		return 0;
-	return 3;
+	return output_is_file(out) ? 3 : 0;
 }
 
 enum status writer_open(struct writer **out, const char *path, const struct schema *schema, enum kind kind,
@@ -126,7 +120,7 @@ enum status writer_open(struct writer **out, const char *path, const struct sche
 	w->standard = !path || strcmp(path, "-") == 0;
 	w->arrow = o->format == FORMAT_ARROW || (o->format == FORMAT_AUTO && !output_is_tty(w->out));
 	w->total = hasher_open();
-	int level = o->zstd_level < 0 ? default_level(w->standard) : o->zstd_level;
+	int level = o->zstd_level < 0 ? default_level(w->out) : o->zstd_level;
 	if (w->arrow && level > 0)
 		w->zstd = zstd_contexts_open(o->pool, level);
 	w->pool = o->pool;

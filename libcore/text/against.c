@@ -3,8 +3,6 @@
 
 #include "base/hash.h"
 
-#include <sys/random.h>
-
 #define SLOTS_MIN 1024
 
 struct slot {
@@ -18,8 +16,10 @@ struct against {
 	enum compare_by by;
 	struct minhash_recipe grams; /* of runs of words */
 	struct scratch { struct buf text; struct minhash_scratch words; } *scratch;
-	uint64_t memory, salt;       /* so that nobody can aim at a slot */
+	uint64_t memory;
+	struct hash_salt salt;       /* so that nobody can aim at a slot */
 	struct slot *slots;
+	uint64_t steps;              /* slots looked at by enter behind the first */
 	uint64_t n, n_slots;         /* a power of two */
 	uint32_t rows;
 	int64_t short_rows;
@@ -58,9 +58,7 @@ enum status against_open(struct against **out, const struct rowkeys_options *o, 
 	a->keeps_ids = ids;
 	a->grams = (struct minhash_recipe){.manner = MINHASH_QUERN, .unit = MINHASH_WORDS, .hash = MINHASH_XXH3, .ngram = overlap};
 	a->scratch = mem_array((size_t)o->workers, sizeof(*a->scratch));
-	if (getrandom(&a->salt, sizeof(a->salt), 0) != sizeof(a->salt))
-		a->salt = (uintptr_t)a;
-	a->salt |= 1;
+	hash_salt_make(&a->salt);
 	*out = a;
 	return OK;
 }
@@ -135,11 +133,12 @@ void against_facts_free(struct against_facts *f)
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-static struct slot *slot_of(const struct against *a, struct slot *slots, uint64_t n_slots, uint64_t key)
+/* Where a key is, or the empty slot where it goes; *steps counts the slots before it. */
+static struct slot *slot_of(const struct against *a, struct slot *slots, uint64_t n_slots, uint64_t key, uint64_t *steps)
 {
-	uint64_t at = (key * a->salt >> 32 ^ key * a->salt) & (n_slots - 1);
-	while (slots[at].key && slots[at].key != key)
-		at = (at + 1) & (n_slots - 1);
+	uint64_t at = hash_salted(&a->salt, key, 0) & (n_slots - 1);
+	for (; slots[at].key && slots[at].key != key; at = (at + 1) & (n_slots - 1))
+		++*steps;
 	return &slots[at];
 }
 
@@ -149,10 +148,11 @@ static enum status grow(struct against *a, struct error *err)
 	struct slot *bigger = a->memory && bytes > a->memory ? NULL : mem_try(bytes);
 	if (!bigger)
 		return error_set(err, ERR_MEMORY, "--against needs a table of %llu bytes, more than there is (see --memory)", (unsigned long long)bytes);
+	uint64_t moved = 0;
 	memset(bigger, 0, bytes);
 	for (uint64_t i = 0; i < a->n_slots; i++)
 		if (a->slots[i].key)
-			*slot_of(a, bigger, n, a->slots[i].key) = a->slots[i];
+			*slot_of(a, bigger, n, a->slots[i].key, &moved) = a->slots[i];
 	mem_free(a->slots);
 	a->slots = bigger;
 	a->n_slots = n;
@@ -164,7 +164,7 @@ static enum status enter(struct against *a, uint64_t key, uint32_t at, struct er
 {
 	if ((a->n + 1) * 3 > a->n_slots * 2)
 		TRY(grow(a, err));
-	struct slot *s = slot_of(a, a->slots, a->n_slots, key);
+	struct slot *s = slot_of(a, a->slots, a->n_slots, key, &a->steps);
 	if (!s->key) {
 		*s = (struct slot){key, a->rows, at};
 		a->n++;
@@ -272,7 +272,8 @@ static const struct slot *look_up(const struct against *a, uint64_t key)
 {
 	if (!key || !a->n_slots)
 		return NULL;
-	const struct slot *s = slot_of(a, a->slots, a->n_slots, key);
+	uint64_t steps = 0;
+	const struct slot *s = slot_of(a, a->slots, a->n_slots, key, &steps);
 	return s->key ? s : NULL;
 }
 
@@ -387,6 +388,11 @@ void against_cut(const char *s, size_t n, const struct against_hit *hits, int64_
 uint64_t against_bytes(const struct against *a)
 {
 	return a->n_slots * sizeof(*a->slots);
+}
+
+uint64_t against_steps(const struct against *a)
+{
+	return a->steps;
 }
 
 int64_t against_rows(const struct against *a)

@@ -50,6 +50,7 @@ int64_t against_seen(const struct against *a, struct against_facts *f, int64_t r
 /* Whether a row has as many words as a run. */
 bool against_is_long(const struct against_facts *f, int64_t row);
 uint64_t against_bytes(const struct against *a);
+uint64_t against_steps(const struct against *a);     /* slots that adding has looked at behind the first */
 int64_t against_rows(const struct against *a);
 int64_t against_short(const struct against *a);      /* rows of test sets with fewer words than a run */
 

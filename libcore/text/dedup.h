@@ -2,7 +2,8 @@
  *
  * `facts` takes from a batch what the method needs to know (keys, mostly), on any thread. A method of one pass is then asked by `judge`, row by
  * row, with the batch's facts. One of two passes gets the batches with their facts in order by `add`, and `decide` sees everything
- * at once; only then, in a second reading of the same rows in the same order, comes `judge`, without facts. A method holds its memory within
+ * at once; only then, in a second reading of the same rows in the same order, comes `judge`, without facts; where it says so by `at_once`, rows
+ * are judged in the first reading. A method holds its memory within
  * common.memory and writes the rest to files without names in common.tmp. What it says depends on the rows alone: neither on
  * threads nor on memory.
  *
@@ -50,11 +51,15 @@ struct dedup_method {
 	/* Any thread; worker < pool_threads names it. NULL: none are needed. ERR_DATA where a text is too large. */
 	enum status (*facts)(void *self, const struct batch *b, int worker, void **facts, struct error *err);
 	void (*free_facts)(void *facts);
-	/* Both NULL: of one pass. */
+	/* NULL: of one pass. */
 	enum status (*add)(void *self, const struct batch *b, const void *facts, struct error *err);
+	/* After an add: its rows may be judged already, and must be before the next one; they do not come in the second reading. Once false,
+	 * it stays so. NULL: never. */
+	bool (*at_once)(const void *self);
 	/* Both NULL: of two passes. */
 	enum status (*begin_review)(void *self, struct error *err);
 	enum status (*review)(void *self, const struct batch *b, struct error *err);
+	/* NULL: of one pass. After the last add and review. */
 	enum status (*decide)(void *self, struct error *err);
 	/* Of one pass: on any thread, but each batch's facts on one at a time. */
 	enum status (*judge)(void *self, const struct batch *b, void *facts, int64_t row, struct verdict *v, struct error *err);
@@ -87,6 +92,7 @@ struct dedup_rows {
 	const struct schema *schema;
 	const char *index;           /* directory of the keys of earlier runs, whose rows stay: dedup_index.h. NULL: none */
 	bool signs;                  /* dedup_rows_sign will be called */
+	bool at_once;                /* rows are judged as they come as long as they can be */
 };
 enum status dedup_rows_open(struct dedup_method *m, const struct dedup_common *common, const struct dedup_rows *o, struct error *err);
 /* Adds the rows to the index, after they have been judged, puts all runs together if compact is set, and tells what it holds then. */

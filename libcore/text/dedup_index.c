@@ -49,7 +49,7 @@ static char *file_path(const struct dedup_index *x, const char *what, int64_t nu
 static enum status map_file(struct file *f, const char *path, uint64_t bytes, struct error *err)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);      /* a fifo would wait */
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		if (fd >= 0)
 			close(fd);
@@ -173,21 +173,48 @@ static bool is_named(const struct dedup_manifest *m, const char *name)
 	return false;
 }
 
-/* What a killed run left, or a compaction replaced. */
-static void remove_strays(struct dedup_index *x)
+static bool begins(const char *name, const char *with)
 {
-	static const char *const ours[] = {"keys-", "ids-", "sets-"};
+	return strncmp(name, with, strlen(with)) == 0;
+}
+
+/* A file of a run that the manifest does not name, or a manifest that was not finished. */
+static bool is_stray(const struct dedup_manifest *m, const char *name)
+{
+	if (begins(name, "keys-") || begins(name, "ids-") || begins(name, "sets-"))
+		return !is_named(m, name);
+	return begins(name, "manifest.");
+}
+
+/* What a killed run left, or a compaction replaced: removed, or only counted. */
+static int find_strays(struct dedup_index *x, bool remove)
+{
 	DIR *d = opendir(x->dir);
-	for (struct dirent *e; d && (e = readdir(d));)
-		for (int i = 0; i < 3; i++) {
-			if (strncmp(e->d_name, ours[i], strlen(ours[i])) != 0 || is_named(&x->manifest, e->d_name))
-				continue;
-			char *path = path_join(x->dir, e->d_name);
+	int n = 0;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (!is_stray(&x->manifest, e->d_name))
+			continue;
+		n++;
+		char *path = path_join(x->dir, e->d_name);
+		if (remove)
 			unlink(path);
-			mem_free(path);
-		}
+		mem_free(path);
+	}
 	if (d)
 		closedir(d);
+	return n;
+}
+
+/* A new index has a manifest before anything else: files without one are of an index that has lost it, and are left alone. */
+static enum status read_manifest(struct dedup_index *x, const char *identity, struct error *err)
+{
+	bool there;
+	TRY(dedup_manifest_read(&x->manifest, x->dir, identity, &there, err));
+	if (there)
+		return OK;
+	if (find_strays(x, false))
+		return error_set(err, ERR_DATA, "%s: files of runs, but no manifest: the index is damaged", x->dir);
+	return dedup_manifest_write(&x->manifest, x->dir, err);
 }
 
 static enum status open_keys(struct dedup_index *x, struct error *err)
@@ -209,9 +236,9 @@ enum status dedup_index_open(struct dedup_index **out, const char *dir, const ch
 	if (st == OK)
 		st = take_lock(x, err);
 	if (st == OK)
-		st = dedup_manifest_read(&x->manifest, dir, identity, err);
+		st = read_manifest(x, identity, err);
 	if (st == OK) {
-		remove_strays(x);
+		find_strays(x, true);
 		st = map_segments(x, err);
 	}
 	if (st == OK)
@@ -449,7 +476,7 @@ enum status dedup_index_compact(struct dedup_index *x, struct error *err)
 	TRY(merge(x, err));
 	TRY(dedup_index_finish(x, err));
 	TRY(seal(x, rows, true, &(struct rows_of){.x = x}, err));
-	remove_strays(x);
+	find_strays(x, true);
 	return OK;
 }
 

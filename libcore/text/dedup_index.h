@@ -5,7 +5,7 @@
  * sets-N, in the manner of ids-N: each row's shingles. The file `manifest` says which segments there are: a line of
  * JSON with the format's version, what is compared and how, and each file's XXH3-128; then a line with its own. It is replaced by
  * renaming, as the last thing of a run, so a run that is killed leaves the index as it was; files that the manifest does not name go
- * when the index is next opened. The file `lock` is held by flock while the index is open.
+ * when the index is next opened. A new index has a manifest without segments first. The file `lock` is held by flock while the index is open.
  *
  * Keys are met in order (a merge, segment by segment), so memory does not grow with the index. All bytes of keys are read once a run,
  * and their hashes checked before anything is added. */

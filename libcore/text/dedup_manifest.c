@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "base/json.h"
 
+#include <sys/stat.h>
+
 #define VERSION 1
 #define BYTES_MAX (16 << 20)
 
@@ -46,11 +48,11 @@ static enum status read_line(struct dedup_manifest *m, const struct json *j, con
 	const struct json *segments = json_get(j, "segments");
 	if (version != VERSION)
 		return error_set(err, ERR_DATA, "%s: version %lld of the index, where %d is known", path, (long long)version, VERSION);
-	if (strcmp(json_get_str(j, "compares", ""), identity) != 0)
-		return error_set(err, ERR_USAGE, "%s: the index is of other keys: it was made with %s, this run has %s", path,
-				 json_get_str(j, "compares", "?"), identity);
 	if (!segments || segments->type != JSON_ARRAY)
 		return damaged(path, "no segments", err);
+	if (segments->len > 0 && strcmp(json_get_str(j, "compares", ""), identity) != 0)
+		return error_set(err, ERR_USAGE, "%s: the index is of other keys: it was made with %s, this run has %s", path,
+				 json_get_str(j, "compares", "?"), identity);
 	for (size_t i = 0; i < segments->len; i++)
 		TRY(read_segment(m, &segments->items[i], path, err));
 	int64_t next = json_get_int(j, "next", -1);
@@ -79,13 +81,17 @@ static enum status parse(struct dedup_manifest *m, const struct buf *b, const ch
 	return st;
 }
 
-enum status dedup_manifest_read(struct dedup_manifest *m, const char *dir, const char *identity, struct error *err)
+enum status dedup_manifest_read(struct dedup_manifest *m, const char *dir, const char *identity, bool *there, struct error *err)
 {
+	struct stat info;
 	char *path = path_join(dir, "manifest");
 	struct buf b = {0};
 	enum status st = OK;
 	*m = (struct dedup_manifest){.identity = mem_strdup(identity), .next = 1};
-	if (path_exists(path)) {
+	*there = stat(path, &info) == 0;
+	if (*there && !S_ISREG(info.st_mode)) {
+		st = damaged(path, "no regular file", err);
+	} else if (*there) {
 		st = file_read_all(path, BYTES_MAX, &b, err);
 		if (st == OK)
 			st = parse(m, &b, path, identity, err);

@@ -17,8 +17,9 @@ struct dedup_manifest {
 	int n, cap;
 };
 
-/* That of dir; an empty one if there is none. ERR_DATA if it is damaged or of another version, ERR_USAGE if it is about other keys. */
-enum status dedup_manifest_read(struct dedup_manifest *m, const char *dir, const char *identity, struct error *err);
+/* That of dir; an empty one if there is none (*there is false). ERR_DATA if it is damaged or of another version, ERR_USAGE if it has segments and
+ * is about other keys. */
+enum status dedup_manifest_read(struct dedup_manifest *m, const char *dir, const char *identity, bool *there, struct error *err);
 /* Adds a segment; the next one has the number behind it. */
 void dedup_manifest_add(struct dedup_manifest *m, const struct dedup_segment *s);
 /* Whole or not at all. */

@@ -142,10 +142,14 @@ static enum status end_first(void *arg, void *item, struct error *err)
 		return judge_batch(p, &p->tests, it->b, it->tests, err);
 	if (p->tests.self)
 		TRY(drop_tested(p, it, err));
+	TRY(p->method.add(p->method.self, it->rest, it->facts, err));
+	if (p->method.at_once && p->method.at_once(p->method.self)) {
+		twice_pass(p->twice, it->rest->rows);
+		p->passed += it->rest->rows;
+		return judge_batch(p, &p->method, it->rest, NULL, err);
+	}
 	p->number += it->b->rows;
-	if (p->twice)
-		TRY(twice_keep(p->twice, it->rest, err));
-	return p->method.add(p->method.self, it->rest, it->facts, err);
+	return p->twice ? twice_keep(p->twice, it->rest, err) : OK;
 }
 
 enum status dedup_pass_first(struct dedup_passes *p, struct error *err)
@@ -181,7 +185,7 @@ enum status dedup_pass_rest(struct dedup_passes *p, struct error *err)
 	if (p->method.review)
 		TRY(review(p, err));
 	TRY(p->method.decide(p->method.self, err));
-	p->number = 0;
+	p->number = p->passed;
 	while ((st = twice_next(p->twice, &b, err)) == OK) {
 		st = judge_batch(p, &p->method, b, NULL, err);
 		batch_release(b);

@@ -22,8 +22,9 @@ struct dedup_passes {
 
 	int64_t dropped, cut;                /* rows */
 	int64_t number;                      /* of the row at hand */
+	int64_t passed;                      /* rows that were judged in the first reading */
 };
-/* Reads all rows; those of a method stay undecided. */
+/* Reads all rows; those of a method stay undecided, unless it judges them at once. */
 enum status dedup_pass_first(struct dedup_passes *p, struct error *err);
 /* The passes after that, if there is a method. */
 enum status dedup_pass_rest(struct dedup_passes *p, struct error *err);

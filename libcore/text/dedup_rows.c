@@ -14,6 +14,8 @@
 
 #include <math.h>
 
+#define PREFETCH_ROWS 8              /* ahead of the row at hand */
+
 struct rows {
 	struct dedup_common common;
 	struct dedup_rows o;
@@ -26,6 +28,7 @@ struct rows {
 	struct dedup_index *index;   /* NULL: none */
 	struct dedup_index_rows earlier;     /* of it, with the key at hand */
 	struct spool *ids, *sets;    /* by row; NULL where not needed */
+	bool at_once;                /* what was added last may be judged */
 	uint32_t judged;             /* rows of the second pass so far */
 	uint64_t pairs;              /* that were verified */
 };
@@ -138,19 +141,37 @@ static enum status add_ids(struct rows *r, const struct batch *b, struct error *
 	return st;
 }
 
+/* Rows with one key each. */
+static enum status add_singles(struct rows *r, const struct batch *b, const struct facts *f, struct error *err)
+{
+	TRY(singles_expect(r->singles, (uint64_t)b->rows, &r->at_once, err));
+	for (int64_t i = 0; i < b->rows; i++) {
+		uint64_t rank = 0;
+		if (i + PREFETCH_ROWS < b->rows)
+			singles_prefetch(r->singles, f->keys + 2 * (i + PREFETCH_ROWS));
+		TRY(row_rank(r, b, f, i, &rank, err));
+		TRY(singles_row(r->singles, f->keys + 2 * i, rank, err));
+	}
+	return OK;
+}
+
+static bool at_once(const void *self)
+{
+	const struct rows *r = self;
+	return r->at_once;
+}
+
 static enum status add(void *self, const struct batch *b, const void *facts, struct error *err)
 {
 	struct rows *r = self;
 	const struct facts *f = facts;
 	if (r->ids)
 		TRY(add_ids(r, b, err));
+	if (r->singles)
+		return add_singles(r, b, f, err);
 	for (int64_t i = 0; i < b->rows; i++) {
 		uint64_t rank = 0;
 		TRY(row_rank(r, b, f, i, &rank, err));
-		if (r->singles) {
-			TRY(singles_row(r->singles, f->keys + 2 * i, rank, err));
-			continue;
-		}
 		TRY(clusters_row(r->clusters, rank, err));
 		for (int k = 0; k < r->n_keys; k++) {
 			const uint64_t *key = f->keys + 2 * (i * r->n_keys + k);
@@ -435,7 +456,7 @@ static enum status open_parts(struct rows *r, struct error *err)
 		TRY(open_index(r, err));
 	r->n_keys = rowkeys_count(r->keys);
 	if (r->n_keys == 1 && r->o.exact && !r->o.signs)
-		r->singles = singles_open(&o);
+		r->singles = singles_open(&o, r->o.at_once && !r->ids);
 	else
 		r->clusters = clusters_open(&o);
 	return OK;
@@ -448,8 +469,8 @@ enum status dedup_rows_open(struct dedup_method *m, const struct dedup_common *c
 	r->o = *o;
 	enum status st = open_parts(r, err);
 	if (st == OK)
-		*m = (struct dedup_method){.self = r, .facts = read_facts, .free_facts = free_facts, .add = add, .decide = decide, .judge = judge,
-					   .stats = stats, .close = close_rows};
+		*m = (struct dedup_method){.self = r, .facts = read_facts, .free_facts = free_facts, .add = add, .at_once = at_once, .decide = decide,
+					   .judge = judge, .stats = stats, .close = close_rows};
 	else
 		close_rows(r);
 	return st;

@@ -293,7 +293,7 @@ static enum status spill(struct word_counter *c, struct error *err)
 	uint64_t from = c->written;
 
 	if (c->fd < 0)
-		TRY(temp_open(&c->fd, NULL, NULL, err));
+		TRY(temp_open(&c->fd, NULL, err));
 	word_table_sort(&c->words);
 	for (size_t i = 0; i < c->words.n; i++) {
 		uint64_t count;

@@ -181,6 +181,34 @@ parts() {
 EOF
 }
 
+@test "dedup: equal texts go as they come, before the input ends and without a temporary file, if memory does" {
+	seq 60000 | awk '{ printf "{\"id\":\"%d\",\"text\":\"%s\"}\n", $1, $1 % 50000 "a text that is as long as it has to be for some batches to fill" }' |
+		quern import -q --as documents --compress never -o long.arrows
+	quern dedup -q --exact --memory 1M --compress never <long.arrows >want
+	mkfifo pipe
+	quern dedup -q --exact --tmp /no/such/folder --compress never <pipe >got &
+	exec 7>pipe
+	head -c 2500000 long.arrows >&7
+	for i in $(seq 100); do [ -s got ] && break || sleep 0.1; done
+	[ -s got ]
+	tail -c +2500001 long.arrows >&7
+	exec 7>&-
+	wait $!
+	cmp got want
+	[ "$(quern view --count got)" -eq 50000 ]
+	status 1 quern dedup -q --exact --memory 1M --tmp /no/such/folder <long.arrows
+	says '/no/such/folder'
+	# where the table becomes too large, in the second of several files
+	quern view --format jsonl long.arrows >long.jsonl
+	for f in long.arrows long.jsonl; do
+		quern dedup -q --exact --format jsonl $f $f >want
+		quern dedup -q --exact --format jsonl --memory 400k --rejects bad --stats s.json $f $f | cmp - want
+		grep -q '"runs": [1-9]' s.json
+		grep -q '"clusters": 50000' s.json
+		[ "$(quern view --count bad)" -eq 70000 ]
+	done
+}
+
 @test "dedup: --paragraph cuts what came before, or all that comes twice" {
 	parts
 	quern dedup -q --format jsonl --paragraph --rejects bad parts.jsonl >got
@@ -327,6 +355,25 @@ EOF
 	says 'input_ids'
 	quern dedup -q --format arrow --substring 3 ids.jsonl -o ids.arrows
 	hostile ids.arrows dedup --substring 3
+}
+
+@test "dedup: --substring without a number is that of 50 tokens, or of 100 bytes" {
+	awk 'BEGIN { for (n = 93; n <= 102; n++) for (k = 0; k < 2; k++) {
+		s = sprintf("%d/%d ", n, k); for (i = 0; i < n; i++) s = s sprintf("%c", 97 + (i * i + n) % 26)
+		printf "{\"id\":\"%d/%d\",\"text\":\"%s\"}\n", n, k, s " " n + k * 7 } }' >spans.jsonl
+	quern dedup -q --format jsonl --substring spans.jsonl >got
+	quern dedup -q --format jsonl --substring=100 spans.jsonl | cmp - got
+	quern dedup -q --format jsonl spans.jsonl --substring | cmp - got
+	quern dedup -q --format jsonl --substring 99 spans.jsonl | cmp -s - got && return 1
+	awk 'BEGIN { for (n = 47; n <= 52; n++) for (k = 0; k < 2; k++) {
+		s = k; for (i = 0; i < n; i++) s = s "," n * 1000 + i; printf "{\"id\":\"%d/%d\",\"input_ids\":[%s]}\n", n, k, s } }' >ids.jsonl
+	quern dedup -q --format arrow --substring ids.jsonl -o got.arrows
+	quern dedup -q --format jsonl --substring 50 ids.jsonl >want
+	quern view --format jsonl got.arrows | cmp - want
+	[ "$(wc -c <want)" -lt "$(wc -c <ids.jsonl)" ]
+	quern view --provenance got.arrows | grep -q -e '--substring ids\|--substring"'
+	cp spans.jsonl 7.jsonl
+	[ "$(quern dedup -q --format jsonl --substring 7.jsonl | wc -l)" -eq "$(wc -l <spans.jsonl)" ]
 }
 
 @test "dedup: --substring cuts what a table of all windows says, from a pipe too, for any memory and number of threads" {
@@ -493,6 +540,39 @@ days() {
 	status 2 quern dedup --compact day.ac
 }
 
+@test "dedup: --index: a folder that is no index, or has lost its manifest, is told and left as it is" {
+	quern dedup -q --index index docs.jsonl >/dev/null
+	cp -r index hurt
+	rm hurt/manifest
+	cp -r hurt before
+	status 3 quern dedup --index hurt docs.jsonl
+	says 'files of runs, but no manifest: the index is damaged'
+	diff -r hurt before
+	mkfifo hurt/manifest
+	status 3 timeout 10 "$BIN/dedup" --index hurt docs.jsonl
+	says 'no regular file'
+	rm hurt/manifest index/ids-1
+	mkfifo index/ids-1
+	status 3 timeout 10 "$BIN/dedup" --index index docs.jsonl
+	says 'the index is damaged'
+	# a first run that failed leaves no more than an empty one, of no keys yet
+	status 3 quern dedup --exact --index new < <(head -c -100 docs.arrows)
+	[ "$(ls new | paste -sd' ')" = "lock manifest" ]
+	touch new/manifest.0abcde new/keys-7
+	quern dedup -q --minhash --index new docs.jsonl >/dev/null
+	[ "$(ls new | paste -sd' ')" = "ids-1 keys-1 lock manifest" ]
+}
+
+@test "dedup: two outputs of one name are refused" {
+	for o in "--clusters x -o x" "--rejects x -o ./x" "--stats x --rejects x" "-o - --rejects -"; do
+		: >x
+		status 2 quern dedup $o docs.jsonl
+		says 'goes there too'
+		rm x
+	done
+	quern dedup -q -o /dev/null --rejects /dev/null --clusters /dev/null docs.jsonl
+}
+
 @test "dedup: in stages by four processes the same rows stay as in one" {
 	many >many.jsonl
 	split -l 1700 many.jsonl shard.          # 1700, 1700, 1700, 900
@@ -616,10 +696,30 @@ EOF
 		# what is not in the output is not in the index
 		if ! cmp -s index/manifest before/manifest; then cmp out want; fi
 		[ ! -e out ] || cmp out want
+		[ -z "$(ls . | grep '^out\.'; ls index | grep '\.')" ]          # nothing half done has a name
 		quern dedup -q --format jsonl --index index day.ab >again
 		cmp -s again want || [ ! -s again ]
 		[ -s again ] || cmp out want
 		[ -z "$(quern dedup -q --format jsonl --index index day.aa day.ab)" ]
+	done
+}
+
+@test "dedup: a run that is killed leaves nothing, neither beside its outputs nor in --tmp" {
+	local pid i
+	mkdir tmp there
+	many >many.jsonl
+	mkfifo pipe
+	for o in "--minhash --verify" "--line" "--substring 50" "--exact --keep none"; do
+		"$BIN/dedup" -q -j1 $o --memory 100k --tmp tmp -o there/out --rejects there/bad <pipe 3>&- &
+		pid=$!
+		exec 7>pipe
+		cat many.jsonl many.jsonl many.jsonl many.jsonl >&7
+		for i in $(seq 50); do ls -l /proc/$pid/fd | grep -q 'tmp/#' && break || sleep 0.1; done
+		ls -l /proc/$pid/fd | grep -q 'tmp/#'                  # it has some, without names
+		kill -9 $pid
+		exec 7>&-
+		wait $pid || true
+		[ -z "$(find tmp there -type f)" ]
 	done
 }
 
@@ -647,8 +747,8 @@ EOF
 	stage cluster 1
 	for k in 1 2 3 4; do stage filter $k ${!k} -o out.$k; done
 	quern mix -q --format jsonl out.1 out.2 out.3 out.4 | cmp - want
-	# killed ones leave no more than unfinished files of other names
-	[ "$(ls work | grep -c -v '\.')" -eq 21 ]
+	[ "$(ls work | wc -l)" -eq 21 ]                                # nothing of killed ones
+	[ "$(ls out.* | wc -l)" -eq 4 ]
 }
 
 @test "dedup: at a tenth of the memory that is needed the same rows stay" {

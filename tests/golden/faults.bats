@@ -247,7 +247,8 @@ faulty() {
 		env --default-signal=TERM,INT,HUP "$BIN/mix" -q in.jsonl gate -o out.arrows 2>/dev/null & p=$! # also under nohup
 		exec 7>gate
 		sleep 0.1
-		ls out.arrows.* >/dev/null # it has begun
+		# it has begun: a file without a name, or with another
+		ls -l /proc/$p/fd | grep -q "$PWD/#" || ls out.arrows.* >/dev/null
 		kill -$sig $p
 		local got=0
 		wait $p || got=$?

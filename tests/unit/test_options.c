@@ -10,6 +10,7 @@ static struct {
 	const char *s;
 	struct opt_list list;
 	int choice;
+	int64_t bare;
 } v;
 
 static struct opt table[] = {
@@ -20,6 +21,7 @@ static struct opt table[] = {
 	OPT_STRING('s', "string", &v.s, "TEXT", "a string"),
 	OPT_LIST('l', "list", &v.list, "ITEM", "an item"),
 	OPT_CHOICE(0, "choice", &v.choice, "one|two|three", "a choice"),
+	{.type = OPT_TYPE_INT, .name = "bare", .value = &v.bare, .arg = "N", .max = 100, .alone = -1, .help = "a number or none"},
 	OPT_END,
 };
 
@@ -131,11 +133,46 @@ static void an_earlier_table_takes_a_name(void **state)
 	}
 }
 
+static void a_number_may_be_left_out(void **state)
+{
+	struct opt *const tables[] = {table};
+	struct opt_list words = {0};
+	struct buf text = {0};
+	struct error err;
+	(void)state;
+	assert_int_equal(PARSE(&err, "--bare", "2024.arrows"), OK);
+	assert_int_equal(v.bare, -1);
+	assert_int_equal(operands.n, 1);
+	opt_provenance(&words, tables, 1);
+	assert_string_equal(words.items[words.n - 1], "--bare");
+	assert_int_equal(PARSE(&err, "--bare", "7", "a"), OK);
+	assert_int_equal(v.bare, 7);
+	assert_int_equal(operands.n, 1);
+	assert_int_equal(PARSE(&err, "--bare=8", "9"), OK);
+	assert_int_equal(v.bare, 8);
+	assert_int_equal(operands.n, 1);
+	assert_int_equal(PARSE(&err, "a", "--bare"), OK);
+	assert_int_equal(v.bare, -1);
+	assert_int_equal(PARSE(&err, "--bare", "-1"), ERR_USAGE);
+	assert_int_equal(PARSE(&err, "--bare", "101"), ERR_USAGE);
+	assert_int_equal(PARSE(&err, "--bare=x"), ERR_USAGE);
+	opt_help(&text, tables, 1);
+	assert_non_null(strstr(text.data, "--bare [N] "));
+	buf_clear(&text);
+	opt_mdoc(&text, tables, 1);
+	assert_non_null(strstr(text.data, "Op Ar N\n"));
+	buf_release(&text);
+	for (int i = 0; i < words.n; i++)
+		mem_free((void *)words.items[i]);
+	mem_free(words.items);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_is_understood),
 		cmocka_unit_test(a_mistake_gets_the_sentence_that_mends_it),
+		cmocka_unit_test(a_number_may_be_left_out),
 		cmocka_unit_test(the_table_is_the_single_source),
 		cmocka_unit_test(an_earlier_table_takes_a_name),
 	};

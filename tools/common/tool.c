@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -65,6 +66,31 @@ static _Noreturn void usage_error(const struct tool *t, const struct error *err)
 	exit(2);
 }
 
+bool tool_writes(const struct tool *t, const char *path, const char **option)
+{
+	const struct { const char *option, *path; } files[] = {
+		{"-o", t->out_path}, {"--rejects", t->rejects_path}, {"--stats", t->stats_path}, {"--log", t->log_path},
+	};
+	struct stat info;
+	if (!path || (stat(path, &info) == 0 && !S_ISREG(info.st_mode)))     /* a device or a pipe may have several */
+		return false;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i].path && files[i].path != path && (strcmp(files[i].path, path) == 0 || path_is_same(files[i].path, path))) {
+			*option = files[i].option;
+			return true;
+		}
+	return false;
+}
+
+static enum status check_outputs(struct tool *t, struct error *err)
+{
+	const char *paths[] = {t->out_path, t->rejects_path, t->stats_path}, *other;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (tool_writes(t, paths[i], &other))
+			return error_set(err, ERR_USAGE, "%s %s: another output goes there too", other, paths[i]);
+	return OK;
+}
+
 static enum status check_operands(struct tool *t, struct error *err)
 {
 	if (t->files.n < t->min_operands)
@@ -114,7 +140,7 @@ void tool_start(struct tool *t, int argc, char **argv)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--help=mdoc") == 0 ||
 		    strcmp(argv[i], "--help=completion") == 0 || strcmp(argv[i], "--version") == 0)
 			answer_and_exit(t, tables, argv[i]);
-	if (opt_parse(tables, 2, argc, argv, &t->files, &err) != OK || check_operands(t, &err) != OK)
+	if (opt_parse(tables, 2, argc, argv, &t->files, &err) != OK || check_operands(t, &err) != OK || check_outputs(t, &err) != OK)
 		usage_error(t, &err);
 	t->pool = pool_open((int)t->threads);
 	t->progress = progress_open(t->name, t->quiet ? PROGRESS_NEVER : (enum progress_mode)t->priv->progress_mode);

@@ -48,6 +48,8 @@ struct tool {
 
 /* Parses; on --help, --version and mistakes prints and exits. Sets signals, pool, progress, provenance head. */
 void tool_start(struct tool *t, int argc, char **argv);
+/* Whether one of the common options writes a file at path, which is another's: it, as in "-o". NULL is none. */
+bool tool_writes(const struct tool *t, const char *path, const char **option);
 /* st OK or END is success. Aborts what is still open, prints "quern TOOL: cause" or the summary, writes --stats. */
 int tool_end(struct tool *t, enum status st, const struct error *err);
 

@@ -1,11 +1,7 @@
 /* stats_look.c - one look at each word: its hash, its length, letters, punctuation, English stop words; see stats_priv.h. */
 #include "text/stats_priv.h"
 
-#include "text/char_class.h"
-
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
+#include "text/char_window.h"
 
 enum { C_ALPHA = 1, C_TEXT = 2, C_V1_TEXT = 4, C_HIGH = 8 };
 
@@ -61,12 +57,6 @@ __attribute__((constructor)) static void fill_stop_words(void)
 static unsigned look_at(const char *s, size_t n, uint32_t *chars)
 {
 	unsigned all = 0;
-	for (size_t i = 0; i < n; i++)
-		all |= classes[(unsigned char)s[i]];
-	*chars = (uint32_t)n;
-	if (!(all & C_HIGH))
-		return all;
-	all = 0;
 	*chars = 0;
 	for (size_t i = 0; i < n; ++*chars) {
 		int len;
@@ -146,30 +136,48 @@ static uint32_t look_plain(const struct text_stats *t, const struct spans *words
 }
 
 #ifdef __x86_64__
-/* A word of at most 16 bytes of ASCII is one register: classes are looked up for all its bytes at once. */
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2"))) static uint32_t look_avx512(const struct text_stats *t, const struct spans *words,
-	int64_t from, int64_t to, uint32_t sum, uint64_t *hash, uint32_t *chars_to, struct look *l)
+/* A window of the text: a bit for each first byte of a character. */
+struct sight {
+	const char *from, *to;
+	uint64_t first, alpha, text, v1_text;
+};
+
+CHAR_WINDOW_FN static inline struct sight sight_at(const char *s, size_t n)
 {
-	const __m512i low = _mm512_loadu_si512(classes), high = _mm512_loadu_si512(classes + 64);
-	const __m128i alphas = _mm_set1_epi8(C_ALPHA), texts = _mm_set1_epi8(C_TEXT), v1_texts = _mm_set1_epi8(C_V1_TEXT);
+	struct char_window w = char_window_at(s, n);
+	uint64_t v1_text = w.first & ~CHAR_WINDOW_TEST(&w, CHAR_PUNCTUATION);
+	return (struct sight){s, s + w.bytes, w.first, CHAR_WINDOW_TEST(&w, CHAR_ALPHA), v1_text & ~CHAR_WINDOW_TEST(&w, CHAR_TERMINAL), v1_text};
+}
+
+/* Classes are looked up for a window of characters at once, and of its words their bits are taken. */
+CHAR_WINDOW_FN static uint32_t look_avx512(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
+					   uint32_t *chars_to, struct look *l)
+{
 	struct look r = *l;
+	struct sight w = {.from = t->s, .to = t->s};
 	for (int64_t i = from; i < to; i++) {
 		const char *s = t->s + words->v[i].from;
-		uint32_t n = words->v[i].len, chars = n;
-		__mmask16 there = (__mmask16)_bzhi_u32(0xffff, n);
-		__m128i v = _mm_maskz_loadu_epi8(there, s);
+		uint32_t n = words->v[i].len, chars;
+		bool alpha, text, v1_text;
+		__m128i v = _mm_maskz_loadu_epi8((__mmask16)_bzhi_u32(0xffff, n), s);
 		uint64_t a = (uint64_t)_mm_cvtsi128_si64(v), b = (uint64_t)_mm_extract_epi64(v, 1);
-		__m128i class = _mm512_castsi512_si128(_mm512_permutex2var_epi8(low, _mm512_zextsi128_si512(v), high));
-		bool alpha = _mm_mask_test_epi8_mask(there, class, alphas), text = _mm_mask_test_epi8_mask(there, class, texts),
-		     v1_text = _mm_mask_test_epi8_mask(there, class, v1_texts);
-		if (n > 16 || _mm_movemask_epi8(v)) {
+		if (s + n > w.to)
+			w = sight_at(s, t->n - words->v[i].from);
+		if (s + n <= w.to) {
+			unsigned at = (unsigned)(s - w.from);
+			uint64_t word = _bzhi_u64(~0ull, n);
+			chars = (uint32_t)_mm_popcnt_u64(w.first >> at & word);
+			alpha = w.alpha >> at & word;
+			text = w.text >> at & word;
+			v1_text = w.v1_text >> at & word;
+		} else {
 			unsigned all = look_at(s, n, &chars);
 			alpha = all & C_ALPHA;
 			text = all & C_TEXT;
 			v1_text = all & C_V1_TEXT;
-			if (n > 16)
-				load_word(s, n, t->n - words->v[i].from, &a, &b);
 		}
+		if (n > 16)
+			load_word(s, n, t->n - words->v[i].from, &a, &b);
 		unsigned slot = stop_slot(a);
 		bool stop = (stop_words[slot] == a) & (stop_bytes[slot] == n);
 		hash[i] = word_hash(a, b, n);
@@ -188,28 +196,12 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2"))) static uint
 }
 #endif
 
-static uint32_t (*look)(const struct text_stats *, const struct spans *, int64_t, int64_t, uint32_t, uint64_t *, uint32_t *, struct look *);
-
-bool look_force(const char *isa)
-{
-#ifdef __x86_64__
-	bool wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi2");
-	if (wide && (!isa || strcmp(isa, "avx512") == 0)) {
-		look = look_avx512;
-		return true;
-	}
-#endif
-	look = look_plain;
-	return !isa || strcmp(isa, "plain") == 0;
-}
-
-__attribute__((constructor)) static void choose(void)
-{
-	look_force(NULL);
-}
-
 uint32_t look_at_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
 		      uint32_t *chars_to, struct look *l)
 {
-	return look(t, words, from, to, sum, hash, chars_to, l);
+#ifdef __x86_64__
+	if (char_window_wide)
+		return look_avx512(t, words, from, to, sum, hash, chars_to, l);
+#endif
+	return look_plain(t, words, from, to, sum, hash, chars_to, l);
 }

@@ -193,8 +193,6 @@ void load_words(struct text_stats *t, enum splitter how, int64_t piece, bool has
  * `to`. */
 uint32_t look_at_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
 		      uint32_t *chars_to, struct look *l);
-/* Chooses its code by name, for tests: "avx512", "plain"; NULL the best. False if the machine cannot. */
-bool look_force(const char *isa);
 /* One look at each word: letters, punctuation, stop words. */
 const struct look *look_at_words(struct text_stats *t, enum splitter how);
 double stop_word_share(struct text_stats *t, enum splitter how);

@@ -122,7 +122,8 @@ static void start(struct text_stats *t, const char *s, size_t n)
 	memset(t->have, 0, sizeof(t->have));
 	for (int i = 0; i < N_SPLITTERS; i++) {
 		struct word_stats *w = &t->words[i];
-		w->split = w->looked = w->hashed = w->streamed = false;
+		w->split = w->looked = w->hashed = false;
+		w->streamed_for = 0;
 		w->chained_to = 0;
 	}
 }

@@ -4,6 +4,8 @@
 #include "base/marks.h"
 #include "text/unicode.h"
 
+#include <stdlib.h>
+
 #include <utf8proc.h>
 
 #define PART_BYTES 4096      /* normalized at once, if they may end there */
@@ -68,4 +70,44 @@ void text_normalize(const char *s, size_t n, enum text_form form, struct buf *ou
 		to = part_end(s, n, to + (p[to] < 0x80));
 		normalize_part(s + i, to - i, form, out);
 	}
+}
+
+bool normal_form_may_change(uint32_t c)
+{
+	const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+	if (c < 0x300 || (c >= 0xd800 && c < 0xe000))
+		return false;
+	if ((p->comb_index != UINT16_MAX && (p->comb_index & 0x8000)))
+		return true;
+	if ((c >= 0x1160 && c < 0x1200) || (c >= 0xd7b0 && c < 0xd800))
+		return true;                 /* vowels and finals of Korean syllables */
+	if (p->decomp_seqindex == UINT16_MAX || p->decomp_type != 0 || (c >= 0xac00 && c < 0xd7a4))
+		return false;
+	utf8proc_uint8_t s[5] = {0}, *nfc = NULL;
+	utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)c, s);
+	bool same = utf8proc_map(s, n, &nfc, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == n && memcmp(nfc, s, (size_t)n) == 0;
+	free(nfc);
+	return !same;
+}
+
+static int class_of_mark(uint32_t c)
+{
+	return utf8proc_get_property((utf8proc_int32_t)c)->combining_class;
+}
+
+bool normal_form_is_mark(uint32_t c)
+{
+	return c >= 0x300 && class_of_mark(c) > 0;
+}
+
+bool normal_form_ordered(const char *s, size_t n)
+{
+	int before = 0, len;
+	for (size_t i = 0; i < n; i += (size_t)len) {
+		int class = class_of_mark(text_decode_valid(s + i, &len));
+		if (class < before)
+			return false;
+		before = class;
+	}
+	return true;
 }

@@ -1,12 +1,11 @@
 /* repair.c - see repair.h. */
 #include "text/repair.h"
 
+#include "text/char_window.h"
 #include "text/mojibake.h"
 #include "text/normal_form.h"
 #include "text/unicode.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <utf8proc.h>
 
 #ifdef __SSE2__
@@ -15,83 +14,63 @@
 
 /* --- normal form C, only around characters that may change ---------------------------------------- */
 
-static uint8_t unstable[65536 / 8];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* Whether the character may change, or change with the one before it, by NFC. */
-static bool may_change(uint32_t c)
-{
-	const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
-	if (p->combining_class || (p->comb_index != UINT16_MAX && (p->comb_index & 0x8000)))
-		return true;
-	if ((c >= 0x1160 && c < 0x1200) || (c >= 0xd7b0 && c < 0xd800))
-		return true;                 /* vowels and finals of Korean syllables */
-	if (p->decomp_seqindex == UINT16_MAX || p->decomp_type != 0 || (c >= 0xac00 && c < 0xd7a4))
-		return false;
-	utf8proc_uint8_t s[5] = {0}, *nfc = NULL;
-	utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)c, s);
-	bool same = utf8proc_map(s, n, &nfc, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == n && memcmp(nfc, s, (size_t)n) == 0;
-	free(nfc);
-	return !same;
-}
-
-static void fill_unstable(void)
-{
-	for (uint32_t c = 0x300; c < 65536; c++)
-		if ((c < 0xd800 || c > 0xdfff) && may_change(c))
-			unstable[c / 8] |= (uint8_t)(1u << c % 8);
-}
-
-static bool is_unstable(uint32_t c)
-{
-	return c >= 0x300 && (c < 65536 ? unstable[c / 8] >> c % 8 & 1 : may_change(c));
-}
-
 /* Whether all bytes are below the limit, which is at least 0x80. */
 static bool is_plain(const char *s, size_t n, unsigned limit)
 {
-	for (size_t i = 0; (i = text_ascii_end(s, n, i)) < n; i++)
+	size_t i = 0;
+#ifdef __SSE2__
+	const __m128i least = _mm_set1_epi8((char)limit);
+	for (; i + 16 <= n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+		if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, least), v)))
+			return false;
+	}
+#endif
+	for (; i < n; i++)
 		if ((unsigned char)s[i] >= limit)
 			return false;
 	return true;
 }
 
-/* Appends s in normal form C; false, and nothing, if no character of it may change. */
+static size_t character_before(const char *s, size_t least, size_t i)
+{
+	while (i > least && ((unsigned char)s[--i] & 0xc0) == 0x80)
+		;
+	return i;
+}
+
+static unsigned class_at(const char *s, int *len)
+{
+	return char_class(text_decode_valid(s, len));
+}
+
+/* Appends s in normal form C; false, and nothing, if no character of it changes. */
 static bool append_nfc(const char *s, size_t n, struct buf *out)
 {
-	size_t done = 0, last = 0;           /* copied so far; where the character before this one starts */
-	bool found = false;
-	pthread_once(&once, fill_unstable);
-	for (size_t i = 0; i < n;) {
-		int len;
-		if ((unsigned char)s[i] < 0x80) {
-			i = text_ascii_end(s, n, i);
-			last = i - 1;
+	size_t done = 0, i = 0;      /* copied, and looked at, so far */
+	int len;
+	while ((i = char_window_find_unstable(s, n, i)) < n) {
+		/* All that may change together: marks and the like, and the character before them. */
+		size_t last = i;
+		while (last > done && (last = character_before(s, done, last), class_at(s + last, &len) & (CHAR_UNSTABLE | CHAR_MARK)))
+			;
+		unsigned k, all = 0;
+		size_t from = last;
+		if (!(class_at(s + last, &len) & (CHAR_UNSTABLE | CHAR_MARK)))
+			from += (size_t)len;
+		for (i = from; i < n && ((k = class_at(s + i, &len)) & (CHAR_UNSTABLE | CHAR_MARK)); i += (size_t)len)
+			all |= k;
+		if (!(all & CHAR_UNSTABLE) && normal_form_ordered(s + from, i - from))
 			continue;
-		}
-		if ((unsigned char)s[i] < 0xcc) {    /* below U+0300 all is stable */
-			last = i;
-			i += 2;
-			continue;
-		}
-		uint32_t c = text_decode_valid(s + i, &len);
-		if (!is_unstable(c)) {
-			last = i;
-			i += (size_t)len;
-			continue;
-		}
-		while (i < n && is_unstable(text_decode_valid(s + i, &len)))
-			i += (size_t)len;
-		if (!found)
+		if (done == 0)
 			buf_reserve(out, n);
-		found = true;
 		buf_add(out, s + done, last - done);
 		text_normalize(s + last, i - last, TEXT_NFC, out);
-		done = last = i;
+		done = i;
 	}
-	if (found)
+	if (done)
 		buf_add(out, s + done, n - done);
-	return found;
+	return done > 0;
 }
 
 /* Puts what stands in out from start on in its normal form. */
@@ -142,20 +121,27 @@ __attribute__((constructor)) static void fill_copied(void)
 		copied[c] = (c >= 0x20 && c != 0x7f && c != 0xc2 && c != 0xe2 && c != 0xef) || c == '\t';
 }
 
-/* The first byte from i on that is not copied; sixteen at a time. */
+/* The first byte from i on that is not copied; sixteen at a time, which also see that most characters that begin so stay: what goes begins with
+ * C2 80 to C2 9F or C2 AD, with E2 80 or E2 81 and 8B, A0, A8 or A9, or with EF BB. */
 static size_t skip_copied(const char *s, size_t n, size_t i)
 {
 #ifdef __SSE2__
-	const __m128i control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), c2 = _mm_set1_epi8((char)0xc2),
-		      e2 = _mm_set1_epi8((char)0xe2), ef = _mm_set1_epi8((char)0xef);
-	for (; i + 16 <= n; i += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
-		__m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-		__m128i lead = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, c2), _mm_cmpeq_epi8(v, e2)), _mm_cmpeq_epi8(v, ef));
-		unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, lead), _mm_cmpeq_epi8(v, del)));
+#define IS(v, c) _mm_cmpeq_epi8(v, _mm_set1_epi8((char)(c)))
+	const __m128i control = _mm_set1_epi8(0x1f), c1 = _mm_set1_epi8((char)0x9f);
+	for (; i + 18 <= n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i)), next = _mm_loadu_si128((const __m128i *)(const void *)(s + i + 1));
+		__m128i third = _mm_loadu_si128((const __m128i *)(const void *)(s + i + 2));
+		__m128i low = _mm_andnot_si128(IS(v, '\t'), _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+		__m128i c2 = _mm_and_si128(IS(v, 0xc2), _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(next, c1), next), IS(next, 0xad)));
+		__m128i spaces = _mm_or_si128(IS(third, 0x8b), _mm_or_si128(IS(third, 0xa8), _mm_or_si128(IS(third, 0xa9), IS(third, 0xa0))));
+		__m128i e2 = _mm_and_si128(IS(v, 0xe2), _mm_and_si128(_mm_or_si128(IS(next, 0x80), IS(next, 0x81)), spaces));
+		__m128i ef = _mm_and_si128(IS(v, 0xef), IS(next, 0xbb));
+		__m128i lead = _mm_or_si128(_mm_or_si128(c2, e2), ef);
+		unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, lead), IS(v, 0x7f)));
 		if (stop)
 			return i + (size_t)__builtin_ctz(stop);
 	}
+#undef IS
 #endif
 	while (i < n && copied[(unsigned char)s[i]])
 		i++;

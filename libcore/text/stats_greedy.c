@@ -7,7 +7,9 @@
 #include "text/stats_priv.h"
 
 #define WINDOW 12            /* five words are seldom shorter, and few other runs share so much */
-#define LONG_WINDOW 28       /* eight words are seldom shorter */
+#define LONG_WINDOW 24       /* eight words are seldom shorter */
+#define LEAST_RUN 5
+#define LONG_RUN 8
 #define REPEATED 0x80000000u   /* texts end at 1 GiB, so words are fewer */
 #define REPEATED_LONG 0x40000000u
 #define SLACK 32             /* bytes that may be read behind the stream */
@@ -54,7 +56,7 @@ static inline uint64_t window_key(const char *s)
 
 static inline uint64_t long_window_key(const char *s)
 {
-	return stats_mix(stats_mix(eight_bytes(s), eight_bytes(s + 8)) ^ eight_bytes(s + 16), eight_bytes(s + LONG_WINDOW - 8));
+	return stats_mix(stats_mix(eight_bytes(s), eight_bytes(s + 8)), eight_bytes(s + LONG_WINDOW - 8));
 }
 
 /* Of a run in the stream: 16 bytes at a time, the last ones with those before them. */
@@ -112,10 +114,13 @@ static void flag_long(struct text_stats *t, struct word_stats *w)
 			w->candidates[seen.first[e]] |= REPEATED_LONG;
 }
 
-/* Words where a run that came before, or comes again, may start, in order; REPEATED: of WINDOW bytes or more. */
-static void find_candidates(struct text_stats *t, struct word_stats *w)
+/* Words where a run of `least` words or more that came before, or comes again, may start, in order; REPEATED: of WINDOW bytes or more. For
+ * LONG_RUN words the longer window is enough, which few share. */
+static void find_candidates(struct text_stats *t, struct word_stats *w, int least)
 {
-	int64_t words = w->words.n, runs = words - 4;
+	const bool longer = least >= LONG_RUN;
+	const int64_t words = w->words.n, runs = words - least + 1;
+	const uint32_t window = longer ? LONG_WINDOW : WINDOW, flags = longer ? REPEATED | REPEATED_LONG : REPEATED;
 	w->n_candidates = 0;
 	if (runs < 1)
 		return;
@@ -125,9 +130,9 @@ static void find_candidates(struct text_stats *t, struct word_stats *w)
 	uint8_t *repeats = t->count; /* 1: too short for a window; 2: the window comes again */
 	uint64_t *key = t->key;
 	for (int64_t i = 0; i < runs; i++)
-		key[i] = window_key(stream + stream_at[i]);
+		key[i] = longer ? long_window_key(stream + stream_at[i]) : window_key(stream + stream_at[i]);
 	for (int64_t i = 0; i < runs; i++)
-		repeats[i] = stream_at[i + 5] - stream_at[i] < WINDOW;
+		repeats[i] = stream_at[i + least] - stream_at[i] < window;
 	int64_t picked = pick_repeated(t, runs);
 	seen_start(&t->seen, picked < 1 ? 1 : picked);
 	struct seen seen = t->seen;  /* a copy of its own stays in registers */
@@ -141,11 +146,12 @@ static void find_candidates(struct text_stats *t, struct word_stats *w)
 	uint32_t *candidates = w->candidates;
 	int64_t n = 0;
 	for (int64_t i = 0; i < runs; i++) {
-		candidates[n] = (uint32_t)i | (repeats[i] > 1 ? REPEATED : 0);
+		candidates[n] = (uint32_t)i | (repeats[i] > 1 ? flags : 0);
 		n += repeats[i] > 0;
 	}
 	w->n_candidates = n;
-	flag_long(t, w);
+	if (!longer)
+		flag_long(t, w);
 }
 
 static double scan_candidates(struct text_stats *t, struct word_stats *w, int n)
@@ -158,7 +164,7 @@ static double scan_candidates(struct text_stats *t, struct word_stats *w, int n)
 		if (i < next || i + (uint32_t)n > w->words.n)
 			continue;
 		uint32_t from = w->stream_at[i], to = w->stream_at[i + (uint32_t)n];
-		uint32_t must = to - from >= LONG_WINDOW ? REPEATED_LONG : to - from >= WINDOW ? REPEATED : 0;
+		uint32_t must = to - from >= LONG_WINDOW ? REPEATED_LONG : to - from >= WINDOW && w->streamed_for < LONG_RUN ? REPEATED : 0;
 		if ((w->candidates[k] & must) == must && key_set_add(&t->set, run_key(w->stream.data + from, to - from))) {
 			chars += w->chars_to[i + (uint32_t)n] - w->chars_to[i];
 			next = i + (uint32_t)n;
@@ -253,10 +259,11 @@ double greedy_repeats(struct text_stats *t, enum splitter how, int n)
 	if (w->n_pieces > 1)
 		return greedy_by_pieces(t, how, n);
 	load_words(t, how, 0, true);
-	if (!w->streamed) {
-		w->streamed = true;
+	int least = n < LONG_RUN ? LEAST_RUN : n;
+	if (!w->streamed_for || w->streamed_for > least) {
 		stream_words(t, w);
-		find_candidates(t, w);
+		find_candidates(t, w, least);
+		w->streamed_for = least;
 	}
 	return scan_candidates(t, w, n);
 }

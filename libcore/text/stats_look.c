@@ -1,13 +1,9 @@
 /* stats_look.c - one look at each word: its hash, its length, letters, punctuation, English stop words; see stats_priv.h. */
 #include "text/stats_priv.h"
 
-#include "text/char_class.h"
+#include "text/char_window.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-enum { C_ALPHA = 1, C_TEXT = 2, C_V1_TEXT = 4, C_HIGH = 8 };
+enum { C_ALPHA = 1, C_TEXT = 2, C_V1_TEXT = 4 };
 
 /* C_TEXT: not in PUNCTUATION or TERMINAL_PUNCTUATION; C_V1_TEXT: not in PUNCTUATION. */
 static uint8_t class_of(uint32_t c)
@@ -16,12 +12,12 @@ static uint8_t class_of(uint32_t c)
 	return (uint8_t)((k & CHAR_ALPHA ? C_ALPHA : 0) | (k & (CHAR_PUNCTUATION | CHAR_TERMINAL) ? 0 : C_TEXT) | (k & CHAR_PUNCTUATION ? 0 : C_V1_TEXT));
 }
 
-static uint8_t classes[256];
+static uint8_t classes[128];
 
 __attribute__((constructor)) static void fill_classes(void)
 {
-	for (uint32_t c = 0; c < 256; c++)
-		classes[c] = c < 0x80 ? class_of(c) : C_HIGH;
+	for (uint32_t c = 0; c < 128; c++)
+		classes[c] = class_of(c);
 }
 
 /* The bytes of a word of at most eight, as a number. */
@@ -61,12 +57,6 @@ __attribute__((constructor)) static void fill_stop_words(void)
 static unsigned look_at(const char *s, size_t n, uint32_t *chars)
 {
 	unsigned all = 0;
-	for (size_t i = 0; i < n; i++)
-		all |= classes[(unsigned char)s[i]];
-	*chars = (uint32_t)n;
-	if (!(all & C_HIGH))
-		return all;
-	all = 0;
 	*chars = 0;
 	for (size_t i = 0; i < n; ++*chars) {
 		int len;
@@ -75,6 +65,16 @@ static unsigned look_at(const char *s, size_t n, uint32_t *chars)
 		i += (size_t)len;
 	}
 	return all;
+}
+
+/* Counts a word of these classes. */
+static inline void add_word(unsigned all, uint32_t chars, struct look *l)
+{
+	l->alpha += all & C_ALPHA;
+	l->non_symbol += (all & C_TEXT) != 0;
+	l->non_symbol_chars += all & C_TEXT ? chars : 0;
+	l->v1_non_symbol += (all & C_V1_TEXT) != 0;
+	l->v1_non_symbol_chars += all & C_V1_TEXT ? chars : 0;
 }
 
 static inline uint64_t word_hash(uint64_t a, uint64_t b, uint32_t n)
@@ -116,8 +116,7 @@ static inline unsigned all_letters(uint64_t v)
 static uint32_t look_plain(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
 			   uint32_t *chars_to, struct look *l)
 {
-	int64_t non_symbol = 0, symbol_chars = 0, v1_non_symbol = 0, v1_chars = 0, alpha = 0, stops = 0;
-	uint64_t seen = 0;
+	struct look r = *l;
 	const struct span *v = words->v;
 	for (int64_t i = from; i < to; i++) {
 		const char *s = t->s + v[i].from;
@@ -132,84 +131,140 @@ static uint32_t look_plain(const struct text_stats *t, const struct spans *words
 			all = look_at(s, n, &chars);
 		bool stop = (stop_words[slot] == a) & (stop_bytes[slot] == n);
 		sum += chars;
-		alpha += all & C_ALPHA;
-		non_symbol += (all & C_TEXT) != 0;
-		symbol_chars += all & C_TEXT ? chars : 0;
-		v1_non_symbol += (all & C_V1_TEXT) != 0;
-		v1_chars += all & C_V1_TEXT ? chars : 0;
-		stops += stop;
-		seen |= (uint64_t)stop << slot;
-	}
-	*l = (struct look){l->chars, l->non_symbol + non_symbol, l->non_symbol_chars + symbol_chars, l->alpha + alpha, l->v1_non_symbol + v1_non_symbol,
-			   l->v1_non_symbol_chars + v1_chars, l->stop_occurrences + stops, l->stop_seen | seen};
-	return sum;
-}
-
-#ifdef __x86_64__
-/* A word of at most 16 bytes of ASCII is one register: classes are looked up for all its bytes at once. */
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2"))) static uint32_t look_avx512(const struct text_stats *t, const struct spans *words,
-	int64_t from, int64_t to, uint32_t sum, uint64_t *hash, uint32_t *chars_to, struct look *l)
-{
-	const __m512i low = _mm512_loadu_si512(classes), high = _mm512_loadu_si512(classes + 64);
-	const __m128i alphas = _mm_set1_epi8(C_ALPHA), texts = _mm_set1_epi8(C_TEXT), v1_texts = _mm_set1_epi8(C_V1_TEXT);
-	struct look r = *l;
-	for (int64_t i = from; i < to; i++) {
-		const char *s = t->s + words->v[i].from;
-		uint32_t n = words->v[i].len, chars = n;
-		__mmask16 there = (__mmask16)_bzhi_u32(0xffff, n);
-		__m128i v = _mm_maskz_loadu_epi8(there, s);
-		uint64_t a = (uint64_t)_mm_cvtsi128_si64(v), b = (uint64_t)_mm_extract_epi64(v, 1);
-		__m128i class = _mm512_castsi512_si128(_mm512_permutex2var_epi8(low, _mm512_zextsi128_si512(v), high));
-		bool alpha = _mm_mask_test_epi8_mask(there, class, alphas), text = _mm_mask_test_epi8_mask(there, class, texts),
-		     v1_text = _mm_mask_test_epi8_mask(there, class, v1_texts);
-		if (n > 16 || _mm_movemask_epi8(v)) {
-			unsigned all = look_at(s, n, &chars);
-			alpha = all & C_ALPHA;
-			text = all & C_TEXT;
-			v1_text = all & C_V1_TEXT;
-			if (n > 16)
-				load_word(s, n, t->n - words->v[i].from, &a, &b);
-		}
-		unsigned slot = stop_slot(a);
-		bool stop = (stop_words[slot] == a) & (stop_bytes[slot] == n);
-		hash[i] = word_hash(a, b, n);
-		chars_to[i] = sum;
-		sum += chars;
-		r.alpha += alpha;
-		r.non_symbol += text;
-		r.non_symbol_chars += text ? chars : 0;
-		r.v1_non_symbol += v1_text;
-		r.v1_non_symbol_chars += v1_text ? chars : 0;
+		add_word(all, chars, &r);
 		r.stop_occurrences += stop;
 		r.stop_seen |= (uint64_t)stop << slot;
 	}
 	*l = r;
 	return sum;
 }
-#endif
 
-static uint32_t (*look)(const struct text_stats *, const struct spans *, int64_t, int64_t, uint32_t, uint64_t *, uint32_t *, struct look *);
+/* --- many at a time -------------------------------------------------------------------------------- */
 
-bool look_force(const char *isa)
-{
 #ifdef __x86_64__
-	bool wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi2");
-	if (wide && (!isa || strcmp(isa, "avx512") == 0)) {
-		look = look_avx512;
-		return true;
-	}
-#endif
-	look = look_plain;
-	return !isa || strcmp(isa, "plain") == 0;
+/* A window of the text: a bit for each first byte of a character, and the first and last bytes of the words that it holds so far. */
+struct sight {
+	const char *from, *to;
+	uint64_t first, alpha, text, v1_text;
+	uint64_t starts, ends;
+};
+
+CHAR_WINDOW_FN static inline struct sight sight_at(const char *s, size_t n)
+{
+	struct char_window w = char_window_at(s, n);
+	uint64_t v1_text = w.first & ~CHAR_WINDOW_TEST(&w, CHAR_PUNCTUATION);
+	return (struct sight){s, s + w.bytes, w.first, CHAR_WINDOW_TEST(&w, CHAR_ALPHA), v1_text & ~CHAR_WINDOW_TEST(&w, CHAR_TERMINAL), v1_text, 0, 0};
 }
 
-__attribute__((constructor)) static void choose(void)
+/* The last bytes of the words that have one of the bits: a sum carries from it to there. */
+static inline uint64_t words_with(const struct sight *w, uint64_t bits)
 {
-	look_force(NULL);
+	uint64_t inside = (w->ends << 1) - w->starts;
+	bits &= inside;
+	return (((bits & ~w->ends) + (inside & ~w->ends)) | bits) & w->ends;
+}
+
+CHAR_WINDOW_FN static inline int64_t chars_of(const struct sight *w, uint64_t ends)
+{
+	uint64_t starts = _pdep_u64(_pext_u64(ends, w->ends), w->starts);
+	return _mm_popcnt_u64(((ends << 1) - starts) & w->first);
+}
+
+CHAR_WINDOW_FN static inline void add_sight(const struct sight *w, struct look *l)
+{
+	uint64_t solid = words_with(w, w->text), v1_solid = words_with(w, w->v1_text);
+	l->alpha += _mm_popcnt_u64(words_with(w, w->alpha));
+	l->non_symbol += _mm_popcnt_u64(solid);
+	l->non_symbol_chars += chars_of(w, solid);
+	l->v1_non_symbol += _mm_popcnt_u64(v1_solid);
+	l->v1_non_symbol_chars += chars_of(w, v1_solid);
+}
+
+/* A word of at most 16 bytes is one register; of a window's words their bits tell what they are. Without l hashes and lengths alone. */
+CHAR_WINDOW_FN static inline __attribute__((always_inline)) uint32_t look_wide(const struct text_stats *t, const struct spans *words, int64_t from,
+	int64_t to, uint32_t sum, uint64_t *hash, uint32_t *chars_to, struct look *l)
+{
+	const uint64_t factor = stop_factor;
+	const struct span *span = words->v;
+	const char *text = t->s, *end = text + t->n;
+	struct sight w = {.from = text, .to = text};
+	uint64_t seen = 0;
+	int64_t stops = 0;
+	for (int64_t i = from; i < to; i++) {
+		const char *s = text + span[i].from;
+		uint32_t n = span[i].len;
+		__m128i v = _mm_maskz_loadu_epi8((__mmask16)_bzhi_u32(0xffff, n), s);
+		uint64_t a = (uint64_t)_mm_cvtsi128_si64(v), b = (uint64_t)_mm_extract_epi64(v, 1);
+		uint32_t chars = n - (uint32_t)_mm_popcnt_u32(_mm_cmplt_epi8_mask(v, _mm_set1_epi8(-64)));
+		if (n > 16) {
+			load_word(s, n, (size_t)(end - s), &a, &b);
+			__m512i all = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, n), s);
+			chars = n > 64 ? (uint32_t)text_length(s, n) : n - (uint32_t)_mm_popcnt_u64(_mm512_cmplt_epi8_mask(all, _mm512_set1_epi8(-64)));
+		}
+		hash[i] = word_hash(a, b, n);
+		chars_to[i] = sum;
+		sum += chars;
+		if (!l)
+			continue;
+		unsigned slot = (unsigned)(a * factor >> 60);
+		bool stop = (stop_words[slot] == a) & (stop_bytes[slot] == n);
+		stops += stop;
+		seen |= (uint64_t)stop << slot;
+		if (s + n > w.to) {
+			add_sight(&w, l);
+			w = sight_at(s, (size_t)(end - s));
+		}
+		if (s + n <= w.to) {
+			w.starts |= 1ull << (s - w.from);
+			w.ends |= 1ull << (s - w.from + n - 1);
+		} else {
+			add_word(look_at(s, n, &chars), chars, l);
+		}
+	}
+	if (l) {
+		add_sight(&w, l);
+		l->stop_occurrences += stops;
+		l->stop_seen |= seen;
+	}
+	return sum;
+}
+
+CHAR_WINDOW_FN static uint32_t look_avx512(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
+					   uint32_t *chars_to, struct look *l)
+{
+	return look_wide(t, words, from, to, sum, hash, chars_to, l);
+}
+
+CHAR_WINDOW_FN static uint32_t hash_avx512(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
+					   uint32_t *chars_to)
+{
+	return look_wide(t, words, from, to, sum, hash, chars_to, NULL);
+}
+#endif
+
+uint32_t hash_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash, uint32_t *chars_to)
+{
+#ifdef __x86_64__
+	if (char_window_wide)
+		return hash_avx512(t, words, from, to, sum, hash, chars_to);
+#endif
+	for (int64_t i = from; i < to; i++) {
+		const char *s = t->s + words->v[i].from;
+		uint64_t a, b;
+		load_word(s, words->v[i].len, t->n - words->v[i].from, &a, &b);
+		hash[i] = word_hash(a, b, words->v[i].len);
+		chars_to[i] = sum;
+		sum += t->ascii ? words->v[i].len : (uint32_t)text_length(s, words->v[i].len);
+	}
+	return sum;
 }
 
 uint32_t look_at_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
 		      uint32_t *chars_to, struct look *l)
 {
-	return look(t, words, from, to, sum, hash, chars_to, l);
+#ifdef __x86_64__
+	if (char_window_wide)
+		return look_avx512(t, words, from, to, sum, hash, chars_to, l);
+#endif
+	return look_plain(t, words, from, to, sum, hash, chars_to, l);
 }

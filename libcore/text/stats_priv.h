@@ -42,7 +42,7 @@ struct word_stats {
 	} ngram[11];
 	int chained_to;
 	/* stats_greedy.c: all words of the piece without anything between, and where each starts */
-	bool streamed;
+	int streamed_for;            /* runs of so many words and more; 0: not yet */
 	struct buf stream;
 	uint32_t *stream_at, *candidates;
 	int64_t n_candidates;
@@ -89,6 +89,7 @@ struct text_stats {
 	int64_t piece_words, lines_kept; /* PIECE_WORDS, LINES_KEPT; less in tests */
 	bool have[N_SPLITTERS][N_STATS];
 	double value[N_SPLITTERS][N_STATS];
+	bool looks;                  /* somebody asked what words are, of this text or one before: with their hashes it is had almost for nothing */
 	bool scanned, ascii, odd_breaks; /* some line ends of str.splitlines() other than \n */
 	double chars;
 	struct word_stats words[N_SPLITTERS];
@@ -193,8 +194,8 @@ void load_words(struct text_stats *t, enum splitter how, int64_t piece, bool has
  * `to`. */
 uint32_t look_at_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash,
 		      uint32_t *chars_to, struct look *l);
-/* Chooses its code by name, for tests: "avx512", "plain"; NULL the best. False if the machine cannot. */
-bool look_force(const char *isa);
+/* The same without the sums. */
+uint32_t hash_some(const struct text_stats *t, const struct spans *words, int64_t from, int64_t to, uint32_t sum, uint64_t *hash, uint32_t *chars_to);
 /* One look at each word: letters, punctuation, stop words. */
 const struct look *look_at_words(struct text_stats *t, enum splitter how);
 double stop_word_share(struct text_stats *t, enum splitter how);

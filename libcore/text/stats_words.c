@@ -46,22 +46,22 @@ static void words_room(struct word_stats *w)
 	w->chars_to = mem_grow(w->chars_to, w->hash_cap, sizeof(*w->chars_to));
 }
 
-/* Looks at the piece that is loaded. */
+/* Hashes the piece that is loaded, and with l looks at its words. */
 static void look_at_piece(const struct text_stats *t, struct word_stats *w, struct look *l)
 {
-	struct look ahead = {0};
 	words_room(w);
-	uint32_t sum = look_at_some(t, &w->words, 0, w->own, 0, w->hash, w->chars_to, l);
-	l->chars += sum;
+	uint32_t sum = l ? look_at_some(t, &w->words, 0, w->own, 0, w->hash, w->chars_to, l) :
+			   hash_some(t, &w->words, 0, w->own, 0, w->hash, w->chars_to);
+	if (l)
+		l->chars += sum;
 	w->hash[w->words.n] = 0;
-	w->chars_to[w->words.n] = look_at_some(t, &w->words, w->own, w->words.n, sum, w->hash, w->chars_to, &ahead);
+	w->chars_to[w->words.n] = hash_some(t, &w->words, w->own, w->words.n, sum, w->hash, w->chars_to);
 	w->hashed = true;
 }
 
 void load_words(struct text_stats *t, enum splitter how, int64_t piece, bool hashed)
 {
 	struct word_stats *w = &t->words[how];
-	struct look unused = {0};
 	split_words(t, how);
 	if (w->loaded != piece) {
 		split_piece(t, how, w->pieces[piece].at);
@@ -69,10 +69,10 @@ void load_words(struct text_stats *t, enum splitter how, int64_t piece, bool has
 	}
 	if (!hashed || w->hashed)
 		return;
-	if (w->n_pieces == 1)
+	if (w->n_pieces == 1 && t->looks)
 		look_at_words(t, how);       /* once and for all */
 	else
-		look_at_piece(t, w, &unused);
+		look_at_piece(t, w, NULL);
 }
 
 const struct look *look_at_words(struct text_stats *t, enum splitter how)
@@ -81,7 +81,7 @@ const struct look *look_at_words(struct text_stats *t, enum splitter how)
 	split_words(t, how);
 	if (w->looked)
 		return &w->look;
-	w->looked = true;
+	w->looked = t->looks = true;
 	w->look = (struct look){0};
 	for (int64_t piece = 0; piece < w->n_pieces; piece++) {
 		load_words(t, how, piece, false);

@@ -1,7 +1,7 @@
 /* text_stats.c - the names of the statistics and the way to each; see text_stats.h. */
 #include "text/stats_priv.h"
 
-#include "text/char_class.h"
+#include "text/char_window.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -122,7 +122,8 @@ static void start(struct text_stats *t, const char *s, size_t n)
 	memset(t->have, 0, sizeof(t->have));
 	for (int i = 0; i < N_SPLITTERS; i++) {
 		struct word_stats *w = &t->words[i];
-		w->split = w->looked = w->hashed = w->streamed = false;
+		w->split = w->looked = w->hashed = false;
+		w->streamed_for = 0;
 		w->chained_to = 0;
 	}
 }
@@ -152,6 +153,27 @@ bool text_has_behind(const char *s, size_t n, int byte, const char *before, size
 	return false;
 }
 
+/* Of a text that is not all ASCII: does it have U+0085, U+2028 or U+2029? Sixteen bytes at a time, as these bytes are frequent in some scripts. */
+static bool has_high_breaks(const char *s, size_t n)
+{
+	size_t i = 0;
+#ifdef __SSE2__
+#define IS(v, c) _mm_cmpeq_epi8(v, _mm_set1_epi8((char)(c)))
+	__m128i found = _mm_setzero_si128();
+	for (; i + 18 <= n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i)), next = _mm_loadu_si128((const __m128i *)(const void *)(s + i + 1));
+		__m128i third = _mm_loadu_si128((const __m128i *)(const void *)(s + i + 2));
+		__m128i separator = _mm_and_si128(_mm_and_si128(IS(v, 0xe2), IS(next, 0x80)), _mm_or_si128(IS(third, 0xa8), IS(third, 0xa9)));
+		found = _mm_or_si128(found, _mm_or_si128(separator, _mm_and_si128(IS(v, 0xc2), IS(next, 0x85))));
+	}
+#undef IS
+	if (_mm_movemask_epi8(found))
+		return true;
+#endif
+	return text_has_behind(s + i, n - i, 0x85, "\xc2", 1) || text_has_behind(s + i, n - i, 0xa8, "\xe2\x80", 2) ||
+	       text_has_behind(s + i, n - i, 0xa9, "\xe2\x80", 2);
+}
+
 /* One look at every byte: is all ASCII, and does a line end in another way than by a line feed? */
 void scan_text(struct text_stats *t)
 {
@@ -178,8 +200,7 @@ void scan_text(struct text_stats *t)
 		odd |= (c >= 0x0b && c <= 0x0d) || (c >= 0x1c && c <= 0x1e);
 	}
 	t->ascii = (high & 0x80) == 0;
-	t->odd_breaks = odd || (!t->ascii && (text_has_behind(t->s, t->n, 0x85, "\xc2", 1) ||
-					     text_has_behind(t->s, t->n, 0xa8, "\xe2\x80", 2) || text_has_behind(t->s, t->n, 0xa9, "\xe2\x80", 2)));
+	t->odd_breaks = odd || (!t->ascii && has_high_breaks(t->s, t->n));
 	t->chars = t->ascii ? (double)t->n : (double)text_length(t->s, t->n);
 	t->scanned = true;
 }
@@ -226,38 +247,10 @@ static void count_pieces(struct text_stats *t, enum stat which)
 		copies(t, LINES_PYTHON, STAT_V1_DUP_LINE_SHARE, STAT_V1_DUP_LINE_CHARS);
 }
 
-#define EIGHT(c) ((uint64_t)(c) * 0x0101010101010101u)
-
-/* Of eight ASCII bytes, 0x80 where one is at least lo and at most hi. */
-static uint64_t in_range(uint64_t v, unsigned lo, unsigned hi)
-{
-	return (v + EIGHT(0x80 - lo)) & ~(v + EIGHT(0x7f - hi)) & EIGHT(0x80);
-}
-
-static int64_t marked(uint64_t bytes)
-{
-	return (int64_t)((bytes >> 7) * EIGHT(1) >> 56);
-}
-
 static double letter_share(const struct text_stats *t)
 {
-	int64_t letters = 0, all = 0;
-	for (size_t i = 0; i < t->n;) {
-		uint64_t v;
-		if (i + 8 <= t->n && (memcpy(&v, t->s + i, 8), (v & EIGHT(0x80)) == 0)) {
-			uint64_t space = in_range(v, ' ', ' ') | in_range(v, 9, 13) | in_range(v, 0x1c, 0x1f);
-			letters += marked(in_range(v | EIGHT(0x20), 'a', 'z'));
-			all += 8 - marked(space);
-			i += 8;
-			continue;
-		}
-		int len;
-		unsigned k = char_class(text_decode_valid(t->s + i, &len));
-		all += !(k & CHAR_SPACE);
-		letters += (k & (CHAR_SPACE | CHAR_ALPHA)) == CHAR_ALPHA;
-		i += (size_t)len;
-	}
-	return share((double)letters, (double)all);
+	struct char_counts c = char_window_count(t->s, t->n);
+	return share((double)c.letters, (double)c.solid);
 }
 
 /* Sentences of the lines, as C4 adds them up. */

@@ -98,6 +98,16 @@ int64_t text_length(const char *s, size_t n)
 {
 	int64_t tails = 0;           /* bytes 10xxxxxx */
 	size_t i = 0;
+#ifdef __SSE2__
+	const __m128i first = _mm_set1_epi8((char)0xc0), zero = _mm_setzero_si128();
+	while (i + 16 <= n) {
+		__m128i some = zero;         /* by place, as many as a byte holds */
+		for (size_t end = n - i < 255 * 16 ? n : i + 255 * 16; i + 16 <= end; i += 16)
+			some = _mm_sub_epi8(some, _mm_cmplt_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i)), first));
+		some = _mm_sad_epu8(some, zero);
+		tails += _mm_cvtsi128_si64(some) + _mm_cvtsi128_si64(_mm_unpackhi_epi64(some, some));
+	}
+#endif
 	for (; i + 8 <= n; i += 8) {
 		uint64_t v;
 		memcpy(&v, s + i, 8);

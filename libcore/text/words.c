@@ -4,30 +4,13 @@
 #include "text/char_class.h"
 #include "text/word_break.h"
 #include "text/words_ascii.h"
-
-#include <pthread.h>
+#include "text/words_wide.h"
 
 /* --- classes ---------------------------------------------------------------------------------- */
 
-#define TABLE 0x20000u           /* the planes whose characters are looked up directly */
-static uint8_t table[TABLE];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void fill_table(void)
-{
-	for (int i = 0; i < word_break_n_ranges; i++)
-		for (uint32_t c = word_break_ranges[i].from; c <= word_break_ranges[i].to && c < TABLE; c++)
-			table[c] = (uint8_t)word_break_ranges[i].value;
-}
-
 static enum word_break class_of(uint32_t c)
 {
-	if (c < TABLE)
-		return (enum word_break)table[c];
-	for (int i = word_break_n_ranges; i-- > 0 && word_break_ranges[i].to >= c;)
-		if (word_break_ranges[i].from <= c)
-			return word_break_ranges[i].value;
-	return WB_OTHER;
+	return (enum word_break)(char_class(c) >> CHAR_WORD_SHIFT & CHAR_WORD_MASK);
 }
 
 static bool is_letter(enum word_break k)
@@ -125,13 +108,12 @@ static size_t segment_slow(const char *s, size_t n, size_t at)
 enum { A_LETTER = 1, A_DIGIT = 2, A_JOINER = 4, A_MID_LETTER = 8, A_MID_NUMBER = 16, A_SPACE = 32, A_HIGH = 64 };
 static uint8_t ascii[256];
 
-static void fill_ascii(void)
+__attribute__((constructor)) static void fill_ascii(void)
 {
 	for (int c = 0; c < 256; c++)
 		ascii[c] = c >= 0x80 ? A_HIGH : (c | 32) >= 'a' && (c | 32) <= 'z' ? A_LETTER : c >= '0' && c <= '9' ? A_DIGIT :
 			   c == '_' ? A_JOINER : c == ':' ? A_MID_LETTER : c == '.' || c == '\'' ? A_MID_LETTER | A_MID_NUMBER :
 			   c == ',' || c == ';' ? A_MID_NUMBER : text_is_space((uint32_t)c) ? A_SPACE : 0;
-	fill_table();
 }
 
 #define A_WORD (A_LETTER | A_DIGIT | A_JOINER)
@@ -190,7 +172,6 @@ static inline size_t segment_ascii(const char *s, size_t n, size_t at)
 
 size_t words_segment(const char *s, size_t n, size_t at)
 {
-	pthread_once(&once, fill_ascii);
 	if (ascii[(unsigned char)s[at]] & A_WORD) {
 		size_t end = segment_ascii(s, n, at);
 		if (end > at)
@@ -219,11 +200,13 @@ static size_t letters_end(const char *s, size_t n, size_t at)
 }
 
 /* End of a character of no class, as Han and most signs are, that stands alone; `at` if it is none. */
-static size_t other_end(const char *s, size_t n, size_t at)
+static size_t other_end(const char *s, size_t n, size_t at, bool *space)
 {
 	int len;
-	if (class_of(text_decode_valid(s + at, &len)) != WB_OTHER)
+	unsigned k = char_class(text_decode_valid(s + at, &len));
+	if ((k >> CHAR_WORD_SHIFT & CHAR_WORD_MASK) != WB_OTHER)
 		return at;
+	*space = k & CHAR_SPACE;
 	size_t i = at + (size_t)len;
 	return i < n && (s[i] & 0x80) && is_extend(class_of(text_decode_valid(s + i, &len))) ? at : i;
 }
@@ -232,6 +215,7 @@ static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, str
 {
 	const unsigned char *p = (const unsigned char *)s;
 	while (i < n && words->n < most) {
+		i = words_wide(s, n, i, most, words);
 		if (i + 1 < n && !((p[i] | p[i + 1]) & 0x80))
 			i = words_ascii(s, n, i, most, words);
 		if (i == n || words->n >= most)
@@ -251,11 +235,10 @@ static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, str
 			continue;
 		}
 		bool letters = end > i || ((k & (A_LETTER | A_HIGH)) && (end = letters_end(s, n, i)) > i);
-		if (end == i && (k & A_HIGH))
-			end = other_end(s, n, i);
+		bool space = false, alone = end == i && (k & A_HIGH) && (end = other_end(s, n, i, &space)) > i;
 		if (end == i)
 			end = segment_slow(s, n, i);
-		if (letters || (k & A_WORD) || text_strip(s + i, end - i).len)
+		if (letters || (k & A_WORD) || (alone ? !space : text_strip(s + i, end - i).len > 0))
 			SPANS_PUSH(words, i, end - i);
 		i = end + (end + 1 < n && p[end] == ' ' && p[end + 1] < 0x80);       /* mostly a space follows, and it is no word */
 	}
@@ -264,7 +247,6 @@ static size_t split_unicode(const char *s, size_t n, size_t i, int64_t most, str
 
 size_t words_split(enum splitter how, const char *s, size_t n, size_t from, int64_t most, struct spans *words)
 {
-	pthread_once(&once, fill_ascii);
 	return how == WORDS_UNICODE ? split_unicode(s, n, from, most, words) : text_words(s, n, from, most, words);
 }
 

@@ -1,9 +1,7 @@
 /* words_ascii.c - see words_ascii.h. */
 #include "text/words_ascii.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
+#include "text/words_put.h"
 
 typedef size_t words_ascii_fn(const char *s, size_t n, size_t i, int64_t most, struct spans *words);
 
@@ -35,14 +33,6 @@ static inline __attribute__((always_inline)) struct segments find_segments(const
 	return (struct segments){((run & ~(run << 1)) | ~(run | c->space)) & ((1ull << end) - 1), run, end};
 }
 
-static inline void make_room(struct spans *words)
-{
-	if (words->cap - words->n >= 64)
-		return;
-	words->cap = words->cap * 2 + 128;
-	words->v = mem_grow(words->v, (size_t)words->cap, sizeof(*words->v));
-}
-
 #define IN_RANGE_256(v, lo, hi) _mm256_cmpeq_epi8(_mm256_min_epu8(_mm256_sub_epi8(v, _mm256_set1_epi8(lo)), _mm256_set1_epi8((hi) - (lo))), \
 						  _mm256_sub_epi8(v, _mm256_set1_epi8(lo)))
 #define IS_256(v, c) _mm256_cmpeq_epi8(v, _mm256_set1_epi8(c))
@@ -72,7 +62,7 @@ __attribute__((target("avx2,bmi,bmi2"))) static size_t split_avx2(const char *s,
 		struct segments g = find_segments(&c);
 		if (g.end == 0)
 			break;
-		make_room(words);
+		words_room(words);
 		struct span *out = words->v + words->n;
 		for (uint64_t left = g.start; left; left &= left - 1) {
 			unsigned at = (unsigned)__builtin_ctzll(left), len = (unsigned)_tzcnt_u64(~(g.run >> at));
@@ -84,18 +74,11 @@ __attribute__((target("avx2,bmi,bmi2"))) static size_t split_avx2(const char *s,
 	return i;
 }
 
-#define T512 "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi,bmi2,popcnt"
 #define IN_RANGE_512(v, lo, hi) _mm512_cmple_epu8_mask(_mm512_sub_epi8(v, _mm512_set1_epi8(lo)), _mm512_set1_epi8((hi) - (lo)))
 #define IS_512(v, c) _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(c))
 
-/* The places of starts and of ends, in order, are the words: eight are written at once. */
-__attribute__((target(T512))) static size_t split_avx512(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
+__attribute__((target(WORDS_PUT_TARGET))) static size_t split_avx512(const char *s, size_t n, size_t i, int64_t most, struct spans *words)
 {
-	static const uint8_t numbers[64] = {
-		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
-	};
-	const __m512i places = _mm512_loadu_si512(numbers);
 	while (n - i >= 64 && words->n < most) {
 		__m512i v = _mm512_loadu_si512(s + i);
 		uint64_t both = IS_512(v, '.') | IS_512(v, '\'');
@@ -107,21 +90,7 @@ __attribute__((target(T512))) static size_t split_avx512(const char *s, size_t n
 		struct segments g = find_segments(&c);
 		if (g.end == 0)
 			break;
-		make_room(words);
-		uint64_t behind = (~g.run & g.run << 1) | (g.start & ~g.run) << 1;
-		__m512i starts = _mm512_maskz_compress_epi8(g.start, places), ends = _mm512_maskz_compress_epi8(behind, places);
-		uint8_t at[64], len[64];
-		_mm512_storeu_si512(at, starts);
-		_mm512_storeu_si512(len, _mm512_sub_epi8(ends, starts));
-		int count = __builtin_popcountll(g.start);
-		struct span *out = words->v + words->n;
-		for (int k = 0; k < count; k += 8) {
-			__m512i from = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(const void *)(at + k)));
-			__m512i bytes = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(const void *)(len + k)));
-			from = _mm512_add_epi64(from, _mm512_set1_epi64((long long)i));
-			_mm512_storeu_si512(out + k, _mm512_or_si512(from, _mm512_slli_epi64(bytes, 32)));
-		}
-		words->n += count;
+		words_put(words, i, g.start, (~g.run & g.run << 1) | (g.start & ~g.run) << 1);
 		i += g.end;
 	}
 	return i;

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/rng.h"
-#include "text/char_class.h"
+#include "text/char_window.h"
 #include "text/lang.h"
 #include "text/quality.h"
 #include "text/repair.h"
@@ -324,6 +324,7 @@ static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
 		random_text(&r, &text);
 		want.n = 0;
 		words_ascii_force("plain");
+		char_window_force("plain");
 		assert_int_equal(words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &want), text.len);
 		for (size_t k = 0; k < sizeof(isas) / sizeof(*isas); k++) {
 			got.n = 0;
@@ -335,6 +336,7 @@ static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
 		}
 	}
 	words_ascii_force(NULL);
+	char_window_force(NULL);
 	spans_release(&want);
 	spans_release(&got);
 	buf_release(&text);
@@ -381,13 +383,62 @@ static void words_are_the_segments_that_are_not_space(void **state)
 			if (text_strip(text.data + at, end - at).len)
 				spans_add(&want, at, end - at);
 		}
-		words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &got);
-		assert_int_equal(got.n, want.n);
-		assert_memory_equal(got.v ? got.v : (void *)"", want.v ? want.v : (void *)"", (size_t)want.n * sizeof(*want.v));
+		for (int wide = 0; wide < 2; wide++) {
+			char_window_force(wide ? NULL : "plain");
+			got.n = 0;
+			words_split(WORDS_UNICODE, text.data, text.len, 0, INT64_MAX, &got);
+			assert_int_equal(got.n, want.n);
+			assert_memory_equal(got.v ? got.v : (void *)"", want.v ? want.v : (void *)"", (size_t)want.n * sizeof(*want.v));
+		}
 	}
 	spans_release(&want);
 	spans_release(&got);
 	buf_release(&text);
+}
+
+/* Of the same characters as above: letters, and where normal form C has something to do, which is what utf8proc does. */
+static void windows_tell_what_characters_are(void **state)
+{
+	static const uint32_t all[] = {'a', ' ', '.', 0xe9, 0xa0, 0x435, 0x300, 0x327, 0x344, 0x93c, 0x928, 0xe34, 0xe38, 0xe48, 0x1100, 0x1161, 0x11a8, 0x3042, 0x3099,
+				       0x4e00, 0xac00, 0x212b, 0xfb1d, 0x20000, 0x2f800, 0x1d15e, 0xe0001};
+	struct rng r = rng_open(10, 2);
+	struct buf text = {0}, got[2] = {{0}, {0}};
+	(void)state;
+	for (int round = 0; round < 5000 && char_window_force("avx512"); round++) {
+		buf_clear(&text);
+		for (uint64_t n = rng_below(&r, 120); n > 0; n--)
+			text_append_char(&text, all[rng_below(&r, round % 3 ? sizeof(all) / sizeof(*all) : 8)]);
+		buf_reserve(&text, 1);
+		text.data[text.len] = 0;
+		struct char_counts counts[2];
+		size_t found[2];
+		for (int wide = 0; wide < 2; wide++) {
+			char_window_force(wide ? "avx512" : "plain");
+			counts[wide] = char_window_count(text.data, text.len);
+			found[wide] = char_window_find_unstable(text.data, text.len, 0);
+			buf_clear(&got[wide]);
+			text_repair(text.data, text.len, &got[wide]);
+		}
+		assert_memory_equal(&counts[0], &counts[1], sizeof(counts[0]));
+		assert_int_equal(found[0], found[1]);
+		utf8proc_uint8_t *nfc = NULL;
+		assert_true(utf8proc_map((const utf8proc_uint8_t *)got[1].data, (utf8proc_ssize_t)got[1].len, &nfc, UTF8PROC_STABLE | UTF8PROC_COMPOSE) >= 0);
+		for (int wide = 0; wide < 2; wide++) {
+			assert_int_equal(got[wide].len, strlen((char *)nfc));
+			assert_memory_equal(got[wide].data, nfc, got[wide].len);
+		}
+		free(nfc);
+		utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.len, &nfc, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+		buf_clear(&text);
+		text_repair((char *)nfc, strlen((char *)nfc), &text);        /* repair of the normal form is the normal form of the repair */
+		assert_int_equal(text.len, got[0].len);
+		assert_memory_equal(text.data, got[0].data, text.len);
+		free(nfc);
+	}
+	char_window_force(NULL);
+	buf_release(&text);
+	buf_release(&got[0]);
+	buf_release(&got[1]);
 }
 
 /* Hashes, lengths and sums of the same words. */
@@ -397,7 +448,7 @@ static void words_are_looked_at_alike(void **state)
 	struct buf text = {0};
 	struct spans words = {0};
 	(void)state;
-	for (int round = 0; round < 2000 && look_force("avx512"); round++) {
+	for (int round = 0; round < 2000 && char_window_force("avx512"); round++) {
 		uint64_t hash[2][4096];
 		uint32_t chars_to[2][4096];
 		struct look l[2] = {{0}};
@@ -406,7 +457,7 @@ static void words_are_looked_at_alike(void **state)
 		words.n = 0;
 		words_split(round % 2 ? WORDS_SPACE : WORDS_UNICODE, text.data, text.len, 0, 4000, &words);
 		for (int k = 0; k < 2; k++) {
-			look_force(k ? "plain" : "avx512");
+			char_window_force(k ? "plain" : "avx512");
 			uint32_t half = look_at_some(&t, &words, 0, words.n / 2, 0, hash[k], chars_to[k], &l[k]);
 			chars_to[k][words.n] = look_at_some(&t, &words, words.n / 2, words.n, half, hash[k], chars_to[k], &l[k]);
 		}
@@ -414,7 +465,7 @@ static void words_are_looked_at_alike(void **state)
 		assert_memory_equal(chars_to[0], chars_to[1], ((size_t)words.n + 1) * sizeof(chars_to[0][0]));
 		assert_memory_equal(&l[0], &l[1], sizeof(l[0]));
 	}
-	look_force(NULL);
+	char_window_force(NULL);
 	spans_release(&words);
 	buf_release(&text);
 }
@@ -456,7 +507,7 @@ static void long_texts_are_measured_as_short_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike), cmocka_unit_test(classes_of_characters_are_those_of_their_tables), cmocka_unit_test(words_are_the_segments_that_are_not_space),
+		cmocka_unit_test(words_of_ascii_are_found_by_bits_as_by_bytes), cmocka_unit_test(words_are_looked_at_alike), cmocka_unit_test(windows_tell_what_characters_are), cmocka_unit_test(classes_of_characters_are_those_of_their_tables), cmocka_unit_test(words_are_the_segments_that_are_not_space),
 		cmocka_unit_test(long_texts_are_measured_as_short_ones),
 		cmocka_unit_test(words_are_counted_as_they_are_split),
 		cmocka_unit_test(phrases_are_found_in_any_case),

@@ -81,10 +81,6 @@ INLINE float *c_row(const struct gemm *g, int64_t i)
 	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
 }
 
-#include "cpu/amx.h"
-
-/* --- tiles ------------------------------------------------------------------------------------------- */
-
 /* What a tile asks for while it is at work, a little every ASK_STEPS steps: the tile of c that comes next (c NULL: none), then
  * lines of what is packed next. */
 struct ahead {
@@ -92,6 +88,11 @@ struct ahead {
 	struct next *next;
 	int64_t lines;
 };
+
+#include "cpu/amx.h"
+
+/* --- tiles ------------------------------------------------------------------------------------------- */
+
 #define ASK_STEPS 8
 
 /* One step: x[i] is broadcast for row i. */
@@ -373,8 +374,10 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 /* B is packed for all: wide, or several kc of k at a time. */
 static void gemm_many(struct pool *pool, struct gemm *g)
 {
-	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->k > g->kc ? 2 : 1) * g->nr, depth;
+	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->a_in_place && g->k > g->kc ? 2 : 1) * g->nr, depth;
+	int64_t parts = (g->n + columns - 1) / columns;
 
+	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
 	if (g->m < 16 * g->mb)
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {

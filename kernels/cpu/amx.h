@@ -12,23 +12,21 @@
 /* Words from row to row of packed A: an odd number of cache lines, so that rows do not share a place in the cache. */
 INLINE int64_t tile_row_words(int kc) { return (panel_steps(true, kc) / 16 | 1) * 16; }
 
-/* Rows [i0, i1) of x over [p0, p0 + kc), rounded, in whole TILE_ROWS, the rest 0. */
-static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+/* The same rows, k being the leading dimension: TILES_TURNED of them are taken from one matrix row at a time, in panels, which are
+ * then transposed by words. */
+#define TILES_TURNED 64
+static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
+	float panels[PACK_DEPTH / 2 * TILES_TURNED] __attribute__((aligned(64)));
 	int64_t ld = tile_row_words(kc);
 	int steps = panel_steps(true, kc);
 
-	for (int64_t i = i0; i < (i1 - i0 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS + i0; i += 16, dst += 16 * ld) {
-		int nr = i1 - i < 16 ? (int)(i1 - i) : 16;
+	for (int64_t i = i0; i < i1; i += TILES_TURNED) {
+		int64_t nr = i1 - i < TILES_TURNED ? i1 - i : TILES_TURNED;
+		const float *panel = panels;
 
-		if (nr <= 0) {
-			memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
-			continue;
-		}
-		if (x->k_major) {
-			float panel[PACK_DEPTH / 2 * 16] __attribute__((aligned(64)));
-
-			pack_panels(panel, 16, 16, x, i, nr, p0, kc, 0, true);
+		pack_panels(panels, 16, 16, x, i, nr, p0, kc, 0, true);
+		for (int64_t t = 0; t < nr; t += 16, dst += 16 * ld, panel += (int64_t)steps * 16)
 			for (int s = 0; s < steps; s += 16) {
 				const char *row[16];
 				vu out[16];
@@ -39,6 +37,26 @@ static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t 
 				for (int r = 0; r < 16; r++)
 					v_store(dst + r * ld + s, (vf)out[r]);
 			}
+	}
+	if ((i1 - i0 + 15) / 16 % 2)
+		memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
+}
+
+/* Rows [i0, i1) of x over [p0, p0 + kc), rounded, in whole TILE_ROWS, the rest 0. */
+static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+{
+	int64_t ld = tile_row_words(kc);
+	int steps = panel_steps(true, kc);
+
+	if (x->k_major) {
+		pack_tiles_turned(dst, x, i0, i1, p0, kc);
+		return;
+	}
+	for (int64_t i = i0; i < (i1 - i0 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS + i0; i += 16, dst += 16 * ld) {
+		int nr = i1 - i < 16 ? (int)(i1 - i) : 16;
+
+		if (nr <= 0) {
+			memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
 			continue;
 		}
 		for (int r = 0; r < 16; r++)
@@ -70,9 +88,12 @@ static void tiles_configure(void)
 
 /* c[32][32] (or 16 of either) (+)= a b^T; ldc in floats. */
 INLINE void amx_tile(const bool low, const bool right, int steps, const float *a, int64_t lda, const float *b, float *c,
-		     int64_t ldc, bool acc)
+		     int64_t ldc, bool acc, struct ahead *ahead)
 {
-	const int cs = (int)ldc * 4, as = (int)lda * 4, bs = 32 * 4;
+	const int cs = (int)ldc * 4, as = (int)lda * 4, bs = 32 * 4, times = steps / 16;
+	const int rows = ahead->c ? (TILE_ROWS + times - 1) / times : 0;
+	const int64_t lines = (ahead->lines + times - 1) / times;
+	float *soon = ahead->c;
 
 	if (acc) {
 		_tile_loadd(0, c, cs);
@@ -102,6 +123,11 @@ INLINE void amx_tile(const bool low, const bool right, int steps, const float *a
 		}
 		if (low && right)
 			_tile_dpbf16ps(3, 5, 7);
+		for (int r = 0; r < rows; r++, soon += ldc) {
+			__builtin_prefetch(soon, 1);
+			__builtin_prefetch(soon + 16, 1);
+		}
+		ask_for(ahead->next, lines);
 	}
 	_tile_stored(0, c, cs);
 	if (right)
@@ -113,16 +139,16 @@ INLINE void amx_tile(const bool low, const bool right, int steps, const float *a
 }
 
 static void amx_tile_of(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc,
-			bool acc)
+			bool acc, struct ahead *ahead)
 {
 	if (low && right)
-		amx_tile(true, true, steps, a, lda, b, c, ldc, acc);
+		amx_tile(true, true, steps, a, lda, b, c, ldc, acc, ahead);
 	else if (low)
-		amx_tile(true, false, steps, a, lda, b, c, ldc, acc);
+		amx_tile(true, false, steps, a, lda, b, c, ldc, acc, ahead);
 	else if (right)
-		amx_tile(false, true, steps, a, lda, b, c, ldc, acc);
+		amx_tile(false, true, steps, a, lda, b, c, ldc, acc, ahead);
 	else
-		amx_tile(false, false, steps, a, lda, b, c, ldc, acc);
+		amx_tile(false, false, steps, a, lda, b, c, ldc, acc, ahead);
 }
 
 /* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
@@ -138,17 +164,20 @@ static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t 
 	for (int64_t j = j0; j < j1; j += 32, b += steps * 32)
 		for (int64_t i = i0; i < i1; i += 32) {
 			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
+			int64_t i_next = i + 32 < i1 ? i + 32 : i0, j_next = i_next > i ? j : j + 32;
+			bool whole = !g->c_idx && i1 - i_next >= 32 && j1 - j_next >= 32;
+			struct ahead ahead = {whole ? g->c + i_next * g->ldc + j_next : NULL, next, lines};
 			const float *at = a + (i - i0) * lda;
 
-			ask_for(next, lines);
 			if (!g->c_idx && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
-				amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc);
+				amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc, &ahead);
 				continue;
 			}
 			for (int r = 0; acc && r < mr; r++)
 				for (int v = 0; v < nr; v += VL)
 					v_store(t + r * 32 + v, v_load_at(c_row(g, i + r) + j, nr, v));
-			amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, t, 32, acc);
+			ahead.c = NULL;
+			amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, t, 32, acc, &ahead);
 			for (int r = 0; r < mr; r++)
 				for (int v = 0; v < nr; v += VL)
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);

@@ -18,6 +18,7 @@
 
 #include "cpu/gemv.h"
 #include "cpu/pack.h"
+#include "cpu/scratch.h"
 
 #ifdef __AMX_BF16__
 #define GEMM_TILES 1
@@ -27,13 +28,14 @@
 /* Rows of TILE_NV vectors fill the registers: half of a packed panel, in which VL rows lie side by side. */
 #define TILE_MR (VL == 4 ? 4 : VL / 2)
 #define TILE_NV 3
-#define GEMM_KC 192                            /* a panel of B stays in the first-level cache: 36 KiB of floats */
+#define GEMM_KC 384                            /* k at a time, at most: C is read and written once for each; a multiple of 64 */
 #define GEMM_HALF_KC (GEMM_TILES ? 512 : GEMM_PAIRS ? 384 : GEMM_KC)
 #define GEMM_PACKED (256 << 10)                /* words packed for all threads: 1 MiB of the second-level cache */
 #define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
 #define A_WORDS_MAX (GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) : GEMM_MB * PACK_DEPTH)
+#define OWN_WORDS (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
 #define GEMM_FEW_HALF 32                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
 #define GEMM_FEW_HALF_KC 128
@@ -45,10 +47,11 @@ struct gemm {
 	struct operand a, b;
 	int64_t m, n, k;
 	bool acc, half;
+	bool a_in_place;              /* rows of a are read where they lie, not packed */
 	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
 	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
 	int64_t mb;                   /* rows per task */
-	float *packed;
+	float *packed, *own;          /* own: OWN_WORDS of each thread, for the operand that is not packed for all */
 };
 
 /* Rows of memory that will be read next, asked for bit by bit while the tiles of a block are at work. */
@@ -78,37 +81,74 @@ INLINE float *c_row(const struct gemm *g, int64_t i)
 	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
 }
 
+/* What a tile asks for while it is at work, a little every ASK_STEPS steps: the tile of c that comes next (c NULL: none), then
+ * lines of what is packed next. */
+struct ahead {
+	float *c;
+	struct next *next;
+	int64_t lines;
+};
+
 #include "cpu/amx.h"
 
 /* --- tiles ------------------------------------------------------------------------------------------- */
 
-/* c[mr][nv vectors] (+)= a b^T over the steps: a[step][VL], b[step][ldb]. mr and nv are constants where it is called; the
- * loops over them unroll into registers. */
-INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const float *a, const float *b, const int ldb,
-		 float *c, int64_t ldc, bool acc)
+#define ASK_STEPS 8
+
+/* One step: x[i] is broadcast for row i. */
+INLINE void tile_step(const bool pairs, const int mr, const int nv, const float *const x[TILE_MR], int64_t at, const float *b,
+		      vf sum[TILE_MR][TILE_NV])
 {
-	vf sum[TILE_MR][TILE_NV], bv[TILE_NV];
+	vf bv[TILE_NV];
+
+#pragma GCC unroll 4
+	for (int j = 0; j < nv; j++)
+		bv[j] = v_load(b + j * VL);
+#pragma GCC unroll 16
+	for (int i = 0; i < mr; i++) {
+		vf v = v_set1(x[i][at]);
+
+		__asm__("" : "+" V_REGISTER(v)); /* one broadcast for all, not one with each multiply-add */
+#pragma GCC unroll 4
+		for (int j = 0; j < nv; j++)
+			sum[i][j] = pairs ? v_dot_pairs(v, bv[j], sum[i][j]) : v_fma(v, bv[j], sum[i][j]);
+	}
+}
+
+/* c[mr][nv vectors] (+)= a b^T over the steps: a(i, step) at row[i][step], or packed at row[0][step * VL + i]; b[step][ldb]. mr
+ * and nv are constants where it is called; the loops over them unroll into registers. */
+INLINE void tile(const bool pairs, const bool packed, const int mr, const int nv, int steps, const float *const row[TILE_MR],
+		 const float *b, float *c, int64_t ldc, bool acc, struct ahead *ahead)
+{
+	const int ldb = TILE_NV * VL, as = packed ? VL : 1;
+	const float *x[TILE_MR];
+	vf sum[TILE_MR][TILE_NV];
+	float *soon = ahead->c;
+	int64_t p = 0;
 
 #pragma GCC unroll 16
-	for (int i = 0; i < mr; i++)
+	for (int i = 0; i < mr; i++) {
+		x[i] = packed ? row[0] + i : row[i];
 #pragma GCC unroll 4
 		for (int j = 0; j < nv; j++)
 			sum[i][j] = acc ? v_load(c + i * ldc + j * VL) : v_zero();
-#pragma GCC unroll 4
-	for (int p = 0; p < steps; p++, a += VL, b += ldb) {
-#pragma GCC unroll 4
-		for (int j = 0; j < nv; j++)
-			bv[j] = v_load(b + j * VL);
-#pragma GCC unroll 16
-		for (int i = 0; i < mr; i++) {
-			vf x = v_set1(a[i]);
-
-			__asm__("" : "+" V_REGISTER(x)); /* one broadcast for all, not one with each multiply-add */
+	}
+	for (; p + ASK_STEPS <= steps; p += ASK_STEPS, b += ASK_STEPS * ldb) {
+		if (soon && p < mr * ASK_STEPS) {
 #pragma GCC unroll 4
 			for (int j = 0; j < nv; j++)
-				sum[i][j] = pairs ? v_dot_pairs(x, bv[j], sum[i][j]) : v_fma(x, bv[j], sum[i][j]);
+				__builtin_prefetch(soon + j * VL, 1);
+			soon += ldc;
+		} else if (ahead->lines > 0) {
+			ask_for(ahead->next, 1);
+			ahead->lines--;
 		}
+#pragma GCC unroll 8
+		for (int q = 0; q < ASK_STEPS; q++)
+			tile_step(pairs, mr, nv, x, (p + q) * as, b + q * ldb, sum);
 	}
+	for (; p < steps; p++, b += ldb)
+		tile_step(pairs, mr, nv, x, p * as, b, sum);
 #pragma GCC unroll 16
 	for (int i = 0; i < mr; i++)
 #pragma GCC unroll 4
@@ -119,83 +159,83 @@ INLINE void tile(const bool pairs, const int mr, const int nv, int steps, const 
 /* The heights that are compiled; others are rounded up. */
 INLINE int tile_height(int rows) { return rows < 3 ? rows : rows + rows % 2; }
 
-INLINE void tile_of(const bool pairs, const int nv, int mr, int steps, const float *a, const float *b, const int ldb, float *c,
-		    int64_t ldc, bool acc)
-{
-	if (TILE_MR > 4 && mr == TILE_MR)
-		tile(pairs, TILE_MR, nv, steps, a, b, ldb, c, ldc, acc);
-	else if (TILE_MR > 6 && mr == 6)
-		tile(pairs, TILE_MR > 6 ? 6 : 1, nv, steps, a, b, ldb, c, ldc, acc);
-	else if (mr == 4)
-		tile(pairs, 4, nv, steps, a, b, ldb, c, ldc, acc);
-	else if (mr == 2)
-		tile(pairs, 2, nv, steps, a, b, ldb, c, ldc, acc);
-	else
-		tile(pairs, 1, nv, steps, a, b, ldb, c, ldc, acc);
-}
-
-#define TILES_OF(name, pairs, nv)                                                                                            \
-	__attribute__((noinline)) static void name(int mr, int steps, const float *a, const float *b, float *c, int64_t ldc, \
-						   bool acc)                                                                  \
+#define TILES_OF(name, pairs, packed, nv)                                                                                    \
+	__attribute__((noinline)) static void name(int mr, int steps, const float *const row[TILE_MR], const float *b, float *c, \
+						   int64_t ldc, bool acc, struct ahead *ahead)                                \
 	{                                                                                                                     \
-		tile_of(pairs, nv, mr, steps, a, b, TILE_NV * VL, c, ldc, acc);                                               \
+		if (TILE_MR > 4 && mr == TILE_MR)                                                                             \
+			tile(pairs, packed, TILE_MR, nv, steps, row, b, c, ldc, acc, ahead);                                  \
+		else if (TILE_MR > 6 && mr == 6)                                                                              \
+			tile(pairs, packed, TILE_MR > 6 ? 6 : 1, nv, steps, row, b, c, ldc, acc, ahead);                      \
+		else if (mr == 4)                                                                                             \
+			tile(pairs, packed, 4, nv, steps, row, b, c, ldc, acc, ahead);                                        \
+		else if (mr == 2)                                                                                             \
+			tile(pairs, packed, 2, nv, steps, row, b, c, ldc, acc, ahead);                                        \
+		else                                                                                                          \
+			tile(pairs, packed, 1, nv, steps, row, b, c, ldc, acc, ahead);                                        \
 	}
-TILES_OF(tiles_1, false, 1)
-TILES_OF(tiles_2, false, 2)
-TILES_OF(tiles_3, false, 3)
+TILES_OF(row_tiles_1, false, false, 1)
+TILES_OF(row_tiles_2, false, false, 2)
+TILES_OF(row_tiles_3, false, false, 3)
+TILES_OF(tiles_1, false, true, 1)
+TILES_OF(tiles_2, false, true, 2)
+TILES_OF(tiles_3, false, true, 3)
 #if GEMM_PAIRS && !GEMM_TILES
-TILES_OF(pair_tiles_1, true, 1)
-TILES_OF(pair_tiles_2, true, 2)
-TILES_OF(pair_tiles_3, true, 3)
+TILES_OF(pair_tiles_1, true, true, 1)
+TILES_OF(pair_tiles_2, true, true, 2)
+TILES_OF(pair_tiles_3, true, true, 3)
+#else
+#define pair_tiles_1 tiles_1
+#define pair_tiles_2 tiles_2
+#define pair_tiles_3 tiles_3
 #endif
 
-static void tiles(bool pairs, int nv, int mr, int steps, const float *a, const float *b, float *c, int64_t ldc, bool acc)
-{
-#if GEMM_PAIRS && !GEMM_TILES
-	if (pairs) {
-		(nv == 1 ? pair_tiles_1 : nv == 2 ? pair_tiles_2 : pair_tiles_3)(mr, steps, a, b, c, ldc, acc);
-		return;
-	}
-#endif
-	(void)pairs;
-	(nv == 1 ? tiles_1 : nv == 2 ? tiles_2 : tiles_3)(mr, steps, a, b, c, ldc, acc);
-}
+typedef void tile_kernel(int mr, int steps, const float *const row[TILE_MR], const float *b, float *c, int64_t ldc, bool acc,
+			 struct ahead *ahead);
+static tile_kernel *const tile_kernels[3][TILE_NV] = {
+	{tiles_1, tiles_2, tiles_3}, {pair_tiles_1, pair_tiles_2, pair_tiles_3}, {row_tiles_1, row_tiles_2, row_tiles_3},
+};
 
 /* Rows [i, i + mr) and columns [j, j + nr) of c, through a buffer of nv vectors where the tile is larger than that. */
-static void gemm_tile(const struct gemm *g, int steps, const float *a, const float *b, int64_t i, int mr, int64_t j, int nr,
-		      bool acc)
+static void gemm_tile(const struct gemm *g, int steps, const float *const row[TILE_MR], const float *b, int64_t i, int mr,
+		      int64_t j, int nr, bool acc, struct ahead *ahead)
 {
 	int nv = (nr + VL - 1) / VL, height = tile_height(mr);
+	tile_kernel *kernel = tile_kernels[g->a_in_place ? 2 : g->half][nv - 1];
 	float t[TILE_MR * TILE_NV * VL] __attribute__((aligned(64)));
 
 	if (!g->c_idx && nr == nv * VL && mr == height) {
-		for (int r = 0; r < mr; r++)
-			for (int v = 0; v < nv; v++)
-				__builtin_prefetch(g->c + (i + TILE_MR + r) * g->ldc + j + v * VL, 1);
-		tiles(g->half, nv, mr, steps, a, b, g->c + i * g->ldc + j, g->ldc, acc);
+		kernel(mr, steps, row, b, g->c + i * g->ldc + j, g->ldc, acc, ahead);
 		return;
 	}
 	for (int r = 0; acc && r < mr; r++)
 		for (int v = 0; v < nr; v += VL)
 			v_store(t + r * nv * VL + v, v_load_at(c_row(g, i + r) + j, nr, v));
-	tiles(g->half, nv, height, steps, a, b, t, nv * VL, acc);
+	ahead->c = NULL;
+	kernel(height, steps, row, b, t, nv * VL, acc, ahead);
 	for (int r = 0; r < mr; r++)
 		for (int v = 0; v < nr; v += VL)
 			v_store_at(c_row(g, i + r) + j, v_load(t + r * nv * VL + v), nr, v);
 }
 
-/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
+/* Rows [i0, i1), packed at a or in place, over k from p, against columns [j0, j1), packed at b, over kc of k. */
 static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
-		       int kc, bool acc, struct next *next)
+		       int64_t p, int kc, bool acc, struct next *next)
 {
 	const int steps = panel_steps(g->half, kc), nr = TILE_NV * VL;
 	int64_t n = (j1 - j0 + nr - 1) / nr * ((i1 - i0 + TILE_MR - 1) / TILE_MR), lines = lines_each(next, n);
 
 	for (int64_t j = j0; j < j1; j += nr, b += steps * nr)
 		for (int64_t i = i0; i < i1; i += TILE_MR) {
-			ask_for(next, lines);
-			gemm_tile(g, steps, a + (i - i0) / VL * VL * steps + (i - i0) % VL, b, i,
-				  i1 - i < TILE_MR ? (int)(i1 - i) : TILE_MR, j, j1 - j < nr ? (int)(j1 - j) : nr, acc);
+			int mr = i1 - i < TILE_MR ? (int)(i1 - i) : TILE_MR;
+			int64_t i_next = i + TILE_MR < i1 ? i + TILE_MR : i0, j_next = i_next > i ? j : j + nr;
+			bool whole = !g->c_idx && i1 - i_next >= TILE_MR && j1 - j_next >= nr;
+			struct ahead ahead = {whole ? g->c + i_next * g->ldc + j_next : NULL, next, lines};
+			const float *row[TILE_MR] = {a + (i - i0) / VL * VL * steps + (i - i0) % VL};
+
+			for (int r = 0; g->a_in_place && r < TILE_MR; r++)
+				row[r] = (const float *)g->a.p + operand_index(&g->a, i + (r < mr ? r : 0)) * g->a.ld + p;
+			gemm_tile(g, steps, row, b, i, mr, j, j1 - j < nr ? (int)(j1 - j) : nr, acc, &ahead);
 		}
 }
 
@@ -220,6 +260,8 @@ INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t i1, int64_t p, int kc)
 {
+	if (g->a_in_place)
+		return;
 #if GEMM_TILES
 	if (g->half) {
 		pack_tiles(dst, &g->a, i0, i1, p, kc);
@@ -230,7 +272,7 @@ static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t
 }
 
 static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
-		     int kc, bool acc, struct next *next)
+		     int64_t p, int kc, bool acc, struct next *next)
 {
 #if GEMM_TILES
 	if (g->half) {
@@ -238,7 +280,7 @@ static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i
 		return;
 	}
 #endif
-	gemm_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
+	gemm_block(g, a, i0, i1, b, j0, j1, p, kc, acc, next);
 }
 
 /* Two panels of those packed for all, over one kc of k. */
@@ -272,17 +314,16 @@ static void rows_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
 	int64_t i0 = i * g->mb, i1 = shorter(i0 + g->mb, g->m);
-	float a[A_WORDS_MAX] __attribute__((aligned(64)));
+	float *a = g->own + (int64_t)worker * OWN_WORDS;
 	const float *b = g->packed;
 
-	(void)worker;
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
 		struct next next = next_of_a(g, i0, p + kc);
 
 		pack_rows_of_a(g, a, i0, i1, p, kc);
-		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, kc, g->acc || p > 0, &next);
+		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, p, kc, g->acc || p > 0, &next);
 	}
 }
 
@@ -303,16 +344,15 @@ static void columns_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
 	int64_t j0 = i * 2 * g->nr, j1 = shorter(j0 + 2 * g->nr, g->n);
-	float b[2 * PANEL_MAX * PACK_DEPTH] __attribute__((aligned(64)));
+	float *b = g->own + (int64_t)worker * OWN_WORDS;
 	int64_t ahead = g->b.k_major ? 0 : 2 * g->nr * g->b.ld * elem_bits(g->b.elem) / 8;
 	const float *a = g->packed;
 
-	(void)worker;
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
 		pack_panels(b, g->nr, g->nr, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
-		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, kc, g->acc || p > 0, &(struct next){.at = NULL});
+		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
 }
 
@@ -324,8 +364,9 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 	g->rows = g->m;
 	for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 		g->p1 = shorter(g->p0 + depth, g->k);
-		pool_run(g->m * (g->p1 - g->p0) < GEMM_PACK_SOLO ? NULL : pool,
-			 (g->m + g->mb - 1) / g->mb * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_a_task, g);
+		if (!g->a_in_place)
+			pool_run(g->m * (g->p1 - g->p0) < GEMM_PACK_SOLO ? NULL : pool,
+				 (g->m + g->mb - 1) / g->mb * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_a_task, g);
 		pool_run(pool, (g->n + 2 * g->nr - 1) / (2 * g->nr), columns_task, g);
 	}
 }
@@ -333,8 +374,10 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 /* B is packed for all: wide, or several kc of k at a time. */
 static void gemm_many(struct pool *pool, struct gemm *g)
 {
-	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->k > g->kc ? 2 : 1) * g->nr, depth;
+	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->a_in_place && g->k > g->kc ? 2 : 1) * g->nr, depth;
+	int64_t parts = (g->n + columns - 1) / columns;
 
+	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
 	if (g->m < 16 * g->mb)
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
@@ -348,13 +391,20 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	}
 }
 
+/* k in as many parts as parts of at most `most` need, and all of about one size: a multiple of 64, as NF4's blocks are. */
+static int even_share(int64_t k, int most)
+{
+	int64_t parts = k > 0 ? (k + most - 1) / most : 1;
+
+	return (int)(((k + parts - 1) / parts + 63) / 64 * 64 + (k == 0 ? 64 : 0));
+}
+
 /* C[m, n] = A[m, k] B[n, k]^T, + C if acc; half: of operands rounded to bf16. */
 static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
 		 struct operand b, int64_t n, int64_t k, bool acc, bool half)
 {
-	float packed[GEMM_PACKED] __attribute__((aligned(64)));
 	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc, .half = half,
-			 .kc = half ? GEMM_HALF_KC : GEMM_KC, .packed = packed};
+			 .kc = half ? GEMM_HALF_KC : GEMM_KC};
 
 	if (m == 0 || n == 0)
 		return;
@@ -368,8 +418,12 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 			 &(struct few){c, ldc, c_idx, a, b, m, n, k, acc});
 		return;
 	}
+	g.packed = cpu_scratch((GEMM_PACKED + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
+	g.own = g.packed + GEMM_PACKED;
 	if (half && m <= GEMM_FEW_HALF)
 		g.kc = GEMM_FEW_HALF_KC;
+	g.kc = even_share(k, g.kc);
+	g.a_in_place = !half && !a.k_major;
 	g.mb = GEMM_MB;
 	g.nr = half && GEMM_TILES ? 32 : TILE_NV * VL;
 	if (m <= GEMM_FEW)

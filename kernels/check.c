@@ -684,25 +684,29 @@ static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200), terms = below(c, 4);
-	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *logp = below(c, 2) ? junk(n) : NULL, *dx[2], *dw[2];
 	float *dlse = floats(c, n), *dmean = floats(c, n);
 	int32_t *targets = random_targets(c, n, v);
 	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
 	struct stored e = random_weights(c, v, w);
 	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v, below(c, 2) ? 3 : 0);
-	double eps = c->half ? BF16_EPS : 60;
+	double eps = c->half ? BF16_EPS : 60, *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++) {
-		double z, mean;
+		double z, mean, p = ref_logprob(&r, i, &z, &mean);
 
-		ref_logprob(&r, i, &z, &mean);
-		lse[i] = (float)z;
+		if (!logp)
+			lse[i] = (float)z;
+		if (targets[i] >= 0)
+			want[i] = p, want_lse[i] = z;
 	}
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, logp, lse, targets, scratch, n, w, v, (float)r.cap);
+		if (logp)
+			expect(c, "logp", logp, want, n, 20), expect(c, "lse", lse, want_lse, n, 20);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
@@ -712,7 +716,7 @@ static void check_logprob_dx(struct check *c)
 	for (int p = 0; p < 2; p++)
 		mem_free(dx[p]), mem_free(dw[p]);
 	mem_free(x), stored_free(&e), mem_free(d), mem_free(dlse), mem_free(dmean), mem_free(lse), mem_free(targets);
-	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean);
+	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean), mem_free(logp), mem_free(want), mem_free(want_lse);
 }
 
 /* --- noise ------------------------------------------------------------------------------------------ */

@@ -177,6 +177,10 @@ enum status model_forward(struct model *m, struct model_state *st, const struct 
 /* Backward of the last model_forward for an upstream gradient dlogp[n] (host): adds to grads (device, n_params). */
 enum status model_backward(struct model *m, struct model_state *st, const struct model_batch *b, const float *dlogp,
 			   float *grads, struct error *err);
+/* Both at once, where the upstream gradient does not depend on what the forward gives: each logit is computed once instead of twice.
+ * The same gradient within rounding. b->mean is not filled. */
+enum status model_learn(struct model *m, struct model_state *st, const struct model_batch *b, const float *dlogp, float *logp,
+			float *grads, struct error *err);
 
 /* --- generation: KV cache ------------------------------------------------------------------------ */
 /* The longest sequence that can be decoded token by token; under dynamic and longrope scaling the rotation of the tokens that

@@ -268,6 +268,34 @@ static void check_gradients(bool tied)
 static void gradients_equal_finite_differences_untied(void **s) { (void)s; check_gradients(false); }
 static void gradients_equal_finite_differences_tied(void **s) { (void)s; check_gradients(true); }
 
+static void forward_and_backward_at_once_give_the_same(void **state)
+{
+	struct model m;
+	struct model_batch b = small_batch(19);
+	float logp[19], again[19], *grads, *sum;
+	struct model_state *st;
+
+	(void)state;
+	open_small(&m, true);
+	grads = mem_array((size_t)m.n_params, sizeof(float));
+	sum = mem_array((size_t)m.n_params, sizeof(float));
+	gradients(&m, &b, logp, grads);
+	OK_OR_FAIL(model_state_open(&st, &m, 19, true, &err));
+	OK_OR_FAIL(model_learn(&m, st, &b, dlogp, again, sum, &err));
+	assert_int_equal(model_backward(&m, st, &b, dlogp, sum, &err), ERR_USAGE);    /* that was it */
+	for (int i = 0; i < 19; i++)
+		assert_true(fabsf(again[i] - logp[i]) < 1e-5f);
+	for (int64_t i = 0; i < m.n_params; i++)
+		assert_true(fabsf(sum[i] - grads[i]) < 1e-5f * (1 + fabsf(grads[i])));
+	model_state_close(st);
+	OK_OR_FAIL(model_state_open(&st, &m, 19, MODEL_SCORE, &err));
+	assert_int_equal(model_learn(&m, st, &b, dlogp, again, sum, &err), ERR_USAGE);
+	model_state_close(st);
+	mem_free(grads);
+	mem_free(sum);
+	model_release(&m);
+}
+
 static void packed_sequences_equal_each_alone(void **state)
 {
 	struct model m;
@@ -560,6 +588,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gradients_equal_finite_differences_untied),
 		cmocka_unit_test(gradients_equal_finite_differences_tied),
+		cmocka_unit_test(forward_and_backward_at_once_give_the_same),
 		cmocka_unit_test(packed_sequences_equal_each_alone),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(cached_decoding_equals_the_whole_forward),

@@ -2,10 +2,10 @@
 #include "model/lora.h"
 #include "model/state.h"
 
-/* NULL where no gradient is wanted: there is no such parameter, or it is the frozen base's. */
-static float *grad_at(const struct model *m, float *grads, int64_t offset)
+/* NULL where no gradient is wanted: there is no such parameter, or it is the frozen base's, or fixed. */
+static float *grad_at(const struct model *m, float *grads, int64_t offset, bool fixed)
 {
-	return offset >= 0 && !m->frozen ? grads + offset : NULL;
+	return offset >= 0 && !m->frozen && !fixed ? grads + offset : NULL;
 }
 
 void linear_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
@@ -15,8 +15,9 @@ void linear_backward(const struct model *m, const struct linear *l, float *dx, c
 	lora_backward(m, l, dx, dy, x, grads, n);
 	if (m->frozen)
 		return;
-	m->k->matmul_dw(m->pool, grads + l->w, dy, x, n, l->out, l->in);
-	if (l->b >= 0)
+	if (!l->fixed)
+		m->k->matmul_dw(m->pool, grads + l->w, dy, x, n, l->out, l->in);
+	if (l->b >= 0 && !l->b_fixed)
 		m->k->bias_db(m->pool, grads + l->b, dy, n, l->out);
 }
 
@@ -27,10 +28,11 @@ static void norm_backward(const struct model *m, const struct norm_place *p, flo
 	const struct model_config *c = &m->cfg;
 
 	if (c->norm == NORM_LAYER)
-		m->k->layernorm_dx(m->pool, dx, grad_at(m, grads, p->g), grad_at(m, grads, p->b), dy, x, rstd, m->params + p->g, scratch, n,
-				   c->hidden);
+		m->k->layernorm_dx(m->pool, dx, grad_at(m, grads, p->g, p->fixed), grad_at(m, grads, p->b, p->fixed), dy, x, rstd,
+				   m->params + p->g, scratch, n, c->hidden);
 	else
-		m->k->rmsnorm_dx(m->pool, dx, grad_at(m, grads, p->g), dy, x, rstd, m->params + p->g, c->norm_plus, scratch, n, c->hidden);
+		m->k->rmsnorm_dx(m->pool, dx, grad_at(m, grads, p->g, p->fixed), dy, x, rstd, m->params + p->g, c->norm_plus, scratch, n,
+				 c->hidden);
 }
 
 /* The gradient of a half layer's product from that of the residual stream: dx itself, or through the post-norm. */
@@ -63,7 +65,8 @@ static void heads_backward(const struct model *m, const struct model_state *s, i
 
 	layer_rotate(m, l, &s->rotary, s->dqkv, n, -1);
 	if (c->qk_norm)
-		m->k->qk_norm_dx(m->pool, s->dqkv, grad_at(m, grads, y->q_norm), grad_at(m, grads, y->k_norm), s->acts[l].att.qkv,
+		m->k->qk_norm_dx(m->pool, s->dqkv, grad_at(m, grads, y->q_norm, y->qk_fixed), grad_at(m, grads, y->k_norm, y->qk_fixed),
+				 s->acts[l].att.qkv,
 				 m->params + y->q_norm, m->params + y->k_norm, c->norm_plus, s->norm_scratch, n, c->heads,
 				 c->kv_heads, c->head_dim, c->norm_eps);
 }
@@ -74,6 +77,7 @@ static void head_backward(struct model *m, struct model_state *s, const struct m
 {
 	const struct model_config *c = &m->cfg;
 	const struct kernels *k = m->k;
+	const struct linear *head = &m->layout->head;
 	struct logprob_grad d = { s->dlogp, b->dlse ? s->dlse : NULL, b->dmean ? s->dmean : NULL };
 	int64_t n = b->n;
 
@@ -82,8 +86,7 @@ static void head_backward(struct model *m, struct model_state *s, const struct m
 		k->upload(s->dlse, b->dlse, (size_t)n * sizeof(float));
 	if (d.mean)
 		k->upload(s->dmean, b->dmean, (size_t)n * sizeof(float));
-	k->logprob_dx(m->pool, s->dn, m->layout->head.w >= 0 ? grads + m->layout->head.w : NULL, &d, s->n_end,
-		      linear_weights(m, &m->layout->head), logp, s->lse, s->targets, s->head_scratch, n, c->hidden, model_outputs(c),
+	k->logprob_dx(m->pool, s->dn, head->w >= 0 && !head->fixed ? grads + head->w : NULL, &d, s->n_end, linear_weights(m, head), logp, s->lse, s->targets, s->head_scratch, n, c->hidden, model_outputs(c),
 		      c->logit_cap);
 	k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
@@ -138,9 +141,9 @@ static void embed_backward(const struct model *m, const struct model_state *s, f
 {
 	const struct model_config *c = &m->cfg;
 
-	if (c->learned_positions && !m->frozen)
+	if (c->learned_positions && !m->frozen && !m->layout->positions_fixed)
 		m->k->embed_dw(m->pool, grads + m->layout->positions, s->dx, s->pos, n, c->hidden, c->positions);
-	if (m->layout->embed.w < 0)
+	if (m->layout->embed.w < 0 || m->layout->embed.fixed)
 		return;
 	if (c->embed_scale > 0)
 		m->k->scale(m->pool, s->dx, n * c->hidden, c->embed_scale);
@@ -152,7 +155,7 @@ static void stream_backward(struct model *m, struct model_state *s, const struct
 {
 	int64_t n = b->n;
 
-	for (int l = m->cfg.n_layers - 1; l >= 0; l--) {
+	for (int l = m->cfg.n_layers - 1; l >= m->layout->lowest; l--) {
 		recompute(m, s, l, b->s, n);
 		mlp_backward(m, s, l, n, grads);
 		attention_backward(m, s, l, b->s, n, grads);

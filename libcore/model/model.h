@@ -124,6 +124,7 @@ struct model_how {
 	uint64_t seed;               /* of those */
 	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
 	bool bf16;                   /* for lm_open_as: products are kernels_cpu_bf16's */
+	bool plan;                   /* shapes are checked, and no weight is read: they are zeros */
 	bool reward;                 /* a language model becomes a reward model (which stays one): its output matrix goes, a head is drawn from seed */
 };
 
@@ -145,6 +146,9 @@ void model_adapter_off(struct model *m, bool off);
  * adapters writes those, as PEFT does. */
 enum status model_save(const struct model *m, const char *dir, struct error *err);
 void model_release(struct model *m);
+/* Which tensors are trained (NULL: all). The backward leaves out the gradients of the others, and the layers that have none but others
+ * and lie below all that is trained. */
+void model_train_only(struct model *m, const bool *trained);
 
 /* --- training and scoring: one packed micro-batch ------------------------------------------------ */
 struct model_batch {

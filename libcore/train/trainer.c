@@ -74,6 +74,7 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
 	optimizer_plan(&t->optimizer, m, o->trained, &o->optimizer);
+	model_train_only(m, o->trained);
 	return OK;
 }
 

@@ -296,6 +296,46 @@ static void forward_and_backward_at_once_give_the_same(void **state)
 	model_release(&m);
 }
 
+/* Of what is trained the gradient is the same to the bit, whatever else is not. */
+static void fixed_tensors_have_no_gradient(void **state)
+{
+	struct model m;
+	struct model_batch b = small_batch(19);
+	float logp[19], *all, *some;
+	bool *trained;
+
+	(void)state;
+	open_small(&m, false);
+	all = mem_array((size_t)m.n_params, sizeof(float));
+	some = mem_array((size_t)m.n_params, sizeof(float));
+	trained = mem_array((size_t)m.n_tensors, sizeof(bool));
+	gradients(&m, &b, logp, all);
+	for (int only = 0; only < m.n_tensors; only++) {
+		memset(trained, 0, (size_t)m.n_tensors * sizeof(bool));
+		trained[only] = true;
+		model_train_only(&m, trained);
+		gradients(&m, &b, logp, some);
+		for (int i = 0; i < m.n_tensors; i++) {
+			const struct tensor *t = &m.tensors[i];
+			size_t n = (size_t)(t->rows * t->cols);
+			bool fused = strstr(t->name, "q_proj") || strstr(t->name, "k_proj") || strstr(t->name, "v_proj") ||
+				     strstr(t->name, "gate_proj") || strstr(t->name, "up_proj");
+
+			if (i == only)
+				assert_memory_equal(some + t->offset, all + t->offset, n * sizeof(float));
+			for (size_t j = 0; i != only && !fused && j < n; j++)
+				assert_true(some[t->offset + (int64_t)j] == 0.0f);
+		}
+	}
+	model_train_only(&m, NULL);
+	gradients(&m, &b, logp, some);
+	assert_memory_equal(some, all, (size_t)m.n_params * sizeof(float));
+	mem_free(all);
+	mem_free(some);
+	mem_free(trained);
+	model_release(&m);
+}
+
 static void packed_sequences_equal_each_alone(void **state)
 {
 	struct model m;
@@ -589,6 +629,7 @@ int main(void)
 		cmocka_unit_test(gradients_equal_finite_differences_untied),
 		cmocka_unit_test(gradients_equal_finite_differences_tied),
 		cmocka_unit_test(forward_and_backward_at_once_give_the_same),
+		cmocka_unit_test(fixed_tensors_have_no_gradient),
 		cmocka_unit_test(packed_sequences_equal_each_alone),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(cached_decoding_equals_the_whole_forward),

@@ -224,8 +224,6 @@ static enum status on_open(void *arg, const struct trainer *tr, struct error *er
 	tool_stat_int(t->tool, "parameters", model_size(t->model));
 	tool_stat_int(t->tool, "arena_bytes", (int64_t)all);
 	t->flops_per_token = model_flops_per_token(&t->model->cfg, t->data.n_tokens / (t->data.n_seqs ? t->data.n_seqs : 1));
-	if (t->model->lora)          /* frozen matrices have no gradient: two of three products */
-		t->flops_per_token *= 2.0 / 3;
 	if (t->model->frozen)                        /* no gradients of the weights: two products of three */
 		t->flops_per_token *= 2.0 / 3;
 	return st;

@@ -111,8 +111,9 @@ struct tiles_forward {
 	float s[ATT_B * ATT_B], p[ATT_B * ATT_B / 2], max[TILE_RUN * ATT_B], sum[TILE_RUN * ATT_B];
 } __attribute__((aligned(64)));
 
-/* As attend_softmax; the result goes to p, o is d wide in whole tiles. */
-static void tiles_softmax(const struct attend *t, const float *s, float *p, float *o, float *max, float *sum, int lo, int vis)
+/* As attend_softmax; the result goes to p, o is d wide in whole tiles. all: every key is seen. */
+INLINE void tiles_softmax(const bool all, const struct attend *t, const float *s, float *p, float *o, float *max, float *sum, int lo,
+			  int vis)
 {
 	vf e[ATT_B / VL], most = v_set1(-INFINITY), total = v_zero();
 	__mmask16 seen[ATT_B / VL];
@@ -120,7 +121,7 @@ static void tiles_softmax(const struct attend *t, const float *s, float *p, floa
 
 #pragma GCC unroll 4
 	for (int i = 0; i < ATT_B / VL; i++) {
-		seen[i] = lanes_between(lo, vis, i * VL);
+		seen[i] = all ? 0xffff : lanes_between(lo, vis, i * VL);
 		e[i] = score_of(v_load(s + i * VL), t->scale, t->cap);
 		e[i] = (vf)_mm512_mask_mov_ps((__m512)v_set1(-INFINITY), seen[i], (__m512)e[i]);
 		most = v_max(most, e[i]);
@@ -156,9 +157,12 @@ static void tiles_forward_pair(const struct attend *t, struct tiles_forward *w, 
 
 		lo = lo > 0 ? lo : 0;
 		vis = vis < kn ? vis : kn;
-		if (r < rows && vis > lo)
-			tiles_softmax(t, w->s + r * ATT_B, w->p + r * ATT_B / 2, o + r * wide, &w->max[b * ATT_B + r], &w->sum[b * ATT_B + r],
-				      (int)lo, (int)vis);
+		if (r < rows && vis - lo == ATT_B)
+			tiles_softmax(true, t, w->s + r * ATT_B, w->p + r * ATT_B / 2, o + r * wide, &w->max[b * ATT_B + r],
+				      &w->sum[b * ATT_B + r], 0, ATT_B);
+		else if (r < rows && vis > lo)
+			tiles_softmax(false, t, w->s + r * ATT_B, w->p + r * ATT_B / 2, o + r * wide, &w->max[b * ATT_B + r],
+				      &w->sum[b * ATT_B + r], (int)lo, (int)vis);
 		else
 			memset(w->p + r * ATT_B / 2, 0, ATT_B / 2 * sizeof(float));
 	}
@@ -229,10 +233,9 @@ struct tiles_back {
 	float delta[ATT_B], lse[ATT_B];
 } __attribute__((aligned(64)));
 
-/* P and dS of row r of the block, sixteen keys from j, of which those in [lo, vis) are seen. */
-INLINE void tiles_gradient(const struct att_job *t, const struct tiles_back *w, int64_t r, int64_t j, int64_t lo, int64_t vis, vf *p, vf *ds)
+/* P and dS of row r of the block, sixteen keys from j, of which these are seen. */
+INLINE void tiles_gradient(const struct att_job *t, const struct tiles_back *w, int64_t r, int64_t j, __mmask16 seen, vf *p, vf *ds)
 {
-	__mmask16 seen = lanes_between(lo, vis, j);
 	vf score = score_of(v_load(w->s + r * ATT_B + j), t->scale, t->cap);
 	vf e = (vf)_mm512_maskz_mov_ps(seen, (__m512)v_exp(score - v_set1(w->lse[r])));
 	vf d = e * (v_load(w->dp + r * ATT_B + j) - v_set1(w->delta[r])) * v_set1(t->scale);
@@ -243,24 +246,34 @@ INLINE void tiles_gradient(const struct att_job *t, const struct tiles_back *w, 
 	*ds = (vf)_mm512_maskz_mov_ps(seen, (__m512)d);
 }
 
-/* From products to P and dS as right operands, and dS as a left one. q0 and k0 count in the pack. */
-static void tiles_gradients(const struct att_job *t, struct tiles_back *w, int64_t q0, int64_t qn, int64_t k0, int64_t kn)
+/* From products to P and dS as right operands, and dS as a left one. q0 and k0 count in the pack; all: every query sees every key. */
+INLINE void tiles_gradients_of(const bool all, const struct att_job *t, struct tiles_back *w, int64_t q0, int64_t qn, int64_t k0, int64_t kn)
 {
 	for (int64_t r = 0; r < whole_tiles(qn); r += 2)
 		for (int64_t j = 0; j < ATT_B; j += VL) {
 			int64_t at = j / 32 * (ATT_B / 2 * 32) + r / 2 * 32 + j % 32;
 			vf p[2], ds[2];
 
+#pragma GCC unroll 2
 			for (int i = 0; i < 2; i++) {
 				int64_t stop = q0 + r + i + 1, vis = r + i < qn ? shorter(stop - k0, kn) : 0;
 
-				tiles_gradient(t, w, r + i, j, window_start(stop, t->window) - k0, vis, &p[i], &ds[i]);
+				tiles_gradient(t, w, r + i, j, all ? 0xffff : lanes_between(window_start(stop, t->window) - k0, vis, j), &p[i],
+					       &ds[i]);
 				_mm256_storeu_si256((__m256i_u *)(void *)(w->ds_rows + ((r + i) * ATT_B + j) / 2),
 						    (__m256i)_mm512_cvtneps_pbh((__m512)ds[i]));
 			}
 			v_store(w->p + at, v_pair(p[0], p[1]));
 			v_store(w->ds + at, v_pair(ds[0], ds[1]));
 		}
+}
+
+static void tiles_gradients(const struct att_job *t, struct tiles_back *w, int64_t q0, int64_t qn, int64_t k0, int64_t kn)
+{
+	if (qn == ATT_B && kn == ATT_B && k0 + kn <= q0 + 1 && window_start(q0 + qn, t->window) <= k0)
+		tiles_gradients_of(true, t, w, q0, qn, k0, kn);
+	else
+		tiles_gradients_of(false, t, w, q0, qn, k0, kn);
 }
 
 /* The block of queries [q0, q0 + qn) of head g: its operands, and delta. */

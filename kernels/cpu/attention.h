@@ -261,20 +261,29 @@ static void attention_cached(struct pool *pool, float *o, const float *qkv, floa
  * a place of its own (the scores are then computed twice); else one task does all of a sequence's kv head. */
 
 struct back_scratch {
-	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B], delta[ATT_B];
+	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B];
+	float k[ATT_B * ATT_D_MAX], q[ATT_B * ATT_D_MAX], d_o[ATT_B * ATT_D_MAX];    /* rows side by side */
 } __attribute__((aligned(64)));
 
+/* Rows that lie a power of two apart, or nearly, share few places in the cache. */
+static void rows_together(float *to, const float *from, int64_t ld, int64_t n, int64_t d)
+{
+	for (int64_t r = 0; r < n; r++)
+		memcpy(to + r * d, from + r * ld, (size_t)d * sizeof *to);
+}
+
 /* One block of queries [q0, q1) of head g against the keys [k0, k1), all counted in the pack (so a window may reach to
- * keys of the sequence before, which are not among them); kt and vt are packed. */
+ * keys of the sequence before, which are not among them); kt, vt and k are packed. */
 static void back_block(const struct att_job *t, struct back_scratch *w, int64_t g, int64_t kvh, int64_t q0, int64_t q1,
 		       int64_t k0, int64_t k1, bool want_q, bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d, ld = t->ld, d = t->d, qn = q1 - q0, kn = k1 - k0;
-	const float *q = t->qkv + q0 * ld + g * d, *k = t->qkv + k0 * ld + hd + kvh * d, *d_o = t->d_o + q0 * hd + g * d;
 	float *dk = t->dqkv + k0 * ld + hd + kvh * d;
 
-	mul(w->p, ATT_B, q, ld, 1, w->kt, ATT_B, qn, ATT_B, d, false, t->half);
-	mul(w->ds, ATT_B, d_o, hd, 1, w->vt, ATT_B, qn, ATT_B, d, false, t->half);
+	rows_together(w->q, t->qkv + q0 * ld + g * d, ld, qn, d);
+	rows_together(w->d_o, t->d_o + q0 * hd + g * d, hd, qn, d);
+	mul(w->p, ATT_B, w->q, d, 1, w->kt, ATT_B, qn, ATT_B, d, false, t->half);
+	mul(w->ds, ATT_B, w->d_o, d, 1, w->vt, ATT_B, qn, ATT_B, d, false, t->half);
 	for (int64_t r = 0; r < qn; r++) {
 		const float *o = t->fwd_o + (q0 + r) * hd + g * d;
 		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
@@ -282,7 +291,7 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 		vf delta = v_zero();
 
 		for (V_EACH(j, d))
-			delta = v_fma(v_load_at(o, d, j), v_load_at(d_o + r * hd, d, j), delta);
+			delta = v_fma(v_load_at(o, d, j), v_load_at(w->d_o + r * d, d, j), delta);
 		delta = v_set1(v_sum(delta));
 		for (V_EACH(j, kn)) {
 			vf score = score_of(v_load(p + j), t->scale, t->cap), pv = v_exp(score - v_set1(lse));
@@ -299,10 +308,10 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 			p[j] = ds[j] = 0;
 	}
 	if (want_q)
-		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, k, ld, qn, d, kn, true, t->half);
+		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, w->k, d, qn, d, kn, true, t->half);
 	if (want_kv) {
-		mul(dk, ld, w->ds, 1, ATT_B, q, ld, kn, d, qn, true, t->half);
-		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, d_o, hd, kn, d, qn, true, t->half);
+		mul(dk, ld, w->ds, 1, ATT_B, w->q, d, kn, d, qn, true, t->half);
+		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, w->d_o, d, kn, d, qn, true, t->half);
 	}
 }
 
@@ -323,6 +332,7 @@ static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t
 
 		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d, 0);
 		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d, 0);
+		rows_together(w.k, keys, t->ld, ke - kb, t->d);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
 			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1 && window_start(qb + 1, t->window) < ke; qb += ATT_B)
 				back_block(t, &w, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);

@@ -46,6 +46,7 @@ INLINE void mul_rows(const int mr, float *c, int64_t ldc, const float *a, int64_
 		vf t[GEMM_MR * 2];
 
 		micro(mr, 2, k, a, ars, acs, b + j, ldb, t);
+#pragma GCC unroll 16
 		for (int i = 0; i < mr; i++) {
 			float *to = c + i * ldc + j;
 

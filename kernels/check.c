@@ -474,12 +474,15 @@ static double att_loss(const void *arg)
 }
 
 /* Random sequences, some of them empty; *cu is mem_free'd by the caller. */
-static struct att_ref random_attention(struct check *c, int64_t longest, int32_t **cu)
+/* may_be_long: some sequences are longer than the blocks of queries and keys that are taken together, of small heads. */
+static struct att_ref random_attention(struct check *c, int64_t longest, bool may_be_long, int32_t **cu)
 {
-	struct att_ref r = {.s = size(c, 12), .hkv = (int)size1(c, 3), .d = (int)size1(c, 70)};
+	bool is_long = may_be_long && below(c, 10) == 0;
+	struct att_ref r = {.s = size(c, 12), .hkv = (int)size1(c, is_long ? 1 : 3), .d = (int)size1(c, is_long ? 6 : 70)};
 
-	if (r.s > 12 || below(c, 2))
+	if (r.s > 12 || is_long || below(c, 2))
 		r.s = below(c, 3);
+	longest = is_long ? 700 : longest;
 	r.h = r.hkv * (int)(1 + below(c, 4));
 	*cu = mem_array((size_t)r.s + 1, sizeof **cu);
 	for (int64_t i = 0; i < r.s; i++)
@@ -498,7 +501,7 @@ static struct att_ref random_attention(struct check *c, int64_t longest, int32_t
 static void check_attention(struct check *c)
 {
 	int32_t *cu;
-	struct att_ref r = random_attention(c, 200, &cu);
+	struct att_ref r = random_attention(c, 200, true, &cu);
 	int64_t no = r.n * r.h * r.d;
 	float *qkv = floats(c, r.n * r.ld), *o[2], *lse[2];
 	double *want_o = doubles(NULL, no), *want_lse = doubles(NULL, r.n * r.h);
@@ -524,7 +527,7 @@ static void check_attention(struct check *c)
 static void check_attention_dqkv(struct check *c)
 {
 	int32_t *cu;
-	struct att_ref r = random_attention(c, 150, &cu);
+	struct att_ref r = random_attention(c, 150, true, &cu);
 	int64_t no = r.n * r.h * r.d;
 	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *out[2], *o, *lse;
 	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
@@ -551,7 +554,7 @@ static void check_attention_dqkv(struct check *c)
 static void check_attention_cached(struct check *c)
 {
 	int32_t *cu;
-	struct att_ref r = random_attention(c, 150, &cu);
+	struct att_ref r = random_attention(c, 150, false, &cu);
 	int64_t hd = (int64_t)r.h * r.d, positions = 160, width = (int64_t)r.hkv * r.d, left = r.n;
 	float *qkv = floats(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
 	float *kc = junk((r.s + 1) * (positions + KERNELS_KEY_BLOCK) * width), *vc = junk((r.s + 1) * positions * width);
@@ -687,25 +690,29 @@ static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200), terms = below(c, 4);
-	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *dx[2], *dw[2];
+	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *logp = below(c, 2) ? junk(n) : NULL, *dx[2], *dw[2];
 	float *dlse = floats(c, n), *dmean = floats(c, n);
 	int32_t *targets = random_targets(c, n, v);
 	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
 	struct stored e = random_weights(c, v, w);
 	struct logprob_ref r = logprob_ref_of(c, x, &e, &grad, targets, n, w, v, below(c, 2) ? 3 : 0);
-	double eps = c->half ? BF16_EPS : 60;
+	double eps = c->half ? BF16_EPS : 60, *want = doubles(NULL, n), *want_lse = doubles(NULL, n);
 
 	for (int64_t i = 0; i < n; i++) {
-		double z, mean;
+		double z, mean, p = ref_logprob(&r, i, &z, &mean);
 
-		ref_logprob(&r, i, &z, &mean);
-		lse[i] = (float)z;
+		if (!logp)
+			lse[i] = (float)z;
+		if (targets[i] >= 0)
+			want[i] = p, want_lse[i] = z;
 	}
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(c->k->logprob_scratch(n, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, lse, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, logp, lse, targets, scratch, n, w, v, (float)r.cap);
+		if (logp)
+			expect(c, "logp", logp, want, n, 20), expect(c, "lse", lse, want_lse, n, 20);
 		mem_free(scratch);
 	}
 	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
@@ -715,7 +722,7 @@ static void check_logprob_dx(struct check *c)
 	for (int p = 0; p < 2; p++)
 		mem_free(dx[p]), mem_free(dw[p]);
 	mem_free(x), stored_free(&e), mem_free(d), mem_free(dlse), mem_free(dmean), mem_free(lse), mem_free(targets);
-	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean);
+	mem_free(r.x), mem_free(r.w), mem_free(r.dlogp), mem_free(r.dlse), mem_free(r.dmean), mem_free(logp), mem_free(want), mem_free(want_lse);
 }
 
 /* --- noise ------------------------------------------------------------------------------------------ */

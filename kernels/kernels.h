@@ -171,9 +171,10 @@ struct kernels {
 	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
 			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
-	 * unless it is NULL. Logits are computed again. */
+	 * unless it is NULL. Logits are computed again. logp NULL: lse is what logprob gave. Else logprob need not have run, which is
+	 * for upstream gradients that do not depend on it: logp and lse are given here, within rounding as there. */
 	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, struct weights w,
-			   const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
+			   float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* x[n] = cap tanh(x / cap) */
 	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
 	int64_t (*logprob_scratch)(int64_t n, int64_t v);

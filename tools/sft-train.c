@@ -166,6 +166,7 @@ static enum status load(struct error *err)
 	enum status st;
 
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
+	how.plan = opts.train.plan;
 	st = training_vocab(dir, opts.tokenizer != NULL, &how.vocab, err);
 	if (st == OK)
 		st = model_load_as(&model, opts.train.model, &how, opts.train.bf16 ? kernels_cpu_bf16() : kernels_cpu(), tool.pool, err);
@@ -199,7 +200,8 @@ static enum status run(struct error *err)
 	enum status st;
 
 	TRY(training_check(&t, err));
-	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	if (!opts.train.plan)        /* which reads all of it */
+		TRY(tool_add_model(&tool, opts.train.model, NULL, err));
 	TRY(load(err));
 	st = check_length(err);
 	if (st == OK)

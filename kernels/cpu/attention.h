@@ -7,123 +7,13 @@
 #ifndef QUERN_CPU_ATTENTION_H
 #define QUERN_CPU_ATTENTION_H
 
-#include "cpu/gemm.h"
+#include "cpu/block.h"
 #include "cpu/rows.h"
 
 #define ATT_B KERNELS_KEY_BLOCK /* queries and keys per block */
 #define ATT_D_MAX KERNELS_HEAD_MAX
 _Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
-
-/* out[mr][nv] = sum over k of a(i, p) * b(p, j): a at a[i * ars + p * acs], b a row of nv vectors every ldb.
- * mr and nv are constants where it is called; the loops over them unroll into registers. */
-INLINE void micro(const int mr, const int nv, int64_t k, const float *a, int64_t ars, int64_t acs, const float *b,
-		  int64_t ldb, vf *out)
-{
-	vf acc[GEMM_MR][2], bv[2];
-
-#pragma GCC unroll 16
-	for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
-		for (int j = 0; j < nv; j++)
-			acc[i][j] = v_zero();
-	for (int64_t p = 0; p < k; p++, a += acs, b += ldb) {
-#pragma GCC unroll 2
-		for (int j = 0; j < nv; j++)
-			bv[j] = v_load(b + j * VL);
-#pragma GCC unroll 16
-		for (int i = 0; i < mr; i++) {
-			vf x = v_set1(a[i * ars]);
-
-#pragma GCC unroll 2
-			for (int j = 0; j < nv; j++)
-				acc[i][j] = v_fma(x, bv[j], acc[i][j]);
-		}
-	}
-#pragma GCC unroll 16
-	for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
-		for (int j = 0; j < nv; j++)
-			out[i * nv + j] = acc[i][j];
-}
-
-/* c[m, n] (+)= a b: a(i, p) at a[i * ars + p * acs], b row-major with ldb. Rows of b and c need not be padded. */
-INLINE void mul_rows(const int mr, float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b,
-		     int64_t ldb, int64_t n, int64_t k, bool acc)
-{
-	int64_t j = 0;
-
-	for (; j + 2 * VL <= n; j += 2 * VL) {
-		vf t[GEMM_MR * 2];
-
-		micro(mr, 2, k, a, ars, acs, b + j, ldb, t);
-		for (int i = 0; i < mr; i++) {
-			float *to = c + i * ldc + j;
-
-			v_store(to, acc ? v_load(to) + t[2 * i] : t[2 * i]);
-			v_store(to + VL, acc ? v_load(to + VL) + t[2 * i + 1] : t[2 * i + 1]);
-		}
-	}
-	for (; j < n; j += VL) {
-		for (int i = 0; i < mr; i++) {
-			float *to = c + i * ldc;
-			vf t = v_zero();
-
-			for (int64_t p = 0; p < k; p++)
-				t = v_fma(v_set1(a[i * ars + p * acs]), v_load_at(b + p * ldb, n, j), t);
-			v_store_at(to, acc ? v_load_at(to, n, j) + t : t, n, j);
-		}
-	}
-}
-
-/* One row, four vectors at a time: a chain of multiply-adds waits for itself, so four of them run side by side. */
-static void mul_row(float *c, const float *a, int64_t acs, const float *b, int64_t ldb, int64_t n, int64_t k, bool acc)
-{
-	int64_t j = 0;
-
-	for (; j + 4 * VL <= n; j += 4 * VL) {
-		vf t0 = v_zero(), t1 = v_zero(), t2 = v_zero(), t3 = v_zero();
-
-		for (int64_t p = 0; p < k; p++) {
-			const float *from = b + p * ldb + j;
-			vf x = v_set1(a[p * acs]);
-
-			t0 = v_fma(x, v_load(from), t0), t1 = v_fma(x, v_load(from + VL), t1);
-			t2 = v_fma(x, v_load(from + 2 * VL), t2), t3 = v_fma(x, v_load(from + 3 * VL), t3);
-		}
-		v_store(c + j, acc ? v_load(c + j) + t0 : t0);
-		v_store(c + j + VL, acc ? v_load(c + j + VL) + t1 : t1);
-		v_store(c + j + 2 * VL, acc ? v_load(c + j + 2 * VL) + t2 : t2);
-		v_store(c + j + 3 * VL, acc ? v_load(c + j + 3 * VL) + t3 : t3);
-	}
-	mul_rows(1, c + j, 0, a, 0, acs, b + j, ldb, n - j, k, acc);
-}
-
-/* half: of operands rounded to bf16 where there are tiles for that; elsewhere that would not be faster. */
-static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b, int64_t ldb, int64_t m,
-		int64_t n, int64_t k, bool acc, bool half)
-{
-	int64_t i = 0;
-
-#if GEMM_TILES
-	if (half) {
-		amx_mul(c, ldc, a, ars, acs, b, ldb, m, n, k, acc);
-		return;
-	}
-#endif
-	(void)half;
-	for (; i + GEMM_MR <= m; i += GEMM_MR)
-		mul_rows(GEMM_MR, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
-	for (; i + 4 <= m; i += 4)
-		mul_rows(4, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
-	c += i * ldc, a += i * ars;
-	if (m - i == 3)
-		mul_rows(3, c, ldc, a, ars, acs, b, ldb, n, k, acc);
-	else if (m - i == 2)
-		mul_rows(2, c, ldc, a, ars, acs, b, ldb, n, k, acc);
-	else if (m - i == 1)
-		mul_row(c, a, acs, b, ldb, n, k, acc);
-}
 
 /* The last sequence that begins at or before token t (empty sequences before it are passed over). */
 INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
@@ -316,14 +206,23 @@ static void att_task(void *arg, int64_t index, int worker)
 	}
 }
 
+#include "cpu/attention_tiles.h"
+
 static void attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
 		      struct heads hd, bool half)
 {
 	struct att_job t = att_of(hd, half);
 
 	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s;
-	if (s > 0)
-		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
+	if (s <= 0)
+		return;
+#if GEMM_TILES
+	if (half) {
+		pool_run(pool, pieces_of(cu[s], run_of(t.d) * ATT_B) * hd.hkv, tiles_forward_task, &t);
+		return;
+	}
+#endif
+	pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
 }
 
 static void cache_task(void *arg, int64_t seq, int worker)
@@ -362,20 +261,29 @@ static void attention_cached(struct pool *pool, float *o, const float *qkv, floa
  * a place of its own (the scores are then computed twice); else one task does all of a sequence's kv head. */
 
 struct back_scratch {
-	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B], delta[ATT_B];
+	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B];
+	float k[ATT_B * ATT_D_MAX], q[ATT_B * ATT_D_MAX], d_o[ATT_B * ATT_D_MAX];    /* rows side by side */
 } __attribute__((aligned(64)));
 
+/* Rows that lie a power of two apart, or nearly, share few places in the cache. */
+static void rows_together(float *to, const float *from, int64_t ld, int64_t n, int64_t d)
+{
+	for (int64_t r = 0; r < n; r++)
+		memcpy(to + r * d, from + r * ld, (size_t)d * sizeof *to);
+}
+
 /* One block of queries [q0, q1) of head g against the keys [k0, k1), all counted in the pack (so a window may reach to
- * keys of the sequence before, which are not among them); kt and vt are packed. */
+ * keys of the sequence before, which are not among them); kt, vt and k are packed. */
 static void back_block(const struct att_job *t, struct back_scratch *w, int64_t g, int64_t kvh, int64_t q0, int64_t q1,
 		       int64_t k0, int64_t k1, bool want_q, bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d, ld = t->ld, d = t->d, qn = q1 - q0, kn = k1 - k0;
-	const float *q = t->qkv + q0 * ld + g * d, *k = t->qkv + k0 * ld + hd + kvh * d, *d_o = t->d_o + q0 * hd + g * d;
 	float *dk = t->dqkv + k0 * ld + hd + kvh * d;
 
-	mul(w->p, ATT_B, q, ld, 1, w->kt, ATT_B, qn, ATT_B, d, false, t->half);
-	mul(w->ds, ATT_B, d_o, hd, 1, w->vt, ATT_B, qn, ATT_B, d, false, t->half);
+	rows_together(w->q, t->qkv + q0 * ld + g * d, ld, qn, d);
+	rows_together(w->d_o, t->d_o + q0 * hd + g * d, hd, qn, d);
+	mul(w->p, ATT_B, w->q, d, 1, w->kt, ATT_B, qn, ATT_B, d, false, t->half);
+	mul(w->ds, ATT_B, w->d_o, d, 1, w->vt, ATT_B, qn, ATT_B, d, false, t->half);
 	for (int64_t r = 0; r < qn; r++) {
 		const float *o = t->fwd_o + (q0 + r) * hd + g * d;
 		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
@@ -383,7 +291,7 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 		vf delta = v_zero();
 
 		for (V_EACH(j, d))
-			delta = v_fma(v_load_at(o, d, j), v_load_at(d_o + r * hd, d, j), delta);
+			delta = v_fma(v_load_at(o, d, j), v_load_at(w->d_o + r * d, d, j), delta);
 		delta = v_set1(v_sum(delta));
 		for (V_EACH(j, kn)) {
 			vf score = score_of(v_load(p + j), t->scale, t->cap), pv = v_exp(score - v_set1(lse));
@@ -400,10 +308,10 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 			p[j] = ds[j] = 0;
 	}
 	if (want_q)
-		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, k, ld, qn, d, kn, true, t->half);
+		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, w->k, d, qn, d, kn, true, t->half);
 	if (want_kv) {
-		mul(dk, ld, w->ds, 1, ATT_B, q, ld, kn, d, qn, true, t->half);
-		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, d_o, hd, kn, d, qn, true, t->half);
+		mul(dk, ld, w->ds, 1, ATT_B, w->q, d, kn, d, qn, true, t->half);
+		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, w->d_o, d, kn, d, qn, true, t->half);
 	}
 }
 
@@ -424,6 +332,7 @@ static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t
 
 		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d, 0);
 		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d, 0);
+		rows_together(w.k, keys, t->ld, ke - kb, t->d);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
 			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1 && window_start(qb + 1, t->window) < ke; qb += ATT_B)
 				back_block(t, &w, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);
@@ -467,6 +376,15 @@ static void attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, con
 	t.qkv = qkv, t.cu = cu, t.s = s, t.dqkv = dqkv, t.d_o = d_o, t.fwd_o = o, t.fwd_lse = lse;
 	if (s <= 0)
 		return;
+#if GEMM_TILES
+	if (half) {
+		if (s * hd.hkv >= ATT_FEW_SEQS)
+			pool_run(pool, s * hd.hkv, tiles_back_sequence_task, &t);
+		else
+			pool_run(pool, pieces_of(cu[s], run_of(t.d) * ATT_B) * hd.hkv * 2, tiles_back_piece_task, &t);
+		return;
+	}
+#endif
 	cpu_zero(pool, dqkv, (size_t)cu[s] * (size_t)t.ld * sizeof *dqkv);
 	if (s * hd.hkv >= ATT_FEW_SEQS)
 		pool_run(pool, s * hd.hkv, back_sequence_task, &t);

@@ -16,7 +16,6 @@
 struct logprob_job {
 	float *logits, *logp, *lse, *mean;
 	const struct logprob_grad *d;
-	const float *fwd_lse;
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
 	const float *x;
@@ -83,29 +82,57 @@ static float mean_of(const float *x, int64_t n)
 	return (float)(sum / (double)n);
 }
 
-static void logprob_task(void *arg, int64_t i, int worker)
+static float largest_of(const float *x, int64_t n)
 {
-	const struct logprob_job *t = arg;
-	const float *x = t->logits + i * t->v;
-	int64_t n = t->v, tail = n / VL * VL, row = t->rows[i];
-	vf max = v_set1(-INFINITY), sum = v_zero();
-	float top, total;
+	int64_t tail = n / VL * VL;
+	vf max = v_set1(-INFINITY);
+	float top;
 
-	(void)worker;
 	for (int64_t j = 0; j < tail; j += VL)
 		max = v_max(max, v_load(x + j));
 	top = v_hmax(max);
 	for (int64_t j = tail; j < n; j++)
 		top = x[j] > top || x[j] != x[j] ? x[j] : top;
-	for (int64_t j = 0; j < tail; j += VL)
-		sum += v_exp(v_load(x + j) - v_set1(top));
+	return top;
+}
+
+/* Sum of exp(x - top); to, which may be x, receives the terms. */
+INLINE float exp_row(float *to, const float *x, int64_t n, float top)
+{
+	int64_t tail = n / VL * VL;
+	vf sum = v_zero();
+	float total;
+
+	for (int64_t j = 0; j < tail; j += VL) {
+		vf e = v_exp(v_load(x + j) - v_set1(top));
+
+		if (to)
+			v_store(to + j, e);
+		sum += e;
+	}
 	total = v_sum(sum);
-	for (int64_t j = tail; j < n; j++)
-		total += expf(x[j] - top);
-	t->lse[row] = top + logf(total);
+	for (int64_t j = tail; j < n; j++) {
+		float e = expf(x[j] - top);
+
+		if (to)
+			to[j] = e;
+		total += e;
+	}
+	return total;
+}
+
+static void logprob_task(void *arg, int64_t i, int worker)
+{
+	const struct logprob_job *t = arg;
+	const float *x = t->logits + i * t->v;
+	int64_t row = t->rows[i];
+	float top = largest_of(x, t->v);
+
+	(void)worker;
+	t->lse[row] = top + logf(exp_row(NULL, x, t->v, top));
 	t->logp[row] = x[t->targets[row]] - t->lse[row];
 	if (t->mean)
-		t->mean[row] = mean_of(x, n);
+		t->mean[row] = mean_of(x, t->v);
 }
 
 static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
@@ -135,22 +162,49 @@ static void logprob_dx_task(void *arg, int64_t i, int worker)
 	for (V_EACH(j, t->v)) {
 		vf z = v_load_at(x, t->v, j), slope = v_set1(1.0f) - z * z * v_set1(inv * inv);
 
-		v_store_at(x, v_fma(v_exp(z - v_set1(t->fwd_lse[row])), share, even) * slope, t->v, j);
+		v_store_at(x, v_fma(v_exp(z - v_set1(t->lse[row])), share, even) * slope, t->v, j);
 	}
 	x[t->targets[row]] += d * (1 - at * at);
 }
 
+/* The same where the forward has not run. Without a cap the terms of the sum become the softmax. */
+static void logprob_both_task(void *arg, int64_t i, int worker)
+{
+	const struct logprob_job *t = arg;
+	int64_t row = t->rows[i];
+	float *x = t->logits + i * t->v, d = t->d->logp[row], at = x[t->targets[row]], top, total, share, even;
+
+	if (t->cap > 0) {
+		logprob_task(arg, i, worker);
+		logprob_dx_task(arg, i, worker);
+		return;
+	}
+	top = largest_of(x, t->v);
+	total = exp_row(x, x, t->v, top);
+	t->lse[row] = top + logf(total);
+	t->logp[row] = at - t->lse[row];
+	share = ((t->d->lse ? t->d->lse[row] : 0) - d) / total;
+	even = t->d->mean ? t->d->mean[row] / (float)t->v : 0;
+	for (V_EACH(j, t->v))
+		v_store_at(x, v_fma(v_load_at(x, t->v, j), v_set1(share), v_set1(even)), t->v, j);
+	x[t->targets[row]] += d;
+}
+
 static void logprob_backward(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x,
-			     struct weights w, const float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c,
+			     struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c,
 			     int64_t v, float cap, bool half)
 {
-	struct logprob_job t = {.d = d, .fwd_lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
+	struct logprob_job t = {.d = d, .logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
 				.cap = cap, .half = half};
 
 	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
+	if (logp) {
+		cpu_zero(pool, logp, (size_t)n * sizeof *logp);
+		cpu_zero(pool, lse, (size_t)n * sizeof *lse);
+	}
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
-		pool_run(pool, k, logprob_dx_task, &t);
+		pool_run(pool, k, logp ? logprob_both_task : logprob_dx_task, &t);
 		gemm(pool, dx, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false, half);
 		if (dw)
 			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, floats_of(x, c, t.rows, true), c, k, true,
@@ -165,10 +219,10 @@ static void logprob_backward(struct pool *pool, float *dx, float *dw, const stru
 		logprob_forward(pool, logp, lse, mean, x, w, targets, scratch, n, c, v, cap, half);                                       \
 	}                                                                                                                     \
 	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, \
-					   struct weights w, const float *lse, const int32_t *targets, float *scratch,        \
+					   struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch,  \
 					   int64_t n, int64_t c, int64_t v, float cap)                                        \
 	{                                                                                                                     \
-		logprob_backward(pool, dx, dw, d, x, w, lse, targets, scratch, n, c, v, cap, half);                             \
+		logprob_backward(pool, dx, dw, d, x, w, logp, lse, targets, scratch, n, c, v, cap, half);                       \
 	}
 LOGPROBS(, false)
 LOGPROBS(_bf16, true)

@@ -74,18 +74,17 @@ static void ask_for_large_pages(char *p, size_t bytes)
 
 static void *cpu_alloc(struct pool *pool, size_t bytes)
 {
-	void *p = mem_try(bytes ? bytes : 64);
+	void *p = mem_try_zeroed(bytes);
 
-	if (p) {
+	(void)pool;
+	if (p)
 		ask_for_large_pages(p, bytes);
-		cpu_zero(pool, p, bytes);
-	}
 	return p;
 }
 
 static void cpu_release(void *p)
 {
-	mem_free(p);
+	mem_free_zeroed(p);
 }
 
 static void cpu_transfer(void *dst, const void *src, size_t bytes)

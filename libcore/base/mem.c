@@ -57,18 +57,43 @@ void *mem_grow(void *p, size_t n, size_t size)
 	return p;
 }
 
-void *mem_try(size_t bytes)
+#define ALIGNMENT 64
+
+static bool is_allowed(size_t bytes)
 {
 	size_t cap = atomic_load(&limit_bytes);
+	if (bytes > PTRDIFF_MAX - 2 * ALIGNMENT)
+		return false;
+	if (!cap)
+		return true;
+	struct mallinfo2 info = mallinfo2();
+	return info.uordblks + info.hblkhd + bytes <= cap;
+}
+
+void *mem_try(size_t bytes)
+{
 	void *p = NULL;
-	if (bytes > PTRDIFF_MAX - 64)
+	return !is_allowed(bytes) || posix_memalign(&p, ALIGNMENT, bytes ? bytes : 1) ? NULL : p;
+}
+
+/* calloc knows which pages are fresh from the system, but not of alignment: what it gave stands before what is used. */
+void *mem_try_zeroed(size_t bytes)
+{
+	char *all = is_allowed(bytes) ? calloc(1, bytes + 2 * ALIGNMENT) : NULL, *p;
+	if (!all)
 		return NULL;
-	if (cap) {
-		struct mallinfo2 info = mallinfo2();
-		if (info.uordblks + info.hblkhd + bytes > cap)
-			return NULL;
-	}
-	return posix_memalign(&p, 64, bytes ? bytes : 1) ? NULL : p;
+	p = all + ALIGNMENT + (ALIGNMENT - (uintptr_t)all % ALIGNMENT) % ALIGNMENT;
+	memcpy(p - sizeof(all), &all, sizeof(all));
+	return p;
+}
+
+void mem_free_zeroed(void *p)
+{
+	void *all;
+	if (!p)
+		return;
+	memcpy(&all, (char *)p - sizeof(all), sizeof(all));
+	free(all);
 }
 
 void mem_limit(size_t bytes)

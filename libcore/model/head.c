@@ -11,9 +11,8 @@ void classify_backward(const struct model *m, float *dx, const float *dlogits, c
 	const struct linear *l = &m->layout->head;
 
 	m->k->matmul_dx(m->pool, dx, dlogits, linear_weights(m, l), n, l->out, l->in, 0);
-	if (l->w < 0)                /* frozen, and not one of modules_to_save */
-		return;
-	m->k->matmul_dw(m->pool, grads + l->w, dlogits, x, n, l->out, l->in);
-	if (l->b >= 0)
+	if (l->w >= 0 && !l->fixed)  /* a frozen base's is not there */
+		m->k->matmul_dw(m->pool, grads + l->w, dlogits, x, n, l->out, l->in);
+	if (l->w >= 0 && l->b >= 0 && !l->b_fixed)
 		m->k->bias_db(m->pool, grads + l->b, dlogits, n, l->out);
 }

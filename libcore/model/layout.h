@@ -23,6 +23,7 @@ struct linear {
 	int64_t out, in;
 	int64_t w;                   /* [out, in] */
 	int64_t b;                   /* [out] */
+	bool fixed, b_fixed;         /* not trained: no gradient is wanted (model_train_only) */
 	struct weights stored;       /* where the matrix lies if not at w: data is NULL else */
 	int n_lora;
 	struct lora_part lora[3];
@@ -45,11 +46,13 @@ struct model_map {
 };
 struct norm_place {
 	int64_t g, b;                /* [hidden] */
+	bool fixed;
 };
 
 struct layer_layout {
 	struct norm_place attn_norm, attn_post, mlp_norm, mlp_post;
 	int64_t q_norm, k_norm;      /* [head_dim] */
+	bool qk_fixed;
 	struct linear qkv;           /* [(heads + 2 kv_heads) head_dim, hidden] */
 	struct linear out;           /* [hidden, heads head_dim] */
 	struct linear gate_up;       /* [2 ffn, hidden]; [ffn, hidden] without a gate */
@@ -59,6 +62,8 @@ struct layer_layout {
 struct model_layout {
 	struct linear embed;         /* [vocab, hidden] */
 	int64_t positions;           /* [positions, hidden] */
+	bool positions_fixed;
+	int lowest;                  /* layer that the backward goes down to: below it nothing is trained */
 	struct norm_place norm;
 	struct linear head;          /* [vocab, hidden]; = embed when tied */
 	struct layer_layout layers[];

@@ -96,17 +96,26 @@ static enum status read_turned(struct rows *r, struct pool *pool, struct error *
 	return st;
 }
 
-static enum status rows_open(struct rows *r, const struct model *m, struct source *s, const struct tensor *t, struct error *err)
+/* *grows: there are fewer rows than we want. */
+static enum status rows_find(struct rows *r, const struct model *m, struct source *s, const struct tensor *t, bool *grows,
+			     struct error *err)
 {
 	int64_t rows = t->transposed ? t->cols : t->rows, cols = t->transposed ? t->rows : t->cols;
-	bool grows;
 
 	*r = (struct rows){ .s = s, .t = t };
 	TRY(find_tensor(m, s, t, &r->from, err));
-	grows = r->from->rows < rows && r->from->rows > 0 && may_grow(m, t);
-	if (r->from->n_dims != t->n_dims || (r->from->rows != rows && !grows) || r->from->cols != cols)
+	*grows = r->from->rows < rows && r->from->rows > 0 && may_grow(m, t);
+	if (r->from->n_dims != t->n_dims || (r->from->rows != rows && !*grows) || r->from->cols != cols)
 		return error_set(err, ERR_DATA, "%s: tensor '%s': shape does not fit config.json (want %lld x %lld)", s->base_dir, t->name,
 				 (long long)rows, (long long)cols);
+	return OK;
+}
+
+static enum status rows_open(struct rows *r, const struct model *m, struct source *s, const struct tensor *t, struct error *err)
+{
+	bool grows;
+
+	TRY(rows_find(r, m, s, t, &grows, err));
 	TRY(source_begin(s, r->from, err));
 	if (grows)
 		return take_mean(r, m->pool, err);
@@ -324,6 +333,22 @@ static void init_head(struct model *m, const struct tensor *t, uint64_t seed)
 	mem_free(values);
 }
 
+/* Whether all is there that load_all would read, but for adapters'. */
+static enum status check_all(const struct model *m, struct source *s, const struct model_how *how, struct error *err)
+{
+	struct rows r;
+	bool grows;
+
+	if (!s->has_adapter)
+		TRY(refuse_strangers(m, s, err));
+	for (int i = 0; i < m->n_tensors; i++)
+		if (!(how->labels && is_head(m, &m->tensors[i])) && !(m->lora && is_lora(&m->tensors[i])))
+			TRY(rows_find(&r, m, s, &m->tensors[i], &grows, err));
+	for (int i = 0; i < m->n_stored; i++)
+		TRY(rows_find(&r, m, s, &m->stored[i].tensor, &grows, err));
+	return OK;
+}
+
 static enum status load_all(struct model *m, struct source *s, const struct model_how *how, struct error *err)
 {
 	bool fresh = !s->has_adapter || !how->apart;
@@ -410,7 +435,7 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	if (st == OK && model_in_place(m, how))
 		st = store_map(m, s, err);
 	if (st == OK)
-		st = load_all(m, s, &plan, err);
+		st = how->plan ? check_all(m, s, &plan, err) : load_all(m, s, &plan, err);
 	if (st == OK && !model_in_place(m, &plan))
 		store_unmap(m);
 	if (st != OK && m->layout)

@@ -245,6 +245,67 @@ void model_release(struct model *m)
 	memset(m, 0, sizeof(*m));
 }
 
+/* --- what is trained ------------------------------------------------------------------------ */
+
+/* Whether one of the tensors at [from, from + n) is. */
+static bool is_trained(const struct model *m, const bool *trained, int64_t from, int64_t n)
+{
+	bool any = false;
+
+	for (int i = 0; i < m->n_tensors && from >= 0; i++)
+		any |= !m->tensors[i].frozen && (!trained || trained[i]) && m->tensors[i].offset >= from && m->tensors[i].offset < from + n;
+	return any;
+}
+
+/* Marks it; whether there is something to train, its adapters included. */
+static bool mark_linear(const struct model *m, const bool *trained, struct linear *l)
+{
+	bool any;
+
+	l->fixed = !is_trained(m, trained, l->w, l->out * l->in);
+	l->b_fixed = !is_trained(m, trained, l->b, l->out);
+	any = !l->fixed || !l->b_fixed || (l->n_lora && is_trained(m, trained, l->a, l->rank * l->in));
+	for (int i = 0; i < l->n_lora; i++)
+		any |= is_trained(m, trained, l->lora[i].b, l->lora[i].rows * l->lora[i].r);
+	return any;
+}
+
+static bool mark_norm(const struct model *m, const bool *trained, struct norm_place *p)
+{
+	p->fixed = !is_trained(m, trained, p->g, m->cfg.hidden) && !is_trained(m, trained, p->b, m->cfg.hidden);
+	return !p->fixed;
+}
+
+static bool mark_layer(const struct model *m, const bool *trained, struct layer_layout *y)
+{
+	struct linear *const linears[] = { &y->qkv, &y->out, &y->gate_up, &y->down };
+	struct norm_place *const norms[] = { &y->attn_norm, &y->mlp_norm, &y->attn_post, &y->mlp_post };
+	bool any = false;
+
+	for (int i = 0; i < 4; i++)
+		any |= mark_linear(m, trained, linears[i]);
+	for (int i = 0; i < (m->cfg.post_norms ? 4 : 2); i++)
+		any |= mark_norm(m, trained, norms[i]);
+	y->qk_fixed = !m->cfg.qk_norm || (!is_trained(m, trained, y->q_norm, m->cfg.head_dim) &&
+					  !is_trained(m, trained, y->k_norm, m->cfg.head_dim));
+	return any || !y->qk_fixed;
+}
+
+void model_train_only(struct model *m, const bool *trained)
+{
+	struct model_layout *y = m->layout;
+	bool input;
+
+	mark_linear(m, trained, &y->head);
+	mark_norm(m, trained, &y->norm);
+	y->positions_fixed = !m->cfg.learned_positions || !is_trained(m, trained, y->positions, (int64_t)m->cfg.positions * m->cfg.hidden);
+	input = mark_linear(m, trained, &y->embed) || !y->positions_fixed;
+	y->lowest = m->cfg.n_layers;
+	for (int l = m->cfg.n_layers - 1; l >= 0; l--)
+		if (mark_layer(m, trained, &y->layers[l]) || input)
+			y->lowest = l;
+}
+
 /* --- random initialisation ---------------------------------------------------------------- */
 
 struct init_job {

@@ -129,6 +129,7 @@ struct model_how {
 	uint64_t seed;               /* of those */
 	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
 	bool bf16;                   /* for lm_open_as: products are kernels_cpu_bf16's */
+	bool plan;                   /* shapes are checked, and no weight is read: they are zeros */
 	int labels;                  /* a language model becomes such a classifier (which stays one): its output matrix goes, a head is drawn from seed */
 };
 
@@ -150,6 +151,9 @@ void model_adapter_off(struct model *m, bool off);
  * adapters writes those, as PEFT does. */
 enum status model_save(const struct model *m, const char *dir, struct error *err);
 void model_release(struct model *m);
+/* Which tensors are trained (NULL: all). The backward leaves out the gradients of the others, and the layers that have none but others
+ * and lie below all that is trained. */
+void model_train_only(struct model *m, const bool *trained);
 
 /* --- training and scoring: one packed micro-batch ------------------------------------------------ */
 struct model_batch {
@@ -185,6 +189,10 @@ enum status model_forward(struct model *m, struct model_state *st, const struct 
 /* Backward of the last model_forward for an upstream gradient dlogp[n] (host): adds to grads (device, n_params). */
 enum status model_backward(struct model *m, struct model_state *st, const struct model_batch *b, const float *dlogp,
 			   float *grads, struct error *err);
+/* Both at once, where the upstream gradient does not depend on what the forward gives: each logit is computed once instead of twice.
+ * The same gradient within rounding. b->mean is not filled. */
+enum status model_learn(struct model *m, struct model_state *st, const struct model_batch *b, const float *dlogp, float *logp,
+			float *grads, struct error *err);
 
 /* --- generation: KV cache ------------------------------------------------------------------------ */
 /* The longest sequence that can be decoded token by token; under dynamic and longrope scaling the rotation of the tokens that

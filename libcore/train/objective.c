@@ -14,18 +14,27 @@ static void sft_begin(void *arg, const struct dataset *d, const int64_t *items, 
 		s->targets += dataset_item_targets(d, items[i]);
 }
 
-static void sft_grad(void *arg, const struct micro *mb, double *values)
+static double sft_share(const struct sft *s)
 {
-	const struct sft *s = arg;
-	double sum = 0, share = s->targets ? 1 / (double)s->targets : 0;
+	return s->targets ? 1 / (double)s->targets : 0;
+}
 
-	for (int64_t i = 0; i < mb->batch.n; i++) {
-		bool counts = mb->batch.targets[i] >= 0;
+static void sft_ahead(void *arg, const struct micro *mb)
+{
+	float share = (float)sft_share(arg);
 
-		sum -= counts ? (double)mb->logp[i] : 0;
-		mb->dlogp[i] = counts ? (float)-share : 0;
-	}
-	values[0] += sum * share;
+	for (int64_t i = 0; i < mb->batch.n; i++)
+		mb->dlogp[i] = mb->batch.targets[i] >= 0 ? -share : 0;
+}
+
+/* The gradient is known ahead. */
+static void sft_value(void *arg, const struct micro *mb, double *values)
+{
+	double sum = 0;
+
+	for (int64_t i = 0; i < mb->batch.n; i++)
+		sum -= mb->batch.targets[i] >= 0 ? (double)mb->logp[i] : 0;
+	values[0] += sum * sft_share(arg);
 }
 
 /* With z the logits, t the target: -(1 - e) (z[t] - lse) - e (mean z - lse) + zeta lse^2
@@ -33,7 +42,7 @@ static void sft_grad(void *arg, const struct micro *mb, double *values)
 static void sft_grad_more(void *arg, const struct micro *mb, double *values)
 {
 	const struct sft *s = arg;
-	double nll = 0, rest = 0, squares = 0, share = s->targets ? 1 / (double)s->targets : 0, e = s->label_smoothing;
+	double nll = 0, rest = 0, squares = 0, share = sft_share(s), e = s->label_smoothing;
 
 	for (int64_t i = 0; i < mb->batch.n; i++) {
 		double on = mb->batch.targets[i] >= 0 ? share : 0, lse = on > 0 ? (double)mb->lse[i] : 0;
@@ -57,5 +66,5 @@ struct objective sft_objective(struct sft *s)
 	bool more = s->label_smoothing > 0 || s->z_loss > 0;
 
 	return (struct objective){ .n_values = more ? 3 : 1, .names = names, .wants_lse = more, .wants_mean = s->label_smoothing > 0,
-				   .begin = sft_begin, .grad = more ? sft_grad_more : sft_grad, .arg = s };
+				   .begin = sft_begin, .grad = more ? sft_grad_more : sft_value, .ahead = more ? NULL : sft_ahead, .arg = s };
 }

@@ -36,6 +36,9 @@ struct objective {
 	/* Fills mb's gradients; this micro-batch's share is added to values. */
 	void (*grad)(void *arg, const struct micro *mb, double *values);
 	void *arg;
+	/* Where the gradient does not depend on what the model gives: fills mb's gradients before the model has run, which then goes
+	 * forward and backward at once; grad follows for the values. NULL: it does. */
+	void (*ahead)(void *arg, const struct micro *mb);
 	/* For a loss that compares all of a step: a pass without gradient over the step's items comes first, each micro-batch
 	 * to observe. companion: over the same items of d->companion instead. NULL: none. */
 	void (*observe)(void *arg, const struct micro *mb);

@@ -87,6 +87,7 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
 	optimizer_plan(&t->optimizer, m, o->trained, &o->optimizer);
+	model_train_only(m, o->trained);
 	return OK;
 }
 
@@ -156,6 +157,22 @@ static enum status observe_items(struct trainer *t, const struct dataset *d, con
 	return OK;
 }
 
+static enum status learn_from(struct trainer *t, const struct micro *mb, double *values, struct error *err)
+{
+	const struct objective *o = &t->objective;
+	const struct model_batch *b = &mb->batch;
+
+	if (o->ahead) {
+		o->ahead(o->arg, mb);
+		TRY(model_learn(t->model, t->state, b, t->room.dlogp, t->room.logp, t->grads, err));
+		o->grad(o->arg, mb, values);
+		return OK;
+	}
+	TRY(model_forward(t->model, t->state, b, t->room.logp, err));
+	o->grad(o->arg, mb, values);
+	return model_backward(t->model, t->state, b, t->room.dlogp, t->grads, err);
+}
+
 /* Runs the objective over items, adding to values and, if learning, to the gradients. */
 static enum status run_items(struct trainer *t, const struct dataset *d, const int64_t *items, int64_t n, bool learn,
 			     double *values, struct error *err)
@@ -171,10 +188,12 @@ static enum status run_items(struct trainer *t, const struct dataset *d, const i
 		if (learn && t->room.noise_key)
 			micro_noise(&t->room, &mb, t->o.neftune_alpha, t->model->cfg.hidden, t->o.seed, t->step, first);
 		first += mb.batch.n;
+		if (learn) {
+			TRY(learn_from(t, &mb, values, err));
+			continue;
+		}
 		TRY(model_forward(t->model, t->state, &mb.batch, t->room.logp, err));
 		t->objective.grad(t->objective.arg, &mb, values);
-		if (learn)
-			TRY(model_backward(t->model, t->state, &mb.batch, t->room.dlogp, t->grads, err));
 	}
 	return OK;
 }

@@ -366,7 +366,7 @@ static void bench_model(void)
 	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
 	k->release(w), w = some((int64_t)V * C);
 	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, NULL, x, weights_f32(w), ids, scratch, N, C, V, 0));
-	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, &(struct logprob_grad){.logp = logp}, x, weights_f32(w), lse, ids, scratch, N, C, V, 0));
+	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, &(struct logprob_grad){.logp = logp}, x, weights_f32(w), NULL, lse, ids, scratch, N, C, V, 0));
 	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, &rule));
 	bench_optimizers(p, m, v, g, &rule);
 	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));

@@ -175,6 +175,16 @@ prepare() {
 	[ ! -e out ]
 }
 
+@test "a plan reads no weights, and refuses what a run would" {
+	quern init-model -q --preset tiny --vocab-size 60000 --hidden 256 --layers 1 --heads 4 --ffn 128 -o big
+	quern sft-train -q -m big tokens.jsonl --plan --stats plan.json
+	[ "$(sed -n 's/.*"peak_bytes": \([0-9]*\).*/\1/p' plan.json)" -lt "$(wc -c <big/model.safetensors)" ]
+	quern sft-train -q -m big tokens.jsonl --plan --lora-rank 2 --load nf4 | grep -q 'frozen weights'
+	sed -i 's/"intermediate_size": 128/"intermediate_size": 64/' big/config.json
+	status 3 quern sft-train -q -m big tokens.jsonl --plan
+	says "shape does not fit"
+}
+
 # A tokenizer, and a model that has it.
 with_text() {
 	quern bpe-train -q "$DATA/token/corpus.jsonl" --vocab-size 300 -o tok

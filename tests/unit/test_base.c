@@ -66,6 +66,25 @@ static void the_memory_cap_refuses_and_lets_go(void **state)
 	mem_free(p);
 }
 
+static void zeroed_memory_is_zero_and_aligned(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < 40000000; n = 3 * n + 5) {
+		unsigned char *p = mem_try_zeroed(n);
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % 64, 0);
+		for (size_t i = 0; i < n; i += 1 + i / 7)
+			assert_int_equal(p[i], 0);
+		memset(p, 1, n);
+		mem_free_zeroed(p);
+	}
+	mem_limit(1 << 20);
+	assert_null(mem_try_zeroed(64 << 20));
+	mem_limit(0);
+	assert_null(mem_try_zeroed(SIZE_MAX));
+	mem_free_zeroed(NULL);
+}
+
 /* The digests of the empty input, as the xxHash specification gives them. */
 static void hashes_are_xxh3(void **state)
 {
@@ -334,6 +353,7 @@ int main(void)
 		cmocka_unit_test(a_buf_grows_and_stays_terminated),
 		cmocka_unit_test(an_arena_keeps_what_it_gave),
 		cmocka_unit_test(the_memory_cap_refuses_and_lets_go),
+		cmocka_unit_test(zeroed_memory_is_zero_and_aligned),
 		cmocka_unit_test(hashes_are_xxh3),
 		cmocka_unit_test(philox_matches_its_known_answers),
 		cmocka_unit_test(random_numbers_keep_their_bounds_and_moments),

@@ -268,6 +268,74 @@ static void check_gradients(bool tied)
 static void gradients_equal_finite_differences_untied(void **s) { (void)s; check_gradients(false); }
 static void gradients_equal_finite_differences_tied(void **s) { (void)s; check_gradients(true); }
 
+static void forward_and_backward_at_once_give_the_same(void **state)
+{
+	struct model m;
+	struct model_batch b = small_batch(19);
+	float logp[19], again[19], *grads, *sum;
+	struct model_state *st;
+
+	(void)state;
+	open_small(&m, true);
+	grads = mem_array((size_t)m.n_params, sizeof(float));
+	sum = mem_array((size_t)m.n_params, sizeof(float));
+	gradients(&m, &b, logp, grads);
+	OK_OR_FAIL(model_state_open(&st, &m, 19, true, &err));
+	OK_OR_FAIL(model_learn(&m, st, &b, dlogp, again, sum, &err));
+	assert_int_equal(model_backward(&m, st, &b, dlogp, sum, &err), ERR_USAGE);    /* that was it */
+	for (int i = 0; i < 19; i++)
+		assert_true(fabsf(again[i] - logp[i]) < 1e-5f);
+	for (int64_t i = 0; i < m.n_params; i++)
+		assert_true(fabsf(sum[i] - grads[i]) < 1e-5f * (1 + fabsf(grads[i])));
+	model_state_close(st);
+	OK_OR_FAIL(model_state_open(&st, &m, 19, MODEL_SCORE, &err));
+	assert_int_equal(model_learn(&m, st, &b, dlogp, again, sum, &err), ERR_USAGE);
+	model_state_close(st);
+	mem_free(grads);
+	mem_free(sum);
+	model_release(&m);
+}
+
+/* Of what is trained the gradient is the same to the bit, whatever else is not. */
+static void fixed_tensors_have_no_gradient(void **state)
+{
+	struct model m;
+	struct model_batch b = small_batch(19);
+	float logp[19], *all, *some;
+	bool *trained;
+
+	(void)state;
+	open_small(&m, false);
+	all = mem_array((size_t)m.n_params, sizeof(float));
+	some = mem_array((size_t)m.n_params, sizeof(float));
+	trained = mem_array((size_t)m.n_tensors, sizeof(bool));
+	gradients(&m, &b, logp, all);
+	for (int only = 0; only < m.n_tensors; only++) {
+		memset(trained, 0, (size_t)m.n_tensors * sizeof(bool));
+		trained[only] = true;
+		model_train_only(&m, trained);
+		gradients(&m, &b, logp, some);
+		for (int i = 0; i < m.n_tensors; i++) {
+			const struct tensor *t = &m.tensors[i];
+			size_t n = (size_t)(t->rows * t->cols);
+			bool fused = strstr(t->name, "q_proj") || strstr(t->name, "k_proj") || strstr(t->name, "v_proj") ||
+				     strstr(t->name, "gate_proj") || strstr(t->name, "up_proj");
+
+			if (i == only)
+				assert_memory_equal(some + t->offset, all + t->offset, n * sizeof(float));
+			for (size_t j = 0; i != only && !fused && j < n; j++)
+				assert_true(some[t->offset + (int64_t)j] == 0.0f);
+		}
+	}
+	model_train_only(&m, NULL);
+	gradients(&m, &b, logp, some);
+	assert_memory_equal(some, all, (size_t)m.n_params * sizeof(float));
+	mem_free(all);
+	mem_free(some);
+	mem_free(trained);
+	model_release(&m);
+}
+
 static void packed_sequences_equal_each_alone(void **state)
 {
 	struct model m;
@@ -560,6 +628,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gradients_equal_finite_differences_untied),
 		cmocka_unit_test(gradients_equal_finite_differences_tied),
+		cmocka_unit_test(forward_and_backward_at_once_give_the_same),
+		cmocka_unit_test(fixed_tensors_have_no_gradient),
 		cmocka_unit_test(packed_sequences_equal_each_alone),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(cached_decoding_equals_the_whole_forward),

@@ -555,14 +555,14 @@ static void check_attention_cached(struct check *c)
 {
 	int32_t *cu;
 	struct att_ref r = random_attention(c, 150, false, &cu);
-	int64_t hd = (int64_t)r.h * r.d, positions = 160, width = (int64_t)r.hkv * r.d, left = r.n;
+	int64_t hd = (int64_t)r.h * r.d, width = 3, left = r.n, at = below(c, 2) * 64, page = 2 * (int64_t)r.hkv * r.d * KERNELS_KEY_BLOCK;
 	float *qkv = floats(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
-	float *kc = junk((r.s + 1) * (positions + KERNELS_KEY_BLOCK) * width), *vc = junk((r.s + 1) * positions * width);
-	int32_t *past = mem_array((size_t)r.s + 1, sizeof *past), *slot = mem_array((size_t)r.s + 1, sizeof *slot);
+	float *pages = junk((r.s + 1) * width * (at + page)), **table = mem_array((size_t)(r.s * width) + 1, sizeof *table);
+	int32_t *past = mem_array((size_t)r.s + 1, sizeof *past);
 	int32_t *now = mem_array((size_t)r.s + 1, sizeof *now);
 
-	for (int64_t i = 0; i < r.s; i++)
-		slot[i] = (int32_t)(r.s - i);
+	for (int64_t i = 0; i < r.s * width; i++) /* backwards, so that no page stands beside the next */
+		table[i] = pages + (r.s * width - 1 - i) * (at + page);
 	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.heads);
 	while (left > 0) {
 		float *part = mem_alloc((size_t)(r.n * r.ld) * sizeof *part), *o = junk(r.n * hd);
@@ -572,8 +572,10 @@ static void check_attention_cached(struct check *c)
 
 			now[i + 1] = now[i] + (int32_t)take;
 			memcpy(part + now[i] * r.ld, qkv + (cu[i] + past[i]) * r.ld, (size_t)(take * r.ld) * sizeof *part);
+			for (int64_t j = 0; r.heads.window && (j + 1) * KERNELS_KEY_BLOCK <= past[i] + 1 - r.heads.window; j++)
+				table[i * width + j] = NULL;
 		}
-		c->k->attention_cached(c->pools[below(c, 2)], o, part, kc, vc, slot, past, now, r.s, positions, r.heads);
+		c->k->attention_cached(c->pools[below(c, 2)], o, part, (struct kv_pages){table, width, at}, past, now, r.s, r.heads);
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t took = now[i + 1] - now[i];
 
@@ -583,7 +585,7 @@ static void check_attention_cached(struct check *c)
 		}
 		mem_free(part), mem_free(o);
 	}
-	mem_free(qkv), mem_free(whole), mem_free(lse), mem_free(kc), mem_free(vc), mem_free(past), mem_free(slot), mem_free(now);
+	mem_free(qkv), mem_free(whole), mem_free(lse), mem_free(pages), mem_free(table), mem_free(past), mem_free(now);
 	mem_free(cu);
 }
 

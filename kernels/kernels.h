@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 2
+#define KERNELS_ABI 3
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
@@ -45,6 +45,14 @@ struct heads {
 	int window;                          /* keys that a query sees, its own the last of them; 0 = all before it */
 	float scale;                         /* of the scores, 1/sqrt(D) in most models */
 	float cap;                           /* scores s become cap tanh(s / cap); 0 = they stay */
+};
+
+/* Keys and values of one layer in pages of KERNELS_KEY_BLOCK positions, ready for the products with queries. Positions
+ * [64 j, 64 j + 64) of sequence i are at table[i * width + j] + at: keys [Hkv, D, KEY_BLOCK], then values [Hkv, KEY_BLOCK, D]. Pages
+ * that no query sees (of past positions, before its window) may be NULL. */
+struct kv_pages {
+	float *const *table;                 /* [S, width] device */
+	int64_t width, at;
 };
 
 /* Gradient of a loss by what logprob gives, [n] each. */
@@ -147,13 +155,10 @@ struct kernels {
 	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
 			       const float *qkv, const int32_t *cu, int64_t s, struct heads hd);
 	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
-	 * values to the cache at slot[i], from position past[i], and attends over all. The result is, to the bit, what
-	 * attention gives for the whole sequence in one call. vcache is [slots, positions, Hkv D]; kcache holds keys
-	 * transposed by blocks, ready for the products with a query: [slots, blocks, Hkv, D, KERNELS_KEY_BLOCK], with as
-	 * many blocks as hold all positions. */
-	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache,
-				 const int32_t *slot, const int32_t *past, const int32_t *cu, int64_t s, int64_t positions,
-				 struct heads hd);
+	 * values to its pages, from position past[i], and attends over all. The result is, to the bit, what
+	 * attention gives for the whole sequence in one call. */
+	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, struct kv_pages kv, const int32_t *past,
+				 const int32_t *cu, int64_t s, struct heads hd);
 
 	/* --- gu[N, 2F] holds gate then up: y = silu(gate) * up, or gelu(gate) * up -------------------------- */
 	void (*swiglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static struct {
-	const char *model;
+	const char *model, *kv_memory;
 	struct model_flags form;
 	int64_t n, best_of, beams, top_k, max_new_tokens, batch, context;
 	double temperature, top_p, min_p, typical_p, repetition_penalty, frequency_penalty, presence_penalty, length_penalty;
@@ -52,6 +52,8 @@ static struct opt options[] = {
 	OPT_GROUP("Resources"),
 	{ .type = OPT_TYPE_INT, .name = "batch", .value = &opts.batch, .arg = "N", .min = 1, .max = 65536, .no_provenance = true,
 	  .help = "sequences that run at once" },
+	{ .type = OPT_TYPE_STRING, .name = "kv-memory", .value = &opts.kv_memory, .arg = "BYTES", .no_provenance = true,
+	  .help = "most memory of their keys and values (such as 2G; default three quarters of what is free)" },
 	{ .type = OPT_TYPE_FLAG, .name = "resume", .value = &opts.resume, .no_provenance = true,
 	  .help = "keep what is finished in FILE.journal beside -o FILE, and go on from there after a kill" },
 	OPT_END,
@@ -107,6 +109,16 @@ static enum status parse_bias(struct error *err)
 	return OK;
 }
 
+static enum status parse_memory(size_t *bytes, struct error *err)
+{
+	double number = 0;
+
+	if (opts.kv_memory && (opt_number(opts.kv_memory, &number, err) != OK || !(number >= 1 && number < 1e18)))
+		return error_set(err, ERR_USAGE, "--kv-memory: a number of bytes such as 2G is wanted, not '%s'", opts.kv_memory);
+	*bytes = (size_t)number;
+	return OK;
+}
+
 static enum status plan(struct generate_options *o, struct error *err)
 {
 	if (!opts.model)
@@ -119,6 +131,8 @@ static enum status plan(struct generate_options *o, struct error *err)
 		return error_set(err, ERR_USAGE, "beam search does not sample: --greedy, --temperature, --top-k, --top-p, --min-p and "
 				 "--typical-p mean nothing to it");
 	TRY(parse_bias(err));
+	size_t kv_memory = 0;
+	TRY(parse_memory(&kv_memory, err));
 	*o = (struct generate_options){
 		.sample = { .temperature = opts.greedy ? 0 : opts.temperature, .top_k = opts.top_k, .top_p = opts.top_p,
 			    .min_p = opts.min_p, .typical_p = opts.typical_p, .repetition_penalty = opts.repetition_penalty,
@@ -126,7 +140,7 @@ static enum status plan(struct generate_options *o, struct error *err)
 			    .bias = bias, .n_bias = opts.bias.n },
 		.n = opts.n, .best_of = opts.best_of, .beams = opts.beams, .length_penalty = opts.length_penalty,
 		.early_stopping = opts.early_stopping, .max_new_tokens = opts.max_new_tokens, .slots = opts.batch,
-		.context = opts.context, .seed = (uint64_t)tool.seed, .stops = opts.stop.items, .n_stops = opts.stop.n,
+		.context = opts.context, .kv_memory = kv_memory, .seed = (uint64_t)tool.seed, .stops = opts.stop.items, .n_stops = opts.stop.n,
 	};
 	return OK;
 }
@@ -167,6 +181,13 @@ static void report(const struct generate_totals *totals, double seconds)
 	if (totals->shared_tokens)
 		tool_stat_int(&tool, "shared_prompt_tokens", totals->shared_tokens);
 	tool_stat_int(&tool, "new_tokens", totals->new_tokens);
+	tool_stat_int(&tool, "kv_pages", totals->kv.pages);
+	tool_stat_int(&tool, "kv_pages_peak", totals->kv.peak);
+	tool_stat_int(&tool, "kv_bytes_peak", totals->kv.peak * (int64_t)totals->kv.page_bytes);
+	if (totals->preemptions) {
+		tool_stat_int(&tool, "preemptions", totals->preemptions);
+		tool_stat_int(&tool, "recomputed_tokens", totals->recomputed_tokens);
+	}
 	tool_stat_int(&tool, "new_tokens_per_second", seconds > 0 ? (int64_t)((double)totals->new_tokens / seconds) : 0);
 }
 

@@ -35,9 +35,10 @@ INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
  * the last window. */
 struct attend {
 	const float *q, *k, *v;
-	const float *kt;              /* keys by blocks, transposed, kt_step from block to block; NULL: they are at k, by rows */
+	float *const *page;           /* of each block of keys; NULL: keys and values are at k and v, by rows */
+	int64_t key_at, value_at;     /* of the head's in a page: keys transposed, values by rows */
 	float *o, *lse;               /* lse may be NULL */
-	int64_t q_ld, kv_ld, o_ld, lse_ld, kt_step;
+	int64_t q_ld, kv_ld, o_ld, lse_ld;
 	int rows, d, step;
 	int64_t seen, window;         /* window: INT64_MAX if there is none */
 	float scale, cap;
@@ -112,10 +113,11 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 	for (int64_t k0 = window_start(t->seen, t->window) / ATT_B * ATT_B; k0 < end; k0 += ATT_B) {
 		int kn = end - k0 < ATT_B ? (int)(end - k0) : ATT_B;
 
-		const float *kt = t->kt ? t->kt + k0 / ATT_B * t->kt_step : w->kt;
+		const float *page = t->page ? t->page[k0 / ATT_B] : NULL, *kt = page ? page + t->key_at : w->kt;
+		const float *v = page ? page + t->value_at : t->v + k0 * t->kv_ld;
 		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL);
 
-		if (!t->kt)
+		if (!page)
 			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d, 0);
 		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false, t->half);
 		for (int r = 0; r < t->rows; r++) {
@@ -128,7 +130,7 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 			else
 				memset(w->s + r * ATT_B, 0, (size_t)kn * sizeof(float));
 		}
-		mul(t->o, t->o_ld, w->s, ATT_B, 1, t->v + k0 * t->kv_ld, t->kv_ld, t->rows, t->d, kn, true, t->half);
+		mul(t->o, t->o_ld, w->s, ATT_B, 1, v, t->kv_ld, t->rows, t->d, kn, true, t->half);
 	}
 	for (int r = 0; r < t->rows; r++) {
 		float *o = t->o + r * t->o_ld;
@@ -141,10 +143,11 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 }
 
 struct att_job {
-	float *o, *lse, *kcache, *vcache;
+	float *o, *lse;
 	const float *qkv;
-	const int32_t *cu, *slot, *past;
-	int64_t s, positions, ld, window;
+	struct kv_pages kv;           /* table NULL: there is no cache */
+	const int32_t *cu, *past;
+	int64_t s, ld, window, piece; /* piece: tokens of a task */
 	int h, hkv, d;
 	float scale, cap;
 	bool half;                    /* products of bf16 */
@@ -159,36 +162,47 @@ INLINE struct att_job att_of(struct heads a, bool half)
 				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX, .half = half};
 }
 
-INLINE int64_t key_blocks(const struct att_job *t)
+/* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
+static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t t0, int64_t t1)
 {
-	return (t->positions + ATT_B - 1) / ATT_B;
+	int64_t d = t->d, keys = t->kv.at + kvh * d * ATT_B, values = keys + t->hkv * d * ATT_B;
+
+	for (int64_t i = t0; i < t1; i++) {
+		int64_t at = t->past[seq] + (i - t->cu[seq]);
+		const float *k = t->qkv + i * t->ld + (t->h + kvh) * d;
+		float *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
+
+		for (int64_t p = 0; p < d; p++)
+			kt[p * ATT_B] = k[p];
+		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);
+	}
 }
 
-/* Tokens [64 i, 64 i + 64) of the pack for one head (or, for single tokens, one group of heads). */
+/* Tokens [piece i, piece i + piece) of the pack for one head (or, for single tokens, one group of heads). */
 static void att_task(void *arg, int64_t index, int worker)
 {
 	const struct att_job *t = arg;
-	int64_t block = index / t->hkv, kvh = index % t->hkv, n = t->cu[t->s], end = (block + 1) * ATT_B;
+	int64_t block = index / t->hkv, kvh = index % t->hkv, n = t->cu[t->s], end = (block + 1) * t->piece;
 	int group = t->h / t->hkv;
 	struct attend_scratch w;
 
 	(void)worker;
 	end = end < n ? end : n;
-	for (int64_t t0 = block * ATT_B; t0 < end;) {
+	for (int64_t t0 = block * t->piece; t0 < end;) {
 		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
 		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
 		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
 				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap, .half = t->half};
 		bool single = a.rows == 1 && group <= ATT_B;
 
-		if (t->kcache) {
-			int64_t row = t->slot[seq] * t->positions;
-
+		if (t->kv.table) {
+			if (t->piece == 1) /* nobody else's keys are new to it */
+				keep_keys(t, seq, kvh, t0, t1);
 			a.seen += t->past[seq];
-			a.kv_ld = (int64_t)t->hkv * t->d;
-			a.kt_step = a.kv_ld * ATT_B;
-			a.kt = t->kcache + (t->slot[seq] * key_blocks(t) * t->hkv + kvh) * t->d * ATT_B;
-			a.v = t->vcache + row * a.kv_ld + kvh * t->d;
+			a.kv_ld = t->d;
+			a.page = t->kv.table + seq * t->kv.width;
+			a.key_at = t->kv.at + kvh * t->d * ATT_B;
+			a.value_at = a.key_at + (int64_t)t->hkv * t->d * ATT_B;
 		} else {
 			a.kv_ld = t->ld;
 			a.k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
@@ -213,7 +227,7 @@ static void attention(struct pool *pool, float *o, float *lse, const float *qkv,
 {
 	struct att_job t = att_of(hd, half);
 
-	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s;
+	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s, t.piece = ATT_B;
 	if (s <= 0)
 		return;
 #if GEMM_TILES
@@ -225,34 +239,29 @@ static void attention(struct pool *pool, float *o, float *lse, const float *qkv,
 	pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
 }
 
-static void cache_task(void *arg, int64_t seq, int worker)
+static void keep_task(void *arg, int64_t i, int worker)
 {
 	const struct att_job *t = arg;
-	int64_t width = (int64_t)t->hkv * t->d;
+	int64_t seq = i / t->hkv;
 
 	(void)worker;
-	for (int64_t i = t->cu[seq]; i < t->cu[seq + 1]; i++) {
-		int64_t at = t->past[seq] + (i - t->cu[seq]);
-		const float *k = t->qkv + i * t->ld + (int64_t)t->h * t->d;
-		float *kt = t->kcache + (t->slot[seq] * key_blocks(t) + at / ATT_B) * width * ATT_B + at % ATT_B;
-
-		for (int64_t p = 0; p < width; p++)
-			kt[p * ATT_B] = k[p];
-		memcpy(t->vcache + (t->slot[seq] * t->positions + at) * width, k + width, (size_t)width * sizeof *k);
-	}
+	keep_keys(t, seq, i % t->hkv, t->cu[seq], t->cu[seq + 1]);
 }
 
-static void attention_cached(struct pool *pool, float *o, const float *qkv, float *kcache, float *vcache, const int32_t *slot,
-			     const int32_t *past, const int32_t *cu, int64_t s, int64_t positions, struct heads hd, bool half)
+/* Where each sequence brings one token, a task's token needs no other's keys: they are kept as it goes. */
+static void attention_cached(struct pool *pool, float *o, const float *qkv, struct kv_pages kv, const int32_t *past,
+			     const int32_t *cu, int64_t s, struct heads hd, bool half)
 {
 	struct att_job t = att_of(hd, half);
+	bool single = true;
 
-	t.o = o, t.qkv = qkv, t.cu = cu, t.s = s;
-	t.kcache = kcache, t.vcache = vcache, t.slot = slot, t.past = past, t.positions = positions;
-	if (s > 0) {
-		pool_run(pool, s, cache_task, &t);
-		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
-	}
+	for (int64_t i = 0; i < s; i++)
+		single &= cu[i + 1] - cu[i] <= 1;
+	t.o = o, t.qkv = qkv, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : ATT_B;
+	if (s > 0 && !single)
+		pool_run(pool, s * hd.hkv, keep_task, &t);
+	if (s > 0)
+		pool_run(pool, pieces_of(cu[s], t.piece) * hd.hkv, att_task, &t);
 }
 
 /* --- backward --------------------------------------------------------------------------------------
@@ -398,12 +407,11 @@ static void attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, con
 	{                                                                                                                    \
 		attention(pool, o, lse, qkv, cu, s, hd, half);                                                               \
 	}                                                                                                                    \
-	static void cpu_attention_cached##suffix(struct pool *pool, float *o, const float *qkv, float *kcache,               \
-						 float *vcache, const int32_t *slot, const int32_t *past,                    \
-						 const int32_t *cu, int64_t s, int64_t positions, struct heads hd)           \
-	{                                                                                                                    \
-		attention_cached(pool, o, qkv, kcache, vcache, slot, past, cu, s, positions, hd, half);                      \
-	}                                                                                                                    \
+	static void cpu_attention_cached##suffix(struct pool *pool, float *o, const float *qkv, struct kv_pages kv,         \
+						 const int32_t *past, const int32_t *cu, int64_t s, struct heads hd)        \
+	{                                                                                                                   \
+		attention_cached(pool, o, qkv, kv, past, cu, s, hd, half);                                                  \
+	}                                                                                                                   \
 	static void cpu_attention_dqkv##suffix(struct pool *pool, float *dqkv, const float *d_o, const float *o,             \
 					       const float *lse, const float *qkv, const int32_t *cu, int64_t s,             \
 					       struct heads hd)                                                              \

@@ -23,9 +23,12 @@ INLINE int run_of(int d) { return d <= TILE_RUN_DEPTH ? TILE_RUN : 1; }
 static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t m, int64_t n, int64_t pairs,
 			  int64_t b_pairs, bool acc)
 {
+	struct next none = {.at = NULL};
+	struct ahead ahead = {NULL, &none, 0};       /* all lies in the cache */
+
 	for (int64_t j = 0; j < n; j += 32, b += b_pairs * 32)
 		for (int64_t i = 0; i < m; i += 32)
-			amx_tile(true, true, (int)pairs, a + i * lda, lda, b, c + i * ldc + j, ldc, acc);
+			amx_tile(true, true, (int)pairs, a + i * lda, lda, b, c + i * ldc + j, ldc, acc, &ahead);
 }
 
 /* Sixteen pairs of a row's d values from p. */

@@ -411,13 +411,13 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
 			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
-	if ((double)m * (double)n * (double)k < GEMM_SOLO)
-		pool = NULL;
 	if (m <= FEW_MAX && !half && !b.k_major && !a.k_major && !b.idx) {
-		pool_run(pool, (n + FEW_COLUMNS - 1) / FEW_COLUMNS, few_task,
+		pool_run((double)m * (double)n * (double)k < FEW_SOLO ? NULL : pool, (n + FEW_COLUMNS - 1) / FEW_COLUMNS, few_task,
 			 &(struct few){c, ldc, c_idx, a, b, m, n, k, acc});
 		return;
 	}
+	if ((double)m * (double)n * (double)k < GEMM_SOLO)
+		pool = NULL;
 	g.packed = cpu_scratch((GEMM_PACKED + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
 	g.own = g.packed + GEMM_PACKED;
 	if (half && m <= GEMM_FEW_HALF)

@@ -11,6 +11,13 @@
 #define FEW_COLUMNS (FEW_GROUPS * VL)
 #define FEW_ROWS (VL == 16 ? 4 : 2)     /* rows of A that share one pass over the transposed words */
 #define FEW_MAX 8                       /* rows of A in all */
+#define FEW_SOLO 1e5                    /* multiply-adds below which waking threads costs more than they save */
+
+/* While a block of words is worked on, as many bytes of the next columns are asked for: so many while a group of it is transposed,
+ * and the rest during the products, in the proportion of the time they take. A core has only some 16 lines under way, and
+ * what comes at once would keep the products waiting. */
+#define FEW_AHEAD(elem) (VL < 16 ? 0 : (elem) == ELEM_F32 || (elem) == ELEM_BF16 ? 12 * 64 : 8 * 64)
+#define FEW_AHEAD_WORD(elem) ((FEW_COLUMNS * 4 * VL - FEW_GROUPS * FEW_AHEAD(elem)) / VL)
 
 struct few {
 	float *c;
@@ -21,14 +28,22 @@ struct few {
 	bool acc;
 };
 
+INLINE void few_ask(const char *ahead, int bytes)
+{
+	for (int l = 0; l < bytes; l += 64)
+		__builtin_prefetch(ahead + l, 0, 2);
+}
+
 /* words[w][FEW_COLUMNS]: word w of a block of VL words from byte `at` of each row; bytes < 4 * VL at the end of the rows. */
-INLINE void few_words(vu words[VL][FEW_GROUPS], const char *const row[FEW_COLUMNS], int64_t at, int bytes)
+INLINE void few_words(const enum elem elem, vu words[VL][FEW_GROUPS], const char *const row[FEW_COLUMNS], int64_t at, int bytes,
+		      const char *ahead)
 {
 	for (int g = 0; g < FEW_GROUPS; g++) {
 		char tail[VL][4 * VL] __attribute__((aligned(64)));
 		const char *from[VL];
 		vu out[VL];
 
+		few_ask(ahead + g * FEW_AHEAD(elem), FEW_AHEAD(elem));
 		if (bytes >= 4 * VL) {
 			transpose_words(out, row + g * VL, at);
 		} else {
@@ -59,9 +74,8 @@ INLINE void few_step(const enum elem elem, const int e, const int rows, vf s[FEW
 	}
 }
 
-/* sum[rows][FEW_GROUPS] += the products of kc of k, whose words are given; x: rows of a at that k. ahead (or NULL): where the
- * next columns lie. They are asked for a little at a time, as only so many lines can be under way, and in the order of
- * memory, which the hardware then runs ahead of. */
+/* sum[rows][FEW_GROUPS] += the products of kc of k, whose words are given; x: rows of a at that k. ahead (or NULL): what
+ * is asked for of the next columns. */
 INLINE void few_multiply(const enum elem elem, const int rows, vf sum[FEW_ROWS][FEW_GROUPS], const vu words[VL][FEW_GROUPS],
 			 const float *const x[FEW_ROWS], int kc, const vf (*scale)[FEW_GROUPS], const char *ahead)
 {
@@ -74,8 +88,8 @@ INLINE void few_multiply(const enum elem elem, const int rows, vf sum[FEW_ROWS][
 		for (int g = 0; g < FEW_GROUPS; g++)
 			s[r][g] = sum[r][g];
 	for (int w = 0; w < kc / per; w++) {
-		for (int l = 0; ahead && l < FEW_COLUMNS * 4; l += 64)
-			__builtin_prefetch(ahead + w * FEW_COLUMNS * 4 + l, 0, 2);
+		if (ahead)
+			few_ask(ahead + w * FEW_AHEAD_WORD(elem), FEW_AHEAD_WORD(elem));
 #pragma GCC unroll 8
 		for (int e = 0; e < per; e++)
 			few_step(elem, e, rows, s, words[w], x, w * per + e, scale[elem == ELEM_NF4 ? w * per / NF4_BLOCK : 0]);
@@ -99,7 +113,7 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 	int nr = t->n - j0 < FEW_COLUMNS ? (int)(t->n - j0) : FEW_COLUMNS;
 	vf sum[FEW_MAX][FEW_GROUPS], scale[VL * 8 / NF4_BLOCK + 1][FEW_GROUPS];
 	int64_t index[FEW_COLUMNS];
-	const char *row[FEW_COLUMNS], *ahead = operand_at(&t->b, j0 + FEW_COLUMNS, 0);
+	const char *row[FEW_COLUMNS], *next = operand_at(&t->b, j0 + FEW_COLUMNS, 0);
 
 	for (int i = 0; i < FEW_COLUMNS; i++) {
 		index[i] = j0 + (i < nr ? i : nr - 1);
@@ -116,8 +130,10 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 	for (int64_t p = 0; p < t->k; p += block) {
 		int kc = t->k - p < block ? (int)(t->k - p) : block;
 		vu words[VL][FEW_GROUPS];
+		const char *ahead = next + p / per * 4 * FEW_COLUMNS;
 
-		few_words(words, row, p / per * 4, (kc * elem_bits(elem) + 7) / 8);
+		few_words(elem, words, row, p / per * 4, (kc * elem_bits(elem) + 7) / 8, ahead);
+		ahead += FEW_GROUPS * FEW_AHEAD(elem);
 		for (int q = 0; elem == ELEM_NF4 && q < kc; q += NF4_BLOCK)
 			for (int g = 0; g < FEW_GROUPS && (p + q) % NF4_BLOCK == 0; g++)
 				scale[q / NF4_BLOCK][g] = lane_scales(elem, &t->b, index + g * VL, p + q);
@@ -128,11 +144,11 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 			for (int i = 0; i < FEW_ROWS; i++)
 				x[i] = (const float *)t->a.p + operand_index(&t->a, r + (i < rows ? i : 0)) * t->a.ld + p;
 			if (rows == 1)
-				few_multiply(elem, 1, sum + r, words, x, kc, scale, r ? NULL : ahead + p / per * 4 * FEW_COLUMNS);
+				few_multiply(elem, 1, sum + r, words, x, kc, scale, r ? NULL : ahead);
 			else if (rows == 2)
-				few_multiply(elem, 2, sum + r, words, x, kc, scale, r ? NULL : ahead + p / per * 4 * FEW_COLUMNS);
+				few_multiply(elem, 2, sum + r, words, x, kc, scale, r ? NULL : ahead);
 			else
-				few_multiply(elem, FEW_ROWS, sum + r, words, x, kc, scale, r ? NULL : ahead + p / per * 4 * FEW_COLUMNS);
+				few_multiply(elem, FEW_ROWS, sum + r, words, x, kc, scale, r ? NULL : ahead);
 		}
 	}
 	for (int64_t r = 0; r < t->m; r++)

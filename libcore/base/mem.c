@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -124,6 +125,36 @@ size_t mem_peak(void)
 	struct rusage ru;
 	getrusage(RUSAGE_SELF, &ru);
 	return (size_t)ru.ru_maxrss * 1024;
+}
+
+/* The number that follows key at the beginning of a line, or key "" in all of the file; -1 if there is none. */
+static long long number_in(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+	long long n = -1;
+
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)) && sscanf(line + strlen(key), "%lld", &n) != 1)
+			n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+size_t mem_available(void)
+{
+	long long kib = number_in("/proc/meminfo", "MemAvailable:"), bytes;
+	long long most = number_in("/sys/fs/cgroup/memory.max", ""), now = number_in("/sys/fs/cgroup/memory.current", "");
+	long long cache = number_in("/sys/fs/cgroup/memory.stat", "inactive_file ");
+
+	bytes = kib >= 0 ? kib * 1024 : (long long)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	if (most >= 0 && now >= 0) {
+		now -= cache > 0 ? cache : 0;
+		most = most > now ? most - now : 0;
+		bytes = most < bytes ? most : bytes;
+	}
+	return (size_t)bytes;
 }
 
 char *mem_strndup(const char *s, size_t n)

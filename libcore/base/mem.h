@@ -34,6 +34,8 @@ void mem_keep(void);
 void mem_give_back(void);
 /* Highest resident size of this process so far, in bytes. */
 size_t mem_peak(void);
+/* Bytes that the machine could still give this process: what Linux calls available, within the limit of its control group. */
+size_t mem_available(void);
 
 /* Makes room for one more element in a (pointer, count, capacity) triple. */
 #define MEM_PUSH_ROOM(p, n, cap)                                          \

@@ -1,6 +1,8 @@
 /* beam.c - see beam.h. A group is one prompt's search: beams sequences, each in a slot of the cache, and as many free slots,
- * so that a beam with several children can be copied before any of them goes on. */
+ * so that a beam's children can share its pages before any of them goes on. Groups stand in input order; where pages run out, the
+ * last one that runs gives up its own and is computed again when those before it leave room. */
 #include "infer/beam.h"
+#include "infer/lanes.h"
 
 #include "base/mem.h"
 
@@ -37,7 +39,8 @@ struct group {
 	struct beam *beams;          /* [n_beams] */
 	struct hypothesis *best;     /* [o->beams], best first */
 	int n_beams, n_best;
-	int first_slot;              /* of 2 x beams */
+	int first_slot;              /* of 2 x beams; -1 once it is done */
+	bool paused;                 /* has no tokens in the cache */
 	bool done;
 };
 
@@ -190,11 +193,19 @@ static void keep_hypothesis(struct search *s, struct group *g, const struct cand
 	g->n_best += g->n_best < s->width;
 }
 
-/* Makes the chosen continuations the beams: the first child of a beam stays in its slot, others are copied to free ones. */
+static void drop_slots(struct search *s, const struct group *g, const bool *but)
+{
+	for (int i = 0; i < 2 * s->width; i++)
+		if (!but || !but[i])
+			model_cache_drop(s->cache, g->first_slot + i);
+}
+
+/* Makes the chosen continuations the beams: the first child of a beam stays in its slot, others share it from free ones. */
 static void continue_beams(struct search *s, struct group *g, const struct candidate *next, int n)
 {
 	struct beam *made = mem_array((size_t)s->width, sizeof(*made));
 	bool *busy = mem_array(2 * (size_t)s->width, sizeof(*busy)), *inherited = mem_array((size_t)s->width, sizeof(*inherited));
+	bool *lives = mem_array(2 * (size_t)s->width, sizeof(*lives));
 
 	for (int i = 0; i < g->n_beams; i++)
 		busy[g->beams[i].slot - g->first_slot] = true;
@@ -213,15 +224,20 @@ static void continue_beams(struct search *s, struct group *g, const struct candi
 				to++;
 			busy[to] = true;
 			made[i].slot = g->first_slot + to;
-			model_cache_copy(s->m, s->cache, parent->slot, made[i].slot, (int)parent->tokens.n);
+			model_cache_share(s->cache, parent->slot, made[i].slot, parent->tokens.n);
 		}
 		inherited[next[i].beam] = true;
+		lives[made[i].slot - g->first_slot] = true;
 	}
+	drop_slots(s, g, lives);
+	for (int i = 0; i < n; i++)
+		model_cache_slide(s->cache, made[i].slot, made[i].tokens.n - 1);
 	for (int i = 0; i < g->n_beams; i++)
 		ids_release(&g->beams[i].tokens);
 	mem_free(g->beams);
 	mem_free(busy);
 	mem_free(inherited);
+	mem_free(lives);
 	g->beams = made;
 	g->n_beams = n;
 }
@@ -260,16 +276,84 @@ static enum status advance(struct search *s, struct group *g, struct error *err)
 
 /* --- groups ------------------------------------------------------------------------------------- */
 
-/* Feeds the prompt; the logits of its last token are row 0. */
-static enum status feed_prompt(struct search *s, const struct ids *prompt, int slot, struct error *err)
+static void pause_group(struct search *s, struct group *g)
 {
-	int32_t where = slot;
+	drop_slots(s, g, NULL);
+	g->paused = true;
+	s->totals->preemptions++;
+	for (int b = 0; b < g->n_beams; b++)
+		s->totals->recomputed_tokens += g->beams[b].tokens.n - 1;
+}
 
-	for (int64_t at = 0; at < prompt->n; at += GENERATE_CHUNK) {
-		int64_t n = prompt->n - at < GENERATE_CHUNK ? prompt->n - at : GENERATE_CHUNK;
-		int32_t cu[2] = { 0, (int32_t)n }, past = (int32_t)at;
+/* Room for n more tokens of one of the group's beams, at the cost of later groups. False: it had to pause itself. */
+static enum status make_room(struct search *s, struct group *g, int slot, int64_t past, int64_t n, bool *room, struct error *err)
+{
+	*room = true;
+	while (!model_cache_room(s->cache, slot, past, n)) {
+		struct group *last = NULL;
+		bool first = true;
 
-		TRY(model_decode(s->m, s->cache, 1, prompt->v + at, cu, &where, &past, s->logits, err));
+		for (struct group *x = s->head; x != g; x = x->next)
+			first &= x->done;
+		for (struct group *x = g->next; x; x = x->next)
+			last = x->done || x->paused ? last : x;
+		if (!last && first)
+			return error_set(err, ERR_MEMORY, "no memory for the keys and values of %d beams", s->width);
+		pause_group(s, last ? last : g);
+		*room = last != NULL;
+		if (!last)
+			return OK;
+	}
+	return OK;
+}
+
+/* Feeds a beam's tokens but the last, behind `past` of them. */
+static enum status feed_beam(struct search *s, struct group *g, const struct beam *x, int64_t past, bool *room, struct error *err)
+{
+	int32_t where = x->slot;
+
+	for (int64_t at = past; at < x->tokens.n - 1; at += GENERATE_CHUNK) {
+		int64_t rest = x->tokens.n - 1 - at, n = rest < GENERATE_CHUNK ? rest : GENERATE_CHUNK;
+		int32_t cu[2] = { 0, (int32_t)n }, from = (int32_t)at;
+
+		TRY(make_room(s, g, x->slot, at, n, room, err));
+		if (!*room)
+			return OK;
+		TRY(model_decode(s->m, s->cache, 1, x->tokens.v + at, cu, &where, &from, s->logits, err));
+		model_cache_slide(s->cache, x->slot, at + n);
+	}
+	return OK;
+}
+
+/* Groups that had to pause, or are new, go on, the first of them first, as long as there is room for their tokens. */
+static enum status resume(struct search *s, struct error *err)
+{
+	struct group *g = s->head;
+
+	while (g && (g->done || !g->paused))
+		g = g->next;
+	for (; g && g->paused; g = g->next) {
+		struct model_cache_use use = model_cache_use(s->cache);
+		bool first = true, room = true;
+
+		for (struct group *x = s->head; x != g; x = x->next)
+			first &= x->done;
+		if (!first && use.pages - use.used < g->beams[0].tokens.n / KERNELS_KEY_BLOCK + 1 + s->width)
+			return OK;
+		g->paused = false;
+		for (int b = 0; b < g->n_beams && room; b++) {
+			const struct beam *x = &g->beams[b];
+			int64_t same = 0;
+
+			/* what it has in common with the first, as far as that is still there */
+			while (b && same < x->tokens.n - 1 && same < g->beams[0].tokens.n - 1 && x->tokens.v[same] == g->beams[0].tokens.v[same])
+				same++;
+			if (same && !model_cache_share(s->cache, g->beams[0].slot, x->slot, same))
+				same = 0;
+			TRY(feed_beam(s, g, x, same, &room, err));
+		}
+		if (!room)
+			return OK;
 	}
 	return OK;
 }
@@ -296,6 +380,7 @@ static enum status admit(struct search *s, struct error *err)
 		g->beams = mem_array((size_t)s->width, sizeof(*g->beams));
 		g->best = mem_array((size_t)s->width, sizeof(*g->best));
 		g->n_beams = 1;
+		g->paused = true;            /* until its prompt is fed */
 		g->beams[0].slot = g->first_slot;
 		for (int64_t i = 0; i < p.n; i++)
 			ids_push(&g->beams[0].tokens, p.ids[i]);
@@ -308,8 +393,6 @@ static enum status admit(struct search *s, struct error *err)
 		s->totals->prompts++;
 		s->totals->sequences += s->o->n;
 		s->totals->prompt_tokens += p.n;
-		TRY(feed_prompt(s, &g->beams[0].tokens, g->first_slot, err));
-		TRY(advance(s, g, err));
 	}
 	return OK;
 }
@@ -318,9 +401,14 @@ static enum status admit(struct search *s, struct error *err)
 static enum status step(struct search *s, struct error *err)
 {
 	int rows = 0;
+	bool room;
 
+	TRY(resume(s, err));
 	for (struct group *g = s->head; g; g = g->next)
-		for (int b = 0; !g->done && b < g->n_beams; b++, rows++) {
+		for (int b = 0; !g->done && !g->paused && b < g->n_beams; b++)
+			TRY(make_room(s, g, g->beams[b].slot, g->beams[b].tokens.n - 1, 1, &room, err));
+	for (struct group *g = s->head; g; g = g->next)
+		for (int b = 0; !g->done && !g->paused && b < g->n_beams; b++, rows++) {
 			const struct ids *tokens = &g->beams[b].tokens;
 
 			g->beams[b].row = rows;
@@ -334,7 +422,7 @@ static enum status step(struct search *s, struct error *err)
 	TRY(model_decode(s->m, s->cache, rows, s->ids, s->cu, s->slot, s->past, s->logits, err));
 	s->totals->steps++;
 	for (struct group *g = s->head; g; g = g->next)
-		if (!g->done)
+		if (!g->done && !g->paused)
 			TRY(advance(s, g, err));
 	return OK;
 }
@@ -344,6 +432,7 @@ static enum status deliver(struct search *s, struct error *err)
 {
 	for (struct group *g = s->head; g; g = g->next)
 		if (g->done && g->first_slot >= 0) {
+			drop_slots(s, g, NULL);
 			s->taken[g->first_slot / (2 * s->width)] = false;
 			g->first_slot = -1;
 			s->running--;
@@ -384,7 +473,7 @@ static enum status open_search(struct search *s, struct error *err)
 	size_t rows, vocab = (size_t)s->m->cfg.vocab;
 
 	s->width = (int)s->o->beams;
-	s->n_groups = (int)(s->o->slots / (2 * s->o->beams));
+	s->n_groups = (int)(s->o->slots / s->o->beams);
 	rows = (size_t)s->n_groups * (size_t)s->width;
 	s->context = s->o->context ? s->o->context : generate_context(s->m);
 	add_end(s, s->m->cfg.eos_id);
@@ -396,6 +485,8 @@ static enum status open_search(struct search *s, struct error *err)
 			s->stop_bytes = strlen(s->o->stops[i]);
 	TRY(model_cache_open(&s->cache, s->m, s->n_groups * 2 * s->width, (int)s->context,
 			     GENERATE_CHUNK > rows ? GENERATE_CHUNK : (int64_t)rows, err));
+	TRY(limit_pages(s->cache, s->o->kv_memory,
+			(s->context + KERNELS_KEY_BLOCK - 1) / KERNELS_KEY_BLOCK * KERNELS_KEY_BLOCK * s->width, err));
 	s->logits = mem_try(rows * vocab * sizeof(float));
 	if (!s->logits)
 		return error_set(err, ERR_MEMORY, "no memory for the logits of %zu beams: lower --batch", rows);
@@ -444,6 +535,8 @@ enum status beam_run(struct model *m, const struct tokenizer *t, const struct ge
 		if (st == OK)
 			st = deliver(&s, err);
 	}
+	if (s.cache)
+		totals->kv = model_cache_use(s.cache);
 	close_search(&s);
 	return st;
 }

@@ -9,8 +9,6 @@
 
 #include "infer/generate.h"
 
-#define GENERATE_CHUNK 512           /* prompt tokens of one sequence in one call */
-
 /* As generate_run. A result's logprob is the model's own; result.sample is the rank. */
 enum status beam_run(struct model *m, const struct tokenizer *t, const struct generate_options *o,
 		     const struct generate_io *io, struct generate_totals *totals, struct error *err);

@@ -1,4 +1,5 @@
 #include "infer/beam.h"
+#include "infer/lanes.h"
 
 #include "base/mem.h"
 
@@ -6,7 +7,6 @@
 #include <string.h>
 
 #define WINDOW 8                     /* sequences in flight or unwritten, per slot */
-#define SHARE_MIN 32                 /* tokens in common with another prompt that are worth waiting for */
 
 struct sequence {
 	struct ids tokens;           /* prompt, then what was sampled */
@@ -24,17 +24,12 @@ struct job {                         /* one prompt and its samples */
 	int64_t *order;              /* [drawn] with best_of, once all are done: best first */
 };
 
-struct lane {                        /* one slot of the cache */
-	struct job *job;             /* NULL = free */
+struct voice {                       /* of one lane: who speaks there */
+	struct job *job;
 	struct sequence *seq;
 	uint64_t stream;
-	int64_t fed;                 /* tokens in the cache */
-	struct ids cached;           /* which: those of the last sequence, also after it has ended */
-	int leader;                  /* lane whose first share tokens are ours and which has not computed them yet; -1 = none */
-	int64_t share;
 	struct buf tail;             /* last bytes said, for stop strings */
 	/* what the sampling of this step gave */
-	int row;                     /* of the logits, -1 = nothing to sample */
 	int32_t id;
 	double logprob;
 	enum status st;
@@ -46,20 +41,15 @@ struct generation {
 	const struct generate_options *o;
 	const struct generate_io *io;
 	struct generate_totals *totals;
-	struct model_cache *cache;
+	struct lanes lanes;
 	struct sampler **samplers;   /* [threads] */
-	struct lane *lanes;          /* [o->slots] */
-	int free_lanes;
+	struct voice *voices;        /* [o->slots], one for each lane */
 	int64_t drawn;               /* samples of a prompt */
-	int64_t context, in_flight, feed_max;
+	int64_t context, in_flight;
 	size_t stop_bytes;           /* longest stop string */
 	int32_t end_of_text;         /* what ends a document in training, where a turn ends with another token; -1 = none */
 	struct job *head, *tail;     /* in input order; head is written next */
 	bool ended;                  /* next() has ended */
-	/* one step's call: sequences with new tokens */
-	struct ids feed;
-	int32_t *cu, *slot, *past;   /* [slots + 1] */
-	int *owner;                  /* [slots] lane of each sequence of the call */
 	float *logits;               /* [slots, vocab] */
 };
 
@@ -86,10 +76,10 @@ enum status generate_check(const struct model *m, const struct generate_options 
 				 model_decodable(&m->cfg));
 	if (o->best_of && o->best_of < o->n)
 		return error_set(err, ERR_USAGE, "the best %lld of %lld", (long long)o->n, (long long)o->best_of);
-	if (o->beams > 1 && (o->best_of || o->n > o->beams || 2 * o->beams > o->slots))
+	if (o->beams > 1 && (o->best_of || o->n > o->beams || o->beams > o->slots))
 		return error_set(err, ERR_USAGE, o->best_of ? "beam search and best-of are two ways; choose one" :
 				 o->n > o->beams ? "%lld beams give as many results at most, %lld are wanted" :
-				 "%lld beams need twice as many sequences at once, %lld are allowed",
+				 "%lld beams need as many sequences at once, %lld are allowed",
 				 (long long)o->beams, (long long)(o->n > o->beams ? o->n : o->slots));
 	return OK;
 }
@@ -135,67 +125,31 @@ static enum status fetch(struct generation *g, struct error *err)
 	return OK;
 }
 
-static int64_t common_prefix(const struct ids *a, const struct ids *b, int64_t most)
+/* Starts the next sample of a prompt; false if it has to wait. */
+static bool start(struct generation *g, struct job *j)
 {
-	int64_t n = 0;
-	most = most < a->n ? most : a->n;
-	most = most < b->n ? most : b->n;
-	while (n < most && a->v[n] == b->v[n])
-		n++;
-	return n;
-}
+	struct sequence *q = &j->seqs[j->started];
+	struct voice *v;
+	int lane;
 
-/* Takes over what another lane has in the cache of a prompt's beginning, or will have. The last token is always computed, for
- * its logits. */
-static void share_prefix(struct generation *g, int i)
-{
-	struct lane *l = &g->lanes[i];
-	const struct ids *prompt = &l->job->prompt;
-	int from = -1;
-	for (int k = 0; k < g->o->slots; k++) {
-		const struct lane *x = &g->lanes[k];
-		const struct ids *theirs = x->job && k != i ? &x->seq->tokens : &x->cached;
-		int64_t n = common_prefix(theirs, prompt, prompt->n - 1);
-		if (n > l->share) {
-			l->share = n;
-			from = k;
-		}
-	}
-	if (from < 0)
-		return;
-	const struct lane *x = &g->lanes[from];
-	if (from == i || !x->job || x->fed >= l->share)
-		l->fed = l->share;
-	else if (x->job == l->job || l->share >= SHARE_MIN)
-		l->leader = from;
-	else
-		l->share = 0;
-	if (l->fed && from != i)
-		model_cache_copy(g->m, g->cache, from, i, (int)l->fed);
-	g->totals->shared_tokens += l->share;
-}
-
-static void start_lane(struct generation *g, int i, struct job *j)
-{
-	struct lane *l = &g->lanes[i];
-	l->job = j;
-	l->seq = &j->seqs[j->started];
-	l->stream = sample_stream((const char *)j->p.stream, sizeof(j->p.stream), j->started);
-	l->fed = l->share = 0;
-	l->leader = -1;
-	buf_clear(&l->tail);
-	ids_append(&l->seq->tokens, j->prompt.v, j->prompt.n);
-	g->totals->prompt_tokens += j->prompt.n;
-	share_prefix(g, i);
-	j->started++;
-	g->free_lanes--;
+	if (!q->tokens.n)
+		ids_append(&q->tokens, j->prompt.v, j->prompt.n);
+	lane = lanes_start(&g->lanes, &q->tokens);
+	if (lane < 0)
+		return false;
+	v = &g->voices[lane];
+	v->job = j;
+	v->seq = q;
+	v->stream = sample_stream((const char *)j->p.stream, sizeof(j->p.stream), j->started++);
+	buf_clear(&v->tail);
 	g->totals->sequences++;
+	return true;
 }
 
 /* Fills free lanes with samples, prompt after prompt. */
 static enum status admit(struct generation *g, struct error *err)
 {
-	while (g->free_lanes > 0) {
+	while (g->lanes.running < g->lanes.n) {
 		struct job *j = g->tail;
 		if (!j || j->started == g->drawn) {
 			if (g->ended || (g->head && g->in_flight + g->drawn > WINDOW * g->o->slots))
@@ -205,132 +159,78 @@ static enum status admit(struct generation *g, struct error *err)
 				return st == END ? OK : st;
 			j = g->tail;
 		}
-		int i = 0;
-		while (g->lanes[i].job)
-			i++;
-		start_lane(g, i, j);
+		if (!start(g, j))
+			return OK;
 	}
 	return OK;
 }
 
 /* --- one step ------------------------------------------------------------------------------------------ */
 
-/* Collects the new tokens of every lane; returns the number of sequences in the call. Lanes that decode always go; a chunk of a
- * prompt that has no room left in this call waits for the next. */
-static int collect(struct generation *g)
-{
-	int s = 0;
-	g->feed.n = 0;
-	int64_t room = g->feed_max - g->o->slots;
-	for (int i = 0; i < g->o->slots; i++) {
-		struct lane *l = &g->lanes[i];
-		l->row = -1;
-		if (!l->job || l->leader >= 0)
-			continue;
-		int64_t n = l->seq->tokens.n - l->fed;
-		n = n < GENERATE_CHUNK ? n : GENERATE_CHUNK;
-		if (n > 1 && n > room)
-			continue;
-		room -= n > 1 ? n : 0;
-		g->cu[s] = (int32_t)g->feed.n;
-		g->slot[s] = i;
-		g->past[s] = (int32_t)l->fed;
-		g->owner[s++] = i;
-		ids_append(&g->feed, l->seq->tokens.v + l->fed, n);
-		l->fed += n;
-	}
-	g->cu[s] = (int32_t)g->feed.n;
-	return s;
-}
-
-/* Which lanes have logits to sample from: those whose tokens are all fed. Lanes that waited take what is there now. */
-static void assign_rows(struct generation *g, int s)
-{
-	for (int k = 0; k < s; k++) {
-		struct lane *l = &g->lanes[g->owner[k]];
-		if (l->fed == l->seq->tokens.n)
-			l->row = k;
-	}
-	for (int i = 0; i < g->o->slots; i++) {
-		struct lane *l = &g->lanes[i];
-		if (!l->job || l->leader < 0 || g->lanes[l->leader].fed < l->share)
-			continue;
-		model_cache_copy(g->m, g->cache, l->leader, i, (int)l->share);
-		l->fed = l->share;
-		l->leader = -1;
-	}
-}
-
 static void sample_lane(void *arg, int64_t i, int worker)
 {
 	struct generation *g = arg;
-	struct lane *l = &g->lanes[i];
-	if (l->row < 0)
+	struct voice *v = &g->voices[i];
+	int row = g->lanes.lanes[i].row;
+	if (row < 0)
 		return;
-	const struct ids *tokens = &l->seq->tokens;
-	double u = sample_uniform(g->o->seed, l->stream, (uint64_t)(tokens->n - l->job->prompt.n));
-	l->st = sampler_pick(g->samplers[worker], g->logits + (size_t)l->row * (size_t)g->m->cfg.vocab, tokens->v,
-			     l->job->prompt.n, tokens->n, u, &l->id, &l->logprob, NULL);
+	const struct ids *tokens = &v->seq->tokens;
+	double u = sample_uniform(g->o->seed, v->stream, (uint64_t)(tokens->n - v->job->prompt.n));
+	v->st = sampler_pick(g->samplers[worker], g->logits + (size_t)row * (size_t)g->m->cfg.vocab, tokens->v,
+			     v->job->prompt.n, tokens->n, u, &v->id, &v->logprob, NULL);
 }
 
 /* Whether the token that was just said completes a stop string. Keeps only the bytes that a later one could still need. */
-static bool says_stop(struct generation *g, struct lane *l, int32_t id)
+static bool says_stop(struct generation *g, struct voice *v, int32_t id)
 {
 	if (g->o->n_stops == 0 || tokenizer_is_special(g->t, id))
 		return false;
 	size_t n;
 	const char *bytes = tokenizer_bytes(g->t, id, &n);
-	buf_add(&l->tail, bytes, n);
+	buf_add(&v->tail, bytes, n);
 	for (int i = 0; i < g->o->n_stops; i++)
-		if (memmem(l->tail.data, l->tail.len, g->o->stops[i], strlen(g->o->stops[i])))
+		if (memmem(v->tail.data, v->tail.len, g->o->stops[i], strlen(g->o->stops[i])))
 			return true;
-	if (l->tail.len >= g->stop_bytes) {
-		size_t cut = l->tail.len - (g->stop_bytes - 1);
-		memmove(l->tail.data, l->tail.data + cut, g->stop_bytes - 1);
-		l->tail.len = g->stop_bytes - 1;
+	if (v->tail.len >= g->stop_bytes) {
+		size_t cut = v->tail.len - (g->stop_bytes - 1);
+		memmove(v->tail.data, v->tail.data + cut, g->stop_bytes - 1);
+		v->tail.len = g->stop_bytes - 1;
 	}
 	return false;
 }
 
 /* Appends the sampled token, and frees the lane if that was the last. */
-static void accept(struct generation *g, struct lane *l)
+static void accept(struct generation *g, int lane)
 {
-	struct sequence *q = l->seq;
-	ids_push(&q->tokens, l->id);
-	q->logprob += l->logprob;
+	struct voice *v = &g->voices[lane];
+	struct sequence *q = v->seq;
+	ids_push(&q->tokens, v->id);
+	q->logprob += v->logprob;
 	g->totals->new_tokens++;
 	q->done = true;
-	if (l->id == g->m->cfg.eos_id || l->id == tokenizer_eos(g->t) || l->id == g->end_of_text)
+	if (v->id == g->m->cfg.eos_id || v->id == tokenizer_eos(g->t) || v->id == g->end_of_text)
 		q->finish = FINISH_EOS;
-	else if (says_stop(g, l, l->id))
+	else if (says_stop(g, v, v->id))
 		q->finish = FINISH_STOP;
-	else if (q->tokens.n - l->job->prompt.n >= g->o->max_new_tokens || q->tokens.n >= g->context)
+	else if (q->tokens.n - v->job->prompt.n >= g->o->max_new_tokens || q->tokens.n >= g->context)
 		q->finish = FINISH_LENGTH;
 	else
 		q->done = false;
-	if (q->done) {
-		l->job = NULL;
-		l->cached.n = 0;
-		ids_append(&l->cached, q->tokens.v, l->fed);
-		g->free_lanes++;
-	}
+	if (q->done)
+		lanes_end(&g->lanes, lane);
 }
 
 static enum status step(struct generation *g, struct error *err)
 {
-	int s = collect(g);
-	TRY(model_decode(g->m, g->cache, s, g->feed.v, g->cu, g->slot, g->past, g->logits, err));
-	assign_rows(g, s);
+	TRY(lanes_step(&g->lanes, g->logits, err));
 	pool_run(g->m->pool, g->o->slots, sample_lane, g);
-	for (int i = 0; i < g->o->slots; i++) {
-		struct lane *l = &g->lanes[i];
-		if (l->row < 0)
+	for (int i = 0; i < g->lanes.n; i++) {
+		if (g->lanes.lanes[i].row < 0)
 			continue;
-		if (l->st != OK)
+		if (g->voices[i].st != OK)
 			return error_set(err, ERR_DATA, "the model's logits are not finite");
-		accept(g, l);
+		accept(g, i);
 	}
-	g->totals->steps++;
 	return OK;
 }
 
@@ -396,18 +296,12 @@ static enum status open_generation(struct generation *g, struct error *err)
 	size_t slots = (size_t)g->o->slots, vocab = (size_t)g->m->cfg.vocab;
 	g->drawn = g->o->best_of ? g->o->best_of : g->o->n;
 	g->context = g->o->context ? g->o->context : generate_context(g->m);
-	g->feed_max = g->o->slots + 2 * GENERATE_CHUNK;
 	g->end_of_text = tokenizer_id(g->t, "<|endoftext|>", 13);
-	TRY(model_cache_open(&g->cache, g->m, (int)slots, (int)g->context, g->feed_max, err));
+	TRY(lanes_open(&g->lanes, g->m, g->o->slots, g->context, g->o->kv_memory, g->totals, err));
 	g->logits = mem_try(slots * vocab * sizeof(float));
 	if (!g->logits)
 		return error_set(err, ERR_MEMORY, "no memory for the logits of %zu sequences: lower --batch", slots);
-	g->lanes = mem_array(slots, sizeof(*g->lanes));
-	g->free_lanes = (int)slots;
-	g->cu = mem_array(slots + 1, sizeof(*g->cu));
-	g->slot = mem_array(slots + 1, sizeof(*g->slot));
-	g->past = mem_array(slots + 1, sizeof(*g->past));
-	g->owner = mem_array(slots, sizeof(*g->owner));
+	g->voices = mem_array(slots, sizeof(*g->voices));
 	int threads = g->m->pool ? pool_threads(g->m->pool) : 1;
 	g->samplers = mem_array((size_t)threads, sizeof(*g->samplers));
 	for (int i = 0; i < threads; i++)
@@ -425,22 +319,15 @@ static void close_generation(struct generation *g)
 		g->head = j->next;
 		job_free(j, g->drawn);
 	}
-	for (int64_t i = 0; g->lanes && i < g->o->slots; i++) {
-		buf_release(&g->lanes[i].tail);
-		ids_release(&g->lanes[i].cached);
-	}
+	for (int64_t i = 0; g->voices && i < g->o->slots; i++)
+		buf_release(&g->voices[i].tail);
 	int threads = g->m->pool ? pool_threads(g->m->pool) : 1;
 	for (int i = 0; g->samplers && i < threads; i++)
 		sampler_close(g->samplers[i]);
 	mem_free(g->samplers);
-	mem_free(g->lanes);
-	mem_free(g->cu);
-	mem_free(g->slot);
-	mem_free(g->past);
-	mem_free(g->owner);
+	mem_free(g->voices);
 	mem_free(g->logits);
-	ids_release(&g->feed);
-	model_cache_close(g->cache);
+	lanes_close(&g->lanes);
 }
 
 enum status generate_run(struct model *m, const struct tokenizer *t, const struct generate_options *o,
@@ -452,12 +339,14 @@ enum status generate_run(struct model *m, const struct tokenizer *t, const struc
 	enum status st = open_generation(&g, err);
 	while (st == OK) {
 		st = admit(&g, err);
-		if (st != OK || g.free_lanes == o->slots)
+		if (st != OK || !g.lanes.running)
 			break;
 		st = step(&g, err);
 		if (st == OK)
 			st = deliver(&g, err);
 	}
+	if (g.lanes.cache)
+		totals->kv = model_cache_use(g.lanes.cache);
 	close_generation(&g);
 	return st;
 }

@@ -1,12 +1,12 @@
-/* generate.h - many completions at once: continuous batching over a KV cache with slots.
+/* generate.h - many completions at once: continuous batching over a KV cache in pages.
  *
  * Prompts come from a callback and results go to another, in order (prompt after prompt, its samples one after
  * the other), however the sequences finish. Each step feeds every running sequence one token, and prompts that have
- * just been admitted a chunk of theirs; a finished sequence gives its slot to the next. What a prompt has in common with
- * one that is in the cache or on its way there (other samples of it, a system prompt) is computed once and copied. A row of
+ * just been admitted a chunk of theirs; a finished sequence makes room for the next. What a prompt has in common with
+ * one that is in the cache or on its way there (other samples of it, a system prompt) is computed and held once. A row of
  * a call does not depend on the others, and random numbers depend on the row's id, so a sample does not depend on slots,
- * threads or neighbours. Memory is bounded: the cache
- * (slots x context) and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots. */
+ * threads, neighbours, or the memory for pages (lanes.h). Memory is bounded: those pages,
+ * and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots. */
 #ifndef QUERN_INFER_GENERATE_H
 #define QUERN_INFER_GENERATE_H
 
@@ -31,6 +31,7 @@ struct generate_options {
 	bool early_stopping;         /* beams: end with the beams-th hypothesis that is complete */
 	int64_t slots;               /* sequences that run at once */
 	int64_t context;             /* most tokens of prompt and completion together; 0 = generate_context() */
+	size_t kv_memory;            /* bytes for keys and values; 0 = three quarters of what the machine has left */
 	uint64_t seed;
 	const char *const *stops;    /* stop strings, none empty */
 	int n_stops;
@@ -61,7 +62,9 @@ struct generate_io {
 
 struct generate_totals {
 	int64_t prompts, prompt_tokens, sequences, new_tokens, steps;
-	int64_t shared_tokens;       /* of prompts, copied instead of computed */
+	int64_t shared_tokens;       /* of prompts, not computed but shared */
+	int64_t preemptions, recomputed_tokens;      /* sequences that gave up their pages, and what was computed again for them */
+	struct model_cache_use kv;   /* at the end */
 };
 
 /* min(the model's positions, 4096) */

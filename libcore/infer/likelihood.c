@@ -1,4 +1,4 @@
-/* likelihood.c - see likelihood.h. Slot 0 of the cache holds the context; continuations are fed to copies of it in the others. */
+/* likelihood.c - see likelihood.h. Slot 0 of the cache holds the context; continuations share it in the others. */
 #include "infer/likelihood.h"
 
 #include "infer/generate.h"
@@ -161,7 +161,7 @@ static enum status flush(struct likelihoods *l, int k, int64_t same, struct like
 		return OK;
 	room_for(l, l->ids.n);
 	for (int i = 0; i < k; i++)
-		model_cache_copy(&l->lm->model, l->cache, 0, l->slot[i], (int)same);
+		model_cache_share(l->cache, 0, l->slot[i], same);
 	TRY(model_decode_targets(&l->lm->model, l->cache, k, l->ids.v, l->cu, l->slot, l->past, l->targets.v, l->logp, l->greedy, err));
 	l->fed += l->ids.n;
 	for (int i = 0; i < k; i++) {
@@ -172,6 +172,8 @@ static enum status flush(struct likelihoods *l, int k, int64_t same, struct like
 			out[i].tokens++;
 		}
 	}
+	for (int i = 0; i < k; i++)
+		model_cache_drop(l->cache, l->slot[i]);
 	l->ids.n = l->targets.n = 0;
 	return OK;
 }

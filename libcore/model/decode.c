@@ -1,6 +1,7 @@
-/* decode.c - generation: keys and values of earlier tokens are kept per slot, so a call computes only new tokens. */
+/* decode.c - generation: keys and values of earlier tokens are kept in pages (pages.h), so a call computes only new tokens. */
 #include "model/layout.h"
 #include "model/lora.h"
+#include "model/pages.h"
 
 #include "base/mem.h"
 
@@ -12,31 +13,23 @@ struct model_cache {
 	int slots, positions;
 	int64_t n_max;
 	void *arena;                 /* device */
-	float *keys, *values;        /* of each layer, as the attention_cached kernel has them */
-	int64_t key_slot, value_slot; /* elements of one slot in one layer */
+	struct pages pages;
+	float **table, **host_table; /* of a call: [s, width] */
+	int64_t width;
 	struct acts acts;
 	float *last;                 /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
 	struct rotary rotary;
-	int32_t *ids, *pos, *cu, *slot, *past, *rows;
+	int32_t *ids, *pos, *cu, *past, *rows;
 	int32_t *host_pos, *host_rows;
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
 };
 
-static int64_t key_blocks(int64_t positions)
-{
-	return (positions + KERNELS_KEY_BLOCK - 1) / KERNELS_KEY_BLOCK;
-}
-
 static void plan_cache(struct plan *p, struct model_cache *c, const struct model *m)
 {
 	const struct model_config *f = &m->cfg;
-	int64_t n = c->n_max, slots = (int64_t)c->slots * f->n_layers, kv = (int64_t)f->kv_heads * f->head_dim;
+	int64_t n = c->n_max;
 
-	c->key_slot = key_blocks(c->positions) * KERNELS_KEY_BLOCK * kv;
-	c->value_slot = c->positions * kv;
-	c->keys = plan_floats(p, slots, c->key_slot);
-	c->values = plan_floats(p, slots, c->value_slot);
 	acts_plan(p, &c->acts, f, n);
 	c->last = plan_floats(p, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
@@ -44,7 +37,7 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	c->ids = plan_take(p, n, sizeof(int32_t));
 	c->pos = plan_take(p, n, sizeof(int32_t));
 	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
-	c->slot = plan_take(p, c->slots, sizeof(int32_t));
+	c->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(float *));
 	c->past = plan_take(p, c->slots, sizeof(int32_t));
 	c->rows = plan_take(p, c->slots, sizeof(int32_t));
 }
@@ -70,12 +63,14 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	c->arena = m->k->alloc(m->pool, p.used);
 	if (!c->arena) {
 		mem_free(c);
-		return error_set(err, ERR_MEMORY, "no memory for a cache of %d sequences of %d tokens (%zu MB)", slots,
-				 positions, p.used >> 20);
+		return error_set(err, ERR_MEMORY, "no memory for %d sequences and calls of %lld tokens (%zu MB)", slots,
+				 (long long)n_max, p.used >> 20);
 	}
 	p = (struct plan){ .base = c->arena };
 	plan_cache(&p, c, m);
 	rotary_open(&c->rotary, m, n_max);
+	pages_open(&c->pages, m, slots, positions);
+	c->host_table = mem_array((size_t)slots * (size_t)pages_for(positions), sizeof(*c->host_table));
 	c->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
 	c->host_rows = mem_array((size_t)slots, sizeof(int32_t));
 	c->taken = mem_array((size_t)slots, sizeof(bool));
@@ -89,24 +84,47 @@ void model_cache_close(struct model_cache *c)
 		return;
 	c->k->release(c->arena);
 	rotary_close(&c->rotary);
+	pages_close(&c->pages);
+	mem_free(c->host_table);
 	mem_free(c->host_pos);
 	mem_free(c->host_rows);
 	mem_free(c->taken);
 	mem_free(c);
 }
 
-void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n)
+enum status model_cache_limit(struct model_cache *c, size_t bytes, int64_t tokens, struct error *err)
 {
-	int64_t kv = (int64_t)m->cfg.kv_heads * m->cfg.head_dim;
-	size_t key_bytes = (size_t)(key_blocks(n) * KERNELS_KEY_BLOCK * kv) * sizeof(float);
-	size_t value_bytes = (size_t)(n * kv) * sizeof(float);
+	size_t page = (size_t)c->pages.page * sizeof(float);
+	int64_t need = (tokens + KERNELS_KEY_BLOCK - 1) / KERNELS_KEY_BLOCK;
 
-	for (int64_t l = 0; l < m->cfg.n_layers && from != to; l++) {
-		float *keys = c->keys + l * c->slots * c->key_slot, *values = c->values + l * c->slots * c->value_slot;
+	if (pages_limit(&c->pages, bytes) >= need)
+		return OK;
+	return error_set(err, ERR_USAGE, "the keys and values of %lld tokens need %zu bytes; %zu are allowed", (long long)tokens,
+			 (size_t)need * page, bytes);
+}
 
-		m->k->copy(m->pool, keys + to * c->key_slot, keys + from * c->key_slot, key_bytes);
-		m->k->copy(m->pool, values + to * c->value_slot, values + from * c->value_slot, value_bytes);
-	}
+bool model_cache_room(struct model_cache *c, int slot, int64_t past, int64_t n)
+{
+	return pages_room(&c->pages, slot, past, past + n);
+}
+
+bool model_cache_holds(const struct model_cache *c, int slot, int64_t n) { return pages_hold(&c->pages, slot, n); }
+
+bool model_cache_share(struct model_cache *c, int from, int to, int64_t n)
+{
+	if (!pages_hold(&c->pages, from, n))
+		return false;
+	pages_share(&c->pages, from, to, n);
+	return true;
+}
+
+void model_cache_drop(struct model_cache *c, int slot) { pages_drop(&c->pages, slot, 0); }
+void model_cache_slide(struct model_cache *c, int slot, int64_t n) { pages_drop(&c->pages, slot, n); }
+
+struct model_cache_use model_cache_use(const struct model_cache *c)
+{
+	return (struct model_cache_use){ .pages = c->pages.limit, .used = c->pages.used, .peak = c->pages.peak,
+					 .page_bytes = (size_t)c->pages.page * sizeof(float) };
 }
 
 static enum status check_call(const struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
@@ -123,6 +141,8 @@ static enum status check_call(const struct model *m, struct model_cache *c, int 
 		if (past[i] + length > c->positions)
 			return error_set(err, ERR_DATA, "a sequence of %lld tokens in a cache for %d", (long long)(past[i] + length),
 					 c->positions);
+		if (!pages_hold(&c->pages, slot[i], past[i]))
+			return error_set(err, ERR_USAGE, "sequence %d of a decoding call is not in the cache", i);
 		c->taken[slot[i]] = true;
 	}
 	if (cu[s] > c->n_max)
@@ -133,8 +153,25 @@ static enum status check_call(const struct model *m, struct model_cache *c, int 
 	return OK;
 }
 
-static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
-			const int32_t *past)
+/* Pages for the new tokens, and the table of all that the call needs. */
+static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, const int32_t *slot, const int32_t *past, struct error *err)
+{
+	c->width = 0;
+	for (int i = 0; i < s; i++) {
+		int64_t length = past[i] + cu[i + 1] - cu[i];
+
+		if (!pages_room(&c->pages, slot[i], past[i], length))
+			return error_set(err, ERR_MEMORY, "no memory for more keys and values than the %lld MB that are in use",
+					 (long long)(c->pages.used * c->pages.page * (int64_t)sizeof(float) >> 20));
+		c->width = pages_for(length) > c->width ? pages_for(length) : c->width;
+	}
+	for (int i = 0; i < s; i++)
+		pages_addresses(&c->pages, slot[i], past[i] + cu[i + 1] - cu[i], c->host_table + i * c->width);
+	c->k->upload(c->table, c->host_table, (size_t)(s * c->width) * sizeof(*c->table));
+	return OK;
+}
+
+static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *past)
 {
 	for (int i = 0; i < s; i++) {
 		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
@@ -143,7 +180,6 @@ static void upload_call(struct model_cache *c, const struct model *m, int s, con
 	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->cu, cu, (size_t)(s + 1) * sizeof(int32_t));
-	c->k->upload(c->slot, slot, (size_t)s * sizeof(int32_t));
 	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
 	rotary_set(&c->rotary, m, cu, s, past);
 }
@@ -158,14 +194,14 @@ static enum status feed(struct model *m, struct model_cache *c, int s, const int
 	int64_t n;
 
 	TRY(check_call(m, c, s, ids, cu, slot, past, err));
-	upload_call(c, m, s, ids, cu, slot, past);
+	TRY(open_pages(c, s, cu, slot, past, err));
+	upload_call(c, m, s, ids, cu, past);
 	n = cu[s];
 	embed_tokens(m, a->x, c->ids, c->pos, n);
 	for (int64_t l = 0; l < f->n_layers; l++) {
 		layer_before(m, (int)l, a, &c->rotary, n);
-		k->attention_cached(m->pool, a->att.o, a->att.rot, c->keys + l * c->slots * c->key_slot,
-				    c->values + l * c->slots * c->value_slot, c->slot, c->past, c->cu, s, c->positions,
-				    layer_heads(f, (int)l));
+		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->table, c->width, l * c->pages.layer },
+				    c->past, c->cu, s, layer_heads(f, (int)l));
 		layer_after(m, (int)l, a, a->x, n);
 	}
 	return OK;

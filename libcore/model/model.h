@@ -199,11 +199,34 @@ enum status model_learn(struct model *m, struct model_state *st, const struct mo
  * are there would change beyond it. */
 int model_decodable(const struct model_config *c);
 
+/* Keys and values lie in pages of KERNELS_KEY_BLOCK tokens that several sequences may share; one that is shared is copied when a
+ * sequence writes to it. Memory is taken as it is used. */
 struct model_cache;
 /* slots sequences of at most positions tokens; n_max = most new tokens in one call. */
 enum status model_cache_open(struct model_cache **c, const struct model *m, int slots, int positions, int64_t n_max,
 			     struct error *err);
 void model_cache_close(struct model_cache *c);
+/* Before the first call: the pages take at most so many bytes, instead of what all slots could need. ERR_USAGE if those do
+ * not hold so many tokens of one sequence. */
+enum status model_cache_limit(struct model_cache *c, size_t bytes, int64_t tokens, struct error *err);
+/* Takes what n tokens in slot, after past that are there, need; false if there are no pages left. model_decode does it too, and
+ * fails with ERR_MEMORY. */
+bool model_cache_room(struct model_cache *c, int slot, int64_t past, int64_t n);
+/* Whether the slot has what a token at position n sees; it gives that up in model_cache_slide alone. */
+bool model_cache_holds(const struct model_cache *c, int slot, int64_t n);
+/* Slot `to` gives up what it has and shares the first n tokens of from; false, and nothing is changed, unless from
+ * holds them. */
+bool model_cache_share(struct model_cache *c, int from, int to, int64_t n);
+/* The slot gives up what it has. */
+void model_cache_drop(struct model_cache *c, int slot);
+/* The slot has n tokens, and gives up those that no later one sees, all layers having windows. */
+void model_cache_slide(struct model_cache *c, int slot, int64_t n);
+struct model_cache_use {
+	int64_t pages;               /* at most */
+	int64_t used, peak;          /* pages, each counted once; peak: the most so far */
+	size_t page_bytes;
+};
+struct model_cache_use model_cache_use(const struct model_cache *c);
 /* Feeds sequence i (of s) with tokens ids[cu[i]..cu[i+1]) into slot[i], after past[i] tokens already there, and gives the logits
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
@@ -213,9 +236,6 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
 				 struct error *err);
-/* Copies the first n cached tokens of one slot to another (several samples share a prompt). */
-void model_cache_copy(struct model *m, struct model_cache *c, int from, int to, int n);
-
 /* FLOPs of one training token at sequence length t (forward + backward), for benchmarks and the summary. */
 double model_flops_per_token(const struct model_config *c, int64_t t);
 

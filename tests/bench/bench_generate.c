@@ -1,21 +1,30 @@
-/* bench_generate.c - new tokens a second of generation, beside what the same machine's matrix products would allow.
+/* bench_generate.c - generation beside what the machine can do: reading the weights for a token of one sequence, multiplying for
+ * prompts and for many sequences.
  *
- * A 3.7M-parameter Llama writes 64 tokens behind prompts of 32, with 1 to 256 sequences at once. The limit is two
- * multiply-adds per parameter and token at the rate of a large product (1024 x 1024 x 1024) measured in this run; with one
- * sequence the weights must pass through the processor for each token, and a product of one row is measured for that. Run from
- * the top directory. */
+ *   bench_generate [-j THREADS] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
+ *
+ * Without directories a Llama of 3.7M parameters is made up. For each model, measured in turns in this run with the same threads:
+ *   one sequence   tokens a second behind a prompt of 16, and the bytes of weights, keys and values that a token reads over
+ *                  the rate at which a buffer of as many bytes can be summed up
+ *   prompts        tokens a second of four prompts of 512, and two operations for each weight but the embeddings' and
+ *                  output matrix's over the rate of a product of 1024 rows with a matrix of the same form
+ *   many           tokens a second of 32 sequences, and two operations for each weight over the same rate
+ * Run from the top directory; it takes the tokenizer of the goldens, whose ids any vocabulary has. */
 #include "base/mem.h"
 #include "base/progress.h"
 #include "infer/generate.h"
+#include "model/layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TOKENIZER "tests/golden/data/generate/tokenizer"
-#define PROMPT 32
-#define NEW 64
+#define ROUNDS 2
 
 static struct error err;
+static struct pool *pool;
+static struct tokenizer *tokenizer;
 
 static void must(enum status st)
 {
@@ -25,80 +34,245 @@ static void must(enum status st)
 	exit(1);
 }
 
+/* --- limits ------------------------------------------------------------------------------------------------ */
+
+#define PIECE ((int64_t)1 << 18)
+
+struct sum {
+	const char *data;
+	int64_t bytes;
+	int pieces;                  /* 0: as they come; else so many long ones */
+	uint64_t sink[64];
+};
+
+static uint64_t sum_plain(const char *p, int64_t n)
+{
+	const uint64_t *v = (const uint64_t *)(const void *)p;
+	uint64_t a[4] = { 0 };
+
+	for (int64_t i = 0; i + 4 <= n / 8; i += 4)
+		for (int k = 0; k < 4; k++)
+			a[k] += v[i + k];
+	return a[0] + a[1] + a[2] + a[3];
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+__attribute__((target("avx512f"))) static uint64_t sum_512(const char *p, int64_t n)
+{
+	__m512i a[8];
+
+	for (int k = 0; k < 8; k++)
+		a[k] = _mm512_setzero_si512();
+	for (int64_t i = 0; i + 512 <= n; i += 512)
+#pragma GCC unroll 8
+		for (int k = 0; k < 8; k++)
+			a[k] = _mm512_add_epi64(a[k], _mm512_loadu_si512(p + i + k * 64));
+	for (int k = 1; k < 8; k++)
+		a[0] = _mm512_add_epi64(a[0], a[k]);
+	return (uint64_t)_mm512_reduce_add_epi64(a[0]);
+}
+#endif
+
+static uint64_t sum_up(const char *p, int64_t n)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512f"))
+		return sum_512(p, n);
+#endif
+	return sum_plain(p, n);
+}
+
+static void sum_task(void *arg, int64_t i, int worker)
+{
+	struct sum *s = arg;
+	int64_t size = s->pieces ? (s->bytes / s->pieces + 511) / 512 * 512 : PIECE, from = i * size;
+	int64_t n = s->bytes - from < size ? s->bytes - from : size;
+
+	s->sink[worker % 64] += sum_up(s->data + from, n);
+}
+
+/* Bytes a second of reading so many of them over and over; the best of what one long stream a thread and short ones give. */
+static double read_rate(int64_t bytes)
+{
+	const struct kernels *k = kernels_cpu();
+	struct sum *s = mem_try(sizeof(*s));
+	double best = 0;
+
+	memset(s, 0, sizeof(*s));
+	s->data = k->alloc(pool, (size_t)bytes);
+	s->bytes = bytes;
+	if (!s->data)
+		exit(1);
+	for (int r = 0; r < 6; r++) {
+		double start, rate;
+
+		s->pieces = r % 2 ? pool_threads(pool) : 0;
+		start = clock_seconds();
+		pool_run(pool, s->pieces ? s->pieces : (bytes + PIECE - 1) / PIECE, sum_task, s);
+		rate = (double)bytes / (clock_seconds() - start);
+		best = rate > best ? rate : best;
+	}
+	k->release((void *)s->data);
+	mem_free(s);
+	return best;
+}
+
+/* Multiply-adds a second of y[n, c] = x[n, c] w[c, c], w in the form of the model's. */
+static double product_rate(const struct kernels *k, enum elem elem, int64_t n, int64_t c)
+{
+	float *x = k->alloc(pool, (size_t)(n * c) * 4), *y = k->alloc(pool, (size_t)(n * c) * 4), *w = k->alloc(pool, (size_t)(c * c) * 4);
+	float *scale = k->alloc(pool, (size_t)(c * c / 64 + c) * 4), best = 1e30f;
+
+	for (int i = 0; i < 4; i++) {
+		double start = clock_seconds();
+
+		k->matmul(pool, y, x, (struct weights){ w, elem, scale }, n, c, c, 0);
+		best = (float)(clock_seconds() - start) < best ? (float)(clock_seconds() - start) : best;
+	}
+	k->release(x), k->release(y), k->release(w), k->release(scale);
+	return (double)(n * c * c) / (double)best;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------ */
+
 struct work {
-	int64_t left, count;
-	int32_t prompt[PROMPT];
+	int64_t left, prompt, count;
+	int32_t ids[512];
 };
 
 static enum status next_prompt(void *arg, struct generate_prompt *p, struct error *e)
 {
 	struct work *w = arg;
+
 	(void)e;
 	if (w->left-- == 0)
 		return END;
-	for (int i = 0; i < PROMPT; i++)
-		w->prompt[i] = (int32_t)((w->left * 31 + i * 7) % 256);
-	*p = (struct generate_prompt){ .ids = w->prompt, .n = PROMPT, .stream = { (uint64_t)w->left } };
+	for (int i = 0; i < w->prompt; i++)
+		w->ids[i] = (int32_t)((w->left * 31 + i * 7) % 256);
+	*p = (struct generate_prompt){ .ids = w->ids, .n = w->prompt, .stream = { (uint64_t)w->left } };
 	return OK;
 }
 
 static enum status take_result(void *arg, const struct generate_result *r, struct error *e)
 {
 	struct work *w = arg;
+
 	(void)e;
 	w->count += r->n;
 	return OK;
 }
 
-/* Multiply-adds a second of y[n, c] = x[n, c] w[c, c]. */
-static double product_rate(const struct kernels *k, struct pool *pool, int64_t n, int64_t c)
+/* Seconds that `prompts` of so many tokens take, with `new` tokens behind each. */
+static double seconds(struct model *m, const struct sample_options *sample, int64_t prompts, int64_t length, int64_t new)
 {
-	float *x = k->alloc(pool, (size_t)(n * c) * 4), *y = k->alloc(pool, (size_t)(n * c) * 4), *w = k->alloc(pool, (size_t)(c * c) * 4);
-	double best = 1e30;
-	for (int i = 0; i < 10; i++) {
-		double start = clock_seconds();
-		k->matmul(pool, y, x, weights_f32(w), n, c, c, 0);
-		double t = clock_seconds() - start;
-		best = t < best ? t : best;
-	}
-	k->release(x);
-	k->release(y);
-	k->release(w);
-	return (double)(n * c * c) / best;
-}
-
-static void bench(struct model *m, struct tokenizer *t, int64_t slots, double rate)
-{
-	struct work w = { .left = slots * 2 };
+	struct work w = { .left = prompts, .prompt = length };
 	struct generate_io io = { next_prompt, take_result, &w };
 	struct generate_totals totals = { 0 };
-	struct generate_options o = { .sample = { 1, 0, 1, 0, 1 }, .n = 1, .max_new_tokens = NEW, .slots = slots, .context = 128, .seed = 1 };
+	struct generate_options o = { .sample = *sample, .n = 1, .max_new_tokens = new, .slots = prompts, .context = 640, .seed = 1 };
 	double start = clock_seconds();
-	must(generate_run(m, t, &o, &io, &totals, &err));
-	double seconds = clock_seconds() - start, speed = (double)w.count / seconds;
-	double products = (double)(totals.prompt_tokens + totals.new_tokens) * (double)m->n_params;
-	printf("generate  %4lld at once  %8.0f new tokens/s  %5.1f %% of the product rate\n", (long long)slots, speed,
-	       100 * products / seconds / rate);
+
+	must(generate_run(m, tokenizer, &o, &io, &totals, &err));
+	if (w.count != prompts * new)
+		fprintf(stderr, "bench_generate: %lld tokens, %lld were wanted\n", (long long)w.count, (long long)(prompts * new));
+	return clock_seconds() - start;
 }
 
-int main(void)
+static double weight_bytes(const struct model *m, const struct linear *l)
+{
+	struct weights w = linear_weights(m, l);
+	double n = (double)l->out * (double)l->in;
+
+	return w.elem == ELEM_F32 ? 4 * n : w.elem == ELEM_BF16 ? 2 * n : w.elem == ELEM_I8 ? n + 4 * (double)l->out : n / 2 + n / 16;
+}
+
+static void bench(struct model *m, const char *name)
+{
+	static const struct sample_options greedy = { .top_p = 1, .repetition_penalty = 1 },
+					   nucleus = { .temperature = 1, .top_k = 50, .top_p = 0.95, .repetition_penalty = 1 };
+	const struct model_layout *y = m->layout;
+	double weights = 0, head = (double)m->cfg.vocab * m->cfg.hidden, bytes, read, one = 1e30, drawn = 1e30, prompt = 1e30, many = 1e30, rate;
+
+	for (int l = 0; l < m->cfg.n_layers; l++) {
+		const struct linear *of[] = { &y->layers[l].qkv, &y->layers[l].out, &y->layers[l].gate_up, &y->layers[l].down };
+
+		for (int i = 0; i < 4; i++)
+			weights += (double)of[i]->out * (double)of[i]->in;
+	}
+	bytes = weight_bytes(m, &y->head) + (double)(16 + 48) * 2 * m->cfg.n_layers * m->cfg.kv_heads * m->cfg.head_dim * 4;
+	for (int l = 0; l < m->cfg.n_layers; l++)
+		bytes += weight_bytes(m, &y->layers[l].qkv) + weight_bytes(m, &y->layers[l].out) + weight_bytes(m, &y->layers[l].gate_up) +
+			 weight_bytes(m, &y->layers[l].down);
+	read = read_rate((int64_t)bytes);
+	for (int r = 0; r < ROUNDS; r++) {
+		double t = (seconds(m, &greedy, 1, 16, 80) - seconds(m, &greedy, 1, 16, 16)) / 64, again;
+
+		one = t < one ? t : one;
+		t = (seconds(m, &nucleus, 1, 16, 80) - seconds(m, &nucleus, 1, 16, 16)) / 64;
+		drawn = t < drawn ? t : drawn;
+		again = read_rate((int64_t)bytes);
+		read = again > read ? again : read;
+	}
+	rate = product_rate(m->k, linear_weights(m, &y->layers[0].down).elem, 1024, 1024);
+	for (int r = 0; r < ROUNDS; r++) {
+		double t = seconds(m, &greedy, 4, 512, 1) / 4 / 512, again;
+
+		prompt = t < prompt ? t : prompt;
+		t = (seconds(m, &greedy, 32, 16, 48) - seconds(m, &greedy, 32, 16, 16)) / 32 / 32;
+		many = t < many ? t : many;
+		again = product_rate(m->k, linear_weights(m, &y->layers[0].down).elem, 1024, 1024);
+		rate = again > rate ? again : rate;
+	}
+	printf("%s: %.0fM weights, %.0f MB a token; read %.1f GB/s, products %.1f G multiply-adds/s\n", name, (weights + head) / 1e6,
+	       bytes / 1e6, read / 1e9, rate / 1e9);
+	printf("  one sequence  %8.1f tokens/s  %5.1f %% of reading; top-k and top-p %.1f tokens/s\n", 1 / one, 100 * bytes / one / read, 1 / drawn);
+	printf("  prompts       %8.0f tokens/s  %5.1f %% of the product rate\n", 1 / prompt, 100 * weights / prompt / rate);
+	printf("  32 sequences  %8.0f tokens/s  %5.1f %% of the product rate\n", 1 / many, 100 * (weights + head) / many / rate);
+	fflush(stdout);
+}
+
+static void bench_small(void)
 {
 	struct model m;
-	struct tokenizer *t;
-	struct pool *pool = pool_open(0);
 	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = 4, .hidden = 256, .heads = 4,
-				  .kv_heads = 2, .head_dim = 64, .ffn = 768, .vocab = 2048, .positions = 256, .rope_theta = 10000,
+				  .kv_heads = 2, .head_dim = 64, .ffn = 768, .vocab = 2048, .positions = 640, .rope_theta = 10000,
 				  .norm_eps = 1e-5f, .init_range = 0.02f, .tied = true, .bos_id = -1, .eos_id = -1, .pad_id = -1 };
+
 	must(model_init(&m, &c, 1, kernels_cpu(), pool, &err));
-	must(tokenizer_load(&t, TOKENIZER, &err));
-	double large = product_rate(m.k, pool, 1024, 1024), row = product_rate(m.k, pool, 1, 1024);
-	printf("generate  %lld parameters, %d threads; products %.1f G multiply-adds/s, of one row %.1f\n", (long long)m.n_params,
-	       pool_threads(pool), large / 1e9, row / 1e9);
-	bench(&m, t, 1, row);
-	for (int64_t slots = 4; slots <= 256; slots *= 4)
-		bench(&m, t, slots, large);
-	tokenizer_close(t);
+	bench(&m, "small f32");
 	model_release(&m);
+}
+
+static void bench_dir(const char *dir, const char *form)
+{
+	static const char *const forms[] = { "f32", "bf16", "int8", "nf4" };
+	struct model m;
+	struct model_how how = { .in_place = true };
+	char *name = mem_printf("%s %s", dir, form);
+
+	while (how.form < MODEL_NF4 && strcmp(form, forms[how.form]))
+		how.form++;
+	must(model_load_as(&m, dir, &how, kernels_cpu(), pool, &err));
+	m.cfg.eos_id = -1;
+	bench(&m, name);
+	model_release(&m);
+	mem_free(name);
+}
+
+int main(int argc, char **argv)
+{
+	int threads = 0, at = 1;
+
+	if (argc > 2 && !strcmp(argv[1], "-j"))
+		threads = atoi(argv[2]), at = 3;
+	pool = pool_open(threads);
+	must(tokenizer_load(&tokenizer, TOKENIZER, &err));
+	printf("generate: %d threads, %s\n", pool_threads(pool), kernels_cpu_isa());
+	for (; at + 1 < argc; at += 2)
+		bench_dir(argv[at], argv[at + 1]);
+	if (argc < 3 || (threads && argc < 4))
+		bench_small();
+	tokenizer_close(tokenizer);
 	pool_close(pool);
 	return 0;
 }

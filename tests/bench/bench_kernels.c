@@ -380,26 +380,28 @@ static void bench_model(void)
 /* Decoding steps of a batch with a cache of T tokens each. */
 static void bench_decode(void)
 {
-	float *x = some(64 * 2 * F), *y = some(64 * V), *w = some((int64_t)V * C), *kc = some(64 * T * HKV * D);
-	float *vc = some(64 * T * HKV * D);
-	int32_t cu[65], slot[64], past[64];
+	float *x = some(64 * 2 * F), *y = some(64 * V), *w = some((int64_t)V * C), *kv = some(2 * 64 * T * HKV * D);
+	float *table[64 * T / KERNELS_KEY_BLOCK];
+	int32_t cu[65], past[64];
 
 	for (int i = 0; i < 65; i++)
 		cu[i] = i;
 	for (int i = 0; i < 64; i++)
-		slot[i] = i, past[i] = T - 1;
+		past[i] = T - 1;
+	for (int i = 0; i < 64 * T / KERNELS_KEY_BLOCK; i++)
+		table[i] = kv + (int64_t)i * 2 * HKV * D * KERNELS_KEY_BLOCK;
 	for (int b = 1; b <= 64; b *= 4) {
 		double t, gemm, att;
 
 		BEST(gemm, (k->matmul(pool, y, x, weights_f32(w), b, QKV, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, H * D, 0),
 			    k->matmul(pool, y, x, weights_f32(w), b, 2 * F, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, F, 0)));
-		BEST(att, k->attention_cached(pool, y, x, kc, vc, slot, past, cu, b, T, heads));
+		BEST(att, k->attention_cached(pool, y, x, (struct kv_pages){table, T / KERNELS_KEY_BLOCK, 0}, past, cu, b, heads));
 		BEST(t, k->matmul(pool, y, x, weights_f32(w), b, V, C, 0));
 		t += LAYERS * (gemm + att);
 		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,
 		       att * 1e3, b / t);
 	}
-	k->release(x), k->release(y), k->release(w), k->release(kc), k->release(vc);
+	k->release(x), k->release(y), k->release(w), k->release(kv);
 }
 
 int main(int argc, char **argv)

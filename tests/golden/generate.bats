@@ -6,6 +6,11 @@ prepare() {
 	make_problems
 }
 
+# stat_of FILE NAME: a number of --stats
+stat_of() {
+	grep -o "\"$2\": *[0-9]*" "$1" | grep -o '[0-9]*$'
+}
+
 @test "n completions of each prompt come in input order with every column" {
 	quern generate -q -m m -n 3 --max-new-tokens 8 --format jsonl problems.jsonl >out
 	[ "$(wc -l <out)" -eq 36 ]
@@ -106,8 +111,25 @@ prepare() {
 	status 2 quern generate -m m --beams 4 --top-k 3 problems.jsonl
 	says 'does not sample'
 	status 2 quern generate -m m --beams 4 -n 5 problems.jsonl
-	status 2 quern generate -m m --beams 4 --batch 7 problems.jsonl
+	status 2 quern generate -m m --beams 4 --batch 3 problems.jsonl
 	status 2 quern generate -m m --beams 4 --best-of 4 problems.jsonl
+}
+
+@test "memory for keys and values changes no sample, and a prompt's samples hold it once" {
+	quern generate -m m -n 8 --max-new-tokens 90 --stats st --format jsonl problems.jsonl >want
+	[ "$(stat_of st kv_pages_peak)" -gt 64 ]
+	# 96 samples of 25 tokens of prompt and one page of their own, that hold all they have in one or two
+	[ "$(stat_of st shared_prompt_tokens)" -gt "$(($(stat_of st prompt_tokens) * 3 / 4))" ]
+	quern generate -m m -n 8 --max-new-tokens 90 --kv-memory 150k --stats few --format jsonl problems.jsonl | cmp - want
+	[ "$(stat_of few kv_bytes_peak)" -le 150000 ]
+	[ "$(stat_of few preemptions)" -gt 0 ]
+	[ "$(stat_of few recomputed_tokens)" -gt 0 ]
+	quern generate -q -m m --beams 4 --max-new-tokens 90 --format jsonl problems.jsonl >want
+	quern generate -q -m m --beams 4 --max-new-tokens 90 --kv-memory 140k --format jsonl problems.jsonl | cmp - want
+	status 2 quern generate -m m --kv-memory 20k problems.jsonl
+	says 'the keys and values of 128 tokens need 32768 bytes; 20000 are allowed'
+	status 2 quern generate -m m --kv-memory much problems.jsonl
+	says 'a number of bytes such as 2G'
 }
 
 @test "bias bans a token, penalties and best-of change what is said" {

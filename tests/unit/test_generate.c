@@ -292,11 +292,97 @@ static void beams_do_not_depend_on_the_batch(void **state)
 	struct run *x = run(&a, 0), *y = run(&b, 1);
 	equal_runs(x, y);
 	free(x), free(y);
-	a.slots = 5;
+	a.slots = 2;
 	assert_int_equal(generate_check(&lm.model, &a, &err), ERR_USAGE);
 	a.slots = 6;
 	a.n = 4;
 	assert_int_equal(generate_check(&lm.model, &a, &err), ERR_USAGE);
+}
+
+/* --- pages ---------------------------------------------------------------------------------------------- */
+
+#define PAGE_BYTES (2 * 2 * 16 * KERNELS_KEY_BLOCK * 4)    /* of this model: keys and values, layers, their width */
+#define CONTEXT_PAGES 10
+
+/* From pages for one sequence of the whole context to many; what gives up its pages is computed again, and to the same bits. */
+static void memory_for_pages_changes_no_sample(void **state)
+{
+	(void)state;
+	struct generate_options first = options(5, 64);
+	struct run *want = run(&first, 0);
+	assert_int_equal(want->totals.kv.page_bytes, PAGE_BYTES);
+	assert_int_equal(want->totals.preemptions, 0);
+	for (int pages = CONTEXT_PAGES; pages <= CONTEXT_PAGES + 12; pages += 4) {
+		struct generate_options o = options(5, 16);
+		o.kv_memory = (size_t)pages * PAGE_BYTES + 5;
+		struct run *r = run(&o, pages % 3 == 0);
+		equal_runs(want, r);
+		assert_int_equal(r->totals.kv.pages, pages);
+		assert_true(r->totals.kv.peak <= pages);
+		if (pages <= CONTEXT_PAGES + 4)
+			assert_true(r->totals.preemptions > 0 && r->totals.recomputed_tokens > 0);
+		free(r);
+	}
+	free(want);
+	first.kv_memory = CONTEXT_PAGES * PAGE_BYTES - 1;
+	struct generate_totals totals = { 0 };
+	struct generate_io io = { next_prompt, take_result, NULL };
+	assert_int_equal(generate_run(&lm.model, lm.tokenizer, &first, &io, &totals, &err), ERR_USAGE);
+}
+
+static void memory_for_pages_changes_no_beam(void **state)
+{
+	(void)state;
+	struct generate_options a = options(2, 30), b = options(2, 30);
+	a.beams = b.beams = 3;
+	a.length_penalty = b.length_penalty = 1;
+	b.kv_memory = 3 * CONTEXT_PAGES * PAGE_BYTES;
+	struct run *x = run(&a, 0), *y = run(&b, 1);
+	equal_runs(x, y);
+	assert_true(y->totals.kv.peak <= 3 * CONTEXT_PAGES);
+	/* nine prompts and three beams of each, which share its pages but the last: no copies of the long one's ten */
+	assert_true(x->totals.kv.peak <= CONTEXT_PAGES + 8 + 9 * 3);
+	b.slots = 3, b.kv_memory = 3 * CONTEXT_PAGES * PAGE_BYTES - 1;
+	struct generate_io io = { next_prompt, take_result, y };
+	assert_int_equal(generate_run(&lm.model, lm.tokenizer, &b, &io, &y->totals, &err), ERR_USAGE);
+	free(x), free(y);
+}
+
+/* Six samples of a prompt of 600 tokens hold its nine full pages once, and a page or two of their own each. */
+static void samples_hold_their_prompt_once(void **state)
+{
+	(void)state;
+	struct generate_options o = options(6, 6);
+	struct run *r = run(&o, 0);
+	assert_true(r->totals.kv.peak >= 9 + 6);
+	assert_true(r->totals.kv.peak <= 9 + 6 * 2 + 16 /* kept prompts of a page */ + 2);
+	free(r);
+}
+
+/* With a window in all layers pages that it has left behind are given back, and what is computed stays the same. */
+static void a_window_gives_pages_back(void **state)
+{
+	(void)state;
+	struct generate_options o = options(1, 1), few = options(3, 8);
+	lm.model.cfg.window = 70;
+	lm.model.cfg.local[0] = lm.model.cfg.local[1] = true;
+	the_cache_and_the_batch_change_nothing(NULL);
+	struct run *r = run(&o, 0);
+	int64_t peak = r->totals.kv.peak;
+	free(r);
+	struct run *want = run(&few, 0);
+	few.kv_memory = CONTEXT_PAGES * PAGE_BYTES;
+	r = run(&few, 1);
+	equal_runs(want, r);
+	assert_true(r->totals.preemptions > 0);
+	free(want), free(r);
+	lm.model.cfg.local[1] = false;       /* one layer sees all: nothing may go */
+	the_cache_and_the_batch_change_nothing(NULL);
+	r = run(&o, 0);
+	assert_true(r->totals.kv.peak >= peak + 2);  /* the long prompt's second chunk has no use for two pages of the first */
+	free(r);
+	lm.model.cfg.local[0] = false;
+	lm.model.cfg.window = 0;
 }
 
 static void samples_of_a_prompt_differ(void **state)
@@ -354,12 +440,15 @@ static void text_ends_before_the_first_stop_string(void **state)
 	buf_release(&out);
 }
 
-/* What generation sums while it samples, the scorer finds again in one pass, however it packs. */
+/* What generation sums while it samples, the scorer finds again in one pass, however it packs; also of sequences that shared a
+ * prompt or were computed again. */
 static void the_scorer_agrees_with_generation(void **state)
 {
 	(void)state;
 	struct generate_options o = options(2, 8);
+	o.kv_memory = CONTEXT_PAGES * PAGE_BYTES;
 	struct run *r = run(&o, 0);
+	assert_true(r->totals.shared_tokens > 0 && r->totals.preemptions > 0);
 	struct scorer *s;
 	double sums[PROMPTS * SAMPLES_MAX];
 	OK_OR_FAIL(scorer_open(&s, &lm.model, 0, &err));
@@ -374,7 +463,7 @@ static void the_scorer_agrees_with_generation(void **state)
 	}
 	OK_OR_FAIL(scorer_flush(s, &err));
 	for (int i = 0; i < r->count; i++)
-		if (fabs(sums[i] - r->out[i].logprob) > 1e-3)
+		if (fabs(sums[i] - r->out[i].logprob) > 1e-5 * (double)r->out[i].n)
 			fail_msg("sequence %d: %g and %g", i, sums[i], r->out[i].logprob);
 	int32_t longest[700] = { 0 };
 	assert_int_equal(scorer_add(s, longest, longest, 642, sums, &err), ERR_DATA);
@@ -424,7 +513,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_cache_and_the_batch_change_nothing), cmocka_unit_test(slots_and_threads_change_no_sample),
-		cmocka_unit_test(samples_of_a_prompt_differ),
+		cmocka_unit_test(samples_of_a_prompt_differ), cmocka_unit_test(memory_for_pages_changes_no_sample),
+		cmocka_unit_test(memory_for_pages_changes_no_beam), cmocka_unit_test(samples_hold_their_prompt_once),
+		cmocka_unit_test(a_window_gives_pages_back),
 		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(best_of_keeps_the_most_probable),
 		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(sequences_end_for_the_reason_they_name),
 		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation),

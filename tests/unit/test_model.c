@@ -447,13 +447,64 @@ static void batch_mates_do_not_change_a_bit(void **state)
 	assert_memory_equal(alone, both + 300, 300 * sizeof(float));
 	/* and the next token, after moving one of them to another slot */
 	OK_OR_FAIL(model_decode(&m, c, 3, ids, step, slot, after, both, &err));
-	model_cache_copy(&m, c, 3, 2, 7);
+	assert_true(model_cache_share(c, 3, 2, 7));
 	OK_OR_FAIL(model_decode(&m, c, 1, ids + 1, single, (int32_t[]){ 2 }, (int32_t[]){ 7 }, alone, &err));
 	assert_memory_equal(alone, both + 300, 300 * sizeof(float));
 	model_cache_close(c);
 	mem_free(alone);
 	mem_free(both);
 	model_release(&m);
+}
+
+/* Two sequences share a page, both go on in it, and each sees its own. Without pages a call fails, and one that is given up is enough
+ * for it to succeed. */
+static void pages_are_shared_until_they_are_written(void **state)
+{
+	struct model m;
+	struct model_cache *c;
+	struct model_cache_use use;
+	float *z = mem_array(4 * 300, sizeof(float));
+	int32_t slot[] = { 0, 1 }, both[] = { 0, 1, 2 }, next[] = { 7, 9 };
+	struct model_config cfg = small(false);
+
+	(void)state;
+	cfg.vocab = 300, cfg.positions = 256;
+	OK_OR_FAIL(model_init(&m, &cfg, 2, kernels_cpu(), pool, &err));
+	OK_OR_FAIL(model_cache_open(&c, &m, 4, 128, 128, &err));
+	use = model_cache_use(c);
+	assert_int_equal(use.pages, 8);
+	assert_int_equal(model_cache_limit(c, 2 * use.page_bytes - 1, 128, &err), ERR_USAGE);
+	model_cache_close(c);
+	OK_OR_FAIL(model_cache_open(&c, &m, 4, 128, 128, &err));
+	OK_OR_FAIL(model_cache_limit(c, 3 * use.page_bytes, 128, &err));
+	for (int32_t s = 0; s < 4; s += 2) {         /* slots 0 and 2: the same 70 tokens, one after the other */
+		int32_t many[70], zero = 0;
+
+		for (int i = 0; i < 70; i++)
+			many[i] = i * 7 % 300;
+		model_cache_drop(c, 0);
+		OK_OR_FAIL(model_decode(&m, c, 1, many, (int32_t[]){ 0, 70 }, &s, &zero, z + 600, &err));
+		if (s) {                             /* alone: what is expected of each */
+			for (int i = 0; i < 2; i++)
+				OK_OR_FAIL(model_decode(&m, c, 1, next + i, (int32_t[]){ 0, 1 }, &s, (int32_t[]){ 70 }, z + (2 + i) * 300, &err));
+			break;
+		}
+		assert_true(model_cache_share(c, 0, 1, 70));
+		assert_int_equal(model_cache_use(c).used, 2);
+		OK_OR_FAIL(model_decode(&m, c, 2, next, both, slot, (int32_t[]){ 70, 70 }, z, &err));
+		assert_int_equal(model_cache_use(c).used, 3);        /* the second page twice */
+		assert_false(model_cache_room(c, 3, 0, 1));
+		assert_int_equal(model_decode(&m, c, 1, next, both, (int32_t[]){ 3 }, (int32_t[]){ 0 }, z + 600, &err), ERR_MEMORY);
+		model_cache_drop(c, 1);
+		assert_true(model_cache_room(c, 3, 0, 1));
+		model_cache_drop(c, 3);
+		assert_false(model_cache_share(c, 1, 2, 70));        /* it has nothing any more */
+	}
+	assert_memory_equal(z, z + 600, 600 * sizeof(float));
+	assert_int_equal(model_cache_use(c).peak, 3);
+	model_cache_close(c);
+	model_release(&m);
+	mem_free(z);
 }
 
 static void malformed_calls_are_refused(void **state)
@@ -472,6 +523,7 @@ static void malformed_calls_are_refused(void **state)
 	assert_int_equal(model_decode(&m, c, 1, ids, (int32_t[]){ 0, 9 }, (int32_t[]){ 1 }, (int32_t[]){ 0 }, z, &err), ERR_DATA);
 	assert_int_equal(model_decode(&m, c, 1, (int32_t[]){ 19 }, (int32_t[]){ 0, 1 }, (int32_t[]){ 1 }, (int32_t[]){ 0 }, z, &err),
 			 ERR_DATA);
+	assert_int_equal(model_decode(&m, c, 1, ids, (int32_t[]){ 0, 1 }, (int32_t[]){ 1 }, (int32_t[]){ 3 }, z, &err), ERR_USAGE);
 	model_cache_close(c);
 	assert_int_equal(model_cache_open(&c, &m, 2, 33, 16, &err), ERR_USAGE);
 	OK_OR_FAIL(model_state_open(&st, &m, 19, true, &err));
@@ -634,7 +686,7 @@ int main(void)
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(cached_decoding_equals_the_whole_forward),
 		cmocka_unit_test(batch_mates_do_not_change_a_bit),
-		cmocka_unit_test(malformed_calls_are_refused),
+		cmocka_unit_test(pages_are_shared_until_they_are_written), cmocka_unit_test(malformed_calls_are_refused),
 		cmocka_unit_test(logits_equal_transformers),
 		cmocka_unit_test(saved_model_reads_back_the_same),
 		cmocka_unit_test(what_is_not_computed_is_refused_by_name),

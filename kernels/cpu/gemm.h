@@ -3,7 +3,8 @@
  *
  * Both operands are seen as rows over k. One is packed for all threads, the second-level cache holding it: B in panels
  * of three vectors where A has many rows, and tasks take rows of A; else A, and tasks take panels of B, which then are read
- * once and packed in the first-level cache, so that one row costs what reading the weights costs. Every element of C is one chain of
+ * once and packed near the core, so that few rows cost what reading the weights costs. Rows of floats over k (A of a forward
+ * product) are not packed but read where they lie. Every element of C is one chain of
  * additions in the order of k, which begins with C (or 0), however k is cut: a row of the result does not depend, to the bit,
  * on which rows share the call, nor on the threads. That is what lets `generate` promise samples that do not depend on the
  * batch, and why this is not BLAS, whose code path changes with the shape.

@@ -209,7 +209,8 @@ struct kernels {
 };
 
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
- * lowers it, a set that the machine lacks is ignored). Packing takes up to 1.3 MiB of the calling thread's stack. */
+ * lowers it, a set that the machine lacks is ignored). A thread that multiplies matrices
+ * keeps 1 MiB for packed operands and 256 KiB for each thread of its pool, in whole large pages, until it ends. */
 const struct kernels *kernels_cpu(void);
 /* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of
  * attention) are rounded to the nearest bf16 and their products added in floats. The order of the additions is the instruction

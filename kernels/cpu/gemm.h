@@ -3,7 +3,8 @@
  *
  * Both operands are seen as rows over k. One is packed for all threads, the second-level cache holding it: B in panels
  * of three vectors where A has many rows, and tasks take rows of A; else A, and tasks take panels of B, which then are read
- * once and packed in the first-level cache, so that one row costs what reading the weights costs. Every element of C is one chain of
+ * once and packed near the core, so that few rows cost what reading the weights costs. Rows of floats over k (A of a forward
+ * product) are not packed but read where they lie. Every element of C is one chain of
  * additions in the order of k, which begins with C (or 0), however k is cut: a row of the result does not depend, to the bit,
  * on which rows share the call, nor on the threads. That is what lets `generate` promise samples that do not depend on the
  * batch, and why this is not BLAS, whose code path changes with the shape.
@@ -29,7 +30,7 @@
 #define TILE_MR (VL == 4 ? 4 : VL / 2)
 #define TILE_NV 3
 #define GEMM_KC 384                            /* k at a time, at most: C is read and written once for each; a multiple of 64 */
-#define GEMM_HALF_KC (GEMM_TILES ? 512 : GEMM_PAIRS ? 384 : GEMM_KC)
+#define GEMM_HALF_KC (GEMM_TILES ? 384 : GEMM_PAIRS ? 384 : GEMM_KC)
 #define GEMM_PACKED (256 << 10)                /* words packed for all threads: 1 MiB of the second-level cache */
 #define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
@@ -37,7 +38,7 @@
 #define A_WORDS_MAX (GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) : GEMM_MB * PACK_DEPTH)
 #define OWN_WORDS (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
-#define GEMM_FEW_HALF 32                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
+#define GEMM_FEW_HALF 64                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
 #define GEMM_FEW_HALF_KC 128
 
 struct gemm {
@@ -305,8 +306,10 @@ static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
 	if (g->a.idx || rows <= 0)
 		return (struct next){.at = NULL};
-	if (g->a.k_major)
+	if (g->a.k_major && !g->half) /* tiles of bf16 have no time to ask for so many short rows */
 		return (struct next){operand_at(&g->a, p, i0), g->a.ld * 4, rows * 4, kc, 0, 0};
+	if (g->a.k_major)
+		return (struct next){.at = NULL};
 	return (struct next){operand_at(&g->a, i0, p), g->a.ld * 4, kc * 4, rows, 0, 0};
 }
 
@@ -378,7 +381,7 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	int64_t parts = (g->n + columns - 1) / columns;
 
 	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
-	if (g->m < 16 * g->mb)
+	if (g->m < 4 * g->mb * (pool ? pool_threads(pool) : 1))
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);

@@ -93,6 +93,16 @@ value() {
 	printf '{"id":"a","prompt_ids":[5,6],"chosen_ids":[7,99999],"rejected_ids":[8]}\n' >bad.jsonl
 	status 3 quern dpo-train -q -m m bad.jsonl -o o
 	says 'vocabulary'
+	# nothing before the completion, or nothing in it; all of it too long
+	printf '{"id":"a","prompt_ids":[],"chosen_ids":[7],"rejected_ids":[8]}\n{"id":"b","prompt_ids":[7],"chosen_ids":[],"rejected_ids":[8]}\n' >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'nothing to train on in 2 rows: rejected are no_loss 2'
+	printf '{"id":"a","prompt":[{"role":"user","content":"q"}],"chosen":[{"role":"assistant","content":"%s"}],"rejected":[{"role":"assistant","content":"no"}]}\n' \
+		"$(head -c 1000000 /dev/zero | tr '\0' x)" >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'too_long 1'
+	quern score --ref m bad.jsonl 2>err >/dev/null
+	grep -q 'too_long 1' err
 	printf '{"id":"a","input_ids":[5,6]}\n' >bad.jsonl
 	status 3 quern dpo-train -q -m m bad.jsonl -o o
 	says 'prompt_ids'

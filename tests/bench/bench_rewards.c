@@ -41,7 +41,7 @@ static void measure(const char *name, const struct reward_options *o)
 		return;
 	do {
 		for (int i = 0; i < COMPLETIONS; i++) {
-			struct reward_input in = { texts[i].data, texts[i].len, "42", 2, 100, 1, 0, 0, 0, NULL };
+			struct reward_input in = { .text = texts[i].data, .n = texts[i].len, .answer = "42", .answer_n = 2, .tokens = 100, .correct = 1 };
 			if (reward_value(&set, 0, &in, x, &v) == OK)
 				sum += v;
 		}

@@ -177,7 +177,8 @@ static void bytes_that_are_no_text_do_no_harm(void **state)
 static double value(const char *spec, const struct reward_options *o, const char *text, const char *answer)
 {
 	struct reward_set set = { .o = *o };
-	struct reward_input in = { text, strlen(text), answer, answer ? strlen(answer) : 0, -1, NAN, NAN, NAN, NAN, NULL };
+	struct reward_input in = { .text = text, .n = strlen(text), .answer = answer, .answer_n = answer ? strlen(answer) : 0, .tokens = -1, .correct = NAN,
+				     .logprob = NAN, .logprob_mean = NAN, .rating = NAN, .code = NAN };
 	struct reward_scratch *x = reward_scratch_open();
 	double v;
 	assert_int_equal(reward_set_add(&set, spec, NULL), OK);

@@ -183,3 +183,16 @@ value() {
 	status 3 quern dpo-train -m m pairs.jsonl --loss kto -o x
 	quern dpo-train -q -m m --loss kto --lora-rank 2 feedback.jsonl --steps 2 -o lora
 }
+
+@test "a margin that stands, and chosen replies that lose probability, are warned of once" {
+	sed 's/no \([0-9]*\)/\1/; s/"chosen":\[[^]]*\]/"chosen":[{"role":"assistant","content":"1"}]/; s/"rejected":\[[^]]*\]/"rejected":[{"role":"assistant","content":"1"}]/' pairs.jsonl >same.jsonl
+	quern dpo-train -q -m m same.jsonl --steps 80 --batch-pairs 2 -o same 2>err
+	[ "$(grep -c 'rewards/margins stands at 0' err)" = 1 ]
+	grep -q 'step 40:.*--lr' err
+	quern dpo-train -q -m m pairs.jsonl --loss sft --steps 40 --lr 1e-2 --batch-pairs 8 -o fit 2>err
+	[ ! -s err ]
+	quern dpo-train -q -m fit pairs.jsonl --steps 60 --lr 1e-1 --warmup 60 --beta 5 --batch-pairs 8 -o fell 2>err
+	cat err
+	[ "$(grep -c 'chosen replies lose probability.*sft=0.2' err)" = 1 ]
+	grep -q '"logits/chosen":-\?[0-9.]*,"logits/rejected":-\?[0-9.]*' fell/trainer/metrics.jsonl
+}

@@ -272,6 +272,8 @@ static enum status on_step(void *arg, const struct trainer *tr, const struct rep
 	struct training *t = arg;
 
 	show_step(t, tr, r);
+	if (t->watch && !r->skipped)
+		t->watch(t->arg, r);
 	return tool_log(t->tool, line, n, err);
 }
 

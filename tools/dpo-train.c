@@ -7,6 +7,7 @@
 #include "common/train.h"
 #include "train/objective_preference.h"
 #include "train/rows.h"
+#include "train/watch.h"
 
 #include <math.h>
 #include <string.h>
@@ -178,6 +179,29 @@ static enum status add_reference(void *arg, struct training *t, struct error *er
 	return st;
 }
 
+/* --- while it trains --------------------------------------------------------------------------------- */
+
+static void warn_of(void *arg, const struct report *r)
+{
+	static struct watch watch;
+	const struct watch_means step = { r->values[PAIRS_MARGINS], r->values[PAIRS_ACCURACIES], r->values[PAIRS_NLL] };
+
+	(void)arg;
+	switch (watch_step(&watch, &step)) {
+	case WATCH_FINE:
+		return;
+	case WATCH_STALLED:
+		tool_warn(&tool, "step %lld: rewards/margins stands at %.3g, and %.0f %% of the pairs are told apart: a higher --lr may help, a lower "
+			  "--beta, or pairs that differ more (rejection-sample --min-margin)", (long long)r->step, watch.last.margin,
+			  100 * watch.last.accuracy);
+		return;
+	case WATCH_FELL:
+		tool_warn(&tool, "step %lld: the chosen replies lose probability, too: nll_loss was %.3g, it is %.3g a token: cross-entropy beside the "
+			  "loss (--loss NAME,sft=0.2) holds it, a lower --lr or a higher --beta may", (long long)r->step, watch.first.nll,
+			  watch.last.nll);
+	}
+}
+
 static enum status run(struct error *err)
 {
 	static const enum kind kinds[] = { KIND_PREFERENCES, KIND_TOKENS, KIND_FEEDBACK };
@@ -192,6 +216,7 @@ static enum status run(struct error *err)
 	TRY(training_check(&t, err));
 	TRY(plan_objective(&objective, err));
 	t.items = single ? "completions" : "pairs";
+	t.watch = single ? NULL : warn_of;
 	t.kinds = single ? feedback_kinds : kinds;
 	t.n_kinds = single ? 2 : 3;
 	TRY(tool_add_model(&tool, opts.train.model, NULL, err));

@@ -21,7 +21,7 @@ void micro_open(struct micro_room *room, int64_t n_max, const struct objective *
 	room->dlogp = floats(wants, n_max);
 	room->lse = floats(wants && wants->wants_lse, n_max);
 	room->dlse = floats(wants && wants->wants_lse, n_max);
-	room->mean = floats(wants && wants->wants_mean, n_max);
+	room->mean = floats(wants && (wants->wants_mean || wants->reads_mean), n_max);
 	room->dmean = floats(wants && wants->wants_mean, n_max);
 	room->logits = floats(wants && wants->labels, n_max * (wants ? wants->labels : 0));
 	room->dlogits = floats(wants && wants->labels, n_max * (wants ? wants->labels : 0));

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#define OBJECTIVE_VALUES 8
+#define OBJECTIVE_VALUES 10
 
 struct micro {
 	const struct dataset *d;
@@ -30,6 +30,7 @@ struct objective {
 	int n_values;
 	const char *const *names;    /* of the values; the first is "loss" */
 	bool wants_lse, wants_mean;
+	bool reads_mean;             /* mean, but it has no gradient */
 	int labels;                  /* of the classifier that it is for; 0: a language model */
 	/* Once per step, with all its items: the normalisers. */
 	void (*begin)(void *arg, const struct dataset *d, const int64_t *items, int64_t n);

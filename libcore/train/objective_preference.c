@@ -75,9 +75,14 @@ static void pairs_begin(void *arg, const struct dataset *d, const int64_t *items
 	struct pairs_objective *p = arg;
 
 	p->pairs = n;
-	p->nll_targets = p->n_seen = p->at = 0;
-	for (int64_t i = 0; i < n; i++)
-		p->nll_targets += sequence_targets(d, d->item_seq[items[i]]);
+	p->nll_targets = p->n_seen = p->at = p->completion_targets[0] = p->completion_targets[1] = 0;
+	for (int64_t i = 0; i < n; i++) {
+		int64_t seq = d->item_seq[items[i]];
+
+		p->nll_targets += sequence_targets(d, seq);
+		for (int side = 0; side < 2; side++)
+			p->completion_targets[side] += sequence_targets(d, seq + side) - prompt_targets(d, seq + side);
+	}
 }
 
 /* A pair of the batch as numbers; nll: the chosen's sum over all its targets. */
@@ -124,7 +129,18 @@ static void pairs_observe(void *arg, const struct micro *mb)
 		p->sorted_loss = preference_sorted(&p->o, p->seen, p->pairs, p->dc, p->dr);
 }
 
-enum { V_LOSS, V_CHOSEN, V_REJECTED, V_MARGINS, V_ACCURACIES, V_LOGP_CHOSEN, V_LOGP_REJECTED, V_NLL, V_PAIRS };
+/* Sum over a completion's tokens of their mean logit. */
+static double logits_sum(const struct micro *mb, int64_t seq, int64_t of_prompt)
+{
+	const struct model_batch *b = &mb->batch;
+	double sum = 0;
+	int64_t target = 0;
+
+	for (int32_t i = b->cu[seq]; i < b->cu[seq + 1] && mb->mean; i++)
+		if (b->targets[i] >= 0 && target++ >= of_prompt)
+			sum += (double)mb->mean[i];
+	return sum;
+}
 
 /* What beta multiplies in a reward. */
 static void reward_terms(const struct preference_options *o, const struct pair_logps *x, double *a, double *b)
@@ -155,14 +171,18 @@ static void pairs_grad(void *arg, const struct micro *mb, double *values)
 		dr = share * dr + (sorted ? p->dr[p->at] : 0);
 		spread_gradient(mb, 2 * i, dc, &w[0], -sft * nll_share);
 		spread_gradient(mb, 2 * i + 1, dr, &w[1], 0);
-		values[V_LOSS] += share * loss - sft * nll_share * nll + (sorted ? share * p->sorted_loss : 0);
-		values[V_CHOSEN] += share * p->o.beta * a;
-		values[V_REJECTED] += share * p->o.beta * b;
-		values[V_MARGINS] += share * p->o.beta * (a - b);
-		values[V_ACCURACIES] += a > b ? share : 0;
-		values[V_LOGP_CHOSEN] += share * x.c;
-		values[V_LOGP_REJECTED] += share * x.r;
-		values[V_NLL] -= nll_share * nll;
+		values[PAIRS_LOSS] += share * loss - sft * nll_share * nll + (sorted ? share * p->sorted_loss : 0);
+		values[PAIRS_CHOSEN] += share * p->o.beta * a;
+		values[PAIRS_REJECTED] += share * p->o.beta * b;
+		values[PAIRS_MARGINS] += share * p->o.beta * (a - b);
+		values[PAIRS_ACCURACIES] += a > b ? share : 0;
+		values[PAIRS_LOGP_CHOSEN] += share * x.c;
+		values[PAIRS_LOGP_REJECTED] += share * x.r;
+		values[PAIRS_NLL] -= nll_share * nll;
+		for (int side = 0; side < 2; side++)
+			if (p->completion_targets[side])
+				values[PAIRS_LOGITS_CHOSEN + side] += logits_sum(mb, 2 * i + side, w[side].of_prompt) /
+								      (double)p->completion_targets[side];
 	}
 }
 
@@ -182,10 +202,11 @@ void pairs_reference(void *arg, const struct micro *mb, float *out)
 
 struct objective pairs_objective(struct pairs_objective *p)
 {
-	static const char *const names[V_PAIRS] = { "loss", "rewards/chosen", "rewards/rejected", "rewards/margins",
-						    "rewards/accuracies", "logps/chosen", "logps/rejected", "nll_loss" };
+	static const char *const names[PAIRS_VALUES] = { "loss", "rewards/chosen", "rewards/rejected", "rewards/margins",
+						    "rewards/accuracies", "logps/chosen", "logps/rejected", "nll_loss",
+						    "logits/chosen", "logits/rejected" };
 
-	return (struct objective){ .n_values = V_PAIRS, .names = names, .begin = pairs_begin, .grad = pairs_grad, .arg = p,
+	return (struct objective){ .reads_mean = true, .n_values = PAIRS_VALUES, .names = names, .begin = pairs_begin, .grad = pairs_grad, .arg = p,
 				   .observe = preference_needs_batch(&p->o) ? pairs_observe : NULL };
 }
 

@@ -11,13 +11,17 @@
 #include "train/preference.h"
 
 /* Values: loss, rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen, logps/rejected,
- * nll_loss (cross-entropy per chosen token; with orpo that of the prompt, too). Rewards are beta times what the loss compares: the
+ * nll_loss (cross-entropy per chosen token; with orpo that of the prompt, too), logits/chosen, logits/rejected (the mean of all logits at the
+ * completions' tokens). Rewards are beta times what the loss compares: the
  * log-ratio, or without a reference the log-probability (per token in simpo and orpo). */
+enum { PAIRS_LOSS, PAIRS_CHOSEN, PAIRS_REJECTED, PAIRS_MARGINS, PAIRS_ACCURACIES, PAIRS_LOGP_CHOSEN, PAIRS_LOGP_REJECTED, PAIRS_NLL,
+       PAIRS_LOGITS_CHOSEN, PAIRS_LOGITS_REJECTED, PAIRS_VALUES };
 struct pairs_objective {
 	struct preference_options o;
 	double ld_alpha;             /* weight of a completion's tokens beyond the other's length (Liu et al. 2024); 1 = plain */
 	/* of the step */
 	int64_t pairs, nll_targets, at;
+	int64_t completion_targets[2]; /* of all chosen, and rejected */
 	struct pair_logps *seen;     /* [pairs] of losses that compare the whole step */
 	double *dc, *dr, sorted_loss;
 	int64_t n_seen, cap;

@@ -249,6 +249,11 @@ enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64
 		TRY(st);
 	}
 	TRY(checkpoint_save(t, r->checkpoint, r->identity, &r->state, err));
+	return run_trim(r, keep, err);
+}
+
+enum status run_trim(const struct run *r, int64_t keep, struct error *err)
+{
 	return remove_kept(r, keep - 1, err);
 }
 

@@ -33,6 +33,8 @@ enum status run_open(struct run *r, const char *dir, const struct run_options *o
 void run_close(struct run *r);
 /* Checkpoint of this step. keep: how many to have in all, the newest included; was: step of the one there now, 0 = not to be kept. */
 enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64_t was, struct error *err);
+/* Removes older ones than those, as run_save does last: of a run that was killed just before. */
+enum status run_trim(const struct run *r, int64_t keep, struct error *err);
 /* Opens metrics.jsonl and cuts off the lines of steps that the state does not know. */
 enum status run_open_metrics(struct run *r, struct error *err);
 enum status run_add_metrics(struct run *r, const struct buf *lines, struct error *err);

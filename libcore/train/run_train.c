@@ -176,6 +176,7 @@ enum status run_train(struct run *r, struct trainer *t, const struct run_plan *p
 	*eval_loss = NAN;
 	if (path_exists(r->checkpoint)) {
 		TRY(checkpoint_load(t, r->checkpoint, &r->state, err));
+		TRY(run_trim(r, plan->keep, err));
 		l.saved = t->step;
 	}
 	TRY(run_open_metrics(r, err));

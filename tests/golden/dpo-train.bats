@@ -93,6 +93,16 @@ value() {
 	printf '{"id":"a","prompt_ids":[5,6],"chosen_ids":[7,99999],"rejected_ids":[8]}\n' >bad.jsonl
 	status 3 quern dpo-train -q -m m bad.jsonl -o o
 	says 'vocabulary'
+	# nothing before the completion, or nothing in it; all of it too long
+	printf '{"id":"a","prompt_ids":[],"chosen_ids":[7],"rejected_ids":[8]}\n{"id":"b","prompt_ids":[7],"chosen_ids":[],"rejected_ids":[8]}\n' >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'nothing to train on in 2 rows: rejected are no_loss 2'
+	printf '{"id":"a","prompt":[{"role":"user","content":"q"}],"chosen":[{"role":"assistant","content":"%s"}],"rejected":[{"role":"assistant","content":"no"}]}\n' \
+		"$(head -c 1000000 /dev/zero | tr '\0' x)" >bad.jsonl
+	status 3 quern dpo-train -q -m m bad.jsonl -o o
+	says 'too_long 1'
+	quern score --ref m bad.jsonl 2>err >/dev/null
+	grep -q 'too_long 1' err
 	printf '{"id":"a","input_ids":[5,6]}\n' >bad.jsonl
 	status 3 quern dpo-train -q -m m bad.jsonl -o o
 	says 'prompt_ids'
@@ -172,4 +182,35 @@ value() {
 	says 'this is feedback, no pairs'
 	status 3 quern dpo-train -m m pairs.jsonl --loss kto -o x
 	quern dpo-train -q -m m --loss kto --lora-rank 2 feedback.jsonl --steps 2 -o lora
+}
+
+@test "a margin that stands, and chosen replies that lose probability, are warned of once" {
+	sed 's/no \([0-9]*\)/\1/; s/"chosen":\[[^]]*\]/"chosen":[{"role":"assistant","content":"1"}]/; s/"rejected":\[[^]]*\]/"rejected":[{"role":"assistant","content":"1"}]/' pairs.jsonl >same.jsonl
+	quern dpo-train -q -m m same.jsonl --steps 80 --batch-pairs 2 -o same 2>err
+	[ "$(grep -c 'rewards/margins stands at 0' err)" = 1 ]
+	grep -q 'step 40:.*--lr' err
+	quern dpo-train -q -m m pairs.jsonl --loss sft --steps 40 --lr 1e-2 --batch-pairs 8 -o fit 2>err
+	[ ! -s err ]
+	quern dpo-train -q -m fit pairs.jsonl --steps 60 --lr 1e-1 --warmup 60 --beta 5 --batch-pairs 8 -o fell 2>err
+	cat err
+	[ "$(grep -c 'chosen replies lose probability.*sft=0.2' err)" = 1 ]
+	grep -q '"logits/chosen":-\?[0-9.]*,"logits/rejected":-\?[0-9.]*' fell/trainer/metrics.jsonl
+}
+
+@test "ten steps are TRL's" {
+	local losses key
+	for losses in sigmoid ipo sigmoid,sft; do
+		rm -rf out
+		quern dpo-train -q -m m pairs.jsonl --loss $losses --steps 10 --batch-pairs 4 --lr 1e-3 --schedule constant --warmup 0 --no-shuffle -o out
+		for key in loss rewards/chosen rewards/rejected rewards/margins rewards/accuracies logps/chosen logps/rejected logits/chosen \
+			logits/rejected grad_norm; do
+			grep -o "\"$key\":[-0-9.e]*" out/trainer/metrics.jsonl | cut -d: -f2 >$(echo $key | tr / -)
+		done
+		paste loss rewards-chosen rewards-rejected rewards-margins rewards-accuracies logps-chosen logps-rejected logits-chosen logits-rejected \
+			grad_norm >ours
+		awk -v l=$losses '$1 == l' "$DATA/rewards/dpo.tsv" | cut -f3- >theirs
+		[ "$(grep -c . ours)$(grep -c . theirs)" = 1010 ]
+		paste ours theirs | awk 'NF != 20 { exit 1 }
+			{ for (i = 1; i <= 10; i++) { d = $i - $(i + 10); if (d * d > 1e-8 * (1 + $i * $i)) { print NR, i, $i, $(i + 10); exit 1 } } }'
+	done
 }

@@ -207,6 +207,18 @@ same() {
 	status 2 quern reward-train -m ad pairs.jsonl --lora-rank 2 -o x
 }
 
+@test "a completion of a megabyte is too long for any model" {
+	prepare
+	quern reward-train -q --process -m m "$DATA/rewards/steps.jsonl" -o prm
+	quern reward-train $ARGS -o rm
+	printf '{"id":"a","prompt":"q","sample":0,"completion":"%s"}\n' "$(head -c 500000 /dev/zero | sed 's/\x00/x\\n/g')" >big.jsonl
+	local how
+	for how in '--reward-model prm' '--reward-model rm' '-r logprob --logprob m' '-r logprob_mean --logprob m'; do
+		quern score $how big.jsonl 2>err >/dev/null
+		grep -q 'too_long 1' err
+	done
+}
+
 @test "weights that are no numbers end training and scoring in words" {
 	prepare
 	quern reward-train $ARGS -o rm

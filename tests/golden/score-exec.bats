@@ -106,6 +106,16 @@ prepare() {
 	[ ! -e none.arrows ]
 }
 
+@test "a flood without an end of line, a program that stopped, a completion of a megabyte" {
+	head -3 h.jsonl >few.jsonl
+	quern score --exec 'while read -r l; do cat /dev/zero; done' few.jsonl -o none.arrows 2>err
+	grep -q 'exec_malformed 3' err
+	quern score --exec-timeout 0.2 --exec 'kill -STOP $$' few.jsonl -o none.arrows 2>err
+	grep -q 'exec_timeout 3' err
+	printf '{"id":"a","prompt":"q","sample":0,"completion":"%s"}\n' "$(head -c 1000000 /dev/zero | tr '\0' x)" >big.jsonl
+	quern score -q --exec 'tr -dc "x\n" | wc -c' --format jsonl big.jsonl | grep -q '"score":1000001.0'
+}
+
 @test "the last answer needs no newline, and carriage returns are no harm" {
 	head -1 h.jsonl >one.jsonl
 	quern score -q --exec 'read -r l; printf 5' --format jsonl one.jsonl | grep -q '"score":5.0'

@@ -164,6 +164,12 @@ prepare() {
 	quern sft-train $ARGS --keep 3 -o back
 	cmp whole/model.safetensors back/model.safetensors
 	cmp whole/trainer/metrics.jsonl back/trainer/metrics.jsonl
+	# killed behind its last checkpoint, before an old one was removed
+	ln whole/trainer/checkpoint.safetensors back/trainer/checkpoint-1.safetensors
+	rm back/trainer/done
+	quern sft-train $ARGS --keep 3 -o back
+	[ ! -e back/trainer/checkpoint-1.safetensors ]
+	[ "$(ls whole/trainer)" = "$(ls back/trainer)" ]
 }
 
 @test "eight bits take a quarter of the moments' memory" {

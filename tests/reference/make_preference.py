@@ -64,7 +64,8 @@ def stub(logps):
     """A model whose outputs are the given log-probabilities."""
     def model(**kwargs):
         zero = torch.zeros_like(logps)
-        return types.SimpleNamespace(log_probs=logps, entropy=zero, mean_logits=zero, is_top1=zero.bool(),
+        # the mean of the logits at a token is made up, too: 1 + a quarter of its log-probability
+        return types.SimpleNamespace(log_probs=logps, entropy=zero, mean_logits=1 + logps.detach() / 4, is_top1=zero.bool(),
                                      log_sum_sq_probs=zero)
     model.training = True
     return model
@@ -98,7 +99,7 @@ def dpo(losses, weights=None, seed=1, spread=3.0, **o):
               "ref_chosen_logps": torch.stack([a for a, _ in ref]), "ref_rejected_logps": torch.stack([b for _, b in ref])}
     loss = DPOTrainer._compute_loss(self, model, inputs, False)
     loss.backward()
-    metrics = {k: float(v[-1]) for k, v in self._metrics["train"].items() if k.startswith(("rewards/", "logps/"))}
+    metrics = {k: float(v[-1]) for k, v in self._metrics["train"].items() if k.startswith(("rewards/", "logps/", "logits/"))}
     spec = ",".join(f"{l}={w:g}" for l, w in zip(losses, self.loss_weights))
     return case("dpo " + spec + str(o), spec, chosen, rejected, ref, loss, token_gradients(logps, chosen + rejected), metrics,
                 **o)

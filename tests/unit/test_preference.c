@@ -1,6 +1,7 @@
 /* Preference losses: TRL's own values and gradients (tests/reference/make_preference.py), the derivatives against
  * differences, what is refused. */
 #include "train/objective_preference.h"
+#include "train/watch.h"
 
 #include <math.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static void run(const struct objective *o, struct made *m, int64_t cut, double *
 		for (int64_t at = 0; at < m->d.n_items; at += cut) {
 			int64_t n = m->d.n_items - at < cut ? m->d.n_items - at : cut;
 			int32_t cu[64], from = m->cu[at * per];
+			float mean[1024];
 			struct micro mb = m->mb;
 
 			for (int64_t s = 0; s <= n * per; s++)
@@ -90,6 +92,9 @@ static void run(const struct objective *o, struct made *m, int64_t cut, double *
 							 .targets = m->d.targets + from };
 			mb.logp = m->logp + from;
 			mb.dlogp = m->dlogp + from;
+			for (int32_t k = 0; k < cu[n * per]; k++)
+				mean[k] = 1 + mb.logp[k] / 4;    /* as make_preference.py has it */
+			mb.mean = mean;
 			if (pass)
 				o->grad(o->arg, &mb, values);
 			else
@@ -356,10 +361,37 @@ static int open_goldens(void **state)
 	return json_parse_file(p, "tests/golden/data/preference.json", &goldens, &err) == OK ? 0 : -1;
 }
 
+static enum watch_finding watched(struct watch *w, double margin, double accuracy, double nll)
+{
+	enum watch_finding found = WATCH_FINE;
+
+	for (int i = 0; i < WATCH_STEPS; i++) {
+		assert_true(found == WATCH_FINE);
+		/* noise that the means do not have */
+		found = watch_step(w, &(struct watch_means){ margin + (i % 2 ? 5 : -5), accuracy, nll + (i % 2 ? 3 : -3) });
+	}
+	return found;
+}
+
+static void a_watch_tells_each_thing_once(void **state)
+{
+	struct watch w = { 0 };
+
+	(void)state;
+	assert_true(watched(&w, 0, 0.5, 2) == WATCH_FINE);
+	assert_true(watched(&w, 0.1, 0.5, 2) == WATCH_FINE);           /* it grows */
+	assert_true(watched(&w, 0.05, 0.7, 2.4) == WATCH_FINE);        /* it stands, but they are told apart */
+	assert_true(watched(&w, 0.05, 0.5, 2.4) == WATCH_STALLED);
+	assert_true(watched(&w, 0.01, 0.5, 2.4) == WATCH_FINE);
+	assert_true(watched(&w, 0.5, 0.9, 2.6) == WATCH_FELL);
+	assert_true(fabs(w.first.nll - 2) < 1e-12 && fabs(w.last.nll - 2.6) < 1e-12);
+	assert_true(watched(&w, 0.5, 0.9, 9) == WATCH_FINE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pairs_equal_trl), cmocka_unit_test(feedback_equals_trl), cmocka_unit_test(known_values),
+		cmocka_unit_test(pairs_equal_trl), cmocka_unit_test(feedback_equals_trl), cmocka_unit_test(known_values), cmocka_unit_test(a_watch_tells_each_thing_once),
 		cmocka_unit_test(derivatives_are_differences), cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(bco_keeps_a_running_mean),
 	};

@@ -71,7 +71,9 @@ const char *tool_where(const struct tool *t)
 {
 	struct tool_inputs *in = t->inputs;
 	buf_clear(&in->where);
-	buf_printf(&in->where, "%s: batch %lld", in->reader ? reader_name(in->reader) : "input", (long long)in->batch);
+	buf_str(&in->where, in->reader ? reader_name(in->reader) : "input");
+	if (in->batch >= 0)
+		buf_printf(&in->where, ": batch %lld", (long long)in->batch);
 	return in->where.data;
 }
 

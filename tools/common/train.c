@@ -173,9 +173,24 @@ enum status training_vocab(const char *dir, bool needed, int *vocab, struct erro
 	return OK;
 }
 
+static enum status nothing_left(const struct training *t, struct error *err)
+{
+	const struct provenance *p = &t->tool->prov;
+	struct buf why = { 0 };
+	enum status st;
+
+	for (int i = 0; i < p->n_reasons; i++)
+		buf_printf(&why, "%s%s %lld", i ? ", " : ": rejected are ", p->reasons[i], (long long)p->reason_rows[i]);
+	st = error_set(err, ERR_DATA, "there is nothing to train on in %lld rows%s", (long long)p->rows_in, why.len ? why.data : "");
+	buf_release(&why);
+	return st;
+}
+
 static enum status read_all(struct training *t, struct error *err)
 {
 	TRY(read_inputs(t, err));
+	if (!t->data.n_items)
+		return nothing_left(t, err);
 	return t->flags->eval ? read_held_out(t, err) : OK;
 }
 
@@ -257,6 +272,8 @@ static enum status on_step(void *arg, const struct trainer *tr, const struct rep
 	struct training *t = arg;
 
 	show_step(t, tr, r);
+	if (t->watch && !r->skipped)
+		t->watch(t->arg, r);
 	return tool_log(t->tool, line, n, err);
 }
 

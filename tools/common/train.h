@@ -29,6 +29,8 @@ struct training {
 	enum status (*encode)(void *arg, struct batch *b, struct batch **out, const char **reject, int worker, struct error *err);
 	/* Before memory for training is taken, if there is something to train. NULL: nothing to do. */
 	enum status (*prepare)(void *arg, struct training *t, struct error *err);
+	/* After each step that learned. NULL: nothing to do. */
+	void (*watch)(void *arg, const struct report *r);
 	int64_t batch_items, batch_tokens;   /* most of a step, 0 = no limit */
 	double neftune_alpha;
 	struct dataset data, held_out;

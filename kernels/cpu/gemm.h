@@ -415,8 +415,7 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 		for (int64_t i = 0; i < m; i++)
 			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
 	if (m <= FEW_MAX && !half && !b.k_major && !a.k_major && !b.idx) {
-		pool_run((double)m * (double)n * (double)k < FEW_SOLO ? NULL : pool, (n + FEW_COLUMNS - 1) / FEW_COLUMNS, few_task,
-			 &(struct few){c, ldc, c_idx, a, b, m, n, k, acc});
+		few_run(pool, &(struct few){.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc});
 		return;
 	}
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)

@@ -11,6 +11,7 @@
 #define FEW_COLUMNS (FEW_GROUPS * VL)
 #define FEW_ROWS (VL == 16 ? 4 : 2)     /* rows of A that share one pass over the transposed words */
 #define FEW_MAX 8                       /* rows of A in all */
+#define FEW_TASKS 3                     /* a thread's, if all are equally fast */
 #define FEW_SOLO 1e5                    /* multiply-adds below which waking threads costs more than they save */
 
 /* While a block of words is worked on, as many bytes of the next columns are asked for: so many while a group of it is transposed,
@@ -25,12 +26,13 @@ struct few {
 	const int32_t *c_idx;
 	struct operand a, b;
 	int64_t m, n, k;
+	int64_t per;                 /* blocks of FEW_COLUMNS in a task, one after the other: what a thread asks for is its own */
 	bool acc;
 };
 
 INLINE void few_ask(const char *ahead, int bytes)
 {
-	for (int l = 0; l < bytes; l += 64)
+	for (int l = 0; ahead && l < bytes; l += 64)
 		__builtin_prefetch(ahead + l, 0, 2);
 }
 
@@ -43,7 +45,7 @@ INLINE void few_words(const enum elem elem, vu words[VL][FEW_GROUPS], const char
 		const char *from[VL];
 		vu out[VL];
 
-		few_ask(ahead + g * FEW_AHEAD(elem), FEW_AHEAD(elem));
+		few_ask(ahead ? ahead + g * FEW_AHEAD(elem) : NULL, FEW_AHEAD(elem));
 		if (bytes >= 4 * VL) {
 			transpose_words(out, row + g * VL, at);
 		} else {
@@ -106,8 +108,8 @@ INLINE void few_multiply(const enum elem elem, const int rows, vf sum[FEW_ROWS][
 			sum[r][g] = s[r][g];
 }
 
-/* Columns [j0, j0 + FEW_COLUMNS) of c. */
-INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
+/* Columns [j0, j0 + FEW_COLUMNS) of c; goes_on: this thread takes those behind them next. */
+INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0, bool goes_on)
 {
 	const int per = 32 / elem_bits(elem), block = VL * per;
 	int nr = t->n - j0 < FEW_COLUMNS ? (int)(t->n - j0) : FEW_COLUMNS;
@@ -130,10 +132,10 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 	for (int64_t p = 0; p < t->k; p += block) {
 		int kc = t->k - p < block ? (int)(t->k - p) : block;
 		vu words[VL][FEW_GROUPS];
-		const char *ahead = next + p / per * 4 * FEW_COLUMNS;
+		const char *ahead = goes_on ? next + p / per * 4 * FEW_COLUMNS : NULL;
 
 		few_words(elem, words, row, p / per * 4, (kc * elem_bits(elem) + 7) / 8, ahead);
-		ahead += FEW_GROUPS * FEW_AHEAD(elem);
+		ahead = ahead ? ahead + FEW_GROUPS * FEW_AHEAD(elem) : NULL;
 		for (int q = 0; elem == ELEM_NF4 && q < kc; q += NF4_BLOCK)
 			for (int g = 0; g < FEW_GROUPS && (p + q) % NF4_BLOCK == 0; g++)
 				scale[q / NF4_BLOCK][g] = lane_scales(elem, &t->b, index + g * VL, p + q);
@@ -159,16 +161,33 @@ INLINE void few_columns(const enum elem elem, const struct few *t, int64_t j0)
 static void few_task(void *arg, int64_t i, int worker)
 {
 	const struct few *t = arg;
+	int64_t end = (i + 1) * t->per * FEW_COLUMNS;
 
 	(void)worker;
-	if (t->b.elem == ELEM_F32)
-		few_columns(ELEM_F32, t, i * FEW_COLUMNS);
-	else if (t->b.elem == ELEM_BF16)
-		few_columns(ELEM_BF16, t, i * FEW_COLUMNS);
-	else if (t->b.elem == ELEM_I8)
-		few_columns(ELEM_I8, t, i * FEW_COLUMNS);
-	else
-		few_columns(ELEM_NF4, t, i * FEW_COLUMNS);
+	end = end < t->n ? end : t->n;
+	for (int64_t j = i * t->per * FEW_COLUMNS; j < end; j += FEW_COLUMNS) {
+		bool goes_on = j + FEW_COLUMNS < end;
+
+		if (t->b.elem == ELEM_F32)
+			few_columns(ELEM_F32, t, j, goes_on);
+		else if (t->b.elem == ELEM_BF16)
+			few_columns(ELEM_BF16, t, j, goes_on);
+		else if (t->b.elem == ELEM_I8)
+			few_columns(ELEM_I8, t, j, goes_on);
+		else
+			few_columns(ELEM_NF4, t, j, goes_on);
+	}
+}
+
+/* How the columns are cut depends on the threads, what a column gives does not. */
+static void few_run(struct pool *pool, struct few *t)
+{
+	int64_t blocks = (t->n + FEW_COLUMNS - 1) / FEW_COLUMNS, tasks = (int64_t)pool_threads(pool) * FEW_TASKS;
+
+	if ((double)t->m * (double)t->n * (double)t->k < FEW_SOLO)
+		pool = NULL;
+	t->per = (blocks + tasks - 1) / tasks;
+	pool_run(pool, (blocks + t->per - 1) / t->per, few_task, t);
 }
 
 #endif

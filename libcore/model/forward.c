@@ -449,7 +449,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 		layer_after(m, l, &s->acts[l], l + 1 < c->n_layers ? s->acts[l + 1].x : s->x_end, n);
 	}
 	norm_forward(m, &m->layout->norm, s->n_end, s->rstd_end, s->x_end, n);
-	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
+	k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
 		   s->head_scratch, n, c->hidden, model_outputs(c), c->logit_cap);
 	download_terms(s, b, logp);
 	return OK;

@@ -35,6 +35,9 @@ static struct opt options[] = {
 	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
 	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
 	OPT_INT(0, "limit", &opts.limit, "N", 0, 1e12, "measure the first N documents; 0 is all"),
+	OPT_STRING(0, "cache", &opts.cache, "FILE", "keep log-probabilities in FILE, and take those of the same model and tokens from there"),
+	{ .type = OPT_TYPE_FLAG, .name = "resume", .value = &opts.resume, .no_provenance = true,
+	  .help = "keep what is finished in FILE.journal beside -o FILE, and go on from there after a kill" },
 	OPT_GROUP("Generation"),
 	OPT_INT(0, "max-new-tokens", &opts.max_new_tokens, "N", 1, 16777216, "end a completion after N tokens"),
 	OPT_DOUBLE(0, "temperature", &opts.temperature, "T", 0, 1e6, "sample instead of taking the most probable token"),
@@ -153,8 +156,12 @@ static enum status find_measurement(struct error *err)
 		what++;
 	if (what == MEASURE_FILE && !path_exists(opts.task))
 		return error_set(err, ERR_USAGE, "--task %s: neither exact-match, perplexity or text, nor a file", opts.task);
-	if (what != MEASURE_FILE && (opts.shot_data || opts.shots >= 0 || opts.limit))
-		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data and --limit are for task files");
+	if (what != MEASURE_FILE && (opts.shot_data || opts.shots >= 0 || opts.limit || opts.cache))
+		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit and --cache are for task files");
+	if (opts.resume && (what == MEASURE_PERPLEXITY || what == MEASURE_TEXT || !opts.model))
+		return error_set(err, ERR_USAGE, "--resume is for exact-match with -m and for task files");
+	if (opts.resume && !tool.out_path)
+		return error_set(err, ERR_USAGE, "--resume needs -o FILE: the journal stands beside it");
 	return OK;
 }
 

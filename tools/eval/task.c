@@ -18,6 +18,7 @@ static struct {
 	struct schema schema;        /* of the samples */
 	struct writer *samples;
 	struct buf list;
+	struct likelihood_cache *cache;
 } ev;
 
 /* Rows of the input, up to the limit. The rest is read too: the input's hash is of all of it. */
@@ -137,11 +138,35 @@ static void fill_report(struct report *report, const struct task_totals *totals)
 		tool_stat_int(ev.tool, "shared_tokens", totals->shared);
 }
 
+/* The cache of likelihoods: the user's, or this run's own beside the output. Part of what is asked are the hashes of the model's directories,
+ * the first n_inputs of the provenance, how the weights are held, and which kernels compute. */
+static enum status open_cache(const struct lm *lm, int n_inputs, struct error *err)
+{
+	const struct eval_options *o = ev.o;
+	struct buf identity = { 0 };
+	char *path;
+	enum status st;
+
+	if (!o->cache && !o->resume)
+		return OK;
+	if (ev.task->type != TASK_MULTIPLE_CHOICE && ev.task->type != TASK_LOGLIKELIHOOD)
+		return error_set(err, ERR_USAGE, "--cache and --resume are for multiple_choice and loglikelihood, not for %s", task_type_name(ev.task->type));
+	for (int i = 0; i < n_inputs; i++)
+		buf_printf(&identity, "%s ", ev.tool->prov.inputs[i].xxh3);
+	buf_printf(&identity, "%d %s", o->form.load, lm->model.k->name);
+	path = o->cache ? mem_strdup(o->cache) : mem_printf("%s.journal", ev.tool->out_path);
+	st = likelihood_cache_open(&ev.cache, path, identity.data, err);
+	buf_release(&identity);
+	mem_free(path);
+	return st;
+}
+
 enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
 {
 	struct task_run r = { .lm = lm, .shot_seed = SHOT_SEED, .context = o->context, .sample = keep_sample, .tick = tick,
 			      .generate = { .slots = o->batch, .seed = (uint64_t)tool->seed } };
 	struct task_totals totals;
+	int n_inputs = tool->prov.n_inputs;  /* so far the model */
 
 	ev.tool = tool;
 	ev.o = o;
@@ -153,11 +178,18 @@ enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm
 	TRY(read_shots(err));
 	TRY(task_bind(ev.task, tool_schema(tool), err));
 	TRY(open_samples(err));
+	TRY(open_cache(lm, n_inputs, err));
 	task_scores_open(&ev.scores, ev.task);
+	r.cache = ev.cache;
 	r.task = ev.task;
 	r.docs = &ev.docs;
 	r.shots = ev.shots.n ? &ev.shots : &ev.docs;
 	TRY(task_run(&r, ev.scores, &totals, err));
+	if (ev.cache) {
+		tool_stat_int(tool, "cached_requests", likelihood_cache_found(ev.cache));
+		likelihood_cache_close(ev.cache, !o->cache);
+		ev.cache = NULL;
+	}
 	fill_report(report, &totals);
 	if (ev.samples) {
 		struct writer *w = ev.samples;
@@ -175,6 +207,7 @@ void eval_task_release(void)
 	docs_release(&ev.docs);
 	docs_release(&ev.shots);
 	task_scores_close(ev.scores);
+	likelihood_cache_close(ev.cache, false);
 	task_close(ev.task);
 	mem_free(ev.values);
 	buf_release(&ev.list);

@@ -23,6 +23,7 @@ struct model_cache {
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
 	/* of model_decode_targets, made by its first call */
 	void *target_arena;
+	int64_t target_max;          /* targets it has room for */
 	float *target_x, *target_norm, *target_rstd, *target_logp, *target_lse, *target_scratch;
 	bool *target_greedy;
 	int32_t *target_ids, *target_rows;
@@ -209,27 +210,36 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 /* Targets of so many tokens are scored at once, so that the logits that are alive stay few. */
 #define TARGET_ROWS 256
 
-/* What model_decode_targets needs besides the cache, for calls of at most TARGET_ROWS tokens at a time. */
-static enum status open_targets(const struct model *m, struct model_cache *c, struct error *err)
+/* What model_decode_targets needs besides the cache for n targets at a time; grown by doubling, for most of it are logits. */
+static enum status open_targets(const struct model *m, struct model_cache *c, int64_t n, struct error *err)
 {
 	struct plan p = { 0 };
+	int64_t rows = c->target_max ? c->target_max : 8;
 
-	if (c->target_arena)
+	n = n < TARGET_ROWS ? n : TARGET_ROWS;
+	if (n <= c->target_max)
 		return OK;
+	while (rows < n)
+		rows *= 2;
+	if (c->target_arena)
+		c->k->release(c->target_arena);
+	c->target_arena = NULL;
+	c->target_max = 0;
 	for (int pass = 0; pass < 2; pass++) {
-		c->target_logp = plan_floats(&p, TARGET_ROWS, 1);
-		c->target_lse = plan_floats(&p, TARGET_ROWS, 1);
-		c->target_greedy = plan_take(&p, TARGET_ROWS, sizeof(bool));
-		c->target_ids = plan_take(&p, TARGET_ROWS, sizeof(int32_t));
-		c->target_rows = plan_take(&p, TARGET_ROWS, sizeof(int32_t));
-		c->target_x = plan_floats(&p, TARGET_ROWS, m->cfg.hidden);
-		c->target_norm = plan_floats(&p, TARGET_ROWS, m->cfg.hidden);
-		c->target_rstd = plan_floats(&p, TARGET_ROWS, 1);
-		c->target_scratch = plan_floats(&p, m->k->logprob_scratch(TARGET_ROWS, m->cfg.vocab), 1);
+		c->target_logp = plan_floats(&p, rows, 1);
+		c->target_lse = plan_floats(&p, rows, 1);
+		c->target_greedy = plan_take(&p, rows, sizeof(bool));
+		c->target_ids = plan_take(&p, rows, sizeof(int32_t));
+		c->target_rows = plan_take(&p, rows, sizeof(int32_t));
+		c->target_x = plan_floats(&p, rows, m->cfg.hidden);
+		c->target_norm = plan_floats(&p, rows, m->cfg.hidden);
+		c->target_rstd = plan_floats(&p, rows, 1);
+		c->target_scratch = plan_floats(&p, m->k->logprob_scratch(rows, m->cfg.vocab), 1);
 		if (!pass && !(c->target_arena = m->k->alloc(m->pool, p.used)))
-			return error_set(err, ERR_MEMORY, "no memory for the logits of %d tokens (%zu MB)", TARGET_ROWS, p.used >> 20);
+			return error_set(err, ERR_MEMORY, "no memory for the logits of %lld tokens (%zu MB)", (long long)rows, p.used >> 20);
 		p = (struct plan){ .base = c->target_arena };
 	}
+	c->target_max = rows;
 	return OK;
 }
 
@@ -263,14 +273,16 @@ enum status model_decode_targets(struct model *m, struct model_cache *c, int s, 
 				 struct error *err)
 {
 	int32_t rows[TARGET_ROWS];
-	int64_t n = 0;
+	int64_t n = 0, all = 0;
 
 	if (s < 1)
 		return OK;
-	for (int32_t i = 0; i < cu[s]; i++)
+	for (int32_t i = 0; i < cu[s]; i++) {
 		if (targets[i] >= m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", targets[i], m->cfg.vocab);
-	TRY(open_targets(m, c, err));
+		all += targets[i] >= 0;
+	}
+	TRY(open_targets(m, c, all, err));
 	TRY(feed(m, c, s, ids, cu, slot, past, err));
 	for (int32_t i = 0; i < cu[s]; i++) {
 		if (targets[i] >= 0)

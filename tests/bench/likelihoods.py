@@ -114,7 +114,7 @@ def first_answer(build, folder):
 
 def main():
     build, tokenizer = sys.argv[1:3]
-    rows, threads, batch = (int(a) for a in (sys.argv[3:] + ["200", "2", "16"][len(sys.argv) - 3:]))
+    rows, threads, batch = (int(a) for a in (sys.argv[3:] + ["48", "2", "8"][len(sys.argv) - 3:]))
     logging.disable(logging.WARNING)
     os.environ["DISABLE_MULTIPROC"] = "1"
     with tempfile.TemporaryDirectory() as folder:

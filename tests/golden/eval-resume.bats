@@ -55,7 +55,7 @@ found() { grep -o '"cached_requests": *[0-9]*' "$1" | grep -o '[0-9]*$'; }
 	many -o want.json
 	"$BIN/eval" -q -m m --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" many.jsonl --resume -o r.json & pid=$!
 	for _ in $(seq 500); do [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt 1000 ] || break; sleep 0.01; done
-	kill -KILL $pid
+	kill -KILL $pid || true                            # unless it was faster
 	wait $pid || true
 	if [ ! -e r.json ]; then
 		[ -e r.json.journal ]
@@ -66,13 +66,17 @@ found() { grep -o '"cached_requests": *[0-9]*' "$1" | grep -o '[0-9]*$'; }
 	[ ! -e r.json.journal ]
 	# and one whose model answers problems
 	make_model
-	make_problems 60
+	make_problems 200
+	rm r.json
 	"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o want.json
 	"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o r.json --resume & pid=$!
 	for _ in $(seq 500); do [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt 3000 ] || break; sleep 0.01; done
-	kill -KILL $pid
+	kill -KILL $pid || true                            # unless it was faster
 	wait $pid || true
-	"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o r.json --resume --stats s
+	if [ ! -e r.json ]; then
+		"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o r.json --resume --stats s
+		grep -qE '"resumed_prompts": *[1-9]' s
+	fi
 	same want.json r.json
 	[ ! -e r.json.journal ]
 	status 2 quern eval -m m --resume problems.jsonl

@@ -617,6 +617,29 @@ static double ref_logprob(const struct logprob_ref *r, int64_t i, double *lse, d
 	return at - *lse;
 }
 
+/* Checks what logprob says of targets whose logit is not within a rounding of another's. */
+static void expect_greedy(struct check *c, const struct logprob_ref *r, const bool *greedy)
+{
+	for (int64_t i = 0; i < r->n; i++) {
+		double best = -INFINITY, at = 0, got = greedy[i] ? 1 : 0, want;
+		float told = (float)got;
+
+		if (r->targets[i] < 0)
+			continue;
+		for (int64_t j = 0; j < r->v; j++) {
+			double z = dot(r->x + i * r->c, r->w + j * r->c, r->c);
+
+			if (j == r->targets[i])
+				at = z;
+			else
+				best = z > best ? z : best;
+		}
+		want = at > best;
+		if (fabs(at - best) > 1e-3 * (1 + fabs(at)))
+			expect(c, "greedy", &told, &want, 1, 20);
+	}
+}
+
 static double logprob_loss(const void *arg)
 {
 	const struct logprob_ref *r = arg;
@@ -672,13 +695,17 @@ static void check_logprob(struct check *c)
 	for (int p = 0; p < 2; p++) {
 		float *scratch = junk(words);
 
+		bool *greedy = mem_array((size_t)n + 1, sizeof(*greedy));
+
 		logp[p] = junk(n), lse[p] = junk(n), mean[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, x, e.w, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, p ? greedy : NULL, x, e.w, targets, scratch, n, w, v, (float)r.cap);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
 		if (with_mean)
 			expect(c, "mean", mean[p], want_mean, n, 20);
-		mem_free(scratch);
+		if (p)
+			expect_greedy(c, &r, greedy);
+		mem_free(scratch), mem_free(greedy);
 	}
 	expect_same(c, "logp, 3 threads", logp[1], logp[0], n);
 	expect_same(c, "mean, 3 threads", mean[1], mean[0], n);

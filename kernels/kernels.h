@@ -15,6 +15,7 @@
 #include "base/pool.h"
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define KERNELS_ABI 3
@@ -172,8 +173,9 @@ struct kernels {
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
 	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
 	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
-	 * target < 0 are skipped (all three 0). scratch: logprob_scratch(n, v) floats. */
-	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
+	 * target < 0 are skipped (all three 0). greedy[n], unless it is NULL: no z is larger than the target's (of equals the lowest
+	 * token's), not written for skipped tokens. scratch: logprob_scratch(n, v) floats. */
+	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const float *x, struct weights w,
 			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
 	 * unless it is NULL. Logits are computed again. logp NULL: lse is what logprob gave. Else logprob need not have run, which is

@@ -36,6 +36,9 @@ static struct opt options[] = {
 	OPT_INT(0, "num-fewshot", &opts.shots, "N", -1, 1000, "examples in a prompt; -1 is what the task says"),
 	OPT_STRING(0, "fewshot-data", &opts.shot_data, "FILE", "documents that examples are taken from, if not those measured"),
 	OPT_INT(0, "limit", &opts.limit, "N", 0, 1e12, "measure the first N documents; 0 is all"),
+	OPT_STRING(0, "cache", &opts.cache, "FILE", "keep log-probabilities in FILE, and take those of the same model and tokens from there"),
+	{ .type = OPT_TYPE_FLAG, .name = "resume", .value = &opts.resume, .no_provenance = true,
+	  .help = "keep what is finished in FILE.journal beside -o FILE, and go on from there after a kill" },
 	TASK_FLAGS(opts.flags),
 	OPT_GROUP("Generation"),
 	OPT_INT(0, "max-new-tokens", &opts.max_new_tokens, "N", 1, 16777216, "end a completion after N tokens"),
@@ -153,10 +156,16 @@ static enum status find_measurement(struct error *err)
 {
 	while (what < MEASURE_FILE && strcmp(opts.task, measurements[what].name))
 		what++;
+	if (opts.resume && (what == MEASURE_PERPLEXITY || what == MEASURE_TEXT || !opts.model))
+		return error_set(err, ERR_USAGE, "--resume is for exact-match and tasks, with -m");
+	if (opts.resume && !tool.out_path)
+		return error_set(err, ERR_USAGE, "--resume needs -o FILE: the journal stands beside it");
+	if (what == MEASURE_FILE && opts.cache && !opts.model)
+		return error_set(err, ERR_USAGE, "--cache is for a model: -m is needed");
 	if (what == MEASURE_FILE)
 		return eval_task_find(opts.task, &opts.task_path, err);
-	if (opts.shot_data || opts.shots >= 0 || opts.limit || opts.flags.repeats || opts.flags.chat || opts.flags.code)
-		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit, --repeats, --apply-chat-template and --code are for task files");
+	if (opts.shot_data || opts.shots >= 0 || opts.limit || opts.cache || opts.flags.repeats || opts.flags.chat || opts.flags.code)
+		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit, --cache, --repeats, --apply-chat-template and --code are for task files");
 	return OK;
 }
 

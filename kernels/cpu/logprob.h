@@ -18,6 +18,7 @@ struct logprob_job {
 	const struct logprob_grad *d;
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
+	bool *greedy;
 	const float *x;
 	struct weights w;
 	int64_t c, v, total;              /* tokens that have a target */
@@ -82,6 +83,16 @@ static float mean_of(const float *x, int64_t n)
 	return (float)(sum / (double)n);
 }
 
+/* Whether the target's logit is the highest, or the first of the highest. */
+static bool is_greedy(const float *x, int32_t target, float top)
+{
+	bool first = x[target] == top;
+
+	for (int32_t j = 0; first && j < target; j++)
+		first = x[j] != top;
+	return first;
+}
+
 static float largest_of(const float *x, int64_t n)
 {
 	int64_t tail = n / VL * VL;
@@ -133,12 +144,14 @@ static void logprob_task(void *arg, int64_t i, int worker)
 	t->logp[row] = x[t->targets[row]] - t->lse[row];
 	if (t->mean)
 		t->mean[row] = mean_of(x, t->v);
+	if (t->greedy)
+		t->greedy[row] = is_greedy(x, t->targets[row], top);
 }
 
-static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w,
+static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const float *x, struct weights w,
 			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap, bool half)
 {
-	struct logprob_job t = {.logp = logp, .lse = lse, .mean = mean, .targets = targets, .x = x, .w = w, .c = c, .v = v,
+	struct logprob_job t = {.logp = logp, .lse = lse, .mean = mean, .greedy = greedy, .targets = targets, .x = x, .w = w, .c = c, .v = v,
 				.cap = cap, .half = half};
 
 	cpu_zero(pool, logp, (size_t)n * sizeof *logp);
@@ -213,10 +226,11 @@ static void logprob_backward(struct pool *pool, float *dx, float *dw, const stru
 }
 
 #define LOGPROBS(suffix, half)                                                                                               \
-	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, const float *x, struct weights w, \
-					const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)   \
+	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const float *x,    \
+					struct weights w, const int32_t *targets, float *scratch, int64_t n, int64_t c,       \
+					int64_t v, float cap)                                                                 \
 	{                                                                                                                     \
-		logprob_forward(pool, logp, lse, mean, x, w, targets, scratch, n, c, v, cap, half);                                       \
+		logprob_forward(pool, logp, lse, mean, greedy, x, w, targets, scratch, n, c, v, cap, half);                     \
 	}                                                                                                                     \
 	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, \
 					   struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch,  \

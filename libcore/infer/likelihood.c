@@ -20,6 +20,10 @@ struct likelihoods {
 	struct ids ids, targets;
 	int32_t cu[WIDTH + 1], slot[WIDTH], past[WIDTH];
 	int64_t first[WIDTH];        /* token of ids that predicts the continuation's first */
+	int64_t number[WIDTH];       /* of the continuation among its context's */
+	struct ids asked[WIDTH];     /* with a cache: context and continuation, of which the context's are */
+	int64_t cut[WIDTH];
+	struct likelihood_cache *cache_file;
 	float *logp;
 	bool *greedy;
 	int64_t cap, fed, shared;
@@ -52,11 +56,15 @@ void likelihoods_close(struct likelihoods *l)
 	ids_release(&l->whole);
 	ids_release(&l->ids);
 	ids_release(&l->targets);
+	for (int i = 0; i < WIDTH; i++)
+		ids_release(&l->asked[i]);
 	buf_release(&l->text);
 	mem_free(l->logp);
 	mem_free(l->greedy);
 	mem_free(l);
 }
+
+void likelihoods_use_cache(struct likelihoods *l, struct likelihood_cache *c) { l->cache_file = c; }
 
 int64_t likelihoods_fed(const struct likelihoods *l) { return l->fed; }
 int64_t likelihoods_shared(const struct likelihoods *l) { return l->shared; }
@@ -165,12 +173,16 @@ static enum status flush(struct likelihoods *l, int k, int64_t same, struct like
 	TRY(model_decode_targets(&l->lm->model, l->cache, k, l->ids.v, l->cu, l->slot, l->past, l->targets.v, l->logp, l->greedy, err));
 	l->fed += l->ids.n;
 	for (int i = 0; i < k; i++) {
-		out[i] = (struct likelihood){ .greedy = true };
+		struct likelihood *x = &out[l->number[i]];
+
+		*x = (struct likelihood){ .greedy = true };
 		for (int64_t t = l->first[i]; t < l->cu[i + 1]; t++) {
-			out[i].logprob += (double)l->logp[t];
-			out[i].greedy &= l->greedy[t];
-			out[i].tokens++;
+			x->logprob += (double)l->logp[t];
+			x->greedy &= l->greedy[t];
+			x->tokens++;
 		}
+		if (l->cache_file)
+			likelihood_cache_put(l->cache_file, l->asked[i].v, l->asked[i].n, l->cut[i], x);
 	}
 	for (int i = 0; i < k; i++)
 		model_cache_drop(l->cache, l->slot[i]);
@@ -178,9 +190,14 @@ static enum status flush(struct likelihoods *l, int k, int64_t same, struct like
 	return OK;
 }
 
-/* Queues l->whole behind its first `same` tokens, which slot 0 has; the first cut tokens are the context's. */
-static void queue(struct likelihoods *l, int k, int64_t same, int64_t cut)
+/* Queues l->whole, continuation number `number`, behind its first `same` tokens, which slot 0 has; the first cut tokens are the context's. */
+static void queue(struct likelihoods *l, int k, int64_t same, int64_t cut, int64_t number)
 {
+	l->number[k] = number;
+	l->cut[k] = cut;
+	l->asked[k].n = 0;
+	for (int64_t i = 0; l->cache_file && i < l->whole.n; i++)
+		ids_push(&l->asked[k], l->whole.v[i]);
 	l->cu[k] = (int32_t)l->ids.n;
 	l->slot[k] = k + 1;
 	l->past[k] = (int32_t)same;
@@ -207,7 +224,7 @@ static void truncate(struct likelihoods *l, int64_t *cut)
 enum status likelihoods_of(struct likelihoods *l, struct request_text context, const struct request_text *continuations, int64_t n,
 			   struct likelihood *out, struct error *err)
 {
-	int64_t same = 0, done = 0;
+	int64_t same = 0;
 	int queued = 0;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -216,17 +233,15 @@ enum status likelihoods_of(struct likelihoods *l, struct request_text context, c
 		TRY(encode_pair(l, context, continuations[i], &cut, err));
 		truncate(l, &cut);
 		if (l->whole.n <= cut) {             /* nothing is said: certain, as the original has it */
-			TRY(flush(l, queued, same, out + done, err));
-			done += queued;
-			queued = 0;
-			out[done++] = (struct likelihood){ .greedy = true };
+			out[i] = (struct likelihood){ .greedy = true };
 			continue;
 		}
+		if (l->cache_file && likelihood_cache_get(l->cache_file, l->whole.v, l->whole.n, cut, &out[i]))
+			continue;
 		while (common < cut - 1 && common < l->held.n && l->whole.v[common] == l->held.v[common])
 			common++;
 		if (queued && (common < same || queued == WIDTH || l->ids.n + l->whole.n - same > l->feed_max)) {
-			TRY(flush(l, queued, same, out + done, err));
-			done += queued;
+			TRY(flush(l, queued, same, out, err));
 			queued = 0;
 		}
 		if (!queued) {
@@ -236,7 +251,8 @@ enum status likelihoods_of(struct likelihoods *l, struct request_text context, c
 		} else {
 			l->shared += same;
 		}
-		queue(l, queued++, same, cut);
+		queue(l, queued++, same, cut, i);
 	}
-	return flush(l, queued, same, out + done, err);
+	TRY(flush(l, queued, same, out, err));
+	return l->cache_file ? likelihood_cache_sync(l->cache_file, err) : OK;
 }

@@ -8,6 +8,7 @@
 #ifndef QUERN_INFER_LIKELIHOOD_H
 #define QUERN_INFER_LIKELIHOOD_H
 
+#include "infer/likelihood_cache.h"
 #include "infer/lm.h"
 
 struct likelihood {
@@ -20,6 +21,8 @@ struct likelihoods;
 /* context: most tokens of context and continuation; 0 = the model's positions, at most 4096. */
 enum status likelihoods_open(struct likelihoods **l, struct lm *lm, int64_t context, struct error *err);
 void likelihoods_close(struct likelihoods *l);               /* NULL allowed */
+/* What the cache knows is not computed, and what is computed is kept there; c stays the caller's. NULL: no cache. */
+void likelihoods_use_cache(struct likelihoods *l, struct likelihood_cache *c);
 struct request_text {
 	const char *s;
 	size_t n;

@@ -118,6 +118,8 @@ static enum status run_likelihoods(struct running *x, struct error *err)
 	struct likelihoods *engine = NULL;
 	enum status st = likelihoods_open(&engine, x->r->lm, x->r->context, err);
 
+	if (st == OK)
+		likelihoods_use_cache(engine, x->r->cache);
 	for (int64_t i = 0; i < x->r->docs->n && st == OK; i++) {
 		struct task_request r;
 

@@ -23,6 +23,12 @@ struct model_cache {
 	int32_t *ids, *pos, *cu, *past, *rows;
 	int32_t *host_pos, *host_rows;
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
+	/* of model_decode_targets, made by its first call */
+	void *target_arena;
+	int64_t target_max;          /* targets it has room for */
+	float *target_x, *target_norm, *target_rstd, *target_logp, *target_lse, *target_scratch;
+	bool *target_greedy;
+	int32_t *target_ids, *target_rows;
 };
 
 static void plan_cache(struct plan *p, struct model_cache *c, const struct model *m)
@@ -83,6 +89,8 @@ void model_cache_close(struct model_cache *c)
 	if (!c)
 		return;
 	c->k->release(c->arena);
+	if (c->target_arena)
+		c->k->release(c->target_arena);
 	rotary_close(&c->rotary);
 	pages_close(&c->pages);
 	mem_free(c->host_table);
@@ -235,60 +243,90 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 	return OK;
 }
 
-struct target_job {
-	const float *logits;                 /* host [rows, vocab] */
-	const int32_t *rows, *targets;
-	float *logp;
-	bool *greedy;
-	int64_t vocab;
-};
+/* Targets of so many tokens are scored at once, so that the logits that are alive stay few. */
+#define TARGET_ROWS 256
 
-static void score_target(void *arg, int64_t i, int worker)
+/* What model_decode_targets needs besides the cache for n targets at a time; grown by doubling, for most of it are logits. */
+static enum status open_targets(const struct model *m, struct model_cache *c, int64_t n, struct error *err)
 {
-	const struct target_job *t = arg;
-	const float *x = t->logits + i * t->vocab;
-	int64_t best = 0;
-	int32_t row = t->rows[i], target = t->targets[row];
-	double sum = 0;
+	struct plan p = { 0 };
+	int64_t rows = c->target_max ? c->target_max : 8;
 
-	(void)worker;
-	for (int64_t v = 1; v < t->vocab; v++)
-		best = x[v] > x[best] ? v : best;
-	for (int64_t v = 0; v < t->vocab; v++)
-		sum += (double)expf(x[v] - x[best]);
-	t->logp[row] = (float)((double)(x[target] - x[best]) - log(sum));
-	t->greedy[row] = best == target;
+	n = n < TARGET_ROWS ? n : TARGET_ROWS;
+	if (n <= c->target_max)
+		return OK;
+	while (rows < n)
+		rows *= 2;
+	if (c->target_arena)
+		c->k->release(c->target_arena);
+	c->target_arena = NULL;
+	c->target_max = 0;
+	for (int pass = 0; pass < 2; pass++) {
+		c->target_logp = plan_floats(&p, rows, 1);
+		c->target_lse = plan_floats(&p, rows, 1);
+		c->target_greedy = plan_take(&p, rows, sizeof(bool));
+		c->target_ids = plan_take(&p, rows, sizeof(int32_t));
+		c->target_rows = plan_take(&p, rows, sizeof(int32_t));
+		c->target_x = plan_floats(&p, rows, m->cfg.hidden);
+		c->target_norm = plan_floats(&p, rows, m->cfg.hidden);
+		c->target_rstd = plan_floats(&p, rows, 1);
+		c->target_scratch = plan_floats(&p, m->k->logprob_scratch(rows, m->cfg.vocab), 1);
+		if (!pass && !(c->target_arena = m->k->alloc(m->pool, p.used)))
+			return error_set(err, ERR_MEMORY, "no memory for the logits of %lld tokens (%zu MB)", (long long)rows, p.used >> 20);
+		p = (struct plan){ .base = c->target_arena };
+	}
+	c->target_max = rows;
+	return OK;
+}
+
+/* Scores n of the tokens fed, at most TARGET_ROWS. */
+static void score_rows(struct model *m, struct model_cache *c, const int32_t *rows, int64_t n, const int32_t *targets, float *logp, bool *greedy)
+{
+	const struct model_config *f = &m->cfg;
+	const struct kernels *k = m->k;
+	int32_t wanted[TARGET_ROWS];
+	float found[TARGET_ROWS];
+	bool best[TARGET_ROWS];
+
+	for (int64_t i = 0; i < n; i++)
+		wanted[i] = targets[rows[i]];
+	k->upload(c->target_ids, wanted, (size_t)n * sizeof(int32_t));
+	k->upload(c->target_rows, rows, (size_t)n * sizeof(int32_t));
+	k->gather_rows(m->pool, c->target_x, c->acts.x, c->target_rows, n, f->hidden);
+	norm_forward(m, &m->layout->norm, c->target_norm, c->target_rstd, c->target_x, n);
+	k->logprob(m->pool, c->target_logp, c->target_lse, NULL, c->target_greedy, c->target_norm, linear_weights(m, &m->layout->head), c->target_ids,
+		   c->target_scratch, n, f->hidden, f->vocab, f->logit_cap);
+	k->download(found, c->target_logp, (size_t)n * sizeof(float));
+	k->download(best, c->target_greedy, (size_t)n * sizeof(bool));
+	for (int64_t i = 0; i < n; i++) {
+		logp[rows[i]] = found[i];
+		greedy[rows[i]] = best[i];
+	}
 }
 
 enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,
 				 struct error *err)
 {
-	struct target_job t = { .rows = c->host_rows, .targets = targets, .logp = logp, .greedy = greedy, .vocab = m->cfg.vocab };
-	float *host;
-	int64_t n = 0;
+	int32_t rows[TARGET_ROWS];
+	int64_t n = 0, all = 0;
 
 	if (s < 1)
 		return OK;
-	TRY(feed(m, c, s, ids, cu, slot, past, err));
-	host = mem_try((size_t)c->slots * (size_t)m->cfg.vocab * sizeof(float));
-	if (!host)
-		return error_set(err, ERR_MEMORY, "no memory for the logits of %d tokens", c->slots);
-	t.logits = host;
 	for (int32_t i = 0; i < cu[s]; i++) {
-		if (targets[i] >= m->cfg.vocab) {
-			mem_free(host);
+		if (targets[i] >= m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", targets[i], m->cfg.vocab);
-		}
+		all += targets[i] >= 0;
+	}
+	TRY(open_targets(m, c, all, err));
+	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	for (int32_t i = 0; i < cu[s]; i++) {
 		if (targets[i] >= 0)
-			c->host_rows[n++] = i;
-		if (n == c->slots || (n && i + 1 == cu[s])) {
-			head_rows(m, c, c->host_rows, n);
-			m->k->download(host, c->logits, (size_t)n * (size_t)m->cfg.vocab * sizeof(float));
-			pool_run(m->pool, n, score_target, &t);
+			rows[n++] = i;
+		if (n == TARGET_ROWS || (n && i + 1 == cu[s])) {
+			score_rows(m, c, rows, n, targets, logp, greedy);
 			n = 0;
 		}
 	}
-	mem_free(host);
 	return OK;
 }

@@ -44,6 +44,9 @@ struct eval_options {                /* as the command line says; what an option
 	const char *shot_data;       /* documents for few-shot examples, or NULL: those that are measured */
 	int64_t shots;               /* -1: as the task says */
 	int64_t limit;               /* documents, 0 = all */
+	/* going on */
+	const char *cache;           /* FILE of likelihoods, or NULL */
+	bool resume;
 	/* --compare */
 	bool compare;
 	const char *by;              /* NULL: source */

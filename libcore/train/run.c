@@ -248,8 +248,9 @@ enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64
 		mem_free(path);
 		TRY(st);
 	}
-	TRY(checkpoint_save(t, r->checkpoint, r->identity, &r->state, err));
-	return remove_kept(r, keep - 1, err);
+	/* Before, not after: a run that is killed once its last checkpoint is written comes here no more. */
+	TRY(remove_kept(r, keep - 1, err));
+	return checkpoint_save(t, r->checkpoint, r->identity, &r->state, err);
 }
 
 enum status run_open_metrics(struct run *r, struct error *err)

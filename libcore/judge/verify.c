@@ -10,7 +10,7 @@
 const struct search verify_searches[VERIFY_PROFILES] = {
 	[VERIFY_QUERN] = { .name = "quern" },
 	[VERIFY_MATH_VERIFY] = { .name = "math-verify", .pattern_order = true },
-	[VERIFY_LIGHTEVAL] = { .name = "lighteval", .pattern_order = true, .boxes_first = true },
+	[VERIFY_LIGHTEVAL] = { .name = "lighteval", .pattern_order = true, .boxes_first = true, .percent_counts = true },
 	[VERIFY_OPEN_R1] = { .name = "open-r1", .pattern_order = true, .boxes_first = true, .latex_only = true, .anchored = true },
 	[VERIFY_OPEN_R1_2025_02] = { .name = "open-r1-2025-02", .pattern_order = true, .boxes_first = true, .latex_only = true,
 				     .anchored = true, .latex_gold = true, .swapped = true, .unread_gold_is_right = true },
@@ -234,6 +234,13 @@ static struct expr *by_patterns(const struct candidates *c)
 
 /* --- the profiles ---------------------------------------------------------------------------------------------------- */
 
+static const struct expr_rules *rules_of(enum verify_profile p)
+{
+	if (p == VERIFY_QUERN)
+		return &expr_rules_own;
+	return verify_searches[p].percent_counts ? &expr_rules_lighteval : &expr_rules_math_verify;
+}
+
 static struct judgement pattern_judge(struct verifier *v, const struct search *s, struct span gold, struct span text)
 {
 	struct candidates c = { v, s, gold, true };
@@ -252,7 +259,8 @@ static struct judgement pattern_judge(struct verifier *v, const struct search *s
 	struct expr *p = by_patterns(&c);
 	if (!p)
 		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-	struct judgement j = expr_equal(&v->arena, &expr_rules_math_verify, s->swapped ? p : g, s->swapped ? g : p, VERIFY_WORK);
+	struct judgement j = expr_equal(&v->arena, rules_of((enum verify_profile)(s - verify_searches)), s->swapped ? p : g, s->swapped ? g : p,
+					VERIFY_WORK);
 	if (j.verdict == VERDICT_UNDECIDED)
 		j.verdict = VERDICT_DIFFERENT;                     /* the original knows no third answer */
 	return j;
@@ -348,7 +356,7 @@ struct judgement verify_alike(struct verifier *v, const struct verify_input *a, 
 		struct expr *x = answer_of(v, a), *y = answer_of(v, b);
 		if (!x || !y)
 			return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-		return expr_equal(&v->arena, a->profile == VERIFY_QUERN ? &expr_rules_own : &expr_rules_math_verify, x, y, VERIFY_WORK);
+		return expr_equal(&v->arena, rules_of(a->profile), x, y, VERIFY_WORK);
 	}
 	struct span said = string_of(a);
 	struct verify_input as_gold = { said.p, said.n, b->prediction, b->prediction_n, b->profile };

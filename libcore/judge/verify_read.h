@@ -23,6 +23,7 @@ struct search {
 	bool anchored;               /* no formula counts without a box or an anchor */
 	bool swapped;                /* gold and completion change places in the comparison */
 	bool unread_gold_is_right;
+	bool percent_counts;         /* lighteval's own comparison, which is older than Math-Verify's */
 };
 extern const struct search verify_searches[VERIFY_PROFILES];
 

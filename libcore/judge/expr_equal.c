@@ -6,6 +6,9 @@ const struct expr_rules expr_rules_own = { .strict_chains = true };
 const struct expr_rules expr_rules_math_verify = {
 	.six_decimals = true, .any_unit = true, .last_side = true, .loose_pairs = true,
 };
+const struct expr_rules expr_rules_lighteval = {
+	.six_decimals = true, .any_unit = true, .last_side = true, .loose_pairs = true, .percent_counts = true,
+};
 
 #define DEPTH 32
 #define ITEMS 256

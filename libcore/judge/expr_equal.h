@@ -19,9 +19,10 @@ struct expr_rules {
 	bool any_unit;               /* units and bases are not compared */
 	bool last_side;              /* of a prediction's equation against a gold answer that is none, only the right side counts */
 	bool loose_pairs;            /* (a, b) is the list a, b in any order */
+	bool percent_counts;         /* 28% is not 28 */
 	bool strict_chains;          /* a prediction's chain a = b = c must hold together */
 };
-extern const struct expr_rules expr_rules_own, expr_rules_math_verify;
+extern const struct expr_rules expr_rules_own, expr_rules_math_verify, expr_rules_lighteval;
 
 /* work: operations that may be spent, some 10 ns each. The trees may be rewritten in the arena. */
 struct judgement expr_equal(struct arena *arena, const struct expr_rules *rules, struct expr *gold, struct expr *prediction,

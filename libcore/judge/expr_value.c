@@ -162,7 +162,7 @@ struct judgement compare_units(struct equal *q, struct expr *g, struct expr *p)
 struct judgement compare_percent(struct equal *q, struct expr *g, struct expr *p)
 {
 	struct judgement j = compare_values(q, g, p);
-	if (is_yes(j))
+	if (is_yes(j) || q->rules->percent_counts)
 		return j;
 	struct expr *x = g->kind == EXPR_PERCENT ? g->kids[0] : g, *y = p->kind == EXPR_PERCENT ? p->kids[0] : p;
 	return is_yes(compare_values(q, x, y)) ? yes(REASON_CONVENTION) : j;

@@ -85,7 +85,8 @@ enum status task_bind(struct task *t, const struct schema *columns, struct error
 /* The same where columns are the members of a document. */
 enum status task_bind_doc(struct task *t, const struct json *doc, struct error *err);
 void task_close(struct task *t);             /* NULL allowed */
-/* Other metrics than the file's: names between commas. ERR_UNSUPPORTED, as of the file's own. */
+/* Other metrics than the file's: names between commas. What exact_match ignores (or else the first metric), they ignore, too.
+ * ERR_UNSUPPORTED, as of the file's own. */
 enum status task_set_metrics(struct task *t, const char *names, struct error *err);
 /* The most responses of a document that a metric looks at: the largest k, at least 1. */
 int64_t task_responses_needed(const struct task *t);

@@ -178,12 +178,15 @@ enum status task_set_metrics(struct task *t, const char *names, struct error *er
 	t->metric_names = mem_strdup(names);
 	t->n_metrics = 0;
 	for (char *rest = t->metric_names, *name; st == OK && (name = strsep(&rest, ",")); ) {
-		const struct json *options = NULL;
+		const struct json *own = NULL, *ignored = NULL;
 
-		for (int i = 0; i < n; i++)
-			if (!strcmp(kept[i].name, name))
-				options = kept[i].options;
-		st = add_metric(t, name, options, err);
+		for (int i = 0; i < n; i++) {
+			own = strcmp(kept[i].name, name) ? own : kept[i].options;
+			ignored = i && strcmp(kept[i].name, "exact_match") ? ignored : kept[i].options;
+		}
+		st = add_metric(t, name, own, err);
+		if (st == OK && !own)        /* what is the same text is as before */
+			t->metrics[t->n_metrics - 1].options = ignored;
 	}
 	t->filters[0].keeps_all = wants_all(t);
 	return st;

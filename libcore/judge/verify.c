@@ -1,35 +1,16 @@
 #include "judge/verify.h"
 
-#include "judge/expr_equal.h"
-#include "judge/verify_find.h"
+#include "judge/verify_read.h"
 #include "judge/verify_string.h"
 
 #include <stdio.h>
 
-#define WORK 1000000                 /* operations of one comparison */
 #define TRIES 16                     /* candidates that are read before the rest is given up */
 
-struct verifier {
-	struct arena arena;
-	struct found_list formulas, numbers;
-};
-
-/* What sets the profiles apart that look for formulas. */
-struct search {
-	const char *name;
-	bool pattern_order;          /* Math-Verify's order of patterns; else our own */
-	bool boxes_first;            /* before "final answer is ... I hope" */
-	bool latex_only;             /* in the completion */
-	bool latex_gold;             /* in the gold answer */
-	bool anchored;               /* no formula counts without a box or an anchor */
-	bool swapped;                /* gold and completion change places in the comparison */
-	bool unread_gold_is_right;
-};
-
-static const struct search searches[VERIFY_PROFILES] = {
+const struct search verify_searches[VERIFY_PROFILES] = {
 	[VERIFY_QUERN] = { .name = "quern" },
 	[VERIFY_MATH_VERIFY] = { .name = "math-verify", .pattern_order = true },
-	[VERIFY_LIGHTEVAL] = { .name = "lighteval", .pattern_order = true, .boxes_first = true },
+	[VERIFY_LIGHTEVAL] = { .name = "lighteval", .pattern_order = true, .boxes_first = true, .percent_counts = true },
 	[VERIFY_OPEN_R1] = { .name = "open-r1", .pattern_order = true, .boxes_first = true, .latex_only = true, .anchored = true },
 	[VERIFY_OPEN_R1_2025_02] = { .name = "open-r1-2025-02", .pattern_order = true, .boxes_first = true, .latex_only = true,
 				     .anchored = true, .latex_gold = true, .swapped = true, .unread_gold_is_right = true },
@@ -37,18 +18,18 @@ static const struct search searches[VERIFY_PROFILES] = {
 	[VERIFY_HENDRYCKS] = { .name = "hendrycks" }, [VERIFY_MINERVA] = { .name = "minerva" }, [VERIFY_PRM800K] = { .name = "prm800k" },
 };
 
-const char *verify_profile_name(enum verify_profile p) { return searches[p].name; }
+const char *verify_profile_name(enum verify_profile p) { return verify_searches[p].name; }
 
 enum status verify_profile_find(const char *p, size_t n, enum verify_profile *out, struct error *err)
 {
 	char names[256];
 	size_t at = 0;
 	for (int i = 0; i < VERIFY_PROFILES; i++) {
-		if (strlen(searches[i].name) == n && memcmp(searches[i].name, p, n) == 0) {
+		if (strlen(verify_searches[i].name) == n && memcmp(verify_searches[i].name, p, n) == 0) {
 			*out = (enum verify_profile)i;
 			return OK;
 		}
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i ? ", " : "", searches[i].name);
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i ? ", " : "", verify_searches[i].name);
 	}
 	return error_set(err, ERR_USAGE, "no profile is called '%.*s'; there are %s", (int)n, p, names);
 }
@@ -62,7 +43,7 @@ void verifier_free(struct verifier *v)
 	mem_free(v);
 }
 
-static struct expr *read_expr(struct verifier *v, struct span s)
+struct expr *verify_read(struct verifier *v, struct span s)
 {
 	enum expr_error why;
 	return s.p ? expr_parse(&v->arena, s.p, s.n, &why) : NULL;
@@ -71,22 +52,22 @@ static struct expr *read_expr(struct verifier *v, struct span s)
 /* --- answers from what was found ------------------------------------------------------------------------------- */
 
 /* Boxes, newest first, as one answer: a list in the order of the text. */
-static struct expr *read_boxes(struct verifier *v, const struct span *boxes, int n)
+struct expr *verify_read_boxes(struct verifier *v, const struct span *boxes, int n)
 {
 	if (n == 1)
-		return read_expr(v, boxes[0]);
+		return verify_read(v, boxes[0]);
 	struct expr *list = expr_new(&v->arena, EXPR_LIST, n);
 	for (int i = 0; i < n; i++)
-		if (!(list->kids[n - 1 - i] = read_expr(v, boxes[i])))
+		if (!(list->kids[n - 1 - i] = verify_read(v, boxes[i])))
 			return NULL;
 	return list;
 }
 
-static struct expr *read_inside(struct verifier *v, struct span s)
+struct expr *verify_read_inside(struct verifier *v, struct span s)
 {
 	struct span boxes[FIND_MAX];
 	int n = s.n >= 6 && memmem(s.p, s.n, "box", 3) ? find_boxes(s, boxes, FIND_MAX) : 0;
-	return n ? read_boxes(v, boxes, n) : read_expr(v, s);
+	return n ? verify_read_boxes(v, boxes, n) : verify_read(v, s);
 }
 
 /* "12,34" and "1 234.5" as plain text writes numbers. */
@@ -98,13 +79,13 @@ static struct expr *read_number(struct verifier *v, struct span s)
 	for (size_t i = 0; i < s.n; i++) {
 		bool comma = s.p[i] == ',', space = s.p[i] == ' ';
 		if (n + 2 > sizeof(digits))
-			return read_expr(v, s);
+			return verify_read(v, s);
 		if (comma && !point && (s.n - i != 4 || s.p[0] == '0') && !memchr(s.p + i + 1, ',', s.n - i - 1))
 			digits[n++] = '.';
 		else if (!comma && !space)
 			digits[n++] = s.p[i];
 	}
-	return read_expr(v, (struct span){ arena_strndup(&v->arena, digits, n), n });
+	return verify_read(v, (struct span){ arena_strndup(&v->arena, digits, n), n });
 }
 
 static struct expr *percent_of(struct verifier *v, struct expr *e)
@@ -114,30 +95,23 @@ static struct expr *percent_of(struct verifier *v, struct expr *e)
 	return p;
 }
 
-static struct expr *read_found(struct verifier *v, const struct found *f)
+struct expr *verify_read_found(struct verifier *v, const struct found *f)
 {
 	struct expr *e;
 	if (f->kind == FOUND_NUMBER)
 		e = read_number(v, f->part[0]);
 	else if (f->kind == FOUND_EXPRESSION || f->n == 1)
-		e = read_inside(v, f->part[0]);
+		e = verify_read_inside(v, f->part[0]);
 	else {
 		e = expr_new(&v->arena, EXPR_LIST, f->n);
 		for (int i = 0; i < f->n; i++)
-			if (!(e->kids[i] = read_inside(v, f->part[i])))
+			if (!(e->kids[i] = verify_read_inside(v, f->part[i])))
 				return NULL;
 	}
 	return e && f->percent ? percent_of(v, e) : e;
 }
 
 /* --- Math-Verify's order ----------------------------------------------------------------------------------------- */
-
-struct candidates {
-	struct verifier *v;
-	const struct search *s;
-	struct span text;
-	bool gold;
-};
 
 static bool formulas_only(const struct candidates *c) { return c->gold ? c->s->latex_gold : c->s->latex_only; }
 
@@ -146,7 +120,7 @@ static struct expr *from_boxes(const struct candidates *c)
 {
 	struct span boxes[FIND_MAX];
 	int n = find_boxes(c->text, boxes, FIND_MAX);
-	return n ? read_boxes(c->v, boxes, n) : NULL;
+	return n ? verify_read_boxes(c->v, boxes, n) : NULL;
 }
 
 static const char *skip_space(const char *p, const char *end)
@@ -175,13 +149,13 @@ static struct expr *at_anchor(const struct candidates *c, const char *from, cons
 		plain = p >= end || *p != '=';
 	}
 	if (plain && (!formula || n.end > f.end)) {
-		struct expr *e = read_found(c->v, &n);
+		struct expr *e = verify_read_found(c->v, &n);
 		*ends = n.end;
 		if (e)
 			return e;
 	}
 	*ends = formula ? f.end : NULL;
-	return formula ? read_found(c->v, &f) : NULL;
+	return formula ? verify_read_found(c->v, &f) : NULL;
 }
 
 /* What stands at the anchor word: "answer" with a colon, "answer", "final answer ... is", the last occurrences first. *ends: where. */
@@ -211,7 +185,7 @@ static struct expr *anchored_at(const struct candidates *c, const char *word, bo
 	return NULL;
 }
 
-static struct expr *from_anchor(const struct candidates *c, const char *word, bool colon, bool is, bool hope)
+struct expr *verify_from_anchor(const struct candidates *c, const char *word, bool colon, bool is, bool hope)
 {
 	const char *ends;
 	return anchored_at(c, word, colon, is, hope, &ends);
@@ -230,7 +204,7 @@ static struct expr *from_anywhere(const struct candidates *c)
 		if (!f && !n)
 			return NULL;
 		bool formula = f && (!n || f->end > n->end || (f->end == n->end && f->start <= n->start));
-		struct expr *e = read_found(v, formula ? f : n);
+		struct expr *e = verify_read_found(v, formula ? f : n);
 		if (e)
 			return e;
 		i += formula;
@@ -244,7 +218,7 @@ static struct expr *by_patterns(const struct candidates *c)
 	struct expr *e, *final;
 	if (c->s->boxes_first && (e = from_boxes(c)))
 		return e;
-	if ((e = from_anchor(c, "final answer", false, true, true)))
+	if ((e = verify_from_anchor(c, "final answer", false, true, true)))
 		return e;
 	const char *ends = NULL, *brace = span_find_last(c->text, "}");
 	final = anchored_at(c, "final answer", false, true, false, &ends);
@@ -252,242 +226,20 @@ static struct expr *by_patterns(const struct candidates *c)
 		return e;                                          /* of boxes and "final answer is", what ends last */
 	if (final)
 		return final;
-	if ((e = from_anchor(c, "answer", true, false, false)) ||
-	    (e = from_anchor(c, "answer", false, false, false)))
+	if ((e = verify_from_anchor(c, "answer", true, false, false)) ||
+	    (e = verify_from_anchor(c, "answer", false, false, false)))
 		return e;
 	return c->s->anchored && !c->gold ? NULL : from_anywhere(c);
 }
 
-/* --- our own order ------------------------------------------------------------------------------------------------- */
-
-/* The content of the last complete <answer>...</answer>. */
-static struct span tagged(struct span s)
-{
-	const char *close = span_find_last(s, "</answer>");
-	const char *open = close ? span_find_last((struct span){ s.p, (size_t)(close - s.p) }, "<answer>") : NULL;
-	return open ? span_trim((struct span){ open + 8, (size_t)(close - open - 8) }) : (struct span){ NULL, 0 };
-}
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80; }
-
-/* How many numbers a text holds, not counting digits inside words; the last of them. */
-static int count_numbers(struct span s, struct span *last)
-{
-	int n = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (!is_digit(s.p[i]) && !(s.p[i] == '.' && i + 1 < s.n && is_digit(s.p[i + 1])))
-			continue;
-		size_t from = i;
-		bool inside = i && (is_letter(s.p[i - 1]) || s.p[i - 1] == '_');
-		while (i < s.n && (is_digit(s.p[i]) || ((s.p[i] == '.' || s.p[i] == ',') && i + 1 < s.n && is_digit(s.p[i + 1]))))
-			i++;
-		size_t to = i;
-		for (int tail = 0; tail < 2 && i + 1 < s.n; tail++) {        /* 1/2, 5e3 */
-			if (s.p[i] != '/' || !is_digit(s.p[i + 1]))
-				break;
-			for (to = ++i; to < s.n && is_digit(s.p[to]); to++)
-				;
-			i = to;
-		}
-		if (inside)
-			continue;
-		bool minus = from && s.p[from - 1] == '-' && (from < 2 || !(is_letter(s.p[from - 2]) || is_digit(s.p[from - 2]) ||
-			     s.p[from - 2] == ')' || s.p[from - 2] == ']' || s.p[from - 2] == '}'));
-		minus |= from >= 3 && memcmp(s.p + from - 3, "\xe2\x88\x92", 3) == 0 && (from < 4 || s.p[from - 4] == ' ');
-		if (minus)
-			from -= s.p[from - 1] == '-' ? 1 : 3;
-		size_t k = to;
-		while (k < s.n && s.p[k] == ' ')
-			k++;
-		if (k < s.n && (s.p[k] == '%' || (s.p[k] == '\\' && k + 1 < s.n && s.p[k + 1] == '%')))
-			to = k + (s.p[k] == '%' ? 1 : 2);
-		*last = (struct span){ s.p + from, to - from };
-		n += n < 1000;
-	}
-	return n;
-}
-
-static bool is_number(const struct expr *e)
-{
-	while (e->kind == EXPR_NEG || e->kind == EXPR_PERCENT || e->kind == EXPR_UNIT || e->kind == EXPR_DEGREE)
-		e = e->kids[0];
-	return e->kind == EXPR_NUMBER || (e->kind == EXPR_DIV && is_number(e->kids[0]) && is_number(e->kids[1]));
-}
-
-static bool is_choice(const struct expr *e)
-{
-	return e && e->kind == EXPR_SYMBOL && e->text_n == 1 && e->text[0] >= 'A' && e->text[0] <= 'J';
-}
-
-/* The letter that an answer begins with: "(C) 42", "\\text{C. } 42"; NULL for none. */
-static struct expr *choice_letter(struct verifier *v, struct span s)
-{
-	size_t i = 0;
-	for (size_t before = s.n + 1; before != s.n - i; ) {
-		before = s.n - i;
-		if (s.n - i > 6 && memcmp(s.p + i, "\\text{", 6) == 0)
-			i += 6;
-		else if (s.n - i > 8 && memcmp(s.p + i, "\\textbf{", 8) == 0)
-			i += 8;
-		else if (s.n > i && (s.p[i] == '(' || s.p[i] == ' ' || s.p[i] == '*' || s.p[i] == '$'))
-			i++;
-	}
-	if (s.n < i + 2 || s.p[i] < 'A' || s.p[i] > 'J' || !strchr(").:", s.p[i + 1]) || !s.p[i + 1])
-		return NULL;
-	return read_expr(v, (struct span){ s.p + i, 1 });
-}
-
-/* A marked answer that is read whole; words around a single number leave the number, when a number is asked for. */
-static struct expr *read_marked(struct verifier *v, struct span s, const struct expr *gold)
-{
-	struct found_list *f = &v->formulas;
-	struct expr *letter = is_choice(gold) ? choice_letter(v, s) : NULL;
-	if (letter)
-		return letter;
-	struct expr *e = read_inside(v, s);
-	if (!e || e->kind != EXPR_TEXT || (gold && gold->kind == EXPR_TEXT))
-		return e;
-	const char *is = span_find_last(s, " is ");                     /* "the number of points is 19" */
-	struct span tail = is ? span_trim((struct span){ is + 4, (size_t)(s.p + s.n - is - 4) }) : (struct span){ NULL, 0 };
-	struct expr *said = tail.n ? read_inside(v, tail) : NULL;
-	if (said && said->kind != EXPR_TEXT)
-		return said;
-	find_formulas(s, f);
-	if (f->n == 1)
-		return read_found(v, found_back(f, 0));
-	struct span number;
-	if (gold && is_number(gold) && count_numbers(s, &number) == 1)
-		return read_expr(v, number);
-	return e;
-}
-
-/* After "answer is", "answer:", "####": a formula that starts there, or the rest of the line or sentence. */
-static struct span after_anchor(struct span text, const char *p)
-{
-	const char *end = text.p + text.n;
-	while (p < end && (*p == ' ' || *p == ':' || *p == '*' || *p == '\t' || *p == '='))
-		p++;
-	const char *q = p;
-	for (; q < end && *q != '\n'; q++)
-		if (*q == '.' && (q + 1 == end || q[1] == ' ' || q[1] == '\n'))
-			break;
-	return span_trim((struct span){ p, (size_t)(q - p) });
-}
-
-static struct span anchored_span(struct span text)
-{
-	static const char *const anchors[] = { "answer is", "answer:", "answer**:", "answer:**" };
-	const char *best = NULL;
-	for (size_t i = 0; i < sizeof(anchors) / sizeof(*anchors); i++) {
-		const char *p = find_back_folded(text, text.p + text.n, anchors[i]);
-		if (p && p + strlen(anchors[i]) > best)
-			best = p + strlen(anchors[i]);
-	}
-	return best ? after_anchor(text, best) : (struct span){ NULL, 0 };
-}
-
-/* The last formula or number of a text; with a gold answer in words, its last line. */
-static struct expr *last_of(struct verifier *v, struct span text, const struct expr *gold)
-{
-	struct span number = { NULL, 0 };
-	bool words = gold && gold->kind == EXPR_TEXT;
-	if (words || text.n == 0) {
-		struct span line = span_last_line(text);
-		return line.n && line.n <= EXPR_BYTES ? read_marked(v, line, gold) : NULL;
-	}
-	struct expr *all = gold && is_number(gold) && text.n < 64 ? read_expr(v, text) : NULL;
-	if (all && is_number(all))
-		return all;
-	find_formulas(text, &v->formulas);
-	const struct found *f = found_back(&v->formulas, 0);
-	bool any = count_numbers(text, &number) > 0;
-	if (f && (!any || f->end >= number.p + number.n)) {
-		struct expr *e = read_found(v, f);
-		if (e)
-			return e;
-	}
-	if (any && gold && is_number(gold))
-		return read_expr(v, number);
-	struct expr *e = read_expr(v, span_last_line(text));
-	return e && e->kind != EXPR_TEXT ? e : any ? read_expr(v, number) : e;
-}
-
-/* Reads the answer of a completion; *marked is where it stood, if it was marked. NULL: none that can be read. */
-static struct expr *by_marks(struct verifier *v, struct span text, const struct expr *gold, struct span *marked)
-{
-	struct candidates c = { v, &searches[VERIFY_QUERN], text, false };
-	struct span boxes[FIND_MAX], tag = tagged(text);
-	struct expr *e = NULL;
-	if (tag.p)
-		c.text = text = tag;
-	*marked = tag;
-	if (text.n && (e = from_anchor(&c, "final answer", false, true, true)))
-		return e;
-	int n = find_boxes(text, boxes, FIND_MAX);
-	if (n > 0) {
-		*marked = boxes[0];
-		return n == 1 ? read_marked(v, boxes[0], gold) : read_boxes(v, boxes, n);
-	}
-	if (tag.p)
-		return tag.n ? read_marked(v, tag, gold) : NULL;
-	const char *hashes = span_find_last(text, "####");
-	struct span s = hashes ? after_anchor(text, hashes + 4) : anchored_span(text);
-	if (s.n && s.n <= EXPR_BYTES && (e = read_marked(v, s, gold)) && !(e->kind == EXPR_TEXT && gold && gold->kind != EXPR_TEXT))
-		return e;
-	return last_of(v, text, gold);
-}
-
-/* The gold answer: behind ####, in <answer> tags, in the last boxes, or the whole; a solution in prose gives its last formula. */
-static struct expr *read_gold(struct verifier *v, struct span s)
-{
-	struct span boxes[FIND_MAX], tag;
-	const char *hashes = span_find_last(s, "####");
-	if (hashes)
-		return read_expr(v, span_trim((struct span){ hashes + 4, (size_t)(s.p + s.n - hashes - 4) }));
-	if ((tag = tagged(s)).p)
-		s = tag;
-	int n = find_boxes(s, boxes, FIND_MAX);
-	struct expr *e = n ? read_boxes(v, boxes, n) : read_expr(v, s);
-	struct expr *letter = e && e->kind != EXPR_TEXT ? NULL : choice_letter(v, n ? boxes[0] : s);
-	if (letter || n || (e && e->kind != EXPR_TEXT))
-		return letter ? letter : e;
-	find_formulas(s, &v->formulas);
-	const struct found *f = found_back(&v->formulas, 0);
-	struct expr *inner = f ? read_found(v, f) : NULL;
-	return inner ? inner : e;
-}
-
-/* What follows the last </think>; false of reasoning that does not end. */
-static bool cut_reasoning(struct span *text)
-{
-	const char *thought = span_find_last(*text, "</think>");
-	if (thought)
-		*text = (struct span){ thought + 8, (size_t)(text->p + text->n - thought - 8) };
-	else if (span_find_last(*text, "<think>"))
-		return false;
-	*text = span_trim(*text);
-	return true;
-}
-
-static struct judgement own_judge(struct verifier *v, struct span gold, struct span text)
-{
-	struct expr *g = read_gold(v, gold);
-	if (!g)
-		return judge_as(VERDICT_UNDECIDED, REASON_GOLD_UNREADABLE);
-	if (!cut_reasoning(&text))
-		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-	struct span marked = { NULL, 0 };
-	struct expr *p = by_marks(v, text, g, &marked);
-	if (!p)
-		return judge_as(VERDICT_DIFFERENT, marked.n ? REASON_UNREADABLE : REASON_NO_ANSWER);
-	struct judgement j = expr_equal(&v->arena, &expr_rules_own, g, p, WORK);
-	if (j.verdict == VERDICT_DIFFERENT && p->kind == EXPR_LIST && g->kind != EXPR_LIST && g->kind != EXPR_SET && g->kind != EXPR_TUPLE)
-		j.reason = REASON_HEDGED;
-	return j;
-}
-
 /* --- the profiles ---------------------------------------------------------------------------------------------------- */
+
+static const struct expr_rules *rules_of(enum verify_profile p)
+{
+	if (p == VERIFY_QUERN)
+		return &expr_rules_own;
+	return verify_searches[p].percent_counts ? &expr_rules_lighteval : &expr_rules_math_verify;
+}
 
 static struct judgement pattern_judge(struct verifier *v, const struct search *s, struct span gold, struct span text)
 {
@@ -497,7 +249,7 @@ static struct judgement pattern_judge(struct verifier *v, const struct search *s
 	bool bare = span_find_last(gold, "$") == NULL && span_find_last(gold, "\\boxed") == NULL && span_find_last(gold, "answer") == NULL;
 	bool numeral = bare && number_at(gold, gold.p, gold.p, &number) && number.end == gold.p + gold.n;
 	if (!g || (bare && !numeral)) {
-		struct expr *whole = read_expr(v, gold);           /* an answer without dollars, as data sets keep it */
+		struct expr *whole = verify_read(v, gold);           /* an answer without dollars, as data sets keep it */
 		g = whole && whole->kind != EXPR_TEXT ? whole : g ? g : whole;
 	}
 	if (!g)
@@ -507,7 +259,8 @@ static struct judgement pattern_judge(struct verifier *v, const struct search *s
 	struct expr *p = by_patterns(&c);
 	if (!p)
 		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-	struct judgement j = expr_equal(&v->arena, &expr_rules_math_verify, s->swapped ? p : g, s->swapped ? g : p, WORK);
+	struct judgement j = expr_equal(&v->arena, rules_of((enum verify_profile)(s - verify_searches)), s->swapped ? p : g, s->swapped ? g : p,
+					VERIFY_WORK);
 	if (j.verdict == VERDICT_UNDECIDED)
 		j.verdict = VERDICT_DIFFERENT;                     /* the original knows no third answer */
 	return j;
@@ -516,10 +269,10 @@ static struct judgement pattern_judge(struct verifier *v, const struct search *s
 /* Two strings of a grader that asks an algebra system: equal values, or not. */
 static bool same_value(struct verifier *v, struct span a, struct span b)
 {
-	struct expr *x = read_expr(v, a), *y = read_expr(v, b);
+	struct expr *x = verify_read(v, a), *y = verify_read(v, b);
 	if (!x || !y || x->kind == EXPR_TEXT || y->kind == EXPR_TEXT || x->kind == EXPR_RELATION || y->kind == EXPR_RELATION)
 		return false;
-	return expr_equal(&v->arena, &expr_rules_own, x, y, WORK).verdict == VERDICT_EQUAL;
+	return expr_equal(&v->arena, &expr_rules_own, x, y, VERIFY_WORK).verdict == VERDICT_EQUAL;
 }
 
 static struct judgement minerva_judge(struct verifier *v, struct span gold, struct span text)
@@ -559,15 +312,15 @@ struct judgement verify(struct verifier *v, const struct verify_input *in)
 {
 	struct span gold = span_trim((struct span){ in->gold, in->gold_n }), text = { in->prediction, in->prediction_n };
 	arena_reset(&v->arena);
-	if (gold.n == 0 && !searches[in->profile].unread_gold_is_right)
+	if (gold.n == 0 && !verify_searches[in->profile].unread_gold_is_right)
 		return judge_as(VERDICT_UNDECIDED, REASON_NO_GOLD);
 	switch (in->profile) {
-	case VERIFY_QUERN: return own_judge(v, gold, text);
+	case VERIFY_QUERN: return verify_own(v, gold, text);
 	case VERIFY_GSM8K_STRICT: case VERIFY_GSM8K_FLEXIBLE: return gsm8k_judge(gold, text, in->profile == VERIFY_GSM8K_FLEXIBLE);
 	case VERIFY_HENDRYCKS: return hendrycks_judge(gold, text);
 	case VERIFY_MINERVA: return minerva_judge(v, gold, text);
 	case VERIFY_PRM800K: return prm_judge(v, gold, text);
-	default: return pattern_judge(v, &searches[in->profile], gold, text);
+	default: return pattern_judge(v, &verify_searches[in->profile], gold, text);
 	}
 }
 
@@ -578,11 +331,11 @@ static struct expr *answer_of(struct verifier *v, const struct verify_input *in)
 {
 	struct span text = { in->prediction, in->prediction_n }, gold = span_trim((struct span){ in->gold, in->gold_n }), marked;
 	if (in->profile != VERIFY_QUERN) {
-		struct candidates c = { v, &searches[in->profile], text, false };
+		struct candidates c = { v, &verify_searches[in->profile], text, false };
 		return by_patterns(&c);
 	}
-	struct expr *g = gold.n ? read_gold(v, gold) : NULL;
-	return cut_reasoning(&text) ? by_marks(v, text, g, &marked) : NULL;
+	struct expr *g = gold.n ? verify_read_gold(v, gold) : NULL;
+	return verify_cut_reasoning(&text) ? verify_by_marks(v, text, g, &marked) : NULL;
 }
 
 /* The same for those that compare strings. */
@@ -603,7 +356,7 @@ struct judgement verify_alike(struct verifier *v, const struct verify_input *a, 
 		struct expr *x = answer_of(v, a), *y = answer_of(v, b);
 		if (!x || !y)
 			return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
-		return expr_equal(&v->arena, a->profile == VERIFY_QUERN ? &expr_rules_own : &expr_rules_math_verify, x, y, WORK);
+		return expr_equal(&v->arena, rules_of(a->profile), x, y, VERIFY_WORK);
 	}
 	struct span said = string_of(a);
 	struct verify_input as_gold = { said.p, said.n, b->prediction, b->prediction_n, b->profile };

@@ -5,7 +5,7 @@
  *                     follows ####, "final answer is", "answer is" or "answer:", and at last the last formula, number or line.
  *                     expr_equal.h says what is equal
  *   math-verify       Math-Verify's order of patterns and its leniencies (expr_rules_math_verify), LaTeX and plain text
- *   lighteval         the same with boxes before everything, as lighteval's latex_gold and expr_gold metrics ask for
+ *   lighteval         the same with boxes before everything, as lighteval's latex_gold and expr_gold metrics ask for; 28% is not 28
  *   open-r1           the same with boxes first, LaTeX only in the completion, and nothing without an anchor
  *   open-r1-2025-02   open-r1 of February 2025: gold and completion change places in the comparison, the gold answer is LaTeX only,
  *                     and a gold answer that cannot be read makes every completion right

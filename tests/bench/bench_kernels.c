@@ -393,7 +393,7 @@ static void bench_model(void)
 	FLOPS("matmul_dw gate|up", 4 * nc * F, LAYERS * (QKV + H * D + 3 * F) / (2.0 * F), false,
 	      k->matmul_dw(pool, w, gu, x, N, 2 * F, C));
 	k->release(w), w = some((int64_t)V * C);
-	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, NULL, x, weights_f32(w), ids, scratch, N, C, V, 0));
+	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, NULL, NULL, x, weights_f32(w), ids, scratch, N, C, V, 0));
 	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, &(struct logprob_grad){.logp = logp}, x, weights_f32(w), NULL, lse, ids, scratch, N, C, V, 0));
 	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, &rule));
 	bench_optimizers(p, m, v, g, &rule);

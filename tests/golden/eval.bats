@@ -172,6 +172,11 @@ text() { quern eval -q --task text --prediction a --reference reference "$@" "$D
 	grep -q '"acc,none": 0.2333333' r.json
 	grep -q '"acc_norm_stderr,none": 0.085096' r.json
 	grep -q '"t_mc": 2' r.json
+	# scikit-learn's f1_score(average="macro") and matthews_corrcoef of the samples
+	quern eval -q -m tm --task "$DATA/tasks/mc.yaml" --metric macro_f1,mcc --bootstrap 0 --fewshot-data "$DATA/tasks/shots.jsonl" \
+		"$DATA/tasks/docs.jsonl" -o f.json
+	grep -q '"macro_f1,none": 0.365962142432' f.json
+	grep -q '"mcc,none": -0.02874593872' f.json
 	[ "$(quern view --count s.arrows)" -eq 30 ]
 	quern view --format jsonl -n 1 s.arrows | grep -q '"doc_id":0,"doc":"{.*"target":"[0-9]","arguments":"\[\[.*"resps":"\[\[-.*"acc":[01]'
 	quern eval -q -m tm --task "$DATA/tasks/gen.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" "$DATA/tasks/docs.jsonl" --limit 4 -o g.json

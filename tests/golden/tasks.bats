@@ -47,6 +47,17 @@ near() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a - b < 1e-9 && b - a < 1e-9) }
 	[ "$(value pass@2,none r.json)" = 0.5 ]
 	grep -q '"undecided":2' r.json
 	[ "$(quern view --format jsonl no.arrows | grep -o '"reason":"[a-z_]*"')" = '"reason":"no_prediction"' ]
+	# what exact_match ignores, other metrics of the task ignore, too; each filter has its own outcomes
+	cat >g.jsonl <<-'END'
+		{"answer":"1 and 2.\n#### 1,234","completion":["so #### 1234.","it is $1,234.", "#### 5"]}
+	END
+	quern eval -q --task gsm8k --metric pass@1,maj@3 g.jsonl -o r.json
+	near "$(value pass@1,strict-match r.json)" 0.33333333333333
+	near "$(value pass@1,flexible-extract r.json)" 0.66666666666667
+	[ "$(value maj@3,strict-match r.json)" = 1.0 ]
+	[ "$(value maj@3,flexible-extract r.json)" = 1.0 ]
+	grep -q '"strict-match":{"right":1,"wrong":1,"unparsed":1,"undecided":0},"flexible-extract":{"right":2,"wrong":1' r.json
+	quern eval -q --task gsm8k --report table g.jsonl | grep -qx 'strict-match: responses: 1 right, 1 wrong, 1 unparsed, 0 undecided'
 	# scikit-learn: f1_score(average="macro", labels=[...]) and matthews_corrcoef of the same labels
 	cat >k.jsonl <<-'END'
 		{"answer":"cat","guess":"cat"}

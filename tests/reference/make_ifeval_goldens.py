@@ -99,4 +99,5 @@ def main():
                           "strict": strict.follow_instruction_list, "loose": loose.follow_instruction_list}, ensure_ascii=False))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -65,7 +65,7 @@ SOLUTIONS = ["We have $x^2 = 4$, so $x = \\boxed{2}$.", "The area is $\\boxed{\\
              "The roots are $\\boxed{1,-2}$.", "So $x \\in \\boxed{[2,5)}$.", "Hence the answer is $\\boxed{\\frac{1}{2}}$, as $n = 3$.",
              "In all, $\\boxed{10\\%}$ of them.", "It is $\\boxed{\\text{Evelyn}}$.", "The product is $\\boxed{6 - 5i}$.", "$\\boxed{90^\\circ}$",
              "so $p(x) = \\boxed{x^3+3x-6}$.", "it costs $\\boxed{\\$32{,}348}$", "$\\boxed{2\\pi}$", "\\boxed{\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}}"]
-ANSWERS = ["2", "\\frac{3\\sqrt{2}}{4}", "(1,2)", "1, -2", "-2,1", "[2,5)", "0.5", "\\frac12", "10\\%", "0.1", "\\text{Evelyn}", "6-5i", "90", "90^\\circ",
+ANSWERS = ["10", "2", "\\frac{3\\sqrt{2}}{4}", "(1,2)", "1, -2", "-2,1", "[2,5)", "0.5", "\\frac12", "10\\%", "0.1", "\\text{Evelyn}", "6-5i", "90", "90^\\circ",
            "x^3 + 3x - 6", "32348", "\\$32,348", "2\\pi", "6.283185", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\frac{3}{2\\sqrt{2}}", "3"]
 
 
@@ -92,4 +92,5 @@ def main():
         print(json.dumps(row))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -66,7 +66,7 @@ enum status eval_task_find(const char *name, char **path, struct error *err)
 	enum status st;
 
 	*path = NULL;
-	if (path_exists(name))
+	if (path_exists(name) && !path_is_dir(name))
 		*path = strdup(name);
 	for (int i = 0; i < 2 && !*path; i++) {
 		char *dir = beside_program(task_dirs[i]), *file = mem_printf("%s/%s.yaml", dir, name);

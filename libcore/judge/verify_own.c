@@ -1,0 +1,231 @@
+/* verify_own.c - the profile quern: where the answer stands, and what a gold answer is; see verify.h. */
+#include "judge/verify_read.h"
+
+#include <string.h>
+
+/* The content of the last complete <answer>...</answer>. */
+static struct span tagged(struct span s)
+{
+	const char *close = span_find_last(s, "</answer>");
+	const char *open = close ? span_find_last((struct span){ s.p, (size_t)(close - s.p) }, "<answer>") : NULL;
+	return open ? span_trim((struct span){ open + 8, (size_t)(close - open - 8) }) : (struct span){ NULL, 0 };
+}
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80; }
+
+/* How many numbers a text holds, not counting digits inside words; the last of them. */
+static int count_numbers(struct span s, struct span *last)
+{
+	int n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_digit(s.p[i]) && !(s.p[i] == '.' && i + 1 < s.n && is_digit(s.p[i + 1])))
+			continue;
+		size_t from = i;
+		bool inside = i && (is_letter(s.p[i - 1]) || s.p[i - 1] == '_');
+		while (i < s.n && (is_digit(s.p[i]) || ((s.p[i] == '.' || s.p[i] == ',') && i + 1 < s.n && is_digit(s.p[i + 1]))))
+			i++;
+		size_t to = i;
+		for (int tail = 0; tail < 2 && i + 1 < s.n; tail++) {        /* 1/2, 5e3 */
+			if (s.p[i] != '/' || !is_digit(s.p[i + 1]))
+				break;
+			for (to = ++i; to < s.n && is_digit(s.p[to]); to++)
+				;
+			i = to;
+		}
+		if (inside)
+			continue;
+		bool minus = from && s.p[from - 1] == '-' && (from < 2 || !(is_letter(s.p[from - 2]) || is_digit(s.p[from - 2]) ||
+			     s.p[from - 2] == ')' || s.p[from - 2] == ']' || s.p[from - 2] == '}'));
+		minus |= from >= 3 && memcmp(s.p + from - 3, "\xe2\x88\x92", 3) == 0 && (from < 4 || s.p[from - 4] == ' ');
+		if (minus)
+			from -= s.p[from - 1] == '-' ? 1 : 3;
+		size_t k = to;
+		while (k < s.n && s.p[k] == ' ')
+			k++;
+		if (k < s.n && (s.p[k] == '%' || (s.p[k] == '\\' && k + 1 < s.n && s.p[k + 1] == '%')))
+			to = k + (s.p[k] == '%' ? 1 : 2);
+		*last = (struct span){ s.p + from, to - from };
+		n += n < 1000;
+	}
+	return n;
+}
+
+static bool is_number(const struct expr *e)
+{
+	while (e->kind == EXPR_NEG || e->kind == EXPR_PERCENT || e->kind == EXPR_UNIT || e->kind == EXPR_DEGREE)
+		e = e->kids[0];
+	return e->kind == EXPR_NUMBER || (e->kind == EXPR_DIV && is_number(e->kids[0]) && is_number(e->kids[1]));
+}
+
+static bool is_choice(const struct expr *e)
+{
+	return e && e->kind == EXPR_SYMBOL && e->text_n == 1 && e->text[0] >= 'A' && e->text[0] <= 'J';
+}
+
+/* The letter that an answer begins with: "(C) 42", "\\text{C. } 42"; NULL for none. */
+static struct expr *choice_letter(struct verifier *v, struct span s)
+{
+	size_t i = 0;
+	for (size_t before = s.n + 1; before != s.n - i; ) {
+		before = s.n - i;
+		if (s.n - i > 6 && memcmp(s.p + i, "\\text{", 6) == 0)
+			i += 6;
+		else if (s.n - i > 8 && memcmp(s.p + i, "\\textbf{", 8) == 0)
+			i += 8;
+		else if (s.n > i && (s.p[i] == '(' || s.p[i] == ' ' || s.p[i] == '*' || s.p[i] == '$'))
+			i++;
+	}
+	if (s.n < i + 2 || s.p[i] < 'A' || s.p[i] > 'J' || !strchr(").:", s.p[i + 1]) || !s.p[i + 1])
+		return NULL;
+	return verify_read(v, (struct span){ s.p + i, 1 });
+}
+
+/* A marked answer that is read whole; words around a single number leave the number, when a number is asked for. */
+static struct expr *read_marked(struct verifier *v, struct span s, const struct expr *gold)
+{
+	struct found_list *f = &v->formulas;
+	struct expr *letter = is_choice(gold) ? choice_letter(v, s) : NULL;
+	if (letter)
+		return letter;
+	struct expr *e = verify_read_inside(v, s);
+	if (!e || e->kind != EXPR_TEXT || (gold && gold->kind == EXPR_TEXT))
+		return e;
+	const char *is = span_find_last(s, " is ");                     /* "the number of points is 19" */
+	struct span tail = is ? span_trim((struct span){ is + 4, (size_t)(s.p + s.n - is - 4) }) : (struct span){ NULL, 0 };
+	struct expr *said = tail.n ? verify_read_inside(v, tail) : NULL;
+	if (said && said->kind != EXPR_TEXT)
+		return said;
+	find_formulas(s, f);
+	if (f->n == 1)
+		return verify_read_found(v, found_back(f, 0));
+	struct span number;
+	if (gold && is_number(gold) && count_numbers(s, &number) == 1)
+		return verify_read(v, number);
+	return e;
+}
+
+/* After "answer is", "answer:", "####": a formula that starts there, or the rest of the line or sentence. */
+static struct span after_anchor(struct span text, const char *p)
+{
+	const char *end = text.p + text.n;
+	while (p < end && (*p == ' ' || *p == ':' || *p == '*' || *p == '\t' || *p == '='))
+		p++;
+	const char *q = p;
+	for (; q < end && *q != '\n'; q++)
+		if (*q == '.' && (q + 1 == end || q[1] == ' ' || q[1] == '\n'))
+			break;
+	return span_trim((struct span){ p, (size_t)(q - p) });
+}
+
+static struct span anchored_span(struct span text)
+{
+	static const char *const anchors[] = { "answer is", "answer:", "answer**:", "answer:**" };
+	const char *best = NULL;
+	for (size_t i = 0; i < sizeof(anchors) / sizeof(*anchors); i++) {
+		const char *p = find_back_folded(text, text.p + text.n, anchors[i]);
+		if (p && p + strlen(anchors[i]) > best)
+			best = p + strlen(anchors[i]);
+	}
+	return best ? after_anchor(text, best) : (struct span){ NULL, 0 };
+}
+
+/* The last formula or number of a text; with a gold answer in words, its last line. */
+static struct expr *last_of(struct verifier *v, struct span text, const struct expr *gold)
+{
+	struct span number = { NULL, 0 };
+	bool words = gold && gold->kind == EXPR_TEXT;
+	if (words || text.n == 0) {
+		struct span line = span_last_line(text);
+		return line.n && line.n <= EXPR_BYTES ? read_marked(v, line, gold) : NULL;
+	}
+	struct expr *all = gold && is_number(gold) && text.n < 64 ? verify_read(v, text) : NULL;
+	if (all && is_number(all))
+		return all;
+	find_formulas(text, &v->formulas);
+	const struct found *f = found_back(&v->formulas, 0);
+	bool any = count_numbers(text, &number) > 0;
+	if (f && (!any || f->end >= number.p + number.n)) {
+		struct expr *e = verify_read_found(v, f);
+		if (e)
+			return e;
+	}
+	if (any && gold && is_number(gold))
+		return verify_read(v, number);
+	struct expr *e = verify_read(v, span_last_line(text));
+	return e && e->kind != EXPR_TEXT ? e : any ? verify_read(v, number) : e;
+}
+
+/* Reads the answer of a completion; *marked is where it stood, if it was marked. NULL: none that can be read. */
+struct expr *verify_by_marks(struct verifier *v, struct span text, const struct expr *gold, struct span *marked)
+{
+	struct candidates c = { v, &verify_searches[VERIFY_QUERN], text, false };
+	struct span boxes[FIND_MAX], tag = tagged(text);
+	struct expr *e = NULL;
+	if (tag.p)
+		c.text = text = tag;
+	*marked = tag;
+	if (text.n && (e = verify_from_anchor(&c, "final answer", false, true, true)))
+		return e;
+	int n = find_boxes(text, boxes, FIND_MAX);
+	if (n > 0) {
+		*marked = boxes[0];
+		return n == 1 ? read_marked(v, boxes[0], gold) : verify_read_boxes(v, boxes, n);
+	}
+	if (tag.p)
+		return tag.n ? read_marked(v, tag, gold) : NULL;
+	const char *hashes = span_find_last(text, "####");
+	struct span s = hashes ? after_anchor(text, hashes + 4) : anchored_span(text);
+	if (s.n && s.n <= EXPR_BYTES && (e = read_marked(v, s, gold)) && !(e->kind == EXPR_TEXT && gold && gold->kind != EXPR_TEXT))
+		return e;
+	return last_of(v, text, gold);
+}
+
+/* The gold answer: behind ####, in <answer> tags, in the last boxes, or the whole; a solution in prose gives its last formula. */
+struct expr *verify_read_gold(struct verifier *v, struct span s)
+{
+	struct span boxes[FIND_MAX], tag;
+	const char *hashes = span_find_last(s, "####");
+	if (hashes)
+		return verify_read(v, span_trim((struct span){ hashes + 4, (size_t)(s.p + s.n - hashes - 4) }));
+	if ((tag = tagged(s)).p)
+		s = tag;
+	int n = find_boxes(s, boxes, FIND_MAX);
+	struct expr *e = n ? verify_read_boxes(v, boxes, n) : verify_read(v, s);
+	struct expr *letter = e && e->kind != EXPR_TEXT ? NULL : choice_letter(v, n ? boxes[0] : s);
+	if (letter || n || (e && e->kind != EXPR_TEXT))
+		return letter ? letter : e;
+	find_formulas(s, &v->formulas);
+	const struct found *f = found_back(&v->formulas, 0);
+	struct expr *inner = f ? verify_read_found(v, f) : NULL;
+	return inner ? inner : e;
+}
+
+/* What follows the last </think>; false of reasoning that does not end. */
+bool verify_cut_reasoning(struct span *text)
+{
+	const char *thought = span_find_last(*text, "</think>");
+	if (thought)
+		*text = (struct span){ thought + 8, (size_t)(text->p + text->n - thought - 8) };
+	else if (span_find_last(*text, "<think>"))
+		return false;
+	*text = span_trim(*text);
+	return true;
+}
+
+struct judgement verify_own(struct verifier *v, struct span gold, struct span text)
+{
+	struct expr *g = verify_read_gold(v, gold);
+	if (!g)
+		return judge_as(VERDICT_UNDECIDED, REASON_GOLD_UNREADABLE);
+	if (!verify_cut_reasoning(&text))
+		return judge_as(VERDICT_DIFFERENT, REASON_NO_ANSWER);
+	struct span marked = { NULL, 0 };
+	struct expr *p = verify_by_marks(v, text, g, &marked);
+	if (!p)
+		return judge_as(VERDICT_DIFFERENT, marked.n ? REASON_UNREADABLE : REASON_NO_ANSWER);
+	struct judgement j = expr_equal(&v->arena, &expr_rules_own, g, p, VERIFY_WORK);
+	if (j.verdict == VERDICT_DIFFERENT && p->kind == EXPR_LIST && g->kind != EXPR_LIST && g->kind != EXPR_SET && g->kind != EXPR_TUPLE)
+		j.reason = REASON_HEDGED;
+	return j;
+}

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 3
+#define KERNELS_ABI 4
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */

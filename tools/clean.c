@@ -83,7 +83,8 @@ static enum status choose_rules(struct job *j, struct error *err)
 	if (opts.words)
 		q->words = opts.words == 1 ? WORDS_SPACE : WORDS_UNICODE;
 	c->repairs = opts.repair == ON_AUTO ? q->repair : opts.repair == ON_YES;
-	c->repair = (struct repair){opts.nfkc, !opts.no_mojibake, opts.hyphens};
+	c->repair = (struct repair){.nfkc = opts.nfkc, .mojibake = !opts.no_mojibake, .hyphens = opts.hyphens};
+	c->consume = !tool.rejects_path && !opts.annotate;
 	if (!c->repairs && (opts.nfkc || opts.hyphens))
 		return error_set(err, ERR_USAGE, "--nfkc and --join-hyphens want --repair yes: preset '%s' takes texts as they are", q->preset);
 	return OK;

@@ -8,6 +8,7 @@
 extern "C" {
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_long.h"
 }
 
 static const size_t DEPTH_MAX = 256;
@@ -18,6 +19,8 @@ struct json_parser {
 	struct arena arena;
 	struct buf file;
 	struct json root;
+	struct json_long long_ones;      // what stands for empty strings of the text that was parsed
+	size_t strings;                  // seen so far, names too
 };
 
 extern "C" struct json_parser *json_parser_open(void)
@@ -26,6 +29,7 @@ extern "C" struct json_parser *json_parser_open(void)
 	p->arena.head = nullptr;
 	p->arena.block_bytes = 0;
 	memset(&p->file, 0, sizeof(p->file));
+	memset(&p->long_ones, 0, sizeof(p->long_ones));
 	return p;
 }
 
@@ -35,49 +39,57 @@ extern "C" void json_parser_close(struct json_parser *p)
 		return;
 	arena_release(&p->arena);
 	buf_release(&p->file);
+	json_long_release(&p->long_ones);
 	delete p;
 }
 
 // The parser keeps strings, with a NUL behind each, until its next document.
-static void point_string(std::string_view s, struct json *out)
+static void point_string(struct json_parser *p, std::string_view s, struct json *out)
 {
 	out->type = JSON_STRING;
 	out->str = s.data();
 	out->len = s.size();
+	const struct json_long *l = &p->long_ones;
+	if (l->next < l->n && l->v[l->next].ordinal == p->strings) {
+		out->str = l->v[l->next].str;
+		out->len = l->v[l->next].len;
+		p->long_ones.next++;
+	}
+	p->strings++;
 }
 
-static void copy_value(struct arena *a, simdjson::dom::element e, struct json *out);
+static void copy_value(struct json_parser *p, simdjson::dom::element e, struct json *out);
 
-static void copy_array(struct arena *a, simdjson::dom::array v, struct json *out)
+static void copy_array(struct json_parser *p, simdjson::dom::array v, struct json *out)
 {
 	size_t n = 0;
 	for (simdjson::dom::element e : v) {
 		(void)e;
 		n++; // array.size() saturates at 2^24 - 1
 	}
-	struct json *items = (struct json *)arena_alloc(a, n * sizeof(struct json) + 1);
+	struct json *items = (struct json *)arena_alloc(&p->arena, n * sizeof(struct json) + 1);
 	size_t i = 0;
 	for (simdjson::dom::element e : v)
-		copy_value(a, e, &items[i++]);
+		copy_value(p, e, &items[i++]);
 	out->type = JSON_ARRAY;
 	out->items = items;
 	out->len = n;
 }
 
-static void copy_object(struct arena *a, simdjson::dom::object v, struct json *out)
+static void copy_object(struct json_parser *p, simdjson::dom::object v, struct json *out)
 {
 	size_t n = 0;
 	for (simdjson::dom::key_value_pair kv : v) {
 		(void)kv;
 		n++;
 	}
-	struct json *items = (struct json *)arena_alloc(a, n * sizeof(struct json) + 1);
-	struct json *keys = (struct json *)arena_alloc(a, n * sizeof(struct json) + 1);
+	struct json *items = (struct json *)arena_alloc(&p->arena, n * sizeof(struct json) + 1);
+	struct json *keys = (struct json *)arena_alloc(&p->arena, n * sizeof(struct json) + 1);
 	size_t i = 0;
 	for (simdjson::dom::key_value_pair kv : v) {
 		memset(&keys[i], 0, sizeof(keys[i]));
-		point_string(kv.key, &keys[i]);
-		copy_value(a, kv.value, &items[i++]);
+		point_string(p, kv.key, &keys[i]);
+		copy_value(p, kv.value, &items[i++]);
 	}
 	out->type = JSON_OBJECT;
 	out->items = items;
@@ -85,15 +97,15 @@ static void copy_object(struct arena *a, simdjson::dom::object v, struct json *o
 	out->len = n;
 }
 
-static void copy_value(struct arena *a, simdjson::dom::element e, struct json *out)
+static void copy_value(struct json_parser *p, simdjson::dom::element e, struct json *out)
 {
 	memset(out, 0, sizeof(*out));
 	switch (e.type()) {
 	case simdjson::dom::element_type::ARRAY:
-		copy_array(a, simdjson::dom::array(e), out);
+		copy_array(p, simdjson::dom::array(e), out);
 		break;
 	case simdjson::dom::element_type::OBJECT:
-		copy_object(a, simdjson::dom::object(e), out);
+		copy_object(p, simdjson::dom::object(e), out);
 		break;
 	case simdjson::dom::element_type::INT64:
 		out->type = JSON_INT;
@@ -110,7 +122,7 @@ static void copy_value(struct arena *a, simdjson::dom::element e, struct json *o
 		out->number = double(e);
 		break;
 	case simdjson::dom::element_type::STRING:
-		point_string(std::string_view(e), out);
+		point_string(p, std::string_view(e), out);
 		break;
 	case simdjson::dom::element_type::BOOL:
 		out->type = JSON_BOOL;
@@ -163,20 +175,31 @@ static enum status parse(struct json_parser *p, const char *s, size_t n, bool pa
 		return error_set(err, ERR_MEMORY, "no memory to parse %zu bytes of JSON", n);
 	if (code != simdjson::SUCCESS)
 		return error_set(err, ERR_DATA, "%s", reason(code));
-	copy_value(&p->arena, root, &p->root);
+	p->strings = 0;
+	copy_value(p, root, &p->root);
 	*out = &p->root;
 	return OK;
 }
 
 extern "C" enum status json_parse(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
 {
+	p->long_ones.n = p->long_ones.next = 0;
 	return parse(p, s, n, false, out, err);
 }
 
 extern "C" enum status json_parse_padded(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err)
 {
 	static_assert(simdjson::SIMDJSON_PADDING <= JSON_PADDING, "json.h promises less padding than the parser wants");
+	p->long_ones.n = p->long_ones.next = 0;
 	return parse(p, s, n, true, out, err);
+}
+
+extern "C" enum status json_parse_long(struct json_parser *p, char *s, size_t n, bool now, const struct json **out, struct error *err)
+{
+	if (json_long_bytes(s, n) < n / 2)           // the rest, copied, would take more
+		return json_parse_padded(p, s, n, out, err);
+	enum status st = json_long_take(&p->long_ones, s, n, now, err);
+	return st == OK ? parse(p, p->long_ones.rest.data, p->long_ones.rest.len, false, out, err) : st;
 }
 
 extern "C" enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -105,6 +106,22 @@ void mem_limit(size_t bytes)
 void mem_free(void *p)
 {
 	free(p);
+}
+
+void mem_discard(const void *p, size_t n)
+{
+	static const uintptr_t page = 4096;
+	uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1), to = ((uintptr_t)p + n) & ~(page - 1);
+	if (from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void mem_discard_behind(const char *s, size_t *from, size_t to)
+{
+	if (to - *from < (size_t)1 << 20)
+		return;
+	mem_discard(s + *from, to - *from);
+	*from = to - 4096;                   /* a page that was not whole is the next time's */
 }
 
 void mem_keep(void)

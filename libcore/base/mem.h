@@ -25,6 +25,10 @@ char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_free(void *p);
+/* Gives the whole pages of these bytes, which nobody reads again, back to the system; the memory stays the caller's. */
+void mem_discard(const void *p, size_t n);
+/* The same of s[*from..to) once that is a MiB: for loops that read s once. */
+void mem_discard_behind(const char *s, size_t *from, size_t to);
 /* The cap of --memory over mem_try, in bytes; 0 lifts it. */
 void mem_limit(size_t bytes);
 /* Keeps freed memory for the next batch, up to 128 MiB, instead of giving it back to the system and taking it again page by page. */

@@ -232,15 +232,23 @@ enum status json_split_next(struct json_split *s, const char **p, size_t *n, int
 	return END;
 }
 
-void json_split_shrink(struct json_split *s)
+void json_split_take(struct json_split *s, struct buf *out)
 {
 	struct buf rest = {0};
 
 	buf_reserve(&rest, s->data.len - s->at + JSON_PADDING);
 	buf_add(&rest, s->data.data + s->at, s->data.len - s->at);
-	buf_release(&s->data);
+	*out = s->data;
 	s->data = rest;
 	s->at = 0;
+}
+
+void json_split_shrink(struct json_split *s)
+{
+	struct buf all;
+
+	json_split_take(s, &all);
+	buf_release(&all);
 }
 
 void json_split_release(struct json_split *s)

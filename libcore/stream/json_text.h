@@ -27,6 +27,8 @@ struct json_split {
 enum status json_split_open(struct json_split *s, struct input *in, struct error *err);
 /* The next value's text (an object, if the text is what it should be), with JSON_PADDING bytes behind it, valid until the next call, and its line. END at the end. */
 enum status json_split_next(struct json_split *s, const char **p, size_t *n, int64_t *line, struct error *err);
+/* Hands over the memory in which the text handed out last lies, where it is. */
+void json_split_take(struct json_split *s, struct buf *out);
 /* Gives back what a huge object took; what was handed out is gone. */
 void json_split_shrink(struct json_split *s);
 void json_split_release(struct json_split *s);

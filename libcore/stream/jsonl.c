@@ -15,6 +15,10 @@ struct json_source {
 	struct builder *builder;
 	struct buf text;
 	int64_t seq;
+	bool held;                               /* a huge row, read already: it begins the next batch */
+	const char *held_text;
+	size_t held_bytes;
+	int64_t held_line;
 };
 
 static enum status split_next(struct json_source *j, const char **p, size_t *n, int64_t *line, struct error *err)
@@ -25,10 +29,12 @@ static enum status split_next(struct json_source *j, const char **p, size_t *n, 
 	return st;
 }
 
-static enum status parse_row(struct json_source *j, const char *p, size_t n, int64_t line, const struct json **row,
+/* now: the text is not needed again, and its long strings may be made of it where they are. */
+static enum status parse_row(struct json_source *j, const char *p, size_t n, int64_t line, bool now, const struct json **row,
 			     struct error *err)
 {
-	enum status st = json_parse_padded(j->parser, p, n, row, err);
+	enum status st = n < HUGE_ROW_BYTES ? json_parse_padded(j->parser, p, n, row, err) :
+			 json_parse_long(j->parser, j->split.data.data + (p - j->split.data.data), n, now, row, err);
 
 	if (st != OK)
 		return error_prefix(err, st, "line %lld", (long long)line);
@@ -50,7 +56,7 @@ static enum status infer_schema(struct json_source *j, const struct schema *type
 	j->split.keep = true;
 	while ((st = split_next(j, &p, &n, &line, err)) == OK) {
 		const struct json *row;
-		st = parse_row(j, p, n, line, &row, err);
+		st = parse_row(j, p, n, line, false, &row, err);
 		if (st == OK)
 			st = json_shape_add(shape, row, line, err);
 		if (st != OK)
@@ -90,11 +96,38 @@ static enum status put_field(struct json_source *j, int i, const struct json *v,
 	return st == OK ? OK : error_prefix(err, st, "field '%s'", f->name);
 }
 
-static enum status put_row(struct json_source *j, const struct json *row, struct error *err)
+/* The text that a huge row mostly is, which lies in its line's memory; -1 if there is none. */
+static int find_long(const struct json_source *j, const struct json *row, const char *p, size_t n)
+{
+	const struct schema *s = &j->s.schema;
+
+	for (int i = 0; n >= HUGE_ROW_BYTES && i < s->n_fields; i++) {
+		const struct json *v = json_get(row, s->fields[i].name);
+		if (v && v->type == JSON_STRING && v->len >= HUGE_ROW_BYTES && v->len > n / 4 && v->str >= p && v->str < p + n &&
+		    field_is_text(&s->fields[i]))
+			return i;
+	}
+	return -1;
+}
+
+/* The line becomes the column's bytes. */
+static void put_long(struct json_source *j, int i, const struct json *v)
+{
+	struct buf line;
+
+	json_split_take(&j->split, &line);
+	memmove(line.data, v->str, v->len);
+	line.len = v->len;
+	column_adopt(builder_column(j->builder, i), &line);
+	buf_release(&line);
+}
+
+static enum status put_row(struct json_source *j, const struct json *row, const char *p, size_t n, struct error *err)
 {
 	static const struct json null = { .type = JSON_NULL };
 	const struct schema *s = &j->s.schema;
 	size_t known = 0;
+	const int last = find_long(j, row, p, n);
 
 	for (int i = 0; i < s->n_fields; i++) {
 		const struct field *f = &s->fields[i];
@@ -103,12 +136,15 @@ static enum status put_row(struct json_source *j, const struct json *row, struct
 		known += v != NULL;
 		if (!v && !f->nullable)
 			return error_set(err, ERR_DATA, "no field '%s'", f->name);
-		TRY(put_field(j, i, v ? v : &null, err));
+		if (i != last)
+			TRY(put_field(j, i, v ? v : &null, err));
 	}
 	for (size_t i = 0; known < row->len && i < row->len; i++)
 		if (schema_find(s, row->keys[i].str) < 0)
 			return error_set(err, ERR_DATA, "field '%s' appears here first; name every field in the first MiB "
 					 "(null will do)", row->keys[i].str);
+	if (last >= 0)
+		put_long(j, last, json_get(row, s->fields[last].name));
 	return OK;
 }
 
@@ -119,8 +155,29 @@ static void give_back(struct json_source *j, size_t longest)
 		return;
 	json_parser_close(j->parser);
 	j->parser = json_parser_open();
-	json_split_shrink(&j->split);
+	if (!j->held)
+		json_split_shrink(&j->split);
 	buf_release(&j->text);
+}
+
+static enum status next_row(struct json_source *j, const char **p, size_t *n, int64_t *line, struct error *err)
+{
+	if (!j->held)
+		return split_next(j, p, n, line, err);
+	j->held = false;
+	*p = j->held_text;
+	*n = j->held_bytes;
+	*line = j->held_line;
+	return OK;
+}
+
+/* A huge row is a batch of its own, so that its text need not be copied behind others. */
+static void hold(struct json_source *j, const char *p, size_t n, int64_t line)
+{
+	j->held = true;
+	j->held_text = p;
+	j->held_bytes = n;
+	j->held_line = line;
 }
 
 static enum status json_next(struct source *s, struct batch **b, struct error *err)
@@ -134,14 +191,18 @@ static enum status json_next(struct source *s, struct batch **b, struct error *e
 		const char *p;
 		size_t n;
 		int64_t line;
-		enum status st = split_next(j, &p, &n, &line, err);
+		enum status st = next_row(j, &p, &n, &line, err);
 		if (st == END) {
 			s->ended = true;
 			break;
 		}
 		TRY(st);
-		TRY(parse_row(j, p, n, line, &row, err));
-		st = put_row(j, row, err);
+		if (n >= HUGE_ROW_BYTES && rows > 0) {
+			hold(j, p, n, line);
+			break;
+		}
+		TRY(parse_row(j, p, n, line, true, &row, err));
+		st = put_row(j, row, p, n, err);
 		if (st != OK)
 			return error_prefix(err, st, "line %lld", (long long)line);
 		longest = n > longest ? n : longest;

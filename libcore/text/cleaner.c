@@ -78,7 +78,9 @@ bool clean_prepare(struct clean_worker *w, const char **s, size_t *n, struct buf
 	if (clean_drops(w, f, STEP_SIZE, too_large || *n > CLEAN_BYTES_MAX))
 		return false;
 	if (c->repairs) {
-		text_repair_as(&c->repair, *s, *n, own);
+		struct repair how = c->repair;
+		how.consume = c->consume && c->n_tests == 0 && own == &x->own && *n > TEXT_STATS_LARGE;      /* chat is read again */
+		text_repair_as(&how, *s, *n, own);
 		*s = own->data;
 		*n = own->len;
 	}

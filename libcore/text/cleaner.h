@@ -22,6 +22,7 @@ enum clean_pii { PII_LEAVE, PII_MASK, PII_TAG, PII_DROP };
 struct cleaner {
 	struct quality quality;
 	bool repairs;
+	bool consume;                /* texts of the input are not read again: what is huge may go page by page as it is repaired */
 	struct repair repair;
 	enum clean_extract extract;
 	struct replacement **replace;

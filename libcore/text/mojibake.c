@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #define TIMES_MAX 3
+#define COPY_BYTES ((size_t)1 << 20)
 
 /* Windows-1252's bytes 0x80..0x9F; 0 where it has none. */
 static const uint16_t cp1252[32] = {
@@ -76,12 +77,23 @@ static bool is_a_word_end(const char *s, size_t n, size_t at, size_t run, size_t
 	return n_bytes == 2 && at > 0 && s[at - 1] >= 'A' && s[at - 1] <= 'Z' && !(at + run < n && s[at + run] >= 'a' && s[at + run] <= 'z');
 }
 
+/* Copies s[*done..to) by the piece; with gone, for the last time. */
+static void copy_up(const char *s, size_t *done, size_t to, size_t *gone, struct buf *out)
+{
+	for (size_t n; *done < to; *done += n) {
+		n = to - *done < COPY_BYTES ? to - *done : COPY_BYTES;
+		buf_add(out, s + *done, n);
+		if (gone && *done > 0)               /* the byte before a run is looked at again */
+			mem_discard_behind(s, gone, *done - 1);
+	}
+}
+
 /* One reading back; false if nothing changed. */
-static bool read_back(const char *s, size_t n, struct buf *out)
+static bool read_back(const char *s, size_t n, bool consume, struct buf *out)
 {
 	struct buf bytes = {0};
 	bool changed = false;
-	size_t done = 0;
+	size_t done = 0, gone = 0;
 	for (const char *p = s; (p = memchr(p, 0xc3, n - (size_t)(p - s)));) {
 		size_t at = (size_t)(p - s);
 		/* The first byte of a sequence is read as a character of U+00C2..U+00F4, which is C3 82..C3 B4. */
@@ -92,7 +104,9 @@ static bool read_back(const char *s, size_t n, struct buf *out)
 		size_t run = read_run(p, n - at, &bytes);    /* a run is looked at once, whatever becomes of it */
 		if (bytes.len >= 2 && text_valid_prefix(bytes.data, bytes.len) == bytes.len && is_sensible(bytes.data, bytes.len) &&
 		    !is_a_word_end(s, n, at, run, bytes.len)) {
-			buf_add(out, s + done, at - done);
+			if (!changed)
+				buf_reserve(out, n);
+			copy_up(s, &done, at, consume ? &gone : NULL, out);
 			buf_add(out, bytes.data, bytes.len);
 			done = at + run;
 			changed = true;
@@ -101,22 +115,27 @@ static bool read_back(const char *s, size_t n, struct buf *out)
 	}
 	buf_release(&bytes);
 	if (changed)
-		buf_add(out, s + done, n - done);
+		copy_up(s, &done, n, consume ? &gone : NULL, out);
 	return changed;
 }
 
-bool mojibake_repair(const char *s, size_t n, struct buf *out)
+bool mojibake_repair(const char *s, size_t n, bool consume, struct buf *out)
 {
 	struct buf a = {0}, b = {0};
-	bool changed = n > 0 && read_back(s, n, &a);
-	for (int i = 1; changed && i < TIMES_MAX && read_back(a.data, a.len, &b); i++) {
+	bool changed = n > 0 && read_back(s, n, consume, &a);
+	for (int i = 1; changed && i < TIMES_MAX && read_back(a.data, a.len, true, &b); i++) {
 		struct buf swap = a;
 		a = b;
 		b = swap;
-		buf_clear(&b);
+		buf_release(&b);
 	}
-	if (changed)
+	if (changed && out->len == 0) {
+		buf_release(out);
+		*out = a;
+		a = (struct buf){0};
+	} else if (changed) {
 		buf_add(out, a.data, a.len);
+	}
 	buf_release(&a);
 	buf_release(&b);
 	return changed;

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-/* Appends s with its mojibake read back to out and returns true, or returns false and leaves out as it is if there is none. */
-bool mojibake_repair(const char *s, size_t n, struct buf *out);
+/* Appends s with its mojibake read back to out and returns true, or returns false and leaves out as it is if there is none. What is read goes as text_repair_as says. */
+bool mojibake_repair(const char *s, size_t n, bool consume, struct buf *out);
 
 #endif

@@ -12,6 +12,8 @@
 #include <emmintrin.h>
 #endif
 
+#define STEP_BYTES ((size_t)1 << 20)
+
 /* --- normal form C, only around characters that may change ---------------------------------------- */
 
 /* Whether all bytes are below the limit, which is at least 0x80. */
@@ -44,10 +46,20 @@ static unsigned class_at(const char *s, int *len)
 	return char_class(text_decode_valid(s, len));
 }
 
-/* Appends s in normal form C; false, and nothing, if no character of it changes. */
+/* Copies s[*done..to) for the last time, by the piece. */
+static void copy_up(const char *s, size_t *done, size_t to, size_t *gone, struct buf *out)
+{
+	for (size_t n; *done < to; *done += n) {
+		n = to - *done < STEP_BYTES ? to - *done : STEP_BYTES;
+		buf_add(out, s + *done, n);
+		mem_discard_behind(s, gone, *done);
+	}
+}
+
+/* Appends s, which is not read again, in normal form C; false, and nothing, if no character of it changes. */
 static bool append_nfc(const char *s, size_t n, struct buf *out)
 {
-	size_t done = 0, i = 0;      /* copied, and looked at, so far */
+	size_t done = 0, i = 0, gone = 0;    /* copied, looked at, and given back so far */
 	int len;
 	while ((i = char_window_find_unstable(s, n, i)) < n) {
 		/* All that may change together: marks and the like, and the character before them. */
@@ -64,12 +76,12 @@ static bool append_nfc(const char *s, size_t n, struct buf *out)
 			continue;
 		if (done == 0)
 			buf_reserve(out, n);
-		buf_add(out, s + done, last - done);
+		copy_up(s, &done, last, &gone, out);
 		text_normalize(s + last, i - last, TEXT_NFC, out);
 		done = i;
 	}
 	if (done)
-		buf_add(out, s + done, n - done);
+		copy_up(s, &done, n, &gone, out);
 	return done > 0;
 }
 
@@ -84,7 +96,11 @@ static void normalize(bool nfkc, struct buf *out, size_t start)
 		text_normalize(out->data + start, out->len - start, TEXT_NFKC, &whole);
 	else
 		found = append_nfc(out->data + start, out->len - start, &whole);
-	if (found) {
+	if (found && start == 0) {
+		struct buf swap = *out;
+		*out = whole;
+		whole = swap;
+	} else if (found) {
 		out->len = start;
 		buf_add(out, whole.data, whole.len);
 	}
@@ -162,32 +178,38 @@ static bool goes_on(const struct buf *out, size_t start, const char *s, size_t n
 	       (uint32_t)utf8proc_toupper((utf8proc_int32_t)c) != c;
 }
 
-static void repair_lines(const char *s, size_t n, bool hyphens, struct buf *out)
+struct lines {
+	struct buf *out;
+	int feeds;                   /* line feeds just written; 2 at the start, so that none come first */
+	size_t start, first;         /* of the current line, and of all, in out */
+};
+
+/* Repairs s[i..to) and what belongs to its last character; returns where to go on. */
+static size_t repair_some(struct lines *l, const char *s, size_t n, size_t i, size_t to, bool hyphens)
 {
-	int feeds = 2;                       /* line feeds just written; 2 at the start, so that none come first */
-	size_t start = out->len, first = start; /* of the current line */
-	for (size_t i = 0; i < n;) {
-		size_t run = skip_copied(s, n, i);
+	struct buf *out = l->out;
+	while (i < to) {
+		size_t run = skip_copied(s, to, i);
 		buf_add(out, s + i, run - i);
 		i = run;
-		if (i == n)
+		if (i == to)
 			break;
 		int len;
 		uint32_t c = text_decode(s + i, n - i, &len);
 		if (c == '\r' || c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029) {
 			i += c == '\r' && i + 1 < n && s[i + 1] == '\n' ? 2 : (size_t)len;
-			trim_line_end(out, start);
-			if (hyphens && goes_on(out, start, s + i, n - i)) {
+			trim_line_end(out, l->start);
+			if (hyphens && goes_on(out, l->start, s + i, n - i)) {
 				out->len--;
 				continue;
 			}
-			if (out->len > start)
-				feeds = 0;
-			if (feeds < 2) {
+			if (out->len > l->start)
+				l->feeds = 0;
+			if (l->feeds < 2) {
 				buf_char(out, '\n');
-				feeds++;
+				l->feeds++;
 			}
-			start = out->len;
+			l->start = out->len;
 			continue;
 		}
 		if (c == 0xfffd && len == 1)
@@ -198,8 +220,23 @@ static void repair_lines(const char *s, size_t n, bool hyphens, struct buf *out)
 			buf_add(out, s + i, (size_t)len);
 		i += (size_t)len;
 	}
-	trim_line_end(out, start);
-	while (out->len > first && out->data[out->len - 1] == '\n')
+	return i;
+}
+
+static void repair_lines(const char *s, size_t n, bool hyphens, bool consume, struct buf *out)
+{
+	struct lines l = {.out = out, .feeds = 2, .start = out->len, .first = out->len};
+	size_t gone = 0;
+	for (size_t i = 0; i < n;) {
+		size_t to = n - i < STEP_BYTES ? n : i + STEP_BYTES;
+		while (to < n && ((unsigned char)s[to] & 0xc0) == 0x80)
+			to++;
+		i = repair_some(&l, s, n, i, to, hyphens);
+		if (consume)
+			mem_discard_behind(s, &gone, i);
+	}
+	trim_line_end(out, l.start);
+	while (out->len > l.first && out->data[out->len - 1] == '\n')
 		out->len--;
 	buf_reserve(out, 0);
 	out->data[out->len] = 0;
@@ -209,12 +246,14 @@ bool text_repair_as(const struct repair *how, const char *s, size_t n, struct bu
 {
 	struct buf told = {0};
 	size_t start = out->len;
-	bool read_back = how->mojibake && mojibake_repair(s, n, &told);
-	buf_reserve(out, (read_back ? told.len : n) + 1);
-	repair_lines(read_back ? told.data : s, read_back ? told.len : n, how->hyphens, out);
+	bool read_back = how->mojibake && mojibake_repair(s, n, how->consume, &told);
+	const char *from = read_back ? told.data : s;
+	size_t len = read_back ? told.len : n;
+	buf_reserve(out, len + 1);
+	repair_lines(from, len, how->hyphens, read_back || how->consume, out);
 	buf_release(&told);
 	normalize(how->nfkc, out, start);
-	return out->len - start != n || memcmp(out->data + start, s, n) != 0;
+	return how->consume || out->len - start != n || memcmp(out->data + start, s, n) != 0;
 }
 
 void text_repair(const char *s, size_t n, struct buf *out)

@@ -16,9 +16,10 @@
 
 struct repair {
 	bool nfkc, mojibake, hyphens;
+	bool consume;                /* the text, which is huge, is read for the last time: its pages go as they are read (mem_discard) */
 };
 
-/* Appends s (valid UTF-8) to out, repaired. True if that changed it. */
+/* Appends s (valid UTF-8) to out, repaired. True if that changed it, or with consume. */
 bool text_repair_as(const struct repair *how, const char *s, size_t n, struct buf *out);
 /* The part that is always done. */
 void text_repair(const char *s, size_t n, struct buf *out);

@@ -3,7 +3,7 @@
  * From left to right, a run of n words that was seen counts and is jumped over; any other is noted, and the scan goes on at its second word. Runs are
  * compared without the spaces between words ("can not", "cannot"), so it looks at the bytes of all words in one: a run of at least WINDOW
  * bytes comes twice only where its first WINDOW bytes do. In a text of several pieces, where most windows come twice, what tells is the
- * whole run's hash, in two tables of small counters one after the other. Only runs that pass are noted. */
+ * whole run's hash, in two tables of bits one after the other. Only runs that pass are noted. */
 #include "text/stats_priv.h"
 
 #define WINDOW 12            /* five words are seldom shorter, and few other runs share so much */
@@ -175,30 +175,40 @@ static double scan_candidates(struct text_stats *t, struct word_stats *w, int n)
 
 /* --- a text of several ------------------------------------------------------------------------------------ */
 
-/* Counters up to 2, four in a byte. */
-struct counters {
-	uint8_t *four;
+/* Which keys came once, and which again: a bit each, in tables that keys share. */
+struct twice {
+	uint64_t *once, *again;
 	uint64_t mask;
 };
 
-static struct counters counters_open(int64_t keys)
+static struct twice twice_open(int64_t keys)
 {
 	uint64_t n = 1024, most = (uint64_t)1 << 28;
 	while (n < (uint64_t)keys * 4 && n < most)
 		n *= 2;
-	return (struct counters){mem_zalloc(n / 4), n - 1};
+	return (struct twice){mem_zalloc(n / 8), mem_zalloc(n / 8), n - 1};
 }
 
-static unsigned counter_get(const struct counters *c, uint64_t key)
+static bool twice_came_again(const struct twice *t, uint64_t key)
 {
-	uint64_t i = key & c->mask;
-	return c->four[i / 4] >> i % 4 * 2 & 3;
+	uint64_t i = key & t->mask;
+	return t->again[i / 64] >> i % 64 & 1;
 }
 
-static void counter_add(struct counters *c, uint64_t key)
+static void twice_add(struct twice *t, uint64_t key)
 {
-	uint64_t i = key & c->mask;
-	c->four[i / 4] = (uint8_t)(c->four[i / 4] + ((counter_get(c, key) < 2) << i % 4 * 2));
+	uint64_t i = key & t->mask, bit = (uint64_t)1 << i % 64;
+	if (t->once[i / 64] & bit)
+		t->again[i / 64] |= bit;
+	else
+		t->once[i / 64] |= bit;
+}
+
+/* No more are added. */
+static void twice_close(struct twice *t)
+{
+	mem_free(t->once);
+	t->once = NULL;
 }
 
 /* The second table goes by other bits of the key. */
@@ -209,7 +219,7 @@ static uint64_t turned(uint64_t key)
 
 enum pass { COUNT, COUNT_AGAIN, SCAN };
 
-static double greedy_pass(struct text_stats *t, enum splitter how, int n, struct counters c[2], enum pass pass)
+static double greedy_pass(struct text_stats *t, enum splitter how, int n, struct twice c[2], enum pass pass)
 {
 	struct word_stats *w = &t->words[how];
 	double chars = 0;
@@ -224,12 +234,12 @@ static double greedy_pass(struct text_stats *t, enum splitter how, int n, struct
 			uint32_t from = w->stream_at[i], to = w->stream_at[i + n];
 			uint64_t key = run_key(w->stream.data + from, to - from);
 			if (pass == COUNT) {
-				counter_add(&c[0], key);
-			} else if (counter_get(&c[0], key) < 2) {
+				twice_add(&c[0], key);
+			} else if (!twice_came_again(&c[0], key)) {
 				continue;
 			} else if (pass == COUNT_AGAIN) {
-				counter_add(&c[1], turned(key));
-			} else if (counter_get(&c[1], turned(key)) > 1 && key_set_add(&t->set, key)) {
+				twice_add(&c[1], turned(key));
+			} else if (twice_came_again(&c[1], turned(key)) && key_set_add(&t->set, key)) {
 				chars += w->chars_to[i + n] - w->chars_to[i];
 				next = first + i + n;
 			}
@@ -241,13 +251,21 @@ static double greedy_pass(struct text_stats *t, enum splitter how, int n, struct
 static double greedy_by_pieces(struct text_stats *t, enum splitter how, int n)
 {
 	struct word_stats *w = &t->words[how];
-	struct counters c[2] = {counters_open(w->n), counters_open(w->n)};
+	/* What counted shorter runs is large and done with. */
+	seen_release(&t->seen);
+	places_release(t);
+	struct twice c[2] = {twice_open(w->n), {0}};
 	greedy_pass(t, how, n, c, COUNT);
+	twice_close(&c[0]);
+	c[1] = twice_open(w->n);
 	greedy_pass(t, how, n, c, COUNT_AGAIN);
+	twice_close(&c[1]);
 	key_set_start(&t->set, 1);
 	double chars = greedy_pass(t, how, n, c, SCAN);
-	mem_free(c[0].four);
-	mem_free(c[1].four);
+	mem_free(c[0].again);
+	mem_free(c[1].again);
+	mem_free(t->set.slot);
+	t->set = (struct key_set){0};
 	return chars;
 }
 

@@ -222,7 +222,12 @@ struct copies count_copies(struct text_stats *t, enum lines kind)
 {
 	struct copies c = {0};
 	make_list(t);
-	int64_t lines = t->list.kept ? t->list.v.n : (int64_t)t->n + 1, bound = seen_bound(t, lines + 1);
+	int64_t lines = t->list.v.n + 1, bound;
+	for (const char *p = t->s, *end = t->s + t->n; !t->list.kept && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+		lines++;
+	if (t->odd_breaks)
+		lines = (int64_t)t->n + 1;
+	bound = seen_bound(t, lines + 1);
 	for (uint64_t part = 0, parts = 1; part < parts; part++)
 		if (!count_part(t, kind, part, parts, bound, &c)) {
 			parts *= 2;

@@ -177,6 +177,7 @@ static inline uint64_t cell_of(uint64_t mask, uint64_t key)
 void cells_start(struct text_stats *t, int64_t keys);
 /* Room for so many places. */
 void places_room(struct text_stats *t, int64_t n);
+void places_release(struct text_stats *t);           /* and cells */
 
 /* Characters of a piece of the text. */
 static inline double piece_chars(const struct text_stats *t, const char *s, size_t n)

@@ -13,7 +13,10 @@ void seen_start(struct seen *t, int64_t keys)
 	}
 	if ((size_t)keys > t->cap) {
 		size_t cap = (size_t)keys + (size_t)keys / 8 + 64;
-		seen_release(&(struct seen){.key = t->key, .count = t->count, .first = t->first, .chars = t->chars});
+		mem_free(t->key);
+		mem_free(t->count);
+		mem_free(t->first);
+		mem_free(t->chars);
 		t->cap = cap;
 		t->key = mem_alloc(cap * sizeof(*t->key));
 		t->count = mem_alloc(cap * sizeof(*t->count));
@@ -33,6 +36,7 @@ void seen_release(struct seen *t)
 	mem_free(t->count);
 	mem_free(t->first);
 	mem_free(t->chars);
+	*t = (struct seen){0};
 }
 
 void key_set_start(struct key_set *s, int64_t keys)
@@ -89,4 +93,19 @@ void places_room(struct text_stats *t, int64_t n)
 	t->at = mem_grow(t->at, t->place_cap, sizeof(*t->at));
 	t->pick = mem_grow(t->pick, t->place_cap, sizeof(*t->pick));
 	t->count = mem_grow(t->count, t->place_cap, sizeof(*t->count));
+}
+
+void places_release(struct text_stats *t)
+{
+	mem_free(t->cell);
+	mem_free(t->key);
+	mem_free(t->at);
+	mem_free(t->pick);
+	mem_free(t->count);
+	t->cell = NULL;
+	t->key = NULL;
+	t->at = t->pick = NULL;
+	t->count = NULL;
+	t->cell_cap = 0;
+	t->place_cap = 0;
 }

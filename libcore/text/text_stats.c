@@ -98,11 +98,7 @@ static void release(struct text_stats *t)
 	buf_release(&t->spare);
 	seen_release(&t->seen);
 	mem_free(t->set.slot);
-	mem_free(t->cell);
-	mem_free(t->key);
-	mem_free(t->at);
-	mem_free(t->pick);
-	mem_free(t->count);
+	places_release(t);
 }
 
 void text_stats_close(struct text_stats *t)

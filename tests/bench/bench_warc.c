@@ -120,13 +120,14 @@ int main(void)
 	char *path;
 	int fd;
 	make_archive();
-	if (temp_open(&fd, NULL, &path, NULL) != OK || write(fd, packed.data, packed.len) != (ssize_t)packed.len || close(fd) != 0)
+	if (temp_open(&fd, NULL, NULL) != OK || write(fd, packed.data, packed.len) != (ssize_t)packed.len)
 		return 1;
+	path = temp_path(fd);
 	double inflating = seconds(inflate_all, path), reading = seconds(read_records, path);
 	printf("%-24s %8.0f MB/s of records\n", "zlib inflate alone", (double)plain_bytes / inflating / 1e6);
 	printf("%-24s %8.0f MB/s of records, %.2f of inflate\n", "warc_next, gzip", (double)plain_bytes / reading / 1e6, inflating / reading);
-	unlink(path);
 	mem_free(path);
+	close(fd);
 	buf_release(&packed);
 	return 0;
 }

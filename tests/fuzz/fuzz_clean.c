@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	text_append_valid(&text, (const char *)data, n);
 	const char *s = text.data ? text.data : "";
 	for (unsigned how = 0; how < 8; how++) {
-		struct repair r = {how & 1, how & 2, how & 4};
+		struct repair r = {.nfkc = how & 1, .mojibake = how & 2, .hyphens = how & 4};
 		buf_clear(&out);
 		text_repair_as(&r, s, text.len, &out);
 		must_be_utf8(&out);

@@ -50,7 +50,7 @@ void metric_scratch_release(struct metric_scratch *m)
 	buf_release(&m->lower);
 	for (int i = 0; i < 2; i++)
 		tokens_release(&m->more[i]);
-	places_release(&m->places);
+	lcs_places_release(&m->places);
 	mem_free(m->bits);
 	ter_memory_free(m->ter);
 	*m = (struct metric_scratch){ 0 };

@@ -12,7 +12,7 @@ static void room(void **p, size_t *cap, size_t n, size_t size)
 	*p = mem_array(*cap, size);
 }
 
-void places_release(struct places *p)
+void lcs_places_release(struct places *p)
 {
 	mem_free(p->head);
 	mem_free(p->next);

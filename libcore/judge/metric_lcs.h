@@ -19,7 +19,7 @@ struct places {                      /* {0} is valid */
 };
 /* ids: more than any token of t. O(n) but for the growing of tables. */
 void places_set(struct places *p, const struct tokens *t, uint32_t ids);
-void places_release(struct places *p);
+void lcs_places_release(struct places *p);
 /* Bits of the places of id (which may be ids or more: none); valid until the next call. */
 const uint64_t *places_of(struct places *p, uint32_t id);
 

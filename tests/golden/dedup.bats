@@ -710,7 +710,7 @@ EOF
 	many >many.jsonl
 	mkfifo pipe
 	for o in "--minhash --verify" "--line" "--substring 50" "--exact --keep none"; do
-		"$BIN/dedup" -q -j1 $o --memory 100k --tmp tmp -o there/out --rejects there/bad <pipe 3>&- &
+		"$BIN/dedup" -q -j1 $o --memory 150k --tmp tmp -o there/out --rejects there/bad <pipe 3>&- &
 		pid=$!
 		exec 7>pipe
 		cat many.jsonl many.jsonl many.jsonl many.jsonl >&7

@@ -188,7 +188,7 @@ static void bits_say_what_the_table_says(void **state)
 		tokens_release(&a);
 		tokens_release(&b);
 	}
-	places_release(&p);
+	lcs_places_release(&p);
 }
 
 /* --- diversity against its definition -------------------------------------------------------------------------------- */

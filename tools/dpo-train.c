@@ -219,9 +219,11 @@ static enum status run(struct error *err)
 	t.watch = single ? NULL : warn_of;
 	t.kinds = single ? feedback_kinds : kinds;
 	t.n_kinds = single ? 2 : 3;
-	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	if (!opts.train.plan)        /* which reads all of it */
+		TRY(tool_add_model(&tool, opts.train.model, NULL, err));
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
 	how.bf16 = opts.train.bf16;
+	how.plan = opts.train.plan;
 	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
 	adapter_config_release(&lora);
 	TRY(st);

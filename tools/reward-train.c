@@ -103,6 +103,7 @@ static enum status load(struct error *err)
 
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
 	how.bf16 = opts.train.bf16;
+	how.plan = opts.train.plan;
 	how.labels = opts.process ? 2 : 1;
 	how.seed = (uint64_t)tool.seed;
 	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
@@ -123,7 +124,8 @@ static enum status run(struct error *err)
 
 	TRY(training_check(&t, err));
 	TRY(check_flags(err));
-	TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	if (!opts.train.plan)        /* which reads all of it */
+		TRY(tool_add_model(&tool, opts.train.model, NULL, err));
 	TRY(load(err));
 	/* transformers finds a sequence's last token by the padding behind it */
 	if (lm.model.cfg.pad_id < 0)

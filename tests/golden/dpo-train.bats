@@ -46,8 +46,10 @@ value() {
 }
 
 @test "the options that every trainer has" {
-	quern dpo-train -m m pairs.jsonl --plan >plan
+	quern init-model -q --preset tiny -t m --hidden 768 --layers 4 --heads 4 --ffn 2048 -o big
+	quern dpo-train -m big pairs.jsonl --plan --stats plan.json >plan
 	grep -q 'in all' plan
+	[ "$(sed -n 's/.*"peak_bytes": \([0-9]*\).*/\1/p' plan.json)" -lt "$(wc -c <big/model.safetensors)" ]     # it reads no weights
 	quern dpo-train $ARGS --optimizer lion --eval pairs.jsonl --eval-every 2 --patience 2 --keep 2 --tensorboard board \
 		--skip-batches 2 --freeze '*embed*' --schedule warmup_stable_decay -o out
 	grep -q '"skipped":true' out/trainer/metrics.jsonl

@@ -32,7 +32,7 @@ static struct opt options[] = {
 	OPT_FLAG(0, "minhash", &opts.minhash, "nearly the same text: shingles in common, found by MinHash"),
 	OPT_FLAG(0, "paragraph", &opts.paragraph, "cut paragraphs of documents that come more than once in all of them"),
 	OPT_FLAG(0, "line", &opts.line, "the same of lines"),
-	{.type = OPT_TYPE_INT, .name = "substring", .value = &opts.substring, .arg = "N", .max = 1e9, .alone = SUBSTRING_USUAL,
+	{.type = OPT_TYPE_INT, .name = "substring", .value = &opts.substring, .arg = "N", .min = 1, .max = 1e9, .alone = SUBSTRING_USUAL,
 	 .help = "the same of all spans of N bytes and more, or of N tokens where rows are tokens; without N 50 tokens, or 100 bytes"},
 	OPT_CHOICE(0, "by", &opts.by, "auto|text|prompt|last",
 		   "what is compared: text is a document's text, or all user and assistant turns; prompt the user turns; last the last of "

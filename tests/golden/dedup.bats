@@ -363,6 +363,7 @@ EOF
 		printf "{\"id\":\"%d/%d\",\"text\":\"%s\"}\n", n, k, s " " n + k * 7 } }' >spans.jsonl
 	quern dedup -q --format jsonl --substring spans.jsonl >got
 	quern dedup -q --format jsonl --substring=100 spans.jsonl | cmp - got
+	status 2 quern dedup -q --substring=0 spans.jsonl
 	quern dedup -q --format jsonl spans.jsonl --substring | cmp - got
 	quern dedup -q --format jsonl --substring 99 spans.jsonl | cmp -s - got && return 1
 	awk 'BEGIN { for (n = 47; n <= 52; n++) for (k = 0; k < 2; k++) {

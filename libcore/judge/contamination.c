@@ -174,14 +174,6 @@ static void free_item(void *arg, void *item)
 	mem_free(it);
 }
 
-static bool can_be_compared(enum kind k)
-{
-	for (int i = 0; i < compare_kinds_n; i++)
-		if (compare_kinds[i] == k)
-			return true;
-	return false;
-}
-
 enum status contamination_search(struct contamination *c, const char *path, struct provenance_input *entry, struct error *err)
 {
 	struct search s = { .c = c };
@@ -192,7 +184,7 @@ enum status contamination_search(struct contamination *c, const char *path, stru
 	MEM_PUSH_ROOM(c->corpora, c->n_corpora, c->cap_corpora);
 	s.corpus = &c->corpora[c->n_corpora++];
 	*s.corpus = (struct corpus){ .name = mem_strdup(path) };
-	if (!can_be_compared(reader_kind(s.reader)))
+	if (!compare_takes(reader_kind(s.reader)))
 		st = error_set(err, ERR_DATA, "%s: documents, chat, problems, preferences or feedback wanted", path);
 	if (st == OK)
 		st = pool_pipeline(c->pool, &pl, err);

@@ -242,21 +242,13 @@ static void free_item(void *arg, void *item)
 	mem_free(it);
 }
 
-static bool can_be_compared(enum kind k)
-{
-	for (int i = 0; i < compare_kinds_n; i++)
-		if (compare_kinds[i] == k)
-			return true;
-	return false;
-}
-
 enum status against_load(struct against *a, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err)
 {
 	struct load l = {a, NULL};
 	struct pipeline pl = {read_item, work_item, add_item, free_item, &l, 0, NULL};
 	TRY(reader_open(&l.reader, path, NULL, err));
 	enum status st = OK;
-	if (!can_be_compared(reader_kind(l.reader)))
+	if (!compare_takes(reader_kind(l.reader)))
 		st = error_set(err, ERR_DATA, "%s: documents, chat, problems, preferences or feedback wanted", path);
 	if (st == OK)
 		st = pool_pipeline(pool, &pl, err);

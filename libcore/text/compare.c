@@ -4,6 +4,14 @@
 const enum kind compare_kinds[] = {KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS, KIND_PREFERENCES, KIND_FEEDBACK};
 const int compare_kinds_n = sizeof(compare_kinds) / sizeof(compare_kinds[0]);
 
+bool compare_takes(enum kind k)
+{
+	for (int i = 0; i < compare_kinds_n; i++)
+		if (compare_kinds[i] == k)
+			return true;
+	return false;
+}
+
 enum status compare_choose(enum kind k, const char *const *paths, int n, enum compare_by *by, struct error *err)
 {
 	*by = k == KIND_PROBLEMS ? COMPARE_PROMPT : COMPARE_TEXT;

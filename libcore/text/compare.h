@@ -18,6 +18,7 @@ enum compare_by { COMPARE_AUTO, COMPARE_TEXT, COMPARE_PROMPT, COMPARE_LAST };
 /* The kinds that have a text to compare. */
 extern const enum kind compare_kinds[];
 extern const int compare_kinds_n;
+bool compare_takes(enum kind k);
 
 /* What COMPARE_AUTO is where rows of a kind meet those of files, of which the first rows are looked at: COMPARE_PROMPT where one side is problems,
  * else COMPARE_TEXT. */

@@ -43,10 +43,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	text_append_valid(&text, (const char *)data, n);
 	const char *s = text.data ? text.data : "";
 	for (unsigned how = 0; how < 8; how++) {
-		struct repair r = {how & 1, how & 2, how & 4};
+		struct repair r = {.nfkc = how & 1, .mojibake = how & 2, .hyphens = how & 4};
 		buf_clear(&out);
 		text_repair_as(&r, s, text.len, &out);
 		must_be_utf8(&out);
+		r.consume = true;            /* what is given back is a MiB and more */
+		buf_clear(&again);
+		text_repair_as(&r, s, text.len, &again);
+		must(out.len == again.len && (out.len == 0 || memcmp(out.data, again.data, out.len) == 0));
 	}
 	buf_clear(&out);
 	buf_clear(&again);

@@ -34,10 +34,10 @@ enum status json_parse(struct json_parser *p, const char *s, size_t n, const str
 /* The same of bytes with JSON_PADDING more behind them that may be read and mean nothing: it saves a copy. */
 #define JSON_PADDING 64
 enum status json_parse_padded(struct json_parser *p, const char *s, size_t n, const struct json **out, struct error *err);
-/* The same of bytes that the parser may write to. If they are mostly strings of JSON_LONG bytes and more, those are not copied: they are unescaped
- * where they stand, and so lie in s. With !now they are empty in the tree, may be malformed, and s stays as it is. */
-#define JSON_LONG ((size_t)1 << 20)
-enum status json_parse_long(struct json_parser *p, char *s, size_t n, bool now, const struct json **out, struct error *err);
+/* The same of bytes that the parser may write to. If they are mostly strings of `least` bytes (1 or more) and more as they stand, those are not
+ * copied: they are unescaped in place, and so lie in s, which is then no JSON. Names are copied. With !now long strings are empty in the
+ * tree, may be malformed, and s stays as it is. */
+enum status json_parse_long(struct json_parser *p, char *s, size_t n, size_t least, bool now, const struct json **out, struct error *err);
 /* Reads and parses a whole file (config.json, tokenizer.json). */
 enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err);
 

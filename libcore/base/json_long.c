@@ -123,7 +123,7 @@ static enum status unescape(char *s, size_t *n, struct error *err)
 	return OK;
 }
 
-/* The next string behind `done`, its first byte and its quote; false if no other begins. */
+/* The next string behind `done`, its first byte and its quote (n if it has none); false if no other begins. */
 static bool next_string(const char *s, size_t n, size_t done, size_t *from, size_t *end)
 {
 	const char *quote = done < n ? memchr(s + done, '"', n - done) : NULL;
@@ -134,25 +134,37 @@ static bool next_string(const char *s, size_t n, size_t done, size_t *from, size
 	return true;
 }
 
-size_t json_long_bytes(const char *s, size_t n)
+/* Whether a string is taken out: not a name, which the caller compares. */
+static bool is_long(const char *s, size_t n, size_t from, size_t end, size_t least)
+{
+	if (end - from < least)
+		return false;
+	do
+		end++;
+	while (end < n && (s[end] == ' ' || s[end] == '\t' || s[end] == '\r' || s[end] == '\n'));
+	return end >= n || s[end] != ':';
+}
+
+size_t json_long_bytes(const char *s, size_t n, size_t least)
 {
 	size_t sum = 0, from, end;
 	for (size_t done = 0; next_string(s, n, done, &from, &end); done = end + 1)
-		sum += end - from >= JSON_LONG ? end - from : 0;
+		sum += is_long(s, n, from, end, least) ? end - from : 0;
 	return sum;
 }
 
-enum status json_long_take(struct json_long *l, char *s, size_t n, bool now, struct error *err)
+enum status json_long_take(struct json_long *l, char *s, size_t n, size_t least, bool now, struct error *err)
 {
 	size_t done = 0, from, end;
 	l->n = l->next = 0;
 	buf_clear(&l->rest);
 	for (size_t ordinal = 0; next_string(s, n, done, &from, &end) && end < n; ordinal++) {
 		size_t len = end - from;
-		buf_add(&l->rest, s + done, (len >= JSON_LONG ? from : end) - done);
+		bool taken = is_long(s, n, from, end, least);
+		buf_add(&l->rest, s + done, (taken ? from : end) - done);
 		done = end;
 		buf_char(&l->rest, s[done++]);
-		if (len < JSON_LONG)
+		if (!taken)
 			continue;
 		if (now)
 			TRY(unescape(s + from, &len, err));

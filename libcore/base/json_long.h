@@ -16,9 +16,10 @@ struct json_long {
 	int64_t cap;
 };
 void json_long_release(struct json_long *l);         /* {0} allowed */
-size_t json_long_bytes(const char *s, size_t n);     /* of all long strings */
-/* Long ones are at least JSON_LONG bytes as they stand. With `now` they are checked, and unescaped where they are, with a NUL behind. ERR_DATA if one is
- * malformed; all else of the text is the parser's to judge. */
-enum status json_long_take(struct json_long *l, char *s, size_t n, bool now, struct error *err);
+/* Long ones are values of at least `least` bytes as they stand. The bytes of all of them: */
+size_t json_long_bytes(const char *s, size_t n, size_t least);
+/* With `now` they are checked, and unescaped where they are, with a NUL behind. ERR_DATA if one is malformed; all else of the text is the
+ * parser's to judge. JSON_PADDING bytes may be read behind rest. */
+enum status json_long_take(struct json_long *l, char *s, size_t n, size_t least, bool now, struct error *err);
 
 #endif

@@ -194,12 +194,13 @@ extern "C" enum status json_parse_padded(struct json_parser *p, const char *s, s
 	return parse(p, s, n, true, out, err);
 }
 
-extern "C" enum status json_parse_long(struct json_parser *p, char *s, size_t n, bool now, const struct json **out, struct error *err)
+extern "C" enum status json_parse_long(struct json_parser *p, char *s, size_t n, size_t least, bool now, const struct json **out,
+				       struct error *err)
 {
-	if (json_long_bytes(s, n) < n / 2)           // the rest, copied, would take more
+	if (n == 0 || json_long_bytes(s, n, least) < n / 2)          // the rest, copied, would take more
 		return json_parse_padded(p, s, n, out, err);
-	enum status st = json_long_take(&p->long_ones, s, n, now, err);
-	return st == OK ? parse(p, p->long_ones.rest.data, p->long_ones.rest.len, false, out, err) : st;
+	enum status st = json_long_take(&p->long_ones, s, n, least, now, err);
+	return st == OK ? parse(p, p->long_ones.rest.data, p->long_ones.rest.len, true, out, err) : st;
 }
 
 extern "C" enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err)

@@ -130,11 +130,16 @@ void mem_keep(void)
 	mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
+void mem_trim(void)
+{
+	malloc_trim(0);
+}
+
 void mem_give_back(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	mallopt(M_TRIM_THRESHOLD, 128 << 10);
-	malloc_trim(0);
+	mem_trim();
 }
 
 size_t mem_peak(void)

@@ -33,6 +33,8 @@ void mem_discard_behind(const char *s, size_t *from, size_t to);
 void mem_limit(size_t bytes);
 /* Keeps freed memory for the next batch, up to 128 MiB, instead of giving it back to the system and taking it again page by page. */
 void mem_keep(void);
+/* Gives back what is free now, and goes on keeping: after something much larger than what is to come. */
+void mem_trim(void);
 /* Ends that: gives back what is free, and from here on lets large pieces come from the system one by one, so that they grow in place
  * and leave no holes. For a phase that holds a few growing arrays. */
 void mem_give_back(void);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define HUGE_ROW_BYTES ((size_t)8 << 20)
+#define LONG_SHARE 8                     /* strings of a huge row are long from this share of what is huge */
 
 struct json_source {
 	struct source s;
@@ -15,6 +16,7 @@ struct json_source {
 	struct builder *builder;
 	struct buf text;
 	int64_t seq;
+	size_t huge;                             /* bytes from which a row is */
 	bool held;                               /* a huge row, read already: it begins the next batch */
 	const char *held_text;
 	size_t held_bytes;
@@ -33,8 +35,8 @@ static enum status split_next(struct json_source *j, const char **p, size_t *n, 
 static enum status parse_row(struct json_source *j, const char *p, size_t n, int64_t line, bool now, const struct json **row,
 			     struct error *err)
 {
-	enum status st = n < HUGE_ROW_BYTES ? json_parse_padded(j->parser, p, n, row, err) :
-			 json_parse_long(j->parser, j->split.data.data + (p - j->split.data.data), n, now, row, err);
+	enum status st = n < j->huge ? json_parse_padded(j->parser, p, n, row, err) :
+			 json_parse_long(j->parser, j->split.data.data + (p - j->split.data.data), n, j->huge / LONG_SHARE + 1, now, row, err);
 
 	if (st != OK)
 		return error_prefix(err, st, "line %lld", (long long)line);
@@ -96,14 +98,22 @@ static enum status put_field(struct json_source *j, int i, const struct json *v,
 	return st == OK ? OK : error_prefix(err, st, "field '%s'", f->name);
 }
 
+/* The row's value of a field; NULL if it has none. */
+static const struct json *value_of(const struct json *row, int i, const char *name)
+{
+	bool in_order = (size_t)i < row->len && strcmp(row->keys[i].str, name) == 0;
+
+	return in_order ? &row->items[i] : json_get(row, name);
+}
+
 /* The text that a huge row mostly is, which lies in its line's memory; -1 if there is none. */
 static int find_long(const struct json_source *j, const struct json *row, const char *p, size_t n)
 {
 	const struct schema *s = &j->s.schema;
 
-	for (int i = 0; n >= HUGE_ROW_BYTES && i < s->n_fields; i++) {
-		const struct json *v = json_get(row, s->fields[i].name);
-		if (v && v->type == JSON_STRING && v->len >= HUGE_ROW_BYTES && v->len > n / 4 && v->str >= p && v->str < p + n &&
+	for (int i = 0; n >= j->huge && i < s->n_fields; i++) {
+		const struct json *v = value_of(row, i, s->fields[i].name);
+		if (v && v->type == JSON_STRING && v->len >= j->huge && v->len > n / 4 && v->str >= p && v->str < p + n &&
 		    field_is_text(&s->fields[i]))
 			return i;
 	}
@@ -131,8 +141,7 @@ static enum status put_row(struct json_source *j, const struct json *row, const 
 
 	for (int i = 0; i < s->n_fields; i++) {
 		const struct field *f = &s->fields[i];
-		bool in_order = (size_t)i < row->len && strcmp(row->keys[i].str, f->name) == 0;
-		const struct json *v = in_order ? &row->items[i] : json_get(row, f->name);
+		const struct json *v = value_of(row, i, f->name);
 		known += v != NULL;
 		if (!v && !f->nullable)
 			return error_set(err, ERR_DATA, "no field '%s'", f->name);
@@ -144,14 +153,14 @@ static enum status put_row(struct json_source *j, const struct json *row, const 
 			return error_set(err, ERR_DATA, "field '%s' appears here first; name every field in the first MiB "
 					 "(null will do)", row->keys[i].str);
 	if (last >= 0)
-		put_long(j, last, json_get(row, s->fields[last].name));
+		put_long(j, last, value_of(row, last, s->fields[last].name));
 	return OK;
 }
 
 /* The next batch is read when this one is done with; a huge row's other forms need not wait for that. */
 static void give_back(struct json_source *j, size_t longest)
 {
-	if (longest < HUGE_ROW_BYTES)
+	if (longest < j->huge)
 		return;
 	json_parser_close(j->parser);
 	j->parser = json_parser_open();
@@ -197,7 +206,7 @@ static enum status json_next(struct source *s, struct batch **b, struct error *e
 			break;
 		}
 		TRY(st);
-		if (n >= HUGE_ROW_BYTES && rows > 0) {
+		if (n >= j->huge && rows > 0) {
 			hold(j, p, n, line);
 			break;
 		}
@@ -230,12 +239,13 @@ static void json_close(struct source *s)
 	mem_free(j);
 }
 
-enum status json_source_open(struct source **s, struct input *in, const struct schema *types, bool plain, struct error *err)
+enum status json_source_open(struct source **s, struct input *in, const struct schema *types, bool plain, size_t huge, struct error *err)
 {
 	struct json_source *j = mem_zalloc(sizeof(*j));
 
 	j->s = (struct source){ .next = json_next, .close = json_close, .in = in, .foreign = true };
 	j->parser = json_parser_open();
+	j->huge = huge ? huge : HUGE_ROW_BYTES;
 	*s = &j->s;
 	enum status st = json_split_open(&j->split, in, err);
 	j->s.named = j->split.input_failed;

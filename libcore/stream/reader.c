@@ -37,7 +37,7 @@ static enum status open_source(struct reader *r, const struct reader_options *o,
 	while (i < n && (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n'))
 		i++;
 	if (i == n || p[i] == '{' || p[i] == '[')
-		return json_source_open(&r->source, r->in, o ? o->json_schema : NULL, o && o->json_plain, err);
+		return json_source_open(&r->source, r->in, o ? o->json_schema : NULL, o && o->json_plain, o ? o->json_huge : 0, err);
 	return error_set(err, ERR_DATA, "none of Arrow, Parquet and JSON (quern import reads other formats)");
 }
 

@@ -22,7 +22,7 @@ struct source {
 
 enum status arrow_source_open(struct source **s, struct input *in, bool file, bool allow_truncated, struct error *err);
 enum status parquet_source_open(struct source **s, struct input *in, struct error *err);
-enum status json_source_open(struct source **s, struct input *in, const struct schema *types, bool plain, struct error *err);
+enum status json_source_open(struct source **s, struct input *in, const struct schema *types, bool plain, size_t huge, struct error *err);
 /* Marks an error that came from the input itself. */
 static inline enum status source_input_error(struct source *s, enum status st)
 {

@@ -42,6 +42,7 @@ struct reader_options {
 	bool allow_truncated;            /* accept a stream without end (view --verify reports it) */
 	const struct schema *json_schema; /* types for JSON fields by name; NULL: ours by name, else inferred */
 	bool json_plain;                 /* no types of ours: an answer that is a number stays one (data of others' tasks) */
+	size_t json_huge;                /* JSON rows of so many bytes are batches of their own, and are not copied; 0: 8 MiB */
 };
 enum status reader_open(struct reader **r, const char *path, const struct reader_options *o, struct error *err);
 /* Over an opened input, which the reader then owns (also on failure). */

@@ -130,6 +130,7 @@ void text_stats_set(struct text_stats *t, const char *s, size_t n)
 		struct text_stats empty = {.piece_words = t->piece_words, .lines_kept = t->lines_kept};
 		release(t);
 		*t = empty;
+		mem_trim();
 	}
 	start(t, s, n);
 	t->c4.done = false;

@@ -47,6 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		buf_clear(&out);
 		text_repair_as(&r, s, text.len, &out);
 		must_be_utf8(&out);
+		r.consume = true;            /* what is given back is a MiB and more */
+		buf_clear(&again);
+		text_repair_as(&r, s, text.len, &again);
+		must(out.len == again.len && (out.len == 0 || memcmp(out.data, again.data, out.len) == 0));
 	}
 	buf_clear(&out);
 	buf_clear(&again);

@@ -78,24 +78,50 @@ void *mem_try(size_t bytes)
 	return !is_allowed(bytes) || posix_memalign(&p, ALIGNMENT, bytes ? bytes : 1) ? NULL : p;
 }
 
-/* calloc knows which pages are fresh from the system, but not of alignment: what it gave stands before what is used. */
+/* What stands before zeroed memory. */
+struct zeroed {
+	void *all;
+	size_t mapped;               /* bytes, if it comes from mmap */
+};
+
+#ifdef __SANITIZE_ADDRESS__
+#define MAPPED SIZE_MAX              /* it watches the borders of calloc's memory alone */
+#else
+#define MAPPED ((size_t)1 << 20)
+#endif
+
+/* calloc knows not always which pages are fresh from the system, and clears what is reused: what is large is mapped, and costs nothing until
+ * it is touched. */
 void *mem_try_zeroed(size_t bytes)
 {
-	char *all = is_allowed(bytes) ? calloc(1, bytes + 2 * ALIGNMENT) : NULL, *p;
-	if (!all)
+	struct zeroed z = {NULL, 0};
+	if (!is_allowed(bytes))
 		return NULL;
-	p = all + ALIGNMENT + (ALIGNMENT - (uintptr_t)all % ALIGNMENT) % ALIGNMENT;
-	memcpy(p - sizeof(all), &all, sizeof(all));
+	bytes += 2 * ALIGNMENT;
+	if (bytes < MAPPED) {
+		z.all = calloc(1, bytes);
+	} else {
+		z.all = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		z.all = z.all == MAP_FAILED ? NULL : z.all;
+		z.mapped = bytes;
+	}
+	if (!z.all)
+		return NULL;
+	char *p = (char *)z.all + ALIGNMENT + (ALIGNMENT - (uintptr_t)z.all % ALIGNMENT) % ALIGNMENT;
+	memcpy(p - sizeof(z), &z, sizeof(z));
 	return p;
 }
 
 void mem_free_zeroed(void *p)
 {
-	void *all;
+	struct zeroed z;
 	if (!p)
 		return;
-	memcpy(&all, (char *)p - sizeof(all), sizeof(all));
-	free(all);
+	memcpy(&z, (char *)p - sizeof(z), sizeof(z));
+	if (z.mapped)
+		munmap(z.all, z.mapped);
+	else
+		free(z.all);
 }
 
 void mem_limit(size_t bytes)

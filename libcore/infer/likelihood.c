@@ -1,4 +1,5 @@
-/* likelihood.c - see likelihood.h. Slot 0 of the cache holds the context; continuations share it in the others. */
+/* likelihood.c - see likelihood.h. Contexts wait until there are some, and are computed in one go, each behind what it shares with the
+ * one computed last before (the root); then their continuations, each behind its context. */
 #include "infer/likelihood.h"
 
 #include "infer/generate.h"
@@ -6,23 +7,38 @@
 
 #include <string.h>
 
-#define WIDTH 16             /* continuations in one call */
+#define GROUP 8              /* contexts that wait */
+#define WIDTH 32             /* continuations in one call */
 #define FEED 512             /* most tokens of one call, unless a continuation alone has more */
+#define WORTH 16             /* tokens shared with a context that waits, for which it is computed at once */
+
+struct context {
+	int slot;
+	struct ids ids;
+	int64_t held;                /* of ids, in the cache */
+};
+
+struct continuation {
+	struct context *context;
+	struct ids ids;              /* context and continuation, */
+	int64_t cut;                 /* of which the context's tokens, for the cache of the results */
+	struct likelihood *out;
+};
 
 struct likelihoods {
 	struct lm *lm;
 	struct model_cache *cache;
 	int64_t context, feed_max;
-	struct ids held;             /* what slot 0 has in the cache */
-	struct ids head, whole;      /* encoded context, and context with continuation */
+	struct context contexts[GROUP + 1];      /* [0] is the root; the rest wait */
+	int n_contexts;                          /* that wait */
+	struct continuation *queue;
+	int64_t n_queue, cap_queue;
+	struct ids head, whole;                  /* encoded context, and context with continuation */
 	struct buf text;
-	/* of the continuations under way */
+	/* of the call under way */
 	struct ids ids, targets;
 	int32_t cu[WIDTH + 1], slot[WIDTH], past[WIDTH];
-	int64_t first[WIDTH];        /* token of ids that predicts the continuation's first */
-	int64_t number[WIDTH];       /* of the continuation among its context's */
-	struct ids asked[WIDTH];     /* with a cache: context and continuation, of which the context's are */
-	int64_t cut[WIDTH];
+	int calls;                               /* sequences in it */
 	struct likelihood_cache *cache_file;
 	float *logp;
 	bool *greedy;
@@ -37,7 +53,9 @@ enum status likelihoods_open(struct likelihoods **out, struct lm *lm, int64_t co
 	l->lm = lm;
 	l->context = context ? context : generate_context(&lm->model);
 	l->feed_max = FEED + l->context;
-	st = model_cache_open(&l->cache, &lm->model, WIDTH + 1, (int)l->context, l->feed_max, err);
+	for (int i = 0; i <= GROUP; i++)
+		l->contexts[i].slot = i;
+	st = model_cache_open(&l->cache, &lm->model, GROUP + 1 + WIDTH, (int)l->context, l->feed_max, err);
 	if (st != OK) {
 		likelihoods_close(l);
 		return st;
@@ -51,13 +69,15 @@ void likelihoods_close(struct likelihoods *l)
 	if (!l)
 		return;
 	model_cache_close(l->cache);
-	ids_release(&l->held);
+	for (int i = 0; i <= GROUP; i++)
+		ids_release(&l->contexts[i].ids);
+	for (int64_t i = 0; i < l->cap_queue; i++)
+		ids_release(&l->queue[i].ids);
+	mem_free(l->queue);
 	ids_release(&l->head);
 	ids_release(&l->whole);
 	ids_release(&l->ids);
 	ids_release(&l->targets);
-	for (int i = 0; i < WIDTH; i++)
-		ids_release(&l->asked[i]);
 	buf_release(&l->text);
 	mem_free(l->logp);
 	mem_free(l->greedy);
@@ -128,85 +148,160 @@ static enum status encode_pair(struct likelihoods *l, struct request_text contex
 
 /* --- the model ------------------------------------------------------------------------------------ */
 
-/* Brings slot 0 to hold the first n tokens of ids. */
-static enum status hold_context(struct likelihoods *l, const int32_t *ids, int64_t n, struct error *err)
+static int64_t common(const struct ids *a, const struct ids *b, int64_t most)
 {
-	int64_t same = 0;
+	int64_t n = 0;
 
-	while (same < n && same < l->held.n && ids[same] == l->held.v[same])
-		same++;
-	l->shared += same;
-	l->held.n = same;
-	while (l->held.n < n) {
-		int64_t k = n - l->held.n < FEED ? n - l->held.n : FEED;
-		int32_t cu[2] = { 0, (int32_t)k }, slot = 0, past = (int32_t)l->held.n;
-
-		l->targets.n = 0;
-		for (int64_t i = 0; i < k; i++)
-			ids_push(&l->targets, -1);
-		TRY(model_decode_targets(&l->lm->model, l->cache, 1, ids + l->held.n, cu, &slot, &past, l->targets.v, l->logp, l->greedy, err));
-		for (int64_t i = 0; i < k; i++)
-			ids_push(&l->held, ids[past + i]);
-		l->fed += k;
-	}
-	l->targets.n = 0;
-	return OK;
+	while (n < most && n < a->n && n < b->n && a->v[n] == b->v[n])
+		n++;
+	return n;
 }
 
-static void room_for(struct likelihoods *l, int64_t n)
+static void ids_set(struct ids *to, const int32_t *v, int64_t n)
 {
-	if (n <= l->cap)
-		return;
-	l->cap = 2 * n;
-	l->logp = mem_grow(l->logp, (size_t)l->cap, sizeof(*l->logp));
-	l->greedy = mem_grow(l->greedy, (size_t)l->cap, sizeof(*l->greedy));
+	to->n = 0;
+	for (int64_t i = 0; i < n; i++)
+		ids_push(to, v[i]);
 }
 
-/* Feeds what is queued, k continuations behind the first `same` tokens of slot 0, and sums up. */
-static enum status flush(struct likelihoods *l, int k, int64_t same, struct likelihood *out, struct error *err)
+static void begin_call(struct likelihoods *l)
 {
-	if (!k)
-		return OK;
-	room_for(l, l->ids.n);
-	for (int i = 0; i < k; i++)
-		model_cache_share(l->cache, 0, l->slot[i], same);
-	TRY(model_decode_targets(&l->lm->model, l->cache, k, l->ids.v, l->cu, l->slot, l->past, l->targets.v, l->logp, l->greedy, err));
-	l->fed += l->ids.n;
-	for (int i = 0; i < k; i++) {
-		struct likelihood *x = &out[l->number[i]];
-
-		*x = (struct likelihood){ .greedy = true };
-		for (int64_t t = l->first[i]; t < l->cu[i + 1]; t++) {
-			x->logprob += (double)l->logp[t];
-			x->greedy &= l->greedy[t];
-			x->tokens++;
-		}
-		if (l->cache_file)
-			likelihood_cache_put(l->cache_file, l->asked[i].v, l->asked[i].n, l->cut[i], x);
-	}
-	for (int i = 0; i < k; i++)
-		model_cache_drop(l->cache, l->slot[i]);
 	l->ids.n = l->targets.n = 0;
+	l->calls = 0;
+	l->cu[0] = 0;
+}
+
+/* Tokens [from, to) of ids in slot, which has those before; from token first on the next one is a target. */
+static void add_to_call(struct likelihoods *l, int slot, const struct ids *ids, int64_t from, int64_t to, int64_t first)
+{
+	l->slot[l->calls] = slot;
+	l->past[l->calls] = (int32_t)from;
+	for (int64_t i = from; i < to; i++) {
+		ids_push(&l->ids, ids->v[i]);
+		ids_push(&l->targets, i >= first ? ids->v[i + 1] : -1);
+	}
+	l->cu[++l->calls] = (int32_t)l->ids.n;
+}
+
+static enum status call(struct likelihoods *l, struct error *err)
+{
+	if (l->ids.n > l->cap) {
+		l->cap = 2 * l->ids.n;
+		l->logp = mem_grow(l->logp, (size_t)l->cap, sizeof(*l->logp));
+		l->greedy = mem_grow(l->greedy, (size_t)l->cap, sizeof(*l->greedy));
+	}
+	l->fed += l->ids.n;
+	return model_decode_targets(&l->lm->model, l->cache, l->calls, l->ids.v, l->cu, l->slot, l->past, l->targets.v, l->logp, l->greedy, err);
+}
+
+/* The contexts that wait, each behind what it shares with the root; a long one in several calls. */
+static enum status compute_contexts(struct likelihoods *l, struct error *err)
+{
+	for (int i = 1; i <= l->n_contexts; i++) {
+		struct context *c = &l->contexts[i];
+
+		c->held = common(&c->ids, &l->contexts[0].ids, c->ids.n);
+		model_cache_share(l->cache, l->contexts[0].slot, c->slot, c->held);
+		l->shared += c->held;
+	}
+	for (;;) {
+		begin_call(l);
+		for (int i = 1; i <= l->n_contexts && l->ids.n < FEED; i++) {
+			struct context *c = &l->contexts[i];
+			int64_t rest = c->ids.n - c->held, room = FEED - l->ids.n, n = rest < room ? rest : room;
+
+			if (n)
+				add_to_call(l, c->slot, &c->ids, c->held, c->held + n, INT64_MAX);
+			c->held += n;
+		}
+		if (!l->calls)
+			return OK;
+		TRY(call(l, err));
+	}
+}
+
+static void sum_up(struct likelihoods *l, const struct continuation *c, int64_t from, int64_t to)
+{
+	*c->out = (struct likelihood){ .greedy = true };
+	for (int64_t t = from; t < to; t++)
+		if (l->targets.v[t] >= 0) {
+			c->out->logprob += (double)l->logp[t];
+			c->out->greedy &= l->greedy[t];
+			c->out->tokens++;
+		}
+	if (l->cache_file)
+		likelihood_cache_put(l->cache_file, c->ids.v, c->ids.n, c->cut, c->out);
+}
+
+/* As many continuations from `from` on as one call takes; *took tells how many. */
+static enum status compute_some(struct likelihoods *l, int64_t from, int64_t *took, struct error *err)
+{
+	begin_call(l);
+	for (int64_t i = from; i < l->n_queue && l->calls < WIDTH; i++) {
+		const struct continuation *c = &l->queue[i];
+		int64_t past = c->context->ids.n, n = c->ids.n - 1 - past;
+		int slot = GROUP + 1 + l->calls;
+
+		if (l->calls && l->ids.n + n > FEED)
+			break;
+		model_cache_share(l->cache, c->context->slot, slot, past);
+		add_to_call(l, slot, &c->ids, past, c->ids.n - 1, c->cut - 1);
+	}
+	TRY(call(l, err));
+	*took = l->calls;
+	for (int i = 0; i < l->calls; i++) {
+		sum_up(l, &l->queue[from + i], l->cu[i], l->cu[i + 1]);
+		model_cache_drop(l->cache, l->slot[i]);
+	}
 	return OK;
 }
 
-/* Queues l->whole, continuation number `number`, behind its first `same` tokens, which slot 0 has; the first cut tokens are the context's. */
-static void queue(struct likelihoods *l, int k, int64_t same, int64_t cut, int64_t number)
+enum status likelihoods_settle(struct likelihoods *l, struct error *err)
 {
-	l->number[k] = number;
-	l->cut[k] = cut;
-	l->asked[k].n = 0;
-	for (int64_t i = 0; l->cache_file && i < l->whole.n; i++)
-		ids_push(&l->asked[k], l->whole.v[i]);
-	l->cu[k] = (int32_t)l->ids.n;
-	l->slot[k] = k + 1;
-	l->past[k] = (int32_t)same;
-	l->first[k] = l->ids.n + cut - 1 - same;
-	for (int64_t i = same; i + 1 < l->whole.n; i++) {
-		ids_push(&l->ids, l->whole.v[i]);
-		ids_push(&l->targets, i + 1 >= cut ? l->whole.v[i + 1] : -1);
+	struct context last = l->contexts[l->n_contexts];
+	int64_t took;
+
+	TRY(compute_contexts(l, err));
+	for (int64_t i = 0; i < l->n_queue; i += took)
+		TRY(compute_some(l, i, &took, err));
+	l->n_queue = 0;
+	if (l->n_contexts) {                 /* the last one becomes the root */
+		l->contexts[l->n_contexts] = l->contexts[0];
+		l->contexts[0] = last;
 	}
-	l->cu[k + 1] = (int32_t)l->ids.n;
+	for (int i = 1; i <= l->n_contexts; i++)
+		model_cache_drop(l->cache, l->contexts[i].slot);
+	l->n_contexts = 0;
+	return l->cache_file ? likelihood_cache_sync(l->cache_file, err) : OK;
+}
+
+/* l->whole's first n tokens as a context that waits. */
+static enum status add_context(struct likelihoods *l, int64_t n, struct error *err)
+{
+	int waiting = l->n_contexts;
+
+	if (waiting == GROUP || (waiting && common(&l->whole, &l->contexts[waiting].ids, n) >= common(&l->whole, &l->contexts[0].ids, n) + WORTH))
+		TRY(likelihoods_settle(l, err));
+	ids_set(&l->contexts[++l->n_contexts].ids, l->whole.v, n);
+	return OK;
+}
+
+static void add_continuation(struct likelihoods *l, int64_t cut, struct likelihood *out)
+{
+	struct continuation *c;
+
+	if (l->n_queue == l->cap_queue) {
+		int64_t cap = l->cap_queue ? 2 * l->cap_queue : 64;
+
+		l->queue = mem_grow(l->queue, (size_t)cap, sizeof(*l->queue));
+		memset(l->queue + l->cap_queue, 0, (size_t)(cap - l->cap_queue) * sizeof(*l->queue));
+		l->cap_queue = cap;
+	}
+	c = &l->queue[l->n_queue++];
+	c->context = &l->contexts[l->n_contexts];
+	c->cut = cut;
+	c->out = out;
+	ids_set(&c->ids, l->whole.v, l->whole.n);
 }
 
 /* Cuts the front of what is longer than may be fed; the last token is only predicted. */
@@ -221,14 +316,14 @@ static void truncate(struct likelihoods *l, int64_t *cut)
 	*cut = *cut > drop + 1 ? *cut - drop : 1;
 }
 
-enum status likelihoods_of(struct likelihoods *l, struct request_text context, const struct request_text *continuations, int64_t n,
-			   struct likelihood *out, struct error *err)
+enum status likelihoods_ask(struct likelihoods *l, struct request_text context, const struct request_text *continuations, int64_t n,
+			    struct likelihood *out, struct error *err)
 {
-	int64_t same = 0;
-	int queued = 0;
+	bool fresh = true;
 
 	for (int64_t i = 0; i < n; i++) {
-		int64_t cut = 0, common = 0;
+		const struct ids *held;
+		int64_t cut = 0;
 
 		TRY(encode_pair(l, context, continuations[i], &cut, err));
 		truncate(l, &cut);
@@ -238,21 +333,14 @@ enum status likelihoods_of(struct likelihoods *l, struct request_text context, c
 		}
 		if (l->cache_file && likelihood_cache_get(l->cache_file, l->whole.v, l->whole.n, cut, &out[i]))
 			continue;
-		while (common < cut - 1 && common < l->held.n && l->whole.v[common] == l->held.v[common])
-			common++;
-		if (queued && (common < same || queued == WIDTH || l->ids.n + l->whole.n - same > l->feed_max)) {
-			TRY(flush(l, queued, same, out, err));
-			queued = 0;
-		}
-		if (!queued) {
-			room_for(l, FEED);
-			TRY(hold_context(l, l->whole.v, cut - 1, err));
-			same = cut - 1;
-		} else {
-			l->shared += same;
-		}
-		queue(l, queued++, same, cut, i);
+		/* The context's last token is fed with the continuation, which may change it. */
+		held = &l->contexts[l->n_contexts].ids;
+		if (fresh || held->n > cut - 1 || common(&l->whole, held, held->n) < held->n)
+			TRY(add_context(l, cut - 1, err));
+		else
+			l->shared += held->n;
+		fresh = false;
+		add_continuation(l, cut, &out[i]);
 	}
-	TRY(flush(l, queued, same, out, err));
-	return l->cache_file ? likelihood_cache_sync(l->cache_file, err) : OK;
+	return OK;
 }

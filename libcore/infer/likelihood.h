@@ -4,7 +4,7 @@
  * continuation, context and whole are encoded, and the continuation's tokens are what follows as many tokens as the context has; an
  * empty context is the beginning-of-sequence token, or the end token where there is none. What is too long loses its
  * first tokens. The contexts' common beginnings are computed once: those of one context's continuations, and what a context
- * has in common with the one before it. */
+ * has in common with one before it. A result does not depend on what else is asked. */
 #ifndef QUERN_INFER_LIKELIHOOD_H
 #define QUERN_INFER_LIKELIHOOD_H
 
@@ -27,9 +27,11 @@ struct request_text {
 	const char *s;
 	size_t n;
 };
-/* out[n] of the n continuations of one context. */
-enum status likelihoods_of(struct likelihoods *l, struct request_text context, const struct request_text *continuations, int64_t n,
-			   struct likelihood *out, struct error *err);
+/* Asks for out[n] of the n continuations of one context. Contexts are computed several at a time: out, which must stay, is filled by the
+ * next settle, if not before. */
+enum status likelihoods_ask(struct likelihoods *l, struct request_text context, const struct request_text *continuations, int64_t n,
+			    struct likelihood *out, struct error *err);
+enum status likelihoods_settle(struct likelihoods *l, struct error *err);
 /* Tokens fed and tokens that were in the cache already, so far. */
 int64_t likelihoods_fed(const struct likelihoods *l);
 int64_t likelihoods_shared(const struct likelihoods *l);

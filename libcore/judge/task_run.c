@@ -79,64 +79,107 @@ static enum status tell(struct running *x, int64_t doc, const struct task_reques
 
 /* --- likelihoods -------------------------------------------------------------------------------------- */
 
-static enum status choices(struct running *x, struct likelihoods *engine, const struct task_request *r, struct likelihood *l, struct error *err)
+static struct json copy_json(struct arena *arena, const struct json *j)
 {
-	if (!r->chooses_context)
-		return likelihoods_of(engine, r->contexts[0], r->continuations, r->n, l, err);
-	(void)x;
-	for (int64_t i = 0; i < r->n; i++)
-		TRY(likelihoods_of(engine, r->contexts[i], &r->continuations[i], 1, &l[i], err));
-	return OK;
+	struct json out = *j;
+
+	if (j->type == JSON_STRING)
+		out.str = arena_strndup(arena, j->str, j->len);
+	if (j->type == JSON_ARRAY || j->type == JSON_OBJECT) {
+		struct json *items = arena_alloc(arena, (j->len + 1) * sizeof(*items)), *keys = NULL;
+
+		for (size_t i = 0; i < j->len; i++)
+			items[i] = copy_json(arena, &j->items[i]);
+		if (j->type == JSON_OBJECT) {
+			keys = arena_alloc(arena, (j->len + 1) * sizeof(*keys));
+			for (size_t i = 0; i < j->len; i++)
+				keys[i] = copy_json(arena, &j->keys[i]);
+		}
+		out.items = items;
+		out.keys = keys;
+	}
+	return out;
 }
 
-static enum status likelihood_doc(struct running *x, struct likelihoods *engine, const struct task_request *r, struct error *err)
-{
-	const struct task *t = x->r->task;
-	struct likelihood *l = arena_alloc(&x->arena, 2 * (size_t)(r->n + 1) * sizeof(*l)), *alone = NULL;
+#define ASKED 32                     /* documents that are asked before the first is scored */
 
-	TRY(choices(x, engine, r, l, err));
-	if (t->type == TASK_LOGLIKELIHOOD) {
-		if (isnan(l[0].logprob))
+struct asked {
+	struct arena arena;
+	struct task_request r;
+	struct likelihood *l;        /* [r.n], and where they are wanted those without a context behind them */
+	bool alone;
+};
+
+static enum status ask_doc(struct running *x, struct likelihoods *engine, int64_t doc, struct asked *a, struct error *err)
+{
+	struct task_request *r = &a->r;
+
+	arena_reset(&a->arena);
+	TRY(prompter_request(&x->prompter, doc, &a->arena, r, err));
+	r->gold = copy_json(&a->arena, &r->gold);
+	a->l = arena_alloc(&a->arena, 2 * (size_t)(r->n + 1) * sizeof(*a->l));
+	a->alone = x->r->task->type == TASK_MULTIPLE_CHOICE && task_wants(x->r->task, "acc_mutual_info") && !r->chooses_context;
+	if (!r->chooses_context)
+		TRY(likelihoods_ask(engine, r->contexts[0], r->continuations, r->n, a->l, err));
+	for (int64_t i = 0; r->chooses_context && i < r->n; i++)
+		TRY(likelihoods_ask(engine, r->contexts[i], &r->continuations[i], 1, &a->l[i], err));
+	return a->alone ? likelihoods_ask(engine, (struct request_text){ "", 0 }, r->continuations, r->n, a->l + r->n, err) : OK;
+}
+
+static enum status score_likelihoods(struct running *x, int64_t doc, const struct asked *a, struct error *err)
+{
+	const struct task_request *r = &a->r;
+	int64_t n = a->alone ? 2 * r->n : r->n;
+
+	if (x->r->task->type == TASK_LOGLIKELIHOOD) {
+		if (isnan(a->l[0].logprob))
 			return error_set(err, ERR_DATA, "the log-probability is not a number");
-		task_scores_likelihood(x->scores, &l[0]);
+		task_scores_likelihood(x->scores, &a->l[0]);
 	} else {
-		if (task_wants(t, "acc_mutual_info") && !r->chooses_context) {
-			alone = l + r->n;
-			TRY(likelihoods_of(engine, (struct request_text){ "", 0 }, r->continuations, r->n, alone, err));
-		}
-		TRY(task_scores_choices(x->scores, r, l, alone, err));
+		TRY(task_scores_choices(x->scores, r, a->l, a->alone ? a->l + r->n : NULL, err));
 	}
-	x->totals->requests += alone ? 2 * r->n : r->n;
+	x->totals->requests += n;
 	write_arguments(x, r);
-	write_likelihoods(&x->responses, l, alone ? 2 * r->n : r->n);
-	write_likelihoods(&x->filtered, l, r->n);
-	return OK;
+	write_likelihoods(&x->responses, a->l, n);
+	write_likelihoods(&x->filtered, a->l, r->n);
+	return tell(x, doc, r, err);
+}
+
+/* Documents [from, to), which are asked together. */
+static enum status run_some(struct running *x, struct likelihoods *engine, int64_t from, int64_t to, struct asked *asked, struct error *err)
+{
+	enum status st = OK;
+	int64_t doc;
+
+	for (doc = from; doc < to && st == OK; doc++)
+		st = ask_doc(x, engine, doc, &asked[doc - from], err);
+	if (st == OK)
+		TRY(likelihoods_settle(engine, err));
+	for (doc = st == OK ? from : doc; doc < to && st == OK; doc++) {
+		st = score_likelihoods(x, doc, &asked[doc - from], err);
+		if (x->r->tick)
+			x->r->tick(x->r->arg, doc + 1, x->r->docs->n);
+	}
+	return st == OK ? OK : error_prefix(err, st, "document %lld", (long long)doc - 1);
 }
 
 static enum status run_likelihoods(struct running *x, struct error *err)
 {
 	struct likelihoods *engine = NULL;
+	struct asked *asked = mem_array(ASKED, sizeof(*asked));
 	enum status st = likelihoods_open(&engine, x->r->lm, x->r->context, err);
+	int64_t n = x->r->docs->n;
 
 	if (st == OK)
 		likelihoods_use_cache(engine, x->r->cache);
-	for (int64_t i = 0; i < x->r->docs->n && st == OK; i++) {
-		struct task_request r;
-
-		arena_reset(&x->arena);
-		st = prompter_request(&x->prompter, i, &x->arena, &r, err);
-		if (st == OK)
-			st = likelihood_doc(x, engine, &r, err);
-		if (st == OK)
-			st = tell(x, i, &r, err);
-		else
-			error_prefix(err, st, "document %lld", (long long)i);
-		if (x->r->tick)
-			x->r->tick(x->r->arg, i + 1, x->r->docs->n);
-	}
+	for (int64_t i = 0; i < n && st == OK; i += ASKED)
+		st = run_some(x, engine, i, n - i < ASKED ? n : i + ASKED, asked, err);
 	x->totals->fed = engine ? likelihoods_fed(engine) : 0;
 	x->totals->shared = engine ? likelihoods_shared(engine) : 0;
 	likelihoods_close(engine);
+	for (int i = 0; i < ASKED; i++)
+		arena_release(&asked[i].arena);
+	mem_free(asked);
 	return st;
 }
 
@@ -192,28 +235,6 @@ struct answering {
 	int64_t n_responses;
 	struct arena texts;
 };
-
-static struct json copy_json(struct arena *arena, const struct json *j)
-{
-	struct json out = *j;
-
-	if (j->type == JSON_STRING)
-		out.str = arena_strndup(arena, j->str, j->len);
-	if (j->type == JSON_ARRAY || j->type == JSON_OBJECT) {
-		struct json *items = arena_alloc(arena, (j->len + 1) * sizeof(*items)), *keys = NULL;
-
-		for (size_t i = 0; i < j->len; i++)
-			items[i] = copy_json(arena, &j->items[i]);
-		if (j->type == JSON_OBJECT) {
-			keys = arena_alloc(arena, (j->len + 1) * sizeof(*keys));
-			for (size_t i = 0; i < j->len; i++)
-				keys[i] = copy_json(arena, &j->keys[i]);
-		}
-		out.items = items;
-		out.keys = keys;
-	}
-	return out;
-}
 
 /* The context as ids: plain, or as a user's turn with gen_prefix behind the assistant's opening. */
 static enum status encode_prompt(struct answering *a, const struct task_request *r, struct error *err)

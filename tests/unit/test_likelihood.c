@@ -106,12 +106,48 @@ static void shared_beginnings_change_nothing(void **state)
 		for (int n = 1; n <= 40; n += 13) {
 			for (int i = 0; i < n; i++)
 				all[i] = text(ends[i % 5]);
-			OK_OR_FAIL(likelihoods_of(l, text(contexts[c]), all, n, out, &err));
+			OK_OR_FAIL(likelihoods_ask(l, text(contexts[c]), all, n, out, &err));
+			OK_OR_FAIL(likelihoods_settle(l, &err));
 			for (int i = 0; i < n && i < 10; i++)
 				expect_equal(out[i], direct_text(contexts[c], ends[i % 5]));
 		}
 	assert_true(likelihoods_shared(l) > 8 * likelihoods_fed(l) / 10);
 	likelihoods_close(l);
+}
+
+/* Many contexts asked before any is computed, in an order that shares and one that does not: the same bits. */
+static void what_is_asked_together_changes_nothing(void **state)
+{
+	static const char *const ends[] = { " 4", " a longer continuation", "x" };
+	struct request_text all[3] = { text(ends[0]), text(ends[1]), text(ends[2]) };
+	struct likelihood together[60][3], single[3];
+	char contexts[60][64];
+	struct likelihoods *l;
+
+	(void)state;
+	for (int order = 0; order < 2; order++) {
+		OK_OR_FAIL(likelihoods_open(&l, &lm, 0, &err));
+		for (int i = 0; i < 60; i++) {
+			int k = order ? i * 7 % 60 : i;
+
+			snprintf(contexts[i], sizeof(contexts[i]), "Chapter %d says what there is to say. Verse %d", k / 6, k % 6);
+			OK_OR_FAIL(likelihoods_ask(l, text(contexts[i]), all, 3, together[i], &err));
+		}
+		OK_OR_FAIL(likelihoods_settle(l, &err));
+		assert_true(likelihoods_shared(l) > 0);
+		likelihoods_close(l);
+		for (int i = 0; i < 60; i++) {
+			OK_OR_FAIL(likelihoods_open(&l, &lm, 0, &err));
+			OK_OR_FAIL(likelihoods_ask(l, text(contexts[i]), all, 3, single, &err));
+			OK_OR_FAIL(likelihoods_settle(l, &err));
+			likelihoods_close(l);
+			for (int e = 0; e < 3; e++) {
+				assert_true(together[i][e].logprob == single[e].logprob);
+				assert_int_equal(together[i][e].tokens, single[e].tokens);
+				assert_int_equal(together[i][e].greedy, single[e].greedy);
+			}
+		}
+	}
 }
 
 static void what_is_too_long_loses_its_beginning(void **state)
@@ -127,7 +163,8 @@ static void what_is_too_long_loses_its_beginning(void **state)
 		context[i] = (char)('a' + i * i % 26);
 	context[1199] = 0;
 	OK_OR_FAIL(likelihoods_open(&l, &lm, 100, &err));
-	OK_OR_FAIL(likelihoods_of(l, text(context), ends, 2, out, &err));
+	OK_OR_FAIL(likelihoods_ask(l, text(context), ends, 2, out, &err));
+	OK_OR_FAIL(likelihoods_settle(l, &err));
 	for (int i = 0; i < 2; i++) {
 		ids.n = 0;
 		OK_OR_FAIL(tokenizer_encode(lm.tokenizer, lm.scratch, context + 1199 - (101 - ends[i].n), 101 - ends[i].n, true, &ids, &err));
@@ -141,7 +178,8 @@ static void what_is_too_long_loses_its_beginning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shared_beginnings_change_nothing), cmocka_unit_test(what_is_too_long_loses_its_beginning),
+		cmocka_unit_test(shared_beginnings_change_nothing), cmocka_unit_test(what_is_asked_together_changes_nothing),
+		cmocka_unit_test(what_is_too_long_loses_its_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, open_lm, close_lm);

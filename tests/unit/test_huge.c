@@ -357,7 +357,7 @@ static void repair_gives_back_only_what_it_has_read(void **state)
 		while (text.len < n)
 			buf_str(&text, all[i]);
 		repairs_alike(&text, i & 1 ? 2 : 6);
-		buf_str(&text, "A\xc3\x83\xc2\xa9 e\xcc\x81");        /* and the only one of its kind behind them */
+		buf_str(&text, "\xc3\x83\xc2\xa9 e\xcc\x81");        /* and the only one of its kind behind them */
 		repairs_alike(&text, 2);
 	}
 	buf_release(&text);

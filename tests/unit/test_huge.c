@@ -36,7 +36,7 @@ static void random_string(struct rng *r, size_t most, unsigned flaws, struct buf
 {
 	static const char *const good[] = {"a", "0123456789abcdef", "\\\\", "\\\"", "\\/", "\\n", "\\b\\f\\r\\t", "\\u0000", "\\u00e9", "\\u007F", "\\u20aC", "\\ud7ff",
 					   "\\ue000", "\\uffff", "\\uD83D\\uDE00", "\\udbff\\udfff", "\xc3\xa9", "\xe4\xb8\xad", "\xf0\x9f\x98\x80", ":", "{", "]", ",", " "};
-	static const char *const bad[] = {"\\ud800", "\\udc00", "\\udc00\\ud800", "\\ud800\\u0041", "\\ud800\\ud800", "\\ud800\\", "\\x", "\\", "\\u12", "\\u12g4", "\\U0041", "\\u",
+	static const char *const bad[] = {"\\ud800", "\\udc00", "\\udc00\\ud800", "\\udc00\\udfff", "\\ud800\\ue000", "\\ud800\\u0041", "\\ud800\\ud800", "\\ud800\\", "\\x", "\\", "\\u12", "\\u12g4", "\\U0041", "\\u",
 					  "\x01", "\n", "\x1f", "\"", "\xff", "\xc3", "\xe4\xb8", "\xed\xa0\x80", "\xc0\x80", "\xf4\x90\x80\x80", "\x80"};
 	buf_char(out, '"');
 	for (size_t n = rng_below(r, most); n > 0; n--) {
@@ -357,6 +357,8 @@ static void repair_gives_back_only_what_it_has_read(void **state)
 		while (text.len < n)
 			buf_str(&text, all[i]);
 		repairs_alike(&text, i & 1 ? 2 : 6);
+		buf_str(&text, "\xc3\x83\xc2\xa9 e\xcc\x81");        /* and the only one of its kind behind them */
+		repairs_alike(&text, 2);
 	}
 	buf_release(&text);
 }

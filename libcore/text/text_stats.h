@@ -44,7 +44,7 @@ struct c4_manner {
 };
 
 /* Memory is bounded for texts of a few megabytes; what a larger one has taken goes when the next is set. */
-#define TEXT_STATS_LARGE ((size_t)4 << 20)
+#define TEXT_STATS_LARGE ((size_t)2 << 20)
 
 struct text_stats;
 struct text_stats *text_stats_open(void);

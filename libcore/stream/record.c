@@ -143,6 +143,32 @@ size_t batch_bytes(const struct batch *b)
 	return n;
 }
 
+static int holds(const void *from, size_t bytes, const char *p, size_t n)
+{
+	return from && bytes && (const char *)from < p + n && p < (const char *)from + bytes;
+}
+
+static int array_holding(const struct array *a, const char *p, size_t n)
+{
+	int64_t rows = a->offset + a->length;
+	int found = holds(a->values, (size_t)a->values_bytes, p, n) + holds(a->validity, (size_t)(rows + 7) / 8, p, n);
+
+	if (a->offsets)
+		found += holds(a->offsets, (size_t)(rows + 1) * (size_t)type_offset_width(a->field->type), p, n);
+	for (int i = 0; i < a->field->n_children; i++)
+		found += array_holding(&a->children[i], p, n);
+	return found;
+}
+
+int batch_holding(const struct batch *b, const void *p, size_t n)
+{
+	int found = 0;
+
+	for (int i = 0; i < b->schema->n_fields; i++)
+		found += array_holding(&b->columns[i], p, n);
+	return found;
+}
+
 /* --- reading rows ---------------------------------------------------------------------------- */
 const struct array *batch_column(const struct batch *b, const char *name)
 {

@@ -104,6 +104,8 @@ struct batch *batch_retain(struct batch *b);
 void batch_release(struct batch *b);                                        /* NULL allowed */
 /* The rows idx[0..n) of b, in that order, as a new batch over the same schema (copies). */
 struct batch *batch_take(struct batch *b, const int64_t *idx, int64_t n);
+/* How many of b's buffers hold some of these bytes: a stream may let buffers lie over each other. */
+int batch_holding(const struct batch *b, const void *p, size_t n);
 /* Points b at a schema that is equal and lives longer than its own. ERR_DATA if a column has nulls that s holds to be
  * without; equal schemas may differ in that. */
 enum status batch_rebind(struct batch *b, const struct schema *s, struct error *err);

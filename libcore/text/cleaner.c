@@ -64,7 +64,7 @@ bool clean_drops(struct clean_worker *w, struct clean_fate *f, int step, bool fa
 	return failed;
 }
 
-bool clean_prepare(struct clean_worker *w, const char **s, size_t *n, struct buf *own, struct clean_fate *f)
+bool clean_prepare(struct clean_worker *w, const char **s, size_t *n, bool last, struct buf *own, struct clean_fate *f)
 {
 	struct clean_scratch *x = w->scratch;
 	const struct cleaner *c = x->cleaner;
@@ -79,7 +79,7 @@ bool clean_prepare(struct clean_worker *w, const char **s, size_t *n, struct buf
 		return false;
 	if (c->repairs) {
 		struct repair how = c->repair;
-		how.consume = c->consume && c->n_tests == 0 && own == &x->own && *n > TEXT_STATS_LARGE;      /* chat is read again */
+		how.consume = last;
 		text_repair_as(&how, *s, *n, own);
 		*s = own->data;
 		*n = own->len;
@@ -169,7 +169,9 @@ static struct clean_fate clean_document(struct clean_worker *w, struct batch *b,
 	struct clean_fate f = {.step = -1};
 	size_t n;
 	const char *s = array_text(&b->columns[column], row, &n);
-	if (!clean_prepare(w, &s, &n, &x->own, &f))
+	/* Conditions read the row again, and another buffer may lie over a hostile stream's text. */
+	bool last = x->cleaner->consume && x->cleaner->n_tests == 0 && n > TEXT_STATS_LARGE && batch_holding(b, s, n) == 1;
+	if (!clean_prepare(w, &s, &n, last, &x->own, &f))
 		return f;
 	text_stats_set(x->stats, s, n);
 	if (values)

@@ -24,7 +24,7 @@ static bool read_turns(struct clean_worker *w, const struct array *a, int64_t fr
 		struct buf *own = &x->contents[i - from];
 		t->role = array_text(role, i, &t->n_role);
 		t->content = array_text(content, i, &t->n_content);
-		if (!clean_prepare(w, &t->content, &t->n_content, own, f))
+		if (!clean_prepare(w, &t->content, &t->n_content, false, own, f))
 			return false;
 		if (t->content == x->page.text.data) {       /* the next turn's page takes its place */
 			buf_add(own, t->content, t->n_content);

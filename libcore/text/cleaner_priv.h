@@ -24,8 +24,9 @@ struct clean_scratch {
 
 /* Counts a row at a step that drops it or not; true if it does. */
 bool clean_drops(struct clean_worker *w, struct clean_fate *f, int step, bool failed);
-/* Extraction, repair and replacements; the text then lies in *own or where it was. False: the row goes. */
-bool clean_prepare(struct clean_worker *w, const char **s, size_t *n, struct buf *own, struct clean_fate *f);
+/* Extraction, repair and replacements; the text then lies in *own or where it was. last: nobody reads it again where it was, nor what else lies
+ * there. False: the row goes. */
+bool clean_prepare(struct clean_worker *w, const char **s, size_t *n, bool last, struct buf *own, struct clean_fate *f);
 bool clean_drop_by_language(struct clean_worker *w, const char *s, size_t n, struct clean_fate *f);
 bool clean_drop_by_conditions(struct clean_worker *w, struct batch *b, int64_t row, struct clean_fate *f);
 /* Personal data in a text that passed: replaces (the text then lies in *own), counts or drops it. */

@@ -240,6 +240,38 @@ static void a_null_struct_fills_its_members(void **state)
 	schema_release(&s);
 }
 
+/* What a stream may do: one buffer for two columns, offsets within a text. */
+static void buffers_that_lie_over_each_other_are_counted(void **state)
+{
+	struct schema s = {0};
+	size_t n;
+
+	(void)state;
+	schema_add_spec(&s, "a: large_utf8");
+	schema_add_spec(&s, "b: list<utf8>");
+	struct builder *to = builder_open(&s);
+	add_json_row(to, &s, "{\"a\":\"0123456789abcdef0123456789abcdef\",\"b\":[\"x\"]}");
+	struct batch *b = builder_finish(to);
+	const char *text = array_text(&b->columns[0], 0, &n);
+	struct array *inner = &b->columns[1].children[0], was = *inner;
+	assert_int_equal(batch_holding(b, text, n), 1);
+	inner->values = text + n - 1;
+	assert_int_equal(batch_holding(b, text, n), 2);
+	assert_int_equal(batch_holding(b, text, n - 1), 1);
+	inner->values = text + n;
+	assert_int_equal(batch_holding(b, text, n), 1);
+	*inner = was;
+	const void *offsets = b->columns[0].offsets;
+	b->columns[0].offsets = text - 15;               /* two of eight bytes: the last is the text's first */
+	assert_int_equal(batch_holding(b, text, n), 2);
+	b->columns[0].offsets = text - 16;
+	assert_int_equal(batch_holding(b, text, n), 1);
+	b->columns[0].offsets = offsets;
+	batch_release(b);
+	builder_close(to);
+	schema_release(&s);
+}
+
 /* --- dates, times, decimals, fixed binary, maps --- */
 static const struct { const char *spec, *json; } logical[] = {
 	{ "a: date32", "\"2024-02-29\"" }, { "a: date32", "\"1969-12-31\"" }, { "a: date32", "\"0000-01-01\"" },
@@ -422,6 +454,7 @@ int main(void)
 		cmocka_unit_test(accessors_convert_and_know_nulls),
 		cmocka_unit_test(json_that_does_not_fit_is_named),
 		cmocka_unit_test(a_null_struct_fills_its_members),
+		cmocka_unit_test(buffers_that_lie_over_each_other_are_counted),
 		cmocka_unit_test(logical_values_go_from_text_to_columns_and_back),
 		cmocka_unit_test(text_that_is_no_value_is_refused),
 		cmocka_unit_test(parameters_make_types_differ),

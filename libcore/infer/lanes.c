@@ -46,17 +46,6 @@ void lanes_close(struct lanes *l)
 
 /* --- what is shared ------------------------------------------------------------------------------------- */
 
-static int64_t common_prefix(const struct ids *a, const struct ids *b, int64_t most)
-{
-	int64_t n = 0;
-
-	most = most < a->n ? most : a->n;
-	most = most < b->n ? most : b->n;
-	while (n < most && a->v[n] == b->v[n])
-		n++;
-	return n;
-}
-
 struct source {
 	int slot;                    /* -1 = none */
 	int64_t n;                   /* tokens in common */
@@ -79,14 +68,14 @@ static struct source find_source(const struct lanes *l, const struct ids *tokens
 		older &= k != i;
 		if (k == i || x->paused)
 			continue;
-		n = common_prefix(x->tokens, tokens, most);
+		n = ids_common(x->tokens, tokens, most);
 		if (n > x->fed && (!older || (n < SHARE_MIN && n < most)))
 			n = x->fed;
 		if (n > best.n && (n > x->fed || model_cache_holds(l->cache, k, n)))
 			best = (struct source){ k, n, n <= x->fed };
 	}
 	for (int k = 0; k < KEPT; k++) {
-		int64_t n = common_prefix(&l->kept[k].ids, tokens, most);
+		int64_t n = ids_common(&l->kept[k].ids, tokens, most);
 
 		if ((n > best.n || (n == best.n && n && !best.ready)) && model_cache_holds(l->cache, l->n + k, n))
 			best = (struct source){ l->n + k, n, true };
@@ -118,7 +107,7 @@ static void keep_prompt(struct lanes *l, int i)
 	int oldest = 0;
 
 	for (int k = 0; k < KEPT; k++) {
-		if (common_prefix(&l->kept[k].ids, x->tokens, x->n_prompt) == x->n_prompt) {
+		if (ids_common(&l->kept[k].ids, x->tokens, x->n_prompt) == x->n_prompt) {
 			l->kept[k].used = ++l->clock;
 			return;
 		}

@@ -148,15 +148,6 @@ static enum status encode_pair(struct likelihoods *l, struct request_text contex
 
 /* --- the model ------------------------------------------------------------------------------------ */
 
-static int64_t common(const struct ids *a, const struct ids *b, int64_t most)
-{
-	int64_t n = 0;
-
-	while (n < most && n < a->n && n < b->n && a->v[n] == b->v[n])
-		n++;
-	return n;
-}
-
 static void ids_set(struct ids *to, const int32_t *v, int64_t n)
 {
 	to->n = 0;
@@ -200,7 +191,7 @@ static enum status compute_contexts(struct likelihoods *l, struct error *err)
 	for (int i = 1; i <= l->n_contexts; i++) {
 		struct context *c = &l->contexts[i];
 
-		c->held = common(&c->ids, &l->contexts[0].ids, c->ids.n);
+		c->held = ids_common(&c->ids, &l->contexts[0].ids, c->ids.n);
 		model_cache_share(l->cache, l->contexts[0].slot, c->slot, c->held);
 		l->shared += c->held;
 	}
@@ -280,7 +271,7 @@ static enum status add_context(struct likelihoods *l, int64_t n, struct error *e
 {
 	int waiting = l->n_contexts;
 
-	if (waiting == GROUP || (waiting && common(&l->whole, &l->contexts[waiting].ids, n) >= common(&l->whole, &l->contexts[0].ids, n) + WORTH))
+	if (waiting == GROUP || (waiting && ids_common(&l->whole, &l->contexts[waiting].ids, n) >= ids_common(&l->whole, &l->contexts[0].ids, n) + WORTH))
 		TRY(likelihoods_settle(l, err));
 	ids_set(&l->contexts[++l->n_contexts].ids, l->whole.v, n);
 	return OK;
@@ -335,7 +326,7 @@ enum status likelihoods_ask(struct likelihoods *l, struct request_text context, 
 			continue;
 		/* The context's last token is fed with the continuation, which may change it. */
 		held = &l->contexts[l->n_contexts].ids;
-		if (fresh || held->n > cut - 1 || common(&l->whole, held, held->n) < held->n)
+		if (fresh || held->n > cut - 1 || ids_common(&l->whole, held, held->n) < held->n)
 			TRY(add_context(l, cut - 1, err));
 		else
 			l->shared += held->n;

@@ -18,6 +18,17 @@
 #define WALK_PIECES 4096
 #define WALK_BYTES 4096
 
+int64_t ids_common(const struct ids *a, const struct ids *b, int64_t most)
+{
+	int64_t n = 0;
+
+	most = most < a->n ? most : a->n;
+	most = most < b->n ? most : b->n;
+	while (n < most && a->v[n] == b->v[n])
+		n++;
+	return n;
+}
+
 void ids_push(struct ids *ids, int32_t id)
 {
 	MEM_PUSH_ROOM(ids->v, ids->n, ids->cap);

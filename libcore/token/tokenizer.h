@@ -19,6 +19,8 @@ struct ids {                         /* growable token ids, with the byte range 
 	int64_t n, cap;
 };
 void ids_push(struct ids *ids, int32_t id);
+/* How many tokens, at most `most`, a and b begin with alike. */
+int64_t ids_common(const struct ids *a, const struct ids *b, int64_t most);
 void ids_release(struct ids *ids);
 
 /* path: a directory with tokenizer.json, or with vocab.json and merges.txt (GPT-2's form), or a file: a tokenizer.json, or tiktoken's

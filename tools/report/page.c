@@ -50,15 +50,23 @@ static int good_character(const char *s, size_t n)
 	return len;
 }
 
+/* U+FFFD for what is no character at s; returns its bytes. */
+static size_t replace_bad(struct buf *out, const char *s, size_t n)
+{
+	int bad;
+
+	text_decode(s, n, &bad);
+	buf_str(out, "\xef\xbf\xbd");
+	return (size_t)bad;
+}
+
 void html_text(struct buf *out, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {
-		int len = good_character(s + i, n - i), bad;
+		int len = good_character(s + i, n - i);
 
 		if (!len) {
-			text_decode(s + i, n - i, &bad);
-			buf_str(out, "\xef\xbf\xbd");
-			i += (size_t)bad;
+			i += replace_bad(out, s + i, n - i);
 			continue;
 		}
 		switch (s[i]) {
@@ -79,12 +87,10 @@ void html_str(struct buf *out, const char *s) { html_text(out, s, strlen(s)); }
 static void markdown_text(struct buf *out, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {
-		int len = good_character(s + i, n - i), bad;
+		int len = good_character(s + i, n - i);
 
 		if (!len) {
-			text_decode(s + i, n - i, &bad);
-			buf_str(out, "\xef\xbf\xbd");
-			i += (size_t)bad;
+			i += replace_bad(out, s + i, n - i);
 			continue;
 		}
 		if (s[i] == '\n' || s[i] == '\t') {

@@ -4,8 +4,7 @@
  *
  * Rules. Buffers are owned by the caller; no entry allocates on the device after open. Sequences are packed:
  * N tokens in a row, no padding, cut by cu[S + 1] (cumulative lengths, cu[0] = 0, cu[S] = N). Matrices are row-major.
- * "+=" in a contract means that the entry accumulates; all else is overwritten. Activations, weights and
- * gradients are of the table's element type (float on the CPU); statistics (rstd, lse, logp) are float. Every result
+ * "+=" in a contract means that the entry accumulates; all else is overwritten. What is an act and what a float, the types say. Every result
  * depends on the arguments alone, never on the number of threads: work is cut in pieces of fixed
  * size and partial sums are added in a fixed order. Index arrays (ids, cu, targets) are device buffers too. */
 #ifndef QUERN_KERNELS_H
@@ -18,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 4
+#define KERNELS_ABI 5
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
@@ -40,6 +39,10 @@ struct weights {
 };
 static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32, NULL }; }
 
+/* Activations, and the gradients of activations: of the table's element type. All else that is a number is float: parameters and their
+ * gradients, statistics (rstd, lse, logp), factors. */
+typedef float act;
+
 /* An attention layer: H heads of queries, Hkv of keys and values, each D wide. */
 struct heads {
 	int h, hkv, d;
@@ -52,7 +55,7 @@ struct heads {
  * [64 j, 64 j + 64) of sequence i are at table[i * width + j] + at: keys [Hkv, D, KEY_BLOCK], then values [Hkv, KEY_BLOCK, D]. Pages
  * that no query sees (of past positions, before its window) may be NULL. */
 struct kv_pages {
-	float *const *table;                 /* [S, width] device */
+	act *const *table;                   /* [S, width] device */
 	int64_t width, at;
 };
 
@@ -71,7 +74,11 @@ struct update {
 struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
-	size_t elem_bytes;                   /* of activations and weights */
+	size_t elem_bytes;                   /* of an act */
+
+	/* What went wrong on the device since it was opened, once all that was asked of it is done: entries return nothing, and after a
+	 * failure do nothing. Always OK on the CPU. */
+	enum status (*status)(struct error *err);
 
 	/* --- memory ------------------------------------------------------------------------ */
 	void *(*alloc)(struct pool *pool, size_t bytes);         /* zeroed, 64-byte aligned; NULL if there is not that much */
@@ -84,103 +91,103 @@ struct kernels {
 	/* --- matrix products; W is [O, I] as in safetensors ------------------------------------ */
 	/* A row of the result does not depend, to the bit, on which other rows share the call. */
 	/* Y[N,O] = X[N,I] W^T (+ Y if acc) */
-	void (*matmul)(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
+	void (*matmul)(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dX[N,I] = dY[N,O] W (+ dX if acc) */
-	void (*matmul_dx)(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
+	void (*matmul_dx)(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dW[O,I] += dY^T X */
-	void (*matmul_dw)(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o, int64_t i);
+	void (*matmul_dw)(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i);
 	/* The same where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
-	void (*matmul_part)(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx, struct weights w, int64_t n,
+	void (*matmul_part)(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n,
 			    int64_t o, int64_t i, int acc);
-	void (*matmul_dx_part)(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy, struct weights w, int64_t n,
+	void (*matmul_dx_part)(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy, struct weights w, int64_t n,
 			       int64_t o, int64_t i, int acc);
-	void (*matmul_dw_part)(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x, int64_t ldx, int64_t n,
+	void (*matmul_dw_part)(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x, int64_t ldx, int64_t n,
 			       int64_t o, int64_t i);
 
 	/* --- embedding ------------------------------------------------------------------------ */
-	void (*embed)(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
+	void (*embed)(struct pool *pool, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
 	/* X[i, j] += size[i] u with u uniform in [-1, 1), from seed, key[i] and j alone */
-	void (*noise)(struct pool *pool, float *x, const float *size, const uint64_t *key, uint64_t seed, int64_t n, int64_t c);
+	void (*noise)(struct pool *pool, act *x, const float *size, const uint64_t *key, uint64_t seed, int64_t n, int64_t c);
 	/* dW[V,C] += rows of dY, added in token order */
-	void (*embed_dw)(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
+	void (*embed_dw)(struct pool *pool, float *dw, const act *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v);
 
 	/* --- norms; the gain is g + plus ------------------------------------------------------------ */
 	/* RMSNorm (Zhang & Sennrich 2019): rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * (g + plus) (+ res, if not NULL, which
 	 * y may be). */
-	void (*rmsnorm)(struct pool *pool, float *y, float *rstd, const float *x, const float *g, float plus, const float *res,
+	void (*rmsnorm)(struct pool *pool, act *y, float *rstd, const act *x, const float *g, float plus, const act *res,
 			int64_t n, int64_t c, float eps);
 	/* dX += ..., dg += ... (not if NULL). scratch: norm_scratch(n, c) floats */
-	void (*rmsnorm_dx)(struct pool *pool, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
+	void (*rmsnorm_dx)(struct pool *pool, act *dx, float *dg, const act *dy, const act *x, const float *rstd,
 			   const float *g, float plus, float *scratch, int64_t n, int64_t c);
 	/* LayerNorm (Ba, Kiros & Hinton 2016): rstd = 1/sqrt(var(x) + eps), y = (x - mean) * rstd * g + b. */
-	void (*layernorm)(struct pool *pool, float *y, float *rstd, const float *x, const float *g, const float *b, int64_t n,
+	void (*layernorm)(struct pool *pool, act *y, float *rstd, const act *x, const float *g, const float *b, int64_t n,
 			  int64_t c, float eps);
 	/* dX += ..., dg and db += ... (each not if NULL). scratch as above */
-	void (*layernorm_dx)(struct pool *pool, float *dx, float *dg, float *db, const float *dy, const float *x,
+	void (*layernorm_dx)(struct pool *pool, act *dx, float *dg, float *db, const act *dy, const act *x,
 			     const float *rstd, const float *g, float *scratch, int64_t n, int64_t c);
 	int64_t (*norm_scratch)(int64_t n, int64_t c);
 	/* RMSNorm of each head of q (gain gq[D]) and k (gk[D]) in x[N, (H + 2 Hkv) D]; v is copied. y may be x. */
-	void (*qk_norm)(struct pool *pool, float *y, const float *x, const float *gq, const float *gk, float plus, int64_t n,
+	void (*qk_norm)(struct pool *pool, act *y, const act *x, const float *gq, const float *gk, float plus, int64_t n,
 			int h, int hkv, int d, float eps);
 	/* dqkv in place, from the gradient of y to that of x; dgq, dgk += ... scratch: norm_scratch(n, d) floats */
-	void (*qk_norm_dx)(struct pool *pool, float *dqkv, float *dgq, float *dgk, const float *x, const float *gq,
+	void (*qk_norm_dx)(struct pool *pool, act *dqkv, float *dgq, float *dgk, const act *x, const float *gq,
 			   const float *gk, float plus, float *scratch, int64_t n, int h, int hkv, int d, float eps);
 
 	/* --- sums and factors -------------------------------------------------------------------------- */
 	/* y[N,C] = x + b in each row; x may be y, or NULL for zeros */
-	void (*add_bias)(struct pool *pool, float *y, const float *x, const float *b, int64_t n, int64_t c);
+	void (*add_bias)(struct pool *pool, act *y, const act *x, const float *b, int64_t n, int64_t c);
 	/* db[C] += the rows of dy, added in order */
-	void (*bias_db)(struct pool *pool, float *db, const float *dy, int64_t n, int64_t c);
+	void (*bias_db)(struct pool *pool, float *db, const act *dy, int64_t n, int64_t c);
 	/* y[i] += table[rows[i]], i < n: learned positions; embed_dw is its backward */
-	void (*add_rows)(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c);
+	void (*add_rows)(struct pool *pool, act *y, const float *table, const int32_t *rows, int64_t n, int64_t c);
 	/* x[n] *= a */
-	void (*scale)(struct pool *pool, float *x, int64_t n, float a);
+	void (*scale)(struct pool *pool, act *x, int64_t n, float a);
 	/* x[N,C] *= a, rows being ldx values apart */
-	void (*scale_columns)(struct pool *pool, float *x, int64_t ldx, int64_t n, int64_t c, float a);
+	void (*scale_columns)(struct pool *pool, act *x, int64_t ldx, int64_t n, int64_t c, float a);
 	/* Dropout: y[N,C] = x (+ y if acc) where an element stays, times 1/(1-p), and 0 where it is dropped, with probability p. What
 	 * becomes of x[n,c] depends on seed, key[n] and c alone. */
-	void (*dropout)(struct pool *pool, float *y, const float *x, const uint64_t *key, uint64_t seed, float p, int64_t n, int64_t c,
+	void (*dropout)(struct pool *pool, act *y, const act *x, const uint64_t *key, uint64_t seed, float p, int64_t n, int64_t c,
 			int acc);
 
 	/* --- rotary positions, on the first heads q and k heads of qkv[N, (H + 2 Hkv) D], in place ---------- */
 	/* Pairs (d, d + R/2) of the first R values of a head, as Hugging Face's Llama rotates. cos, sin: [positions, R/2]; sign
 	 * -1 is the backward, also where cos and sin carry a factor. */
-	void (*rope)(struct pool *pool, float *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
+	void (*rope)(struct pool *pool, act *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
 		     int hkv, int d, int r, int sign);
 
 	/* --- attention, causal within each sequence, grouped queries ---------------------------------- */
 	/* o[N, H D], lse[N, H] from qkv[N, (H + 2 Hkv) D] (rotated) */
-	void (*attention)(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
+	void (*attention)(struct pool *pool, act *o, float *lse, const act *qkv, const int32_t *cu, int64_t s,
 			  struct heads hd);
 	/* dqkv overwritten (before the rope backward). */
-	void (*attention_dqkv)(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
-			       const float *qkv, const int32_t *cu, int64_t s, struct heads hd);
+	void (*attention_dqkv)(struct pool *pool, act *dqkv, const act *d_o, const act *o, const float *lse,
+			       const act *qkv, const int32_t *cu, int64_t s, struct heads hd);
 	/* With a cache: sequence i brings cu[i+1]-cu[i] new tokens after past[i] cached ones. Writes their keys and
 	 * values to its pages, from position past[i], and attends over all. The result is, to the bit, what
 	 * attention gives for the whole sequence in one call. */
-	void (*attention_cached)(struct pool *pool, float *o, const float *qkv, struct kv_pages kv, const int32_t *past,
+	void (*attention_cached)(struct pool *pool, act *o, const act *qkv, struct kv_pages kv, const int32_t *past,
 				 const int32_t *cu, int64_t s, struct heads hd);
 
 	/* --- gu[N, 2F] holds gate then up: y = silu(gate) * up, or gelu(gate) * up -------------------------- */
-	void (*swiglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
-	void (*swiglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
-	void (*geglu)(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f);
-	void (*geglu_dgu)(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f); /* may alias gu */
+	void (*swiglu)(struct pool *pool, act *y, const act *gu, int64_t n, int64_t f);
+	void (*swiglu_dgu)(struct pool *pool, act *dgu, const act *dy, const act *gu, int64_t n, int64_t f); /* may alias gu */
+	void (*geglu)(struct pool *pool, act *y, const act *gu, int64_t n, int64_t f);
+	void (*geglu_dgu)(struct pool *pool, act *dgu, const act *dy, const act *gu, int64_t n, int64_t f); /* may alias gu */
 	/* y[n] = gelu(x), the form with tanh */
-	void (*gelu)(struct pool *pool, float *y, const float *x, int64_t n);
-	void (*gelu_dx)(struct pool *pool, float *dx, const float *dy, const float *x, int64_t n); /* may alias x */
+	void (*gelu)(struct pool *pool, act *y, const act *x, int64_t n);
+	void (*gelu_dx)(struct pool *pool, act *dx, const act *dy, const act *x, int64_t n); /* may alias x */
 
 	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
 	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
 	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
 	 * target < 0 are skipped (all three 0). greedy[n], unless it is NULL: no z is larger than the target's (of equals the lowest
 	 * token's), not written for skipped tokens. scratch: logprob_scratch(n, v) floats. */
-	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const float *x, struct weights w,
+	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
 			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
 	 * unless it is NULL. Logits are computed again. logp NULL: lse is what logprob gave. Else logprob need not have run, which is
 	 * for upstream gradients that do not depend on it: logp and lse are given here, within rounding as there. */
-	void (*logprob_dx)(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, struct weights w,
+	void (*logprob_dx)(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, struct weights w,
 			   float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* x[n] = cap tanh(x / cap) */
 	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
@@ -188,7 +195,7 @@ struct kernels {
 
 	/* --- rows ------------------------------------------------------------------------------------ */
 	/* y[i] = x[rows[i]], i < n */
-	void (*gather_rows)(struct pool *pool, float *y, const float *x, const int32_t *rows, int64_t n, int64_t c);
+	void (*gather_rows)(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c);
 
 	/* --- optimizer ---------------------------------------------------------------------------------- */
 	/* AdamW (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr decay; m, v; p -= lr mhat / (sqrt(vhat) + eps). */

@@ -36,8 +36,9 @@ struct weights {
 	const void *data;
 	enum elem elem;
 	const float *scale;          /* ELEM_I8, ELEM_NF4 */
+	const void *packed;          /* what the table's pack made of them; NULL: nothing. Products give the same bits with it and without */
 };
-static inline struct weights weights_f32(const float *p) { return (struct weights){ p, ELEM_F32, NULL }; }
+static inline struct weights weights_f32(const float *p) { return (struct weights){ .data = p, .elem = ELEM_F32 }; }
 
 /* Activations, and the gradients of activations: of the table's element type. All else that is a number is float: parameters and their
  * gradients, statistics (rstd, lse, logp), factors. */
@@ -103,6 +104,11 @@ struct kernels {
 			       int64_t o, int64_t i, int acc);
 	void (*matmul_dw_part)(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x, int64_t ldx, int64_t n,
 			       int64_t o, int64_t i);
+
+	/* Weights that many products will take as they are, laid out once for all of them. packed_bytes: how much that takes on the device,
+	 * backward: for matmul_dx (and logprob_dx) too; 0: the table gains nothing by it. pack again when the weights have changed. */
+	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
+	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);
 
 	/* --- embedding ------------------------------------------------------------------------ */
 	void (*embed)(struct pool *pool, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);

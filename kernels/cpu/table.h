@@ -28,6 +28,7 @@
 		.matmul_part = cpu_matmul_part##suffix,                       \
 		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
 		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \
+		.packed_bytes = cpu_packed_bytes, .pack = cpu_pack,           \
 		.scale_columns = cpu_scale_columns, .dropout = cpu_dropout,   \
 		.embed = cpu_embed, .embed_dw = cpu_embed_dw,                 \
 		.rmsnorm = cpu_rmsnorm, .rmsnorm_dx = cpu_rmsnorm_dx,         \

@@ -127,7 +127,7 @@ static double product_rate(const struct kernels *k, enum elem elem, int64_t n, i
 	for (int i = 0; i < 4; i++) {
 		double start = clock_seconds();
 
-		k->matmul(pool, y, x, (struct weights){ w, elem, scale }, n, c, c, 0);
+		k->matmul(pool, y, x, (struct weights){ .data = w, .elem = elem, .scale = scale }, n, c, c, 0);
 		best = (float)(clock_seconds() - start) < best ? (float)(clock_seconds() - start) : best;
 	}
 	k->release(x), k->release(y), k->release(w), k->release(scale);

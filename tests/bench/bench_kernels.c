@@ -298,7 +298,7 @@ static void bench_reading(bool half)
 			double t, rate;
 
 			BEST(t, (at = at + 2 * words > room ? 0 : at + words,
-				 table->matmul(pool, y, x, (struct weights){w + at, (enum elem)e, scale}, n, o, i, 0)));
+				 table->matmul(pool, y, x, (struct weights){.data = w + at, .elem = (enum elem)e, .scale = scale}, n, o, i, 0)));
 			rate = 4.0 * (double)words / t;
 			printf("  %2d rows %5.1f GB/s (%3.0f %% of a read)", n, rate * 1e-9, 100 * rate / read_bytes);
 		}

@@ -216,14 +216,14 @@ static enum status refuse_others(const struct json *j, const struct family *f, s
 static enum status read_activation(const struct json *j, const struct family *f, struct model_config *c, struct error *err)
 {
 	static const char *const gelus[] = { "gelu_new", "gelu_pytorch_tanh" };
-	const char *act = json_get_str(j, f->act_key, f->act);
-	bool silu = !strcmp(act, "silu") || !strcmp(act, "swish"), gelu = false;
+	const char *named = json_get_str(j, f->act_key, f->act);
+	bool silu = !strcmp(named, "silu") || !strcmp(named, "swish"), gelu = false;
 
 	for (size_t i = 0; i < sizeof(gelus) / sizeof(gelus[0]); i++)
-		gelu |= !strcmp(act, gelus[i]);
+		gelu |= !strcmp(named, gelus[i]);
 	if (!gelu && (f->gpt2 || !silu))
 		return error_set(err, ERR_UNSUPPORTED, "%s '%s' is not supported (%sgelu_new and gelu_pytorch_tanh are)",
-				 f->act_key, act, f->gpt2 ? "" : "silu, ");
+				 f->act_key, named, f->gpt2 ? "" : "silu, ");
 	c->act = f->gpt2 ? ACT_GELU : silu ? ACT_SWIGLU : ACT_GEGLU;
 	return OK;
 }

@@ -279,12 +279,12 @@ static void as_multiplied(const struct check *c, float *x, int64_t n)
 		x[i] = to_bf16(x[i]);
 }
 
-/* A random matrix in a random form, in buffers of exact size, and the floats it stands for. */
-struct stored {
-	struct weights w;
-	float *scale, *values;
-	uint8_t *bytes;
-};
+/* The same for weights whose rows' products are taken (o rows of i): integers of eight bits are exact where tiles multiply them. */
+static void weights_as_multiplied(const struct check *c, const struct stored *s, float *x, int64_t n)
+{
+	if (s->w.elem != ELEM_I8 || c->k != kernels_cpu_named("amx", true))
+		as_multiplied(c, x, n);
+}
 
 static void store_i8(struct check *c, struct stored *s, int64_t o, int64_t i)
 {
@@ -315,7 +315,7 @@ static void store_nf4(struct check *c, struct stored *s, int64_t o, int64_t i)
 	}
 }
 
-static struct stored random_weights(struct check *c, int64_t o, int64_t i)
+struct stored random_weights(struct check *c, int64_t o, int64_t i)
 {
 	struct stored s = {.w.elem = (enum elem)below(c, i % 64 ? 3 : 4), .values = floats(c, o * i)};
 
@@ -335,7 +335,7 @@ static struct stored random_weights(struct check *c, int64_t o, int64_t i)
 	return s;
 }
 
-static void stored_free(struct stored *s)
+void stored_free(struct stored *s)
 {
 	mem_free(s->values), mem_free(s->bytes), mem_free(s->scale);
 }
@@ -373,7 +373,11 @@ static void check_product(struct check *c, int which)
 	rows = which == 2 ? o : n, cols = which == 0 || which == 3 ? o : i, depth = which == 1 ? o : which == 2 ? n : i;
 	x = values(c, n * i), dy = values(c, n * o), w = random_weights(c, o, i);
 	xm = copy_of(x, n * i), dym = copy_of(dy, n * o), wm = copy_of(w.values, o * i);
-	as_multiplied(c, xm, n * i), as_multiplied(c, dym, n * o), as_multiplied(c, wm, o * i);
+	as_multiplied(c, xm, n * i), as_multiplied(c, dym, n * o);
+	if (which == 0 || which == 3)
+		weights_as_multiplied(c, &w, wm, o * i);
+	else
+		as_multiplied(c, wm, o * i);
 	b = floats(c, o);
 	for (int64_t j = 0; which == 3 && j < n * o; j++) /* dy is then the bias of each row */
 		dy[j] = b[j % o];
@@ -783,7 +787,7 @@ static struct logprob_ref logprob_ref_of(struct check *c, const float *x, const 
 				.dmean = d && d->mean ? doubles(d->mean, n) : NULL, .targets = targets, .n = n, .c = w, .v = v,
 				.cap = cap};
 
-	as_multiplied(c, xm, n * w), as_multiplied(c, em, v * w);
+	as_multiplied(c, xm, n * w), weights_as_multiplied(c, e, em, v * w);
 	r.x = doubles(xm, n * w), r.w = doubles(em, v * w);
 	mem_free(xm), mem_free(em);
 	return r;
@@ -927,6 +931,8 @@ static const struct entry {
 	{"matmul_float", check_matmul_float, 60, true},
 	{"matmul rows", check_matmul_rows, 80, true},
 	{"matmul of columns", check_matmul_part, 60, true},
+	{"packed weights", check_packed, 60, true},
+	{"split products", check_split, 40, false},
 	{"scale_columns", check_scale_columns, 20, false},
 	{"dropout", check_dropout, 20, false},
 	{"embed, gather_rows", check_gather, 30, false},

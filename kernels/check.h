@@ -65,6 +65,15 @@ void expect_gradient_acts(struct check *c, const char *name, const float *got, d
 /* To the bit. */
 void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n);
 
+/* A random matrix [o, i] in a random form, in buffers of exact size, and the floats it stands for. */
+struct stored {
+	struct weights w;
+	float *scale, *values;
+	uint8_t *bytes;
+};
+struct stored random_weights(struct check *c, int64_t o, int64_t i);
+void stored_free(struct stored *s);
+
 /* --- check_norm.c ------------------------------------------------------------------------------ */
 void check_rmsnorm(struct check *c);
 void check_rmsnorm_dx(struct check *c);
@@ -87,6 +96,10 @@ void check_gelu(struct check *c);
 void check_matmul_part(struct check *c);
 void check_scale_columns(struct check *c);
 void check_dropout(struct check *c);
+
+/* --- check_split.c --------------------------------------------------------------------------- */
+void check_packed(struct check *c);
+void check_split(struct check *c);
 
 /* --- check_optimizer.c ----------------------------------------------------------------------- */
 void check_adamw(struct check *c);

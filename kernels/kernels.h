@@ -109,8 +109,9 @@ struct kernels {
 			       int64_t o, int64_t i);
 
 	/* Weights that many products will take as they are, laid out once for all of them: those products want nothing but packed and
-	 * scale then, and data may be NULL; embed wants data. packed_bytes: how much that takes on the device,
-	 * backward: for matmul_dx (and logprob_dx) too; 0: the table gains nothing by it. pack again when the weights have changed. */
+	 * scale then, and data may be NULL; embed wants data, and so do products that they are not packed for. packed_bytes: how much that
+	 * takes on the device, aligned to 64 bytes; backward: for matmul_dx (and logprob_dx) too; 0: the table gains nothing by it. pack
+	 * again when the weights have changed. What one table of the CPU packs another of the same instruction set takes. */
 	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
 	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);
 
@@ -238,10 +239,13 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
 
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
  * lowers it, a set that the machine lacks is ignored). Its activations are floats. A thread that multiplies matrices
- * keeps 1 MiB for packed operands and 256 KiB for each thread of its pool, in whole large pages, until it ends. */
+ * keeps 1 MiB for packed operands (with AMX 4 MiB) and 256 KiB for each thread of its pool, in whole large pages, until it ends. With
+ * AMX products of floats, but for weights in NF4, are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a
+ * row of the left matrix, or a column of the result, that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
 const struct kernels *kernels_cpu(void);
 /* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of
- * attention) are rounded to the nearest bf16 and their products added in floats. The order of the additions is the instruction
+ * attention) are rounded to the nearest bf16 and their products added in floats; with AMX the integers of ELEM_I8 are exact in matmul and
+ * logprob. The order of the additions is the instruction
  * set's (cpu/gemm.h), so results differ between machines by rounding, never between threads or batches. Everything else is the
  * table above. */
 const struct kernels *kernels_cpu_bf16(void);

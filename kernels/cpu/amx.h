@@ -1,5 +1,5 @@
 /* amx.h - blocks of a product of bf16 in AMX tiles: 32 x 32 of C are four tiles of 16 x 16 floats, to which TDPBF16PS adds 32
- * of k at a time. A lies by rows of pairs, B in the panels of pack.h. */
+ * of k at a time. A lies by rows of pairs, the terms of a row one after the other, B in the panels of pack.h. */
 #ifndef QUERN_CPU_AMX_H
 #define QUERN_CPU_AMX_H
 
@@ -10,24 +10,24 @@
 #define TILE_ROWS 32
 
 /* Words from row to row of packed A: an odd number of cache lines, so that rows do not share a place in the cache. */
-INLINE int64_t tile_row_words(int kc) { return (panel_steps(true, kc) / 16 | 1) * 16; }
+INLINE int64_t tile_row_words(int terms, int kc) { return (panel_words(terms, kc) / 16 | 1) * 16; }
 
 /* The same rows, k being the leading dimension: TILES_TURNED of them are taken from one matrix row at a time, in panels, which are
  * then transposed by words. */
 #define TILES_TURNED 64
-static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc, int terms)
 {
 	float panels[PACK_DEPTH / 2 * TILES_TURNED] __attribute__((aligned(64)));
-	int64_t ld = tile_row_words(kc);
-	int steps = panel_steps(true, kc);
+	int64_t ld = tile_row_words(terms, kc);
+	int words = panel_words(terms, kc);
 
 	for (int64_t i = i0; i < i1; i += TILES_TURNED) {
 		int64_t nr = i1 - i < TILES_TURNED ? i1 - i : TILES_TURNED;
 		const float *panel = panels;
 
-		pack_panels(panels, 16, 16, x, i, nr, p0, kc, 0, true);
-		for (int64_t t = 0; t < nr; t += 16, dst += 16 * ld, panel += (int64_t)steps * 16)
-			for (int s = 0; s < steps; s += 16) {
+		pack_panels(panels, 16, 16, x, i, nr, p0, kc, 0, terms);
+		for (int64_t t = 0; t < nr; t += 16, dst += 16 * ld, panel += (int64_t)words * 16)
+			for (int s = 0; s < words; s += 16) {
 				const char *row[16];
 				vu out[16];
 
@@ -42,14 +42,14 @@ static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, i
 		memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
 }
 
-/* Rows [i0, i1) of x over [p0, p0 + kc), rounded, in whole TILE_ROWS, the rest 0. */
-static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+/* Rows [i0, i1) of x over [p0, p0 + kc), in terms, in whole TILE_ROWS, the rest 0. */
+INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
-	int64_t ld = tile_row_words(kc);
-	int steps = panel_steps(true, kc);
+	int64_t ld = tile_row_words(terms, kc);
+	int steps = panel_steps(terms, kc);
 
 	if (x->k_major) {
-		pack_tiles_turned(dst, x, i0, i1, p0, kc);
+		pack_tiles_turned(dst, x, i0, i1, p0, kc, terms);
 		return;
 	}
 	for (int64_t i = i0; i < (i1 - i0 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS + i0; i += 16, dst += 16 * ld) {
@@ -63,12 +63,18 @@ static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t 
 			for (int p = 0; p < 2 * steps; p += 32) {
 				const float *from = (const float *)x->p + (r < nr ? operand_index(x, i + r) * x->ld + p0 : 0);
 				int left = r < nr ? kc - p : 0;
-				vf lo = left >= 16 ? v_load(from + p) : left > 0 ? v_load_n(from + p, left) : v_zero();
-				vf hi = left >= 32 ? v_load(from + p + 16) : left > 16 ? v_load_n(from + p + 16, left - 16) : v_zero();
 
-				v_store(dst + r * ld + p / 2, (vf)_mm512_cvtne2ps_pbh(hi, lo));
+				store_row(terms, dst + r * ld + p / 2, steps, lanes_of(from + p, left), lanes_of(from + p + 16, left - 16));
 			}
 	}
+}
+
+static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc, int terms)
+{
+	if (terms == 1)
+		pack_tiles_of(1, dst, x, i0, i1, p0, kc);
+	else
+		pack_tiles_of(3, dst, x, i0, i1, p0, kc);
 }
 
 struct tile_config {
@@ -86,13 +92,63 @@ static void tiles_configure(void)
 	_tile_loadconfig(&t);
 }
 
-/* c[32][32] (or 16 of either) (+)= a b^T; ldc in floats. */
-INLINE void amx_tile(const bool low, const bool right, int steps, const float *a, int64_t lda, const float *b, float *c,
-		     int64_t ldc, bool acc, struct ahead *ahead)
+/* Half rows of A, and half columns of B, to their tiles. */
+INLINE void tiles_of_a(const bool low, const float *a, int64_t lda)
 {
-	const int cs = (int)ldc * 4, as = (int)lda * 4, bs = 32 * 4, times = steps / 16;
+	_tile_loadd(4, a, (int)lda * 4);
+	if (low)
+		_tile_loadd(5, a + 16 * lda, (int)lda * 4);
+}
+
+INLINE void tiles_of_b(const bool right, const float *b)
+{
+	_tile_loadd(6, b, 32 * 4);
+	if (right)
+		_tile_loadd(7, b + 16, 32 * 4);
+}
+
+INLINE void tiles_multiply(const bool low, const bool right)
+{
+	_tile_dpbf16ps(0, 4, 6);
+	if (right)
+		_tile_dpbf16ps(1, 4, 7);
+	if (low)
+		_tile_dpbf16ps(2, 5, 6);
+	if (low && right)
+		_tile_dpbf16ps(3, 5, 7);
+}
+
+/* 32 of k: the products of split.h in their order, each of which shares an operand with the next. */
+INLINE void amx_step(const bool low, const bool right, const int a_terms, const int b_terms, const float *a, int64_t lda, int a_apart,
+		     const float *b, int64_t b_apart)
+{
+	tiles_of_a(low, a_terms == 3 && b_terms == 1 ? a + a_apart : a, lda);
+	if (b_terms == 3) {
+		tiles_of_b(right, b + 2 * b_apart);
+		tiles_multiply(low, right);
+		tiles_of_b(right, b + b_apart);
+		tiles_multiply(low, right);
+		tiles_of_a(low, a + a_apart, lda);
+		tiles_multiply(low, right);
+	}
+	tiles_of_b(right, b);
+	tiles_multiply(low, right);
+	if (a_terms == 3) {
+		tiles_of_a(low, a + 2 * a_apart, lda);
+		tiles_multiply(low, right);
+		tiles_of_a(low, a, lda);
+		tiles_multiply(low, right);
+	}
+}
+
+/* c[32][32] (or 16 of either) (+)= a b^T; ldc in floats. */
+INLINE void amx_tile(const bool low, const bool right, const int a_terms, const int b_terms, int steps, const float *a, int64_t lda,
+		     const float *b, float *c, int64_t ldc, bool acc, struct ahead *ahead)
+{
+	const int cs = (int)ldc * 4, times = steps / 16;
 	const int rows = ahead->c ? (TILE_ROWS + times - 1) / times : 0;
-	const int64_t lines = (ahead->lines + times - 1) / times;
+	const int64_t lines = (ahead->lines + times - 1) / times, b_lines = (ahead->b_lines + times - 1) / times, b_apart = (int64_t)steps * 32;
+	const char *b_soon = ahead->b;
 	float *soon = ahead->c;
 
 	if (acc) {
@@ -110,23 +166,13 @@ INLINE void amx_tile(const bool low, const bool right, int steps, const float *a
 		_tile_zero(3);
 	}
 	for (int s = 0; s < steps; s += 16, a += 16, b += 16 * 32) {
-		_tile_loadd(4, a, as);
-		_tile_loadd(6, b, bs);
-		_tile_dpbf16ps(0, 4, 6);
-		if (right) {
-			_tile_loadd(7, b + 16, bs);
-			_tile_dpbf16ps(1, 4, 7);
-		}
-		if (low) {
-			_tile_loadd(5, a + 16 * lda, as);
-			_tile_dpbf16ps(2, 5, 6);
-		}
-		if (low && right)
-			_tile_dpbf16ps(3, 5, 7);
+		amx_step(low, right, a_terms, b_terms, a, lda, steps, b, b_apart);
 		for (int r = 0; r < rows; r++, soon += ldc) {
 			__builtin_prefetch(soon, 1);
 			__builtin_prefetch(soon + 16, 1);
 		}
+		for (int64_t l = 0; a_terms == 3 && b_soon && l < b_lines; l++, b_soon += 64)
+			__builtin_prefetch(b_soon, 0, 2);
 		ask_for(ahead->next, lines);
 	}
 	_tile_stored(0, c, cs);
@@ -138,46 +184,71 @@ INLINE void amx_tile(const bool low, const bool right, int steps, const float *a
 		_tile_stored(3, c + 16 * ldc + 16, cs);
 }
 
-static void amx_tile_of(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc,
-			bool acc, struct ahead *ahead)
+#define AMX_TILES(name, a_terms, b_terms)                                                                                            \
+	static void name(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc,        \
+			 bool acc, struct ahead *ahead)                                                                              \
+	{                                                                                                                            \
+		if (low && right)                                                                                                    \
+			amx_tile(true, true, a_terms, b_terms, steps, a, lda, b, c, ldc, acc, ahead);                                \
+		else if (low)                                                                                                        \
+			amx_tile(true, false, a_terms, b_terms, steps, a, lda, b, c, ldc, acc, ahead);                               \
+		else if (right)                                                                                                      \
+			amx_tile(false, true, a_terms, b_terms, steps, a, lda, b, c, ldc, acc, ahead);                               \
+		else                                                                                                                 \
+			amx_tile(false, false, a_terms, b_terms, steps, a, lda, b, c, ldc, acc, ahead);                              \
+	}
+AMX_TILES(amx_tiles_11, 1, 1)
+AMX_TILES(amx_tiles_31, 3, 1)
+AMX_TILES(amx_tiles_33, 3, 3)
+
+typedef void amx_kernel(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc, bool acc,
+			struct ahead *ahead);
+
+/* The sums of a block that lie in t, [.][32], times its columns' scale, to c (or added to it). */
+static void put_scaled(const struct gemm *g, const float *t, int64_t i, int mr, int64_t j, int nr, bool acc)
 {
-	if (low && right)
-		amx_tile(true, true, steps, a, lda, b, c, ldc, acc, ahead);
-	else if (low)
-		amx_tile(true, false, steps, a, lda, b, c, ldc, acc, ahead);
-	else if (right)
-		amx_tile(false, true, steps, a, lda, b, c, ldc, acc, ahead);
-	else
-		amx_tile(false, false, steps, a, lda, b, c, ldc, acc, ahead);
+	for (int r = 0; r < mr; r++)
+		for (int v = 0; v < nr; v += VL) {
+			float *c = c_row(g, i + r) + j;
+
+			v_store_at(c, v_fma(v_load(t + r * 32 + v), v_load_at(g->scale + j, nr, v), acc ? v_load_at(c, nr, v) : v_zero()), nr, v);
+		}
 }
 
-/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
-static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
+/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b in panels that are b_words apart, over kc of k. */
+static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0, int64_t j1,
 		      int kc, bool acc, struct next *next)
 {
-	int64_t n = (j1 - j0 + 31) / 32 * ((i1 - i0 + 31) / 32), lines = lines_each(next, n);
+	int64_t m = (i1 - i0 + 31) / 32, n = (j1 - j0 + 31) / 32 * m, lines = lines_each(next, n), b_lines = (b_words / 16 + m - 1) / m;
+	amx_kernel *kernel = g->b_terms == 3 ? amx_tiles_33 : g->terms == 3 ? amx_tiles_31 : amx_tiles_11;
 	float t[32 * 32] __attribute__((aligned(64)));
-	int64_t lda = tile_row_words(kc);
-	int steps = panel_steps(true, kc);
+	int64_t lda = tile_row_words(g->terms, kc);
+	int steps = panel_steps(1, kc);
 
 	tiles_configure();
-	for (int64_t j = j0; j < j1; j += 32, b += steps * 32)
+	for (int64_t j = j0; j < j1; j += 32, b += b_words)
 		for (int64_t i = i0; i < i1; i += 32) {
 			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
 			int64_t i_next = i + 32 < i1 ? i + 32 : i0, j_next = i_next > i ? j : j + 32;
 			bool whole = !g->c_idx && i1 - i_next >= 32 && j1 - j_next >= 32;
-			struct ahead ahead = {whole ? g->c + i_next * g->ldc + j_next : NULL, next, lines};
+			struct ahead ahead = {whole ? g->c + i_next * g->ldc + j_next : NULL, next, lines,
+					      j + 32 < j1 ? (const char *)(b + b_words) + (i - i0) / 32 * b_lines * 64 : NULL, b_lines};
 			const float *at = a + (i - i0) * lda;
 
-			if (!g->c_idx && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
-				amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc, &ahead);
+			if (!g->scale && !g->c_idx && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
+				kernel(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc, &ahead);
+				continue;
+			}
+			ahead.c = NULL;
+			if (g->scale) {
+				kernel(mr > 16, nr > 16, steps, at, lda, b, t, 32, false, &ahead);
+				put_scaled(g, t, i, mr, j, nr, acc);
 				continue;
 			}
 			for (int r = 0; acc && r < mr; r++)
 				for (int v = 0; v < nr; v += VL)
 					v_store(t + r * 32 + v, v_load_at(c_row(g, i + r) + j, nr, v));
-			ahead.c = NULL;
-			amx_tile_of(mr > 16, nr > 16, steps, at, lda, b, t, 32, acc, &ahead);
+			kernel(mr > 16, nr > 16, steps, at, lda, b, t, 32, acc, &ahead);
 			for (int r = 0; r < mr; r++)
 				for (int v = 0; v < nr; v += VL)
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
@@ -196,11 +267,11 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 	float ap[AMX_MUL_ROWS * (PACK_DEPTH / 2 + 16)] __attribute__((aligned(64)));
 	float bp[AMX_MUL_WORDS] __attribute__((aligned(64)));
 	struct operand rows = floats_of(a, acs == 1 ? ars : acs, NULL, acs != 1), columns = floats_of(b, ldb, NULL, true);
-	struct gemm g = {.c = c, .ldc = ldc};
+	struct gemm g = {.c = c, .ldc = ldc, .terms = 1, .b_terms = 1};
 
-	pack_tiles(ap, &rows, 0, m, 0, (int)k);
-	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, true);
-	amx_block(&g, ap, 0, m, bp, 0, n, (int)k, acc, &(struct next){.at = NULL});
+	pack_tiles(ap, &rows, 0, m, 0, (int)k, 1);
+	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, 1);
+	amx_block(&g, ap, 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc, &(struct next){.at = NULL});
 }
 
 #endif

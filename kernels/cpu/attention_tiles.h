@@ -24,11 +24,11 @@ static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, co
 			  int64_t b_pairs, bool acc)
 {
 	struct next none = {.at = NULL};
-	struct ahead ahead = {NULL, &none, 0};       /* all lies in the cache */
+	struct ahead ahead = {.next = &none};       /* all lies in the cache */
 
 	for (int64_t j = 0; j < n; j += 32, b += b_pairs * 32)
 		for (int64_t i = 0; i < m; i += 32)
-			amx_tile(true, true, (int)pairs, a + i * lda, lda, b, c + i * ldc + j, ldc, acc, &ahead);
+			amx_tile(true, true, 1, 1, (int)pairs, a + i * lda, lda, b, c + i * ldc + j, ldc, acc, &ahead);
 }
 
 /* Sixteen pairs of a row's d values from p. */

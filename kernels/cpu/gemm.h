@@ -9,11 +9,13 @@
  * on which rows share the call, nor on the threads. That is what lets `generate` promise samples that do not depend on the
  * batch, and why this is not BLAS, whose code path changes with the shape.
  *
- * The products of a chain: floats by fused multiply-add (plain C: a product rounded, then a sum). half: both operands are rounded to
+ * The products of a chain: floats by fused multiply-add (plain C: a product rounded, then a sum); with AMX as sums of three bf16
+ * (split.h). half: both operands are rounded to
  * the nearest bf16, their products are exact, and the chain is of
  *   - floats as above where the processor knows no bf16 (so the plain table is the specification);
  *   - pairs with VDPBF16PS: the odd one of a pair, then the even one, subnormals being zero;
- *   - 32 of k with AMX's TDPBF16PS: sums of the 16 even and of the 16 odd ones from zero, their sum, then C. */
+ *   - 32 of k with AMX's TDPBF16PS: sums of the 16 even and of the 16 odd ones from zero, their sum, then C.
+ * With AMX, weights in integers of eight bits are multiplied as they are; C is added to their sums over each kc of k, times the scale. */
 #ifndef QUERN_CPU_GEMM_H
 #define QUERN_CPU_GEMM_H
 
@@ -21,11 +23,6 @@
 #include "cpu/pack.h"
 #include "cpu/scratch.h"
 
-#ifdef __AMX_BF16__
-#define GEMM_TILES 1
-#else
-#define GEMM_TILES 0
-#endif
 /* Rows of TILE_NV vectors fill the registers: half of a packed panel, in which VL rows lie side by side. */
 #define TILE_MR (VL == 4 ? 4 : VL / 2)
 #define TILE_NV 3
@@ -35,7 +32,11 @@
 #define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
-#define A_WORDS_MAX (GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) : GEMM_MB * PACK_DEPTH)
+#define GEMM_SPLIT_KC 128                      /* k at a time of three terms: a panel of B stays in the first-level cache */
+#define GEMM_SPLIT_MB 256                      /* rows of them: their part of C stays in the second-level cache over many such k, */
+#define GEMM_SPLIT_COLUMNS 1024                /* with so many columns; and B, packed for all, is in the third, */
+#define GEMM_SPLIT_PACKED (1 << 20)            /* 4 MiB of it */
+#define A_WORDS_MAX (GEMM_TILES ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_KC / 2 + 16) : GEMM_MB * PACK_DEPTH)
 #define OWN_WORDS (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
 #define GEMM_FEW_HALF 64                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
@@ -47,7 +48,10 @@ struct gemm {
 	const int32_t *c_idx;         /* rows of c, NULL = all, in order */
 	struct operand a, b;
 	int64_t m, n, k;
-	bool acc, half;
+	bool acc;
+	int terms, b_terms;           /* of A's and B's numbers: 0 floats as they are; of bf16 1 (rounded), or 3 (split.h) */
+	const float *scale;           /* of columns of c; B is integers */
+	const char *panels;           /* of B, packed before (packed.h), or NULL */
 	bool a_in_place;              /* rows of a are read where they lie, not packed */
 	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
 	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
@@ -83,14 +87,19 @@ INLINE float *c_row(const struct gemm *g, int64_t i)
 }
 
 /* What a tile asks for while it is at work, a little every ASK_STEPS steps: the tile of c that comes next (c NULL: none), then
- * lines of what is packed next. */
+ * lines of what is packed next, and of the panel of B behind this one (NULL: none). */
 struct ahead {
 	float *c;
 	struct next *next;
 	int64_t lines;
+	const char *b;
+	int64_t b_lines;
 };
 
+INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
+
 #include "cpu/amx.h"
+#include "cpu/packed.h"
 
 /* --- tiles ------------------------------------------------------------------------------------------- */
 
@@ -202,7 +211,7 @@ static void gemm_tile(const struct gemm *g, int steps, const float *const row[TI
 		      int64_t j, int nr, bool acc, struct ahead *ahead)
 {
 	int nv = (nr + VL - 1) / VL, height = tile_height(mr);
-	tile_kernel *kernel = tile_kernels[g->a_in_place ? 2 : g->half][nv - 1];
+	tile_kernel *kernel = tile_kernels[g->a_in_place ? 2 : g->terms > 0][nv - 1];
 	float t[TILE_MR * TILE_NV * VL] __attribute__((aligned(64)));
 
 	if (!g->c_idx && nr == nv * VL && mr == height) {
@@ -223,7 +232,7 @@ static void gemm_tile(const struct gemm *g, int steps, const float *const row[TI
 static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
 		       int64_t p, int kc, bool acc, struct next *next)
 {
-	const int steps = panel_steps(g->half, kc), nr = TILE_NV * VL;
+	const int steps = panel_steps(g->terms, kc), nr = TILE_NV * VL;
 	int64_t n = (j1 - j0 + nr - 1) / nr * ((i1 - i0 + TILE_MR - 1) / TILE_MR), lines = lines_each(next, n);
 
 	for (int64_t j = j0; j < j1; j += nr, b += steps * nr)
@@ -231,7 +240,7 @@ static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t
 			int mr = i1 - i < TILE_MR ? (int)(i1 - i) : TILE_MR;
 			int64_t i_next = i + TILE_MR < i1 ? i + TILE_MR : i0, j_next = i_next > i ? j : j + nr;
 			bool whole = !g->c_idx && i1 - i_next >= TILE_MR && j1 - j_next >= nr;
-			struct ahead ahead = {whole ? g->c + i_next * g->ldc + j_next : NULL, next, lines};
+			struct ahead ahead = {.c = whole ? g->c + i_next * g->ldc + j_next : NULL, .next = next, .lines = lines};
 			const float *row[TILE_MR] = {a + (i - i0) / VL * VL * steps + (i - i0) % VL};
 
 			for (int r = 0; g->a_in_place && r < TILE_MR; r++)
@@ -246,42 +255,70 @@ static void gemm_block(const struct gemm *g, const float *a, int64_t i0, int64_t
 INLINE int64_t rows_words(const struct gemm *g, int64_t rows, int kc)
 {
 #if GEMM_TILES
-	if (g->half)
-		return (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS * tile_row_words(kc);
+	if (g->terms)
+		return (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS * tile_row_words(g->terms, kc);
 #endif
-	return (rows + VL - 1) / VL * VL * panel_steps(g->half, kc);
+	return (rows + VL - 1) / VL * VL * panel_steps(g->terms, kc);
 }
 
 INLINE int64_t columns_words(const struct gemm *g, int64_t columns, int kc)
 {
-	return (columns + g->nr - 1) / g->nr * g->nr * panel_steps(g->half, kc);
+	return (columns + g->nr - 1) / g->nr * g->nr * panel_words(g->b_terms, kc);
 }
-
-INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t i1, int64_t p, int kc)
 {
 	if (g->a_in_place)
 		return;
 #if GEMM_TILES
-	if (g->half) {
-		pack_tiles(dst, &g->a, i0, i1, p, kc);
+	if (g->terms) {
+		pack_tiles(dst, &g->a, i0, i1, p, kc, g->terms);
 		return;
 	}
 #endif
-	pack_panels(dst, VL, VL, &g->a, i0, i1 - i0, p, kc, VL * g->a.ld * 4, g->half);
+	pack_panels(dst, VL, VL, &g->a, i0, i1 - i0, p, kc, VL * g->a.ld * 4, g->terms);
 }
 
 static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
 		     int64_t p, int kc, bool acc, struct next *next)
 {
 #if GEMM_TILES
-	if (g->half) {
-		amx_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
+	if (g->terms && g->panels && g->b.elem == ELEM_BF16) {
+		int64_t bytes = panel_bytes(ELEM_BF16, g->k);
+
+		b = (const float *)(const void *)(g->panels + j0 / PANEL * bytes + p * PANEL * 2);
+		amx_block(g, a, i0, i1, b, bytes / 4, j0, j1, kc, acc, next);
+		return;
+	}
+	if (g->terms) {
+		amx_block(g, a, i0, i1, b, columns_words(g, g->nr, kc), j0, j1, kc, acc, next);
 		return;
 	}
 #endif
 	gemm_block(g, a, i0, i1, b, j0, j1, p, kc, acc, next);
+}
+
+/* Columns [j0, j1) of b over one kc of k, in panels, unless they lie so already. */
+static void pack_columns_of_b(const struct gemm *g, float *dst, int64_t j0, int64_t j1, int64_t p, int kc, int64_t ahead)
+{
+#if GEMM_TILES
+	if (g->panels) {
+		int64_t bytes = panel_bytes(g->b.elem, g->k), apart = (int64_t)panel_steps(1, kc) * PANEL;
+
+		for (int64_t j = j0; j < j1 && g->b.elem != ELEM_BF16; j += PANEL, dst += columns_words(g, PANEL, kc)) {
+			const char *from = g->panels + j / PANEL * bytes + p * PANEL * elem_bits(g->b.elem) / 8;
+
+			if (g->b.elem == ELEM_I8)
+				unpack_panel(ELEM_I8, 1, dst, apart, from, panel_steps(1, kc));
+			else if (g->terms == 3)
+				unpack_panel(ELEM_F32, 3, dst, apart, from, panel_steps(1, kc));
+			else
+				unpack_panel(ELEM_F32, 1, dst, apart, from, panel_steps(1, kc));
+		}
+		return;
+	}
+#endif
+	pack_panels(dst, g->nr, g->nr, &g->b, j0, j1 - j0, p, kc, ahead, g->b_terms);
 }
 
 /* Two panels of those packed for all, over one kc of k. */
@@ -292,8 +329,8 @@ static void pack_b_task(void *arg, int64_t i, int worker)
 	int kc = (int)shorter(g->kc, g->p1 - p);
 
 	(void)worker;
-	pack_panels(g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), g->nr, g->nr, &g->b,
-		    g->j0 + j, shorter(2 * g->nr, g->rows - j), p, kc, 0, g->half);
+	pack_columns_of_b(g, g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), g->j0 + j,
+			  g->j0 + shorter(j + 2 * g->nr, g->rows), p, kc, 0);
 }
 
 /* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
@@ -306,7 +343,7 @@ static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
 	if (g->a.idx || rows <= 0)
 		return (struct next){.at = NULL};
-	if (g->a.k_major && !g->half) /* tiles of bf16 have no time to ask for so many short rows */
+	if (g->a.k_major && g->terms != 1) /* tiles of bf16 have no time to ask for so many short rows */
 		return (struct next){operand_at(&g->a, p, i0), g->a.ld * 4, rows * 4, kc, 0, 0};
 	if (g->a.k_major)
 		return (struct next){.at = NULL};
@@ -354,7 +391,7 @@ static void columns_task(void *arg, int64_t i, int worker)
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
-		pack_panels(b, g->nr, g->nr, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
+		pack_columns_of_b(g, b, j0, j1, p, kc, ahead);
 		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
 }
@@ -377,15 +414,19 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 /* B is packed for all: wide, or several kc of k at a time. */
 static void gemm_many(struct pool *pool, struct gemm *g)
 {
-	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->a_in_place && g->k > g->kc ? 2 : 1) * g->nr, depth;
-	int64_t parts = (g->n + columns - 1) / columns;
+	int64_t room = g->terms == 3 ? GEMM_SPLIT_PACKED : GEMM_PACKED, depth;
+	int64_t columns = room / columns_words(g, g->nr, g->kc) / (g->a_in_place && g->k > g->kc ? 2 : 1) * g->nr, parts;
+
+	if (g->terms == 3 && columns > GEMM_SPLIT_COLUMNS)
+		columns = GEMM_SPLIT_COLUMNS;
+	parts = (g->n + columns - 1) / columns;
 
 	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
 	if (g->m < 4 * g->mb * (pool ? pool_threads(pool) : 1))
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);
-		depth = GEMM_PACKED / columns_words(g, g->rows, g->kc) * g->kc;
+		depth = room / columns_words(g, g->rows, g->kc) * g->kc;
 		for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 			g->p1 = shorter(g->p0 + depth, g->k);
 			pool_run(pool, (g->rows + 2 * g->nr - 1) / (2 * g->nr) * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
@@ -402,32 +443,60 @@ static int even_share(int64_t k, int most)
 	return (int)(((k + parts - 1) / parts + 63) / 64 * 64 + (k == 0 ? 64 : 0));
 }
 
+/* How the numbers are multiplied: half: rounded to bf16. With tiles floats are split, but for weights of NF4, which few products share;
+ * and integers of eight bits are exact, so that their scale can wait for the sum. */
+static void choose_terms(struct gemm *g, bool half)
+{
+	if (half) {
+		g->terms = g->b_terms = 1;
+		g->kc = g->m <= GEMM_FEW_HALF ? GEMM_FEW_HALF_KC : GEMM_HALF_KC;
+	} else {
+		bool split = GEMM_TILES && g->b.elem != ELEM_NF4;
+
+		g->terms = split ? 3 : 0, g->b_terms = split && g->b.elem != ELEM_BF16 ? 3 : split;
+		g->kc = split ? GEMM_SPLIT_KC : GEMM_KC;
+	}
+#if GEMM_TILES
+	if (g->b.elem == ELEM_I8 && !g->b.k_major) { /* the sums over each kc are scaled: it must not depend on m */
+		g->b_terms = 1, g->kc = GEMM_SPLIT_KC;
+		g->scale = g->b.scale, g->b.scale = NULL;
+	}
+	if (g->terms && g->k > 0)
+		g->panels = packed_panels(&g->b);
+#endif
+}
+
 /* C[m, n] = A[m, k] B[n, k]^T, + C if acc; half: of operands rounded to bf16. */
 static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
 		 struct operand b, int64_t n, int64_t k, bool acc, bool half)
 {
-	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc, .half = half,
-			 .kc = half ? GEMM_HALF_KC : GEMM_KC};
+	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc};
 
 	if (m == 0 || n == 0)
 		return;
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
 			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
-	if (m <= FEW_MAX && !half && !b.k_major && !a.k_major && !b.idx) {
+	choose_terms(&g, half);
+	if (m <= FEW_MAX && !g.terms && !b.k_major && !a.k_major && !b.idx) {
 		few_run(pool, &(struct few){.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc});
 		return;
 	}
+	g.kc = even_share(k, g.kc);
+#if GEMM_TILES
+	if (g.panels && m <= STREAM_ROWS && !a.k_major) {
+		stream_run(pool, &g);
+		return;
+	}
+#endif
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
-	g.packed = cpu_scratch((GEMM_PACKED + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
-	g.own = g.packed + GEMM_PACKED;
-	if (half && m <= GEMM_FEW_HALF)
-		g.kc = GEMM_FEW_HALF_KC;
-	g.kc = even_share(k, g.kc);
-	g.a_in_place = !half && !a.k_major;
-	g.mb = GEMM_MB;
-	g.nr = half && GEMM_TILES ? 32 : TILE_NV * VL;
+	g.own = cpu_scratch(((g.terms == 3 ? GEMM_SPLIT_PACKED : GEMM_PACKED) + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) *
+			    sizeof(float));
+	g.packed = g.own + (pool ? pool_threads(pool) : 1) * OWN_WORDS;
+	g.a_in_place = !g.terms && !a.k_major;
+	g.mb = g.terms == 3 ? GEMM_SPLIT_MB : GEMM_MB;
+	g.nr = g.terms && GEMM_TILES ? 32 : TILE_NV * VL;
 	if (m <= GEMM_FEW)
 		gemm_few(pool, &g);
 	else
@@ -481,17 +550,5 @@ static void copy_to_rows(float *y, const float *b, int64_t n, int64_t o)
 	}
 MATMULS(, false)
 MATMULS(_bf16, true)
-
-/* Both operands are packed by each call, in the shade of the products. */
-static size_t cpu_packed_bytes(enum elem elem, int64_t o, int64_t i, bool backward)
-{
-	(void)elem, (void)o, (void)i, (void)backward;
-	return 0;
-}
-
-static void cpu_pack(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward)
-{
-	(void)pool, (void)packed, (void)w, (void)o, (void)i, (void)backward;
-}
 
 #endif

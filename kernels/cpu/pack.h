@@ -3,8 +3,9 @@
  *
  * A panel holds `width` rows over kc steps of k: dst[step][width]. Where the rows lie in memory one after the other they
  * are transposed as 32-bit words (one float, two bf16, four int8 or eight NF4 codes of a row), which are
- * taken apart after that, so a smaller form costs fewer loads and shuffles. bf16 products round panels to the nearest
- * even; where the processor multiplies pairs of bf16 (GEMM_PAIRS), a step is a pair of k, the lower one in the low half. */
+ * taken apart after that, so a smaller form costs fewer loads and shuffles. Products of bf16 take `terms` of each number: one is the
+ * number rounded to the nearest even, three are split.h's, one panel after the other. Where the processor multiplies pairs of bf16
+ * (GEMM_PAIRS), a step is a pair of k, the lower one in the low half. No terms (0): floats. */
 #ifndef QUERN_CPU_PACK_H
 #define QUERN_CPU_PACK_H
 
@@ -18,13 +19,15 @@
 #define GEMM_PAIRS 0
 #endif
 #ifdef __AMX_BF16__
+#define GEMM_TILES 1
 #define GEMM_K_ALIGN 32 /* k of a tile */
 #else
+#define GEMM_TILES 0
 #define GEMM_K_ALIGN 2
 #endif
 
 /* An operand of rows over k. By rows: element (r, p) = p[idx(r) * ld + p]; k_major: p[idx(p) * ld + r].
- * idx picks matrix rows (NULL = all, in order). elem and scale as in struct weights. */
+ * idx picks matrix rows (NULL = all, in order). elem, scale and packed as in struct weights; ELEM_I8 without scale: 1. */
 struct operand {
 	const void *p;
 	int64_t ld;
@@ -32,6 +35,7 @@ struct operand {
 	bool k_major;
 	enum elem elem;
 	const float *scale;
+	const void *packed;
 };
 
 INLINE struct operand floats_of(const float *p, int64_t ld, const int32_t *idx, bool k_major)
@@ -46,7 +50,7 @@ INLINE struct operand acts_of(const act *p, int64_t ld, const int32_t *idx, bool
 
 INLINE struct operand weights_of(struct weights w, int64_t ld, bool k_major)
 {
-	return (struct operand){.p = w.data, .ld = ld, .k_major = k_major, .elem = w.elem, .scale = w.scale};
+	return (struct operand){.p = w.data, .ld = ld, .k_major = k_major, .elem = w.elem, .scale = w.scale, .packed = w.packed};
 }
 
 INLINE int elem_bits(enum elem e) { return e == ELEM_F32 ? 32 : e == ELEM_BF16 ? 16 : e == ELEM_I8 ? 8 : 4; }
@@ -137,6 +141,8 @@ INLINE vf v_pair(vf lo, vf hi)
 }
 #endif
 
+#include "cpu/split.h"
+
 /* out[w] = word w of VL rows, from VL words of each. */
 INLINE void transpose_words(vu out[VL], const char *const row[VL], int64_t at)
 {
@@ -182,7 +188,7 @@ INLINE vf lane_scales(const enum elem elem, const struct operand *x, const int64
 
 	if (elem == ELEM_I8)
 		for (int i = 0; i < VL; i++)
-			s[i] = index[i] < 0 ? 0 : x->scale[index[i]];
+			s[i] = index[i] < 0 ? 0 : x->scale ? x->scale[index[i]] : 1;
 	if (elem == ELEM_NF4)
 		for (int i = 0; i < VL; i++)
 			s[i] = index[i] < 0 ? 0 : x->scale[(index[i] * x->ld + at) / NF4_BLOCK];
@@ -304,11 +310,14 @@ static __attribute__((noinline)) void row_floats(float *dst, const struct operan
 #define ROW_MAX 128      /* rows that are packed in one call */
 #define COLUMNS_AHEAD 6 /* matrix rows between what is packed and what is asked for */
 
-/* Steps of a panel over kc of k, and what they are rounded up to: whole pairs; whole tiles of GEMM_TILE_K. */
-INLINE int panel_steps(bool half, int kc)
+/* Steps of a panel over kc of k, and what they are rounded up to: whole pairs; whole tiles. */
+INLINE int panel_steps(int terms, int kc)
 {
-	return !half || !GEMM_PAIRS ? kc : (kc + GEMM_K_ALIGN - 1) / GEMM_K_ALIGN * GEMM_K_ALIGN / 2;
+	return !terms || !GEMM_PAIRS ? kc : (kc + GEMM_K_ALIGN - 1) / GEMM_K_ALIGN * GEMM_K_ALIGN / 2;
 }
+
+/* Words of a panel of all terms, for each of its rows. */
+INLINE int panel_words(int terms, int kc) { return panel_steps(terms, kc) * (terms > 1 ? terms : 1); }
 
 /* n <= ROW_MAX elements of a matrix row from column at: where they lie, or as floats in buf. */
 INLINE const float *row_from(const struct operand *x, int64_t row, int64_t at, int64_t n, float *buf)
@@ -319,24 +328,34 @@ INLINE const float *row_from(const struct operand *x, int64_t row, int64_t at, i
 	return buf;
 }
 
-/* One step of k (hi: a pair of them) of nr rows into panels that are `words` apart, `used` rows in each. */
-INLINE void pack_step(float *dst, int width, int used, int64_t words, const float *lo, const float *hi, int64_t nr,
-		      const bool pairs, const bool round)
+/* VL of n values, zeros where there are no more. */
+INLINE vf lanes_of(const float *x, int64_t n)
+{
+	return n >= VL ? v_load(x) : n > 0 ? v_load_n(x, (int)n) : v_zero();
+}
+
+/* One step of k of nr rows into panels that are `words` apart, `used` rows in each. */
+INLINE void pack_step(float *dst, int width, int used, int64_t words, const float *x, int64_t nr, const bool round)
 {
 	for (int64_t t = 0; t < nr; t += used, dst += words)
 		for (int g = 0; g < width; g += VL) {
-			int64_t left = nr - t - g;
-			vf v = left >= VL ? v_load(lo + t + g) : left > 0 ? v_load_n(lo + t + g, (int)left) : v_zero();
+			vf v = lanes_of(x + t + g, nr - t - g);
+
+			v_store(dst + g, round ? v_round_bf16(v) : v);
+		}
+}
 
 #if GEMM_PAIRS
-			if (pairs)
-				v = v_pair(v, !hi ? v_zero() : left >= VL ? v_load(hi + t + g) :
-					      left > 0 ? v_load_n(hi + t + g, (int)left) : v_zero());
-#endif
-			v_store(dst + g, round && !pairs ? v_round_bf16(v) : v);
-		}
-	(void)hi;
+/* The same for a pair of k (hi may be NULL: zeros), the terms of which are `apart` words from each other. */
+INLINE void pack_pair_step(const int terms, float *dst, int width, int used, int64_t words, int64_t apart, const float *lo, const float *hi,
+			   int64_t nr)
+{
+	for (int64_t t = 0; t < nr; t += used, dst += words)
+		for (int g = 0; g < width; g += VL)
+			store_pairs(terms, dst + g, apart, lanes_of(lo + t + g, nr - t - g),
+				    hi ? lanes_of(hi + t + g, nr - t - g) : v_zero());
 }
+#endif
 
 /* Part of a matrix row that will be read soon; p -1: none. */
 INLINE void ask_for_row(const struct operand *x, int64_t p, int64_t at, int64_t n)
@@ -349,14 +368,16 @@ INLINE void ask_for_row(const struct operand *x, int64_t p, int64_t at, int64_t 
 
 /* pack_panels where k is the leading dimension: the rows of all panels are taken from one matrix row at a time. */
 static void pack_columns(float *dst, int width, int used, const struct operand *x, int64_t r0, int64_t nr, int64_t p0, int kc,
-			 bool half)
+			 int terms)
 {
 	float buf[2][ROW_MAX];
-	int steps = panel_steps(half, kc);
-	int64_t words = (int64_t)steps * width;
+	int64_t words = (int64_t)panel_words(terms, kc) * width;
 	int p = 0;
 
-	if (half && GEMM_PAIRS) {
+#if GEMM_PAIRS
+	if (terms) {
+		int steps = panel_steps(terms, kc);
+
 		for (; p < kc; p += 2) {
 			const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]), *hi = NULL;
 
@@ -364,20 +385,25 @@ static void pack_columns(float *dst, int width, int used, const struct operand *
 			ask_for_row(x, p + COLUMNS_AHEAD + 1 < kc ? p0 + p + COLUMNS_AHEAD + 1 : -1, r0, nr);
 			if (p + 1 < kc)
 				hi = row_from(x, operand_index(x, p0 + p + 1), r0, nr, buf[1]);
-			pack_step(dst + (int64_t)(p / 2) * width, width, used, words, lo, hi, nr, true, false);
+			if (terms == 1)
+				pack_pair_step(1, dst + (int64_t)(p / 2) * width, width, used, words, 0, lo, hi, nr);
+			else
+				pack_pair_step(3, dst + (int64_t)(p / 2) * width, width, used, words, (int64_t)steps * width, lo, hi, nr);
 		}
 		for (int64_t t = 0; t < nr; t += used)
-			clear_rows(dst + t / used * words, width, (kc + 1) / 2, steps);
+			for (int i = 0; i < terms; i++)
+				clear_rows(dst + t / used * words + (int64_t)i * steps * width, width, (kc + 1) / 2, steps);
 		return;
 	}
+#endif
 	for (; p < kc; p++) {
 		const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]);
 
 		ask_for_row(x, p + COLUMNS_AHEAD < kc ? p0 + p + COLUMNS_AHEAD : -1, r0, nr);
-		if (half)
-			pack_step(dst + (int64_t)p * width, width, used, words, lo, NULL, nr, false, true);
+		if (terms)
+			pack_step(dst + (int64_t)p * width, width, used, words, lo, nr, true);
 		else
-			pack_step(dst + (int64_t)p * width, width, used, words, lo, NULL, nr, false, false);
+			pack_step(dst + (int64_t)p * width, width, used, words, lo, nr, false);
 	}
 }
 
@@ -393,11 +419,13 @@ static void pack_stored_pairs(float *dst, int width, const struct operand *x, in
 }
 
 /* pack_rows to pairs. */
-static void pack_pairs(float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc, int64_t ahead)
+INLINE void pack_pairs(const int terms, float *dst, int width, const struct operand *x, int64_t r0, int nr, int64_t p0, int kc,
+		       int64_t ahead)
 {
 	float part[PART * PANEL_MAX] __attribute__((aligned(64)));
+	int64_t apart = (int64_t)panel_steps(terms, kc) * width;
 
-	if (x->elem == ELEM_BF16 && x->ld % 2 == 0 && kc % 2 == 0)
+	if (terms == 1 && x->elem == ELEM_BF16 && x->ld % 2 == 0 && kc % 2 == 0)
 		pack_stored_pairs(dst, width, x, r0, nr, p0, kc, ahead);
 	else
 		for (int q = 0; q < kc; q += PART) {
@@ -407,33 +435,36 @@ static void pack_pairs(float *dst, int width, const struct operand *x, int64_t r
 			clear_rows(part, width, n, n + n % 2);
 			for (int s = 0; s < (n + 1) / 2; s++)
 				for (int g = 0; g < width; g += VL)
-					v_store(dst + (int64_t)(q / 2 + s) * width + g,
-						v_pair(v_load(part + 2 * s * width + g), v_load(part + (2 * s + 1) * width + g)));
+					store_pairs(terms, dst + (int64_t)(q / 2 + s) * width + g, apart, v_load(part + 2 * s * width + g),
+						    v_load(part + (2 * s + 1) * width + g));
 		}
-	clear_rows(dst, width, (kc + 1) / 2, panel_steps(true, kc));
+	for (int t = 0; t < terms; t++)
+		clear_rows(dst + t * apart, width, (kc + 1) / 2, panel_steps(terms, kc));
 }
 #endif
 
-/* Rows [r0, r0 + nr) over [p0, p0 + kc) for products of floats or (half) of bf16: panels of panel_steps(half, kc) * width words,
+/* Rows [r0, r0 + nr) over [p0, p0 + kc) for products of floats or of terms of bf16: panels of panel_words(terms, kc) * width words,
  * one after the other, with `used` rows in each; nr <= ROW_MAX. */
 static void pack_panels(float *dst, int width, int used, const struct operand *x, int64_t r0, int64_t nr, int64_t p0, int kc,
-			int64_t ahead, bool half)
+			int64_t ahead, int terms)
 {
 	if (x->k_major) {
-		pack_columns(dst, width, used, x, r0, nr, p0, kc, half);
+		pack_columns(dst, width, used, x, r0, nr, p0, kc, terms);
 		return;
 	}
-	for (int64_t t = 0; t < nr; t += used, dst += (int64_t)panel_steps(half, kc) * width) {
+	for (int64_t t = 0; t < nr; t += used, dst += (int64_t)panel_words(terms, kc) * width) {
 		int n = nr - t < used ? (int)(nr - t) : used;
 
 #if GEMM_PAIRS
-		if (half) {
-			pack_pairs(dst, width, x, r0 + t, n, p0, kc, ahead);
+		if (terms == 1)
+			pack_pairs(1, dst, width, x, r0 + t, n, p0, kc, ahead);
+		else if (terms)
+			pack_pairs(3, dst, width, x, r0 + t, n, p0, kc, ahead);
+		if (terms)
 			continue;
-		}
 #endif
 		pack_rows(dst, width, x, r0 + t, n, p0, kc, ahead);
-		if (half)
+		if (terms)
 			for (int64_t i = 0; i < (int64_t)kc * width; i += VL)
 				v_store(dst + i, v_round_bf16(v_load(dst + i)));
 	}

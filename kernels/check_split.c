@@ -1,0 +1,87 @@
+/* check_split.c - weights packed for many products, and products of floats in tiles of bf16, as exact as those of multiply-adds. */
+#include "check.h"
+#include "cpu/isa.h"
+
+#include <math.h>
+
+/* Products with packed weights give the bits that they give without. */
+void check_packed(struct check *c)
+{
+	bool backward = below(c, 2), acc = below(c, 2);
+	int64_t n = below(c, 3) ? 1 + below(c, 18) : size(c, below(c, 3) ? 80 : 700), o = size1(c, 200), i = size1(c, below(c, 3) ? 300 : 700);
+	float *x = floats(c, n * i), *dy = floats(c, n * o), *y[2], *dx[2];
+	struct stored w = random_weights(c, o, i);
+	size_t bytes = c->k->packed_bytes(w.w.elem, o, i, backward);
+	void *packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
+
+	if (packed) {
+		memset(packed, 0xff, bytes);
+		c->k->pack(c->pools[below(c, 2)], packed, w.w, o, i, backward);
+	}
+	for (int p = 0; p < 2; p++) {
+		y[p] = copy_of(dy, n * o), dx[p] = copy_of(x, n * i);
+		c->k->matmul(c->pools[p], y[p], x, w.w, n, o, i, acc);
+		c->k->matmul_dx(c->pools[p], dx[p], dy, w.w, n, o, i, acc);
+		w.w.packed = packed;
+	}
+	expect_same(c, "y, packed", y[1], y[0], n * o);
+	expect_same(c, "dx, packed", dx[1], dx[0], n * i);
+	if (packed)
+		c->k->release(packed);
+	for (int p = 0; p < 2; p++)
+		mem_free(y[p]), mem_free(dx[p]);
+	mem_free(x), mem_free(dy), stored_free(&w);
+}
+
+/* The table of multiply-adds that tiles stand in for. */
+#define SPLIT_FACTOR 1.5
+
+/* Root of the mean square of a product's errors, each over the sum of its terms' sizes. */
+static double error_of(const struct kernels *k, const float *x, const float *w, int64_t n, int64_t o, int64_t i)
+{
+	float *y = junk(n * o);
+	double sum = 0;
+
+	k->matmul(NULL, y, x, weights_f32(w), n, o, i, 0);
+	for (int64_t r = 0; r < n; r++)
+		for (int64_t j = 0; j < o; j++) {
+			double want = 0, all = 0, off;
+
+			for (int64_t p = 0; p < i; p++) {
+				want += (double)x[r * i + p] * w[j * i + p];
+				all += fabs((double)x[r * i + p] * w[j * i + p]);
+			}
+			off = all > 0 ? (y[r * o + j] - want) / all : 0;
+			sum += off * off;
+		}
+	mem_free(y);
+	return sqrt(sum / (double)(n * o));
+}
+
+/* Over wide ranges of exponents, or of one sign, floats in tiles are not less exact than multiply-adds by more than SPLIT_FACTOR. NaN
+ * and what overflows stay in their row. */
+void check_split(struct check *c)
+{
+	const struct kernels *fma = kernels_cpu_named("avx512", false);
+	int64_t n = 8 + below(c, 20), o = 8 + below(c, 40), i = 16 + below(c, below(c, 2) ? 80 : 800), bad = below(c, n);
+	float *x = floats(c, n * i), *w = floats(c, o * i), *y = junk(n * o);
+	int spread = below(c, 2) ? (int)below(c, 30) : 0, one_sign = (int)below(c, 2);
+
+	for (int64_t j = 0; j < n * i; j++)
+		x[j] = ldexpf(one_sign ? fabsf(x[j]) : x[j], (int)below(c, 2 * spread + 1) - spread);
+	for (int64_t j = 0; j < o * i; j++)
+		w[j] = ldexpf(one_sign ? fabsf(w[j]) : w[j], (int)below(c, 2 * spread + 1) - spread);
+	if (fma && c->k == kernels_cpu_named("amx", false)) {
+		double got = error_of(c->k, x, w, n, o, i), limit = SPLIT_FACTOR * error_of(fma, x, w, n, o, i);
+
+		c->worst = got / limit > c->worst ? got / limit : c->worst;
+		if (!(got <= limit))
+			fail(c, "error", i, got, limit);
+	}
+	x[bad * i + below(c, i)] = below(c, 2) ? NAN : INFINITY;
+	c->k->matmul(c->pools[1], y, x, weights_f32(w), n, o, i, 0);
+	for (int64_t j = 0; j < n * o; j++)
+		if (isfinite(y[j]) != (j / o != bad))
+			fail(c, "finite", j, y[j], j / o != bad);
+	mem_free(x), mem_free(w), mem_free(y);
+}

@@ -75,6 +75,10 @@ enum status eval_keep_likelihoods(struct tool *tool, const struct eval_options *
 enum status eval_keep_answers(struct tool *tool, const struct eval_options *o, struct journal **j, struct error *err);
 /* complete: the report is written, and this run's own files go. */
 void eval_keep_end(struct tool *tool, const struct eval_options *o, bool complete);
+/* Opens the stream of --samples, of these columns, for what is no measurement. */
+enum status eval_open_samples(struct tool *tool, const char *path, const char *const *specs, size_t n, struct writer **w, struct error *err);
+/* Closes it: written if st is OK. Returns st, or why it could not be written. */
+enum status eval_close_samples(struct writer *w, enum status st, struct error *err);
 /* The file of a task: name itself, if there is one, else NAME.yaml of those that are installed. ERR_USAGE lists them. free() it. */
 enum status eval_task_find(const char *name, char **path, struct error *err);
 /* The rows of the open input, each with a response or a list of them, those of one id that stand together one document: to the scores.

@@ -12,15 +12,18 @@
 #include "judge/task_judge.h"
 
 /* --- task files (task.c, completions.c) ------------------------------------------------------------------------------ */
+enum { SHOTS_TURNS, SHOTS_TEXT };            /* task_flags.shots_as */
 struct task_flags {                          /* options of the program, and what they are before they are read */
 	int64_t repeats;             /* responses of a document; 0 = as the task says */
 	bool chat, code;
+	int shots_as;
 	struct code_options run;
 };
 #define TASK_FLAGS_START { .run = { .language = "python", .sandbox = CODE_SANDBOX } }
 #define TASK_FLAGS(f) \
 	OPT_INT('n', "repeats", &(f).repeats, "N", 0, 4096, "responses of a model to each document; 0 is what the task says"), \
-	OPT_FLAG(0, "apply-chat-template", &(f).chat, "the prompt is what a user says, under the model's chat template"), \
+	OPT_FLAG(0, "apply-chat-template", &(f).chat, "the prompt is a conversation under the model's chat template"), \
+	OPT_CHOICE(0, "fewshot-as", &(f).shots_as, "turns|text", "under a chat template: examples are turns, or text of the one user's turn"), \
 	OPT_FLAG(0, "code", &(f).code, "run what the model wrote, each program in a sandbox: code tasks need it"), \
 	OPT_DOUBLE(0, "code-timeout", &(f).run.sandbox.wall_s, "SECONDS", 0.01, 1e6, "time that a program may take"), \
 	OPT_INT(0, "code-memory", &(f).run.sandbox.memory_bytes, "BYTES", 1 << 20, 1e15, "address space of a process")

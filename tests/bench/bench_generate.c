@@ -104,6 +104,7 @@ static double read_rate(int64_t bytes)
 	s->bytes = bytes;
 	if (!s->data)
 		exit(1);
+	memset((void *)s->data, 1, (size_t)bytes);   /* untouched, all of its pages would be one page of zeros, which the cache holds */
 	for (int r = 0; r < 6; r++) {
 		double start, rate;
 
@@ -121,7 +122,8 @@ static double read_rate(int64_t bytes)
 /* Multiply-adds a second of y[n, c] = x[n, c] w[c, c], w in the form of the model's. */
 static double product_rate(const struct kernels *k, enum elem elem, int64_t n, int64_t c)
 {
-	float *x = k->alloc(pool, (size_t)(n * c) * 4), *y = k->alloc(pool, (size_t)(n * c) * 4), *w = k->alloc(pool, (size_t)(c * c) * 4);
+	act *x = k->alloc(pool, (size_t)(n * c) * k->elem_bytes), *y = k->alloc(pool, (size_t)(n * c) * k->elem_bytes);
+	float *w = k->alloc(pool, (size_t)(c * c) * 4);
 	float *scale = k->alloc(pool, (size_t)(c * c / 64 + c) * 4), best = 1e30f;
 
 	for (int i = 0; i < 4; i++) {
@@ -247,7 +249,7 @@ static void bench_dir(const char *dir, const char *form)
 {
 	static const char *const forms[] = { "f32", "bf16", "int8", "nf4" };
 	struct model m;
-	struct model_how how = { .in_place = true };
+	struct model_how how = { .in_place = true, .pack = true };
 	char *name = mem_printf("%s %s", dir, form);
 
 	while (how.form < MODEL_NF4 && strcmp(form, forms[how.form]))

@@ -44,6 +44,8 @@ static enum status fill(struct page *p, struct inputs *in, struct error *err)
 	section_results(p, in);
 	st = section_comparisons(p, in, &o, err);
 	if (st == OK) {
+		section_compared(p, in, &o);
+		section_contamination(p, in);
 		stages_collect(&stages, in);
 		section_training(p, in, &o);
 		section_data(p, in, &stages);

@@ -13,6 +13,7 @@ extern "C" {
 
 static const size_t DEPTH_MAX = 256;
 static const size_t FILE_MAX = (size_t)1 << 30;
+static const size_t LARGE_FILE = (size_t)1 << 19;
 
 struct json_parser {
 	simdjson::dom::parser parser;
@@ -208,6 +209,9 @@ extern "C" enum status json_parse_file(struct json_parser *p, const char *path, 
 	enum status st = file_read_all(path, FILE_MAX, &p->file, err);
 	if (st != OK)
 		return st;
-	st = json_parse(p, p->file.data ? p->file.data : "", p->file.len, out, err);
+	if (p->file.len >= LARGE_FILE)
+		mem_expect(24 * p->file.len);        // its tree, and what is made of it
+	buf_reserve(&p->file, JSON_PADDING);
+	st = json_parse_padded(p, p->file.data, p->file.len, out, err);
 	return st == OK ? OK : error_prefix(err, st, "%s", path);
 }

@@ -156,6 +156,25 @@ void mem_keep(void)
 	mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
+void mem_expect(size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+	static const size_t piece = (size_t)16 << 20, page = (size_t)2 << 20;     /* a piece is below what malloc maps by itself */
+	void *pieces[6];
+	size_t n = 0;
+
+	for (; n < 6 && n * piece < bytes && (pieces[n] = malloc(piece)); n++) {
+		uintptr_t from = ((uintptr_t)pieces[n] + page - 1) & ~(page - 1), to = ((uintptr_t)pieces[n] + piece) & ~(page - 1);
+
+		(void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+	}
+	while (n > 0)
+		free(pieces[--n]);   /* they are the heap's free end now, as advised */
+#else
+	(void)bytes;
+#endif
+}
+
 void mem_trim(void)
 {
 	malloc_trim(0);

@@ -33,6 +33,9 @@ void mem_discard_behind(const char *s, size_t *from, size_t to);
 void mem_limit(size_t bytes);
 /* Keeps freed memory for the next batch, up to 128 MiB, instead of giving it back to the system and taking it again page by page. */
 void mem_keep(void);
+/* So many bytes more are soon in use, in pieces of any size: where the system has large pages, the heap grows by them, each a fault instead of
+ * 512. Only after mem_keep, and only up to 96 MiB. */
+void mem_expect(size_t bytes);
 /* Gives back what is free now, and goes on keeping: after something much larger than what is to come. */
 void mem_trim(void);
 /* Ends that: gives back what is free, and from here on lets large pieces come from the system one by one, so that they grow in place

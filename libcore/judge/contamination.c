@@ -114,84 +114,36 @@ enum status contamination_add(struct contamination *c, const char *path, struct 
 
 struct search {
 	struct contamination *c;
-	struct reader *reader;
-	struct corpus *corpus;
+	uint32_t file;               /* of the corpora */
 };
 
-struct item {
-	struct batch *b;
-	struct against_facts *facts;
-};
-
-static enum status read_item(void *arg, void **out, struct error *err)
-{
-	struct search *s = arg;
-	struct batch *b;
-	struct item *it;
-
-	TRY(reader_next(s->reader, &b, err));
-	it = mem_zalloc(sizeof(*it));
-	it->b = b;
-	*out = it;
-	return OK;
-}
-
-static enum status work_item(void *arg, void *item, int worker, struct error *err)
-{
-	struct search *s = arg;
-	struct item *it = item;
-
-	return against_read(s->c->against, it->b, worker, &it->facts, err);
-}
-
-static enum status mark_item(void *arg, void *item, struct error *err)
+static enum status mark_rows(void *arg, struct batch *b, struct against_facts *f, struct error *err)
 {
 	struct search *s = arg;
 	struct contamination *c = s->c;
-	struct item *it = item;
+	int64_t *rows = &c->corpora[s->file].rows;
 
-	for (int64_t i = 0; i < it->b->rows; i++, s->corpus->rows++) {
+	for (int64_t i = 0; i < b->rows; i++, ++*rows) {
 		struct buf id = { 0 };
 		bool first;
 
-		TRY(against_mark(c->against, it->facts, i, (uint32_t)(s->corpus - c->corpora), s->corpus->rows, &first, err));
+		TRY(against_mark(c->against, f, i, s->file, *rows, &first, err));
 		if (!first)
 			continue;
-		compare_id(it->b, i, s->corpus->rows, &id);
+		compare_id(b, i, *rows, &id);
 		MEM_PUSH_ROOM(c->found, c->n_found, c->cap_found);
-		c->found[c->n_found++] = (struct found_row){ (uint32_t)(s->corpus - c->corpora), s->corpus->rows, buf_detach(&id) };
+		c->found[c->n_found++] = (struct found_row){ s->file, *rows, buf_detach(&id) };
 	}
 	return OK;
 }
 
-static void free_item(void *arg, void *item)
-{
-	struct item *it = item;
-
-	(void)arg;
-	against_facts_free(it->facts);
-	batch_release(it->b);
-	mem_free(it);
-}
-
 enum status contamination_search(struct contamination *c, const char *path, struct provenance_input *entry, struct error *err)
 {
-	struct search s = { .c = c };
-	struct pipeline pl = { read_item, work_item, mark_item, free_item, &s, 0, NULL };
-	enum status st = OK;
+	struct search s = { c, (uint32_t)c->n_corpora };
 
-	TRY(reader_open(&s.reader, path, NULL, err));
 	MEM_PUSH_ROOM(c->corpora, c->n_corpora, c->cap_corpora);
-	s.corpus = &c->corpora[c->n_corpora++];
-	*s.corpus = (struct corpus){ .name = mem_strdup(path) };
-	if (!compare_takes(reader_kind(s.reader)))
-		st = error_set(err, ERR_DATA, "%s: documents, chat, problems, preferences or feedback wanted", path);
-	if (st == OK)
-		st = pool_pipeline(c->pool, &pl, err);
-	if (st == OK || st == END)
-		st = reader_input(s.reader, entry, err);
-	reader_close(s.reader);
-	return st;
+	c->corpora[c->n_corpora++] = (struct corpus){ .name = mem_strdup(path) };
+	return against_scan(c->against, path, c->pool, mark_rows, &s, entry, err);
 }
 
 void contamination_decide(struct contamination *c)

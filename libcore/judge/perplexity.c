@@ -94,6 +94,8 @@ enum status perplexity_settle(struct perplexity *p, struct error *err)
 	for (int64_t i = 0; i < p->n; i++) {
 		const struct perplexity_window *w = &p->pending[i];
 
+		if (isnan(*w->sum))
+			return error_set(err, ERR_DATA, "the log-probability is not a number");
 		p->logprob += *w->sum;
 		if (w->key)
 			likelihood_cache_put(p->cache, w->key, w->n, w->n / 2, &(struct likelihood){ .logprob = *w->sum });

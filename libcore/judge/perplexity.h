@@ -32,7 +32,8 @@ struct perplexity {
 enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err);
 /* A document: its ids behind the beginning-of-sequence token, or the end token where there is none; words and bytes too. */
 enum status perplexity_add_text(struct perplexity *p, const struct lm *lm, const char *text, size_t n, struct error *err);
-/* Brings the totals and the cache up to date. Call at least once per batch, so that what is pending stays bounded. */
+/* Brings the totals and the cache up to date. Call at least once per batch, so that what is pending stays bounded.
+ * ERR_DATA where the model says what is no number. */
 enum status perplexity_settle(struct perplexity *p, struct error *err);
 void perplexity_release(struct perplexity *p);
 

@@ -17,6 +17,7 @@
 #include "judge/docs.h"
 #include "judge/pyrandom.h"
 #include "token/jinja.h"
+#include "token/tokenizer.h"
 
 #define TASK_CHOICES_MAX 10000               /* of a document */
 
@@ -96,12 +97,25 @@ enum status task_value(const struct task *t, const struct task_part *p, const st
 		       struct error *err);
 
 /* --- prompts ------------------------------------------------------------------------------------- */
+struct prompter_turn {                       /* a part of the prompt's text, and what a chat template is told of it */
+	const char *role;            /* system, user, assistant */
+	size_t from, n;              /* what it says; behind that the delimiter, which only plain text has */
+};
+
 struct prompter {
 	const struct task *task;
 	const struct docs *docs, *shots;      /* shots: where few-shot examples come from; may be docs */
 	struct pyrandom rng;
 	struct json_parser *doc_parser, *shot_parser;
 	struct buf text;
+	struct prompter_turn *turns;          /* of text */
+	int64_t n_turns, cap_turns;
+	/* Set after prompter_open. The prompt as a conversation under the chat template of this tokenizer, as lm-evaluation-harness's
+	 * --apply_chat_template has it: the description is the system's, examples are turns, gen_prefix is what the assistant begins to say.
+	 * Continuations then have no delimiter, but behind a gen_prefix that ends without a blank. NULL: plain text. */
+	const struct tokenizer *chat;
+	bool one_turn;                        /* examples and question are one user's turn (--fewshot_as_multiturn false) */
+	struct buf rendered;
 };
 void prompter_open(struct prompter *p, const struct task *t, const struct docs *docs, const struct docs *shots, uint64_t seed);
 void prompter_close(struct prompter *p);
@@ -111,7 +125,6 @@ struct task_request {
 	const struct json *doc;      /* valid until the next request */
 	struct request_text *contexts;        /* one, or as many as choices where each choice makes a context */
 	int64_t n_contexts;
-	size_t asked;                /* bytes of a context before gen_prefix and the delimiter at it: what a user says to a chat model */
 	struct request_text *choices;         /* [n] as they are written in the data, where the task has any */
 	struct request_text *continuations;   /* what is asked for: of multiple_choice [n] one per choice (behind each context where there are
 						 several), of loglikelihood one, of rolling the text itself */

@@ -17,6 +17,21 @@ void prompter_close(struct prompter *p)
 	json_parser_close(p->doc_parser);
 	json_parser_close(p->shot_parser);
 	buf_release(&p->text);
+	buf_release(&p->rendered);
+	mem_free(p->turns);
+}
+
+static void begin_turn(struct prompter *p, const char *role)
+{
+	MEM_PUSH_ROOM(p->turns, p->n_turns, p->cap_turns);
+	p->turns[p->n_turns++] = (struct prompter_turn){ .role = role, .from = p->text.len };
+}
+
+static void end_turn(struct prompter *p)
+{
+	struct prompter_turn *t = &p->turns[p->n_turns - 1];
+
+	t->n = p->text.len - t->from;
 }
 
 static bool is_space_at(const char *s, size_t at)
@@ -66,18 +81,24 @@ static enum status add_turn(struct prompter *p, const struct json *question, con
 	if (!is_text(question))
 		return error_set(err, ERR_DATA, "doc_to_text gives no text");
 	joins = has_prefix && question->len && !ends_with_space(question->str, question->len) && !begins_with_space(prefix);
+	begin_turn(p, "user");
 	buf_add(&p->text, question->str, question->len);
+	end_turn(p);
 	if (joins || (answer && !has_prefix))
 		buf_str(&p->text, target_delimiter);
+	if (!answer && !has_prefix)
+		return OK;
+	begin_turn(p, "assistant");
 	if (has_prefix)
 		buf_add(&p->text, prefix->str, prefix->len);
-	if (!answer)
-		return OK;
-	TRY(answer_text(choices, answer, &said, err));
-	if (has_prefix && said.len && !ends_with_space(prefix->str, prefix->len) && !begins_with_space(&said))
-		buf_char(&p->text, ' ');
-	buf_add(&p->text, said.str, said.len);
-	buf_str(&p->text, shot_delimiter);
+	if (answer) {
+		TRY(answer_text(choices, answer, &said, err));
+		if (has_prefix && said.len && !ends_with_space(prefix->str, prefix->len) && !begins_with_space(&said))
+			buf_char(&p->text, ' ');
+		buf_add(&p->text, said.str, said.len);
+	}
+	end_turn(p);
+	buf_str(&p->text, answer ? shot_delimiter : "");
 	return OK;
 }
 
@@ -172,24 +193,104 @@ static struct request_text joined(struct arena *arena, const char *a, const stru
 	return (struct request_text){ s, n + b->len };
 }
 
+/* --- conversations ------------------------------------------------------------------------------------- */
+
+/* The turns as messages, m[n_turns + 1]; how many. */
+static int list_messages(const struct prompter *p, struct chat_message *m)
+{
+	const struct prompter_turn *t = p->turns, *end = t + p->n_turns, *last = end - 1;
+	int n = 0;
+
+	for (; t < end; t++) {
+		size_t to = t->from + t->n;
+
+		if (p->one_turn && !strcmp(t->role, "user")) {       /* with all that follows, but for what the assistant begins to say */
+			const struct prompter_turn *until = strcmp(last->role, "user") ? last - 1 : last;
+
+			to = until->from + until->n;
+			m[n++] = (struct chat_message){ .role = "user", .role_n = 4, .content = p->text.data + t->from, .content_n = to - t->from };
+			t = until;
+			continue;
+		}
+		m[n++] = (struct chat_message){ .role = t->role, .role_n = strlen(t->role), .content = p->text.data + t->from, .content_n = t->n };
+	}
+	return n;
+}
+
+/* What a template is told to say behind the assistant's beginning, so that it shows where that ends: transformers' own mark. */
+#define TAG "CONTINUE_FINAL_MESSAGE_TAG"
+
+static enum status cut_at_tag(struct buf *text, struct error *err)
+{
+	size_t n = strlen(TAG), at = text->len;
+
+	while (at > 0 && (text->len - (at - 1) < n || memcmp(text->data + at - 1, TAG, n)))
+		at--;
+	if (!at)
+		return error_set(err, ERR_DATA, "the chat template does not say what the assistant begins with (gen_prefix)");
+	at--;
+	if (text->data[at + n] != ' ')       /* it strips the messages */
+		while (at > 0 && ends_with_space(text->data, at))
+			at--;
+	text->len = at;
+	text->data[at] = 0;
+	return OK;
+}
+
+/* The conversation that the turns are, into p->rendered. A template that refuses a system's message does not get it. */
+static enum status render(struct prompter *p, struct error *err)
+{
+	struct chat_message *m = mem_array((size_t)p->n_turns + 1, sizeof(*m)), *last;
+	struct chat c = { .messages = m, .n = list_messages(p, m) };
+	struct buf tagged = { 0 };
+	enum status st;
+	bool begun;
+
+	last = &m[c.n - 1];          /* there is a question at least */
+	begun = !strcmp(last->role, "assistant");
+	if (begun) {
+		buf_add(&tagged, last->content, last->content_n);
+		buf_str(&tagged, TAG " ");
+		last->content = tagged.data;
+		last->content_n = tagged.len;
+	}
+	buf_clear(&p->rendered);
+	st = chat_render(p->chat, &c, !begun, &p->rendered, err);
+	if (st == ERR_DATA && c.n > 1 && !strcmp(m[0].role, "system")) {
+		c.messages++;
+		c.n--;
+		buf_clear(&p->rendered);
+		st = chat_render(p->chat, &c, !begun, &p->rendered, err);
+	}
+	if (st == OK && begun)
+		st = cut_at_tag(&p->rendered, err);
+	buf_release(&tagged);
+	mem_free(m);
+	return st;
+}
+
 /* Contexts: the shared beginning in p->text, then the question, or each choice where the question is a number. */
 static enum status make_contexts(struct prompter *p, const struct json *question, const struct json *choices, struct arena *arena,
 				 struct task_request *r, struct error *err)
 {
 	const struct task *t = p->task;
 	size_t begin = p->text.len;
+	int64_t turns = p->n_turns;
 	struct json prefix;
 
 	TRY(task_value(t, &t->gen_prefix, r->doc, arena, &prefix, err));
+	buf_reserve(&p->text, 0);    /* an empty text is one */
 	r->chooses_context = question->type == JSON_INT && choices->type == JSON_ARRAY;
 	r->n_contexts = r->chooses_context ? (int64_t)choices->len : 1;
 	r->contexts = arena_alloc(arena, (size_t)(r->n_contexts + 1) * sizeof(*r->contexts));
 	for (int64_t i = 0; i < r->n_contexts; i++) {
 		p->text.len = begin;
+		p->n_turns = turns;
 		TRY(add_turn(p, r->chooses_context ? &choices->items[i] : question, choices, NULL, &prefix,
 			     r->chooses_context ? "" : t->target_delimiter, "", err));
-		r->asked = begin + (r->chooses_context ? choices->items[i].len : question->len);
-		r->contexts[i] = keep(arena, &p->text);
+		if (p->chat)
+			TRY(render(p, err));
+		r->contexts[i] = keep(arena, p->chat ? &p->rendered : &p->text);
 	}
 	return OK;
 }
@@ -211,9 +312,19 @@ static enum status target_text(const struct json *v, struct arena *arena, struct
 
 static bool is_list(const struct json *v) { return v->type == JSON_ARRAY; }
 
-static enum status make_continuations(const struct task *t, const struct json *choices, struct arena *arena, struct task_request *r,
+/* What stands between a context and a choice. */
+static const char *delimiter_of(const struct task *t, bool chat)
+{
+	const char *prefix = json_get_str(t->config, "gen_prefix", "");
+
+	return !chat || (*prefix && !ends_with_space(prefix, strlen(prefix))) ? t->target_delimiter : "";
+}
+
+static enum status make_continuations(const struct task *t, bool chat, const struct json *choices, struct arena *arena, struct task_request *r,
 				      struct error *err)
 {
+	const char *delimiter = delimiter_of(t, chat);
+
 	if (t->type == TASK_LOGLIKELIHOOD || t->type == TASK_ROLLING) {
 		r->n = 1;
 		r->continuations = arena_alloc(arena, sizeof(*r->continuations));
@@ -234,9 +345,9 @@ static enum status make_continuations(const struct task *t, const struct json *c
 			struct request_text text;
 
 			TRY(target_text(&r->target, arena, &text, err));
-			r->continuations[i] = joined(arena, t->target_delimiter, &(struct json){ .str = text.s, .len = text.n });
+			r->continuations[i] = joined(arena, delimiter, &(struct json){ .str = text.s, .len = text.n });
 		} else {
-			r->continuations[i] = joined(arena, t->target_delimiter, said);
+			r->continuations[i] = joined(arena, delimiter, said);
 		}
 	}
 	return OK;
@@ -252,7 +363,7 @@ enum status task_answer(const struct task *t, const struct json *doc, struct are
 	TRY(task_value(t, &t->choice, doc, arena, &choices, err));
 	TRY(task_value(t, &t->target, doc, arena, &r->target, err));
 	r->gold = r->target;
-	return make_continuations(t, &choices, arena, r, err);
+	return make_continuations(t, false, &choices, arena, r, err);
 }
 
 enum status prompter_request(struct prompter *p, int64_t doc, struct arena *arena, struct task_request *r, struct error *err)
@@ -262,11 +373,15 @@ enum status prompter_request(struct prompter *p, int64_t doc, struct arena *aren
 
 	*r = (struct task_request){ 0 };
 	buf_clear(&p->text);
+	p->n_turns = 0;
 	TRY(docs_get(p->docs, doc, p->doc_parser, &r->doc, err));
 	TRY(task_shuffle(t, r->doc, arena, &r->doc, err));
 	TRY(task_value(t, &t->description, r->doc, arena, &description, err));
-	if (is_text(&description))
+	if (is_text(&description) && description.len) {
+		begin_turn(p, "system");
 		buf_add(&p->text, description.str, description.len);
+		end_turn(p);
+	}
 	if (t->shots)
 		TRY(add_shots(p, doc, arena, err));
 	TRY(task_value(t, &t->text, r->doc, arena, &question, err));
@@ -275,5 +390,5 @@ enum status prompter_request(struct prompter *p, int64_t doc, struct arena *aren
 	if (t->type != TASK_ROLLING)
 		TRY(make_contexts(p, &question, &choices, arena, r, err));
 	r->gold = r->chooses_context ? question : r->target;
-	return make_continuations(t, &choices, arena, r, err);
+	return make_continuations(t, p->chat != NULL, &choices, arena, r, err);
 }

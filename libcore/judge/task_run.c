@@ -230,29 +230,11 @@ struct answering {
 	struct task_request *requests;       /* [docs], of those asked and not yet answered */
 	struct arena *arenas;                /* [docs] */
 	int64_t next, context;
-	struct ids ids, mask;
+	struct ids ids;
 	struct request_text *responses;      /* [o->n] of the document under way */
 	int64_t n_responses;
 	struct arena texts;
 };
-
-/* The context as ids: plain, or as a user's turn with gen_prefix behind the assistant's opening. */
-static enum status encode_prompt(struct answering *a, const struct task_request *r, struct error *err)
-{
-	struct lm *lm = a->x->r->lm;
-	struct request_text c = r->contexts[0];
-	struct chat_message user = { .role = "user", .role_n = 4, .content = c.s, .content_n = r->asked };
-	size_t from = r->asked, delimiter = strlen(a->x->r->task->target_delimiter);
-
-	a->ids.n = 0;
-	if (!a->x->r->chat)
-		return lm_encode(lm, c.s, c.n, &a->ids, err);
-	a->mask.n = 0;
-	TRY(chat_encode(lm->tokenizer, lm->scratch, &user, 1, true, &a->ids, &a->mask, err));
-	if (c.n - from >= delimiter && !memcmp(c.s + from, a->x->r->task->target_delimiter, delimiter))
-		from += delimiter;
-	return from < c.n ? tokenizer_encode(lm->tokenizer, lm->scratch, c.s + from, c.n - from, false, &a->ids, err) : OK;
-}
 
 /* The next document's prompt; what is too long loses its first tokens, so that the answer has room. */
 static enum status next_prompt(void *arg, struct generate_prompt *p, struct error *err)
@@ -272,7 +254,8 @@ static enum status next_prompt(void *arg, struct generate_prompt *p, struct erro
 	if (st == OK) {
 		r->target = copy_json(&a->arenas[i], &r->target);
 		r->gold = r->target;
-		st = encode_prompt(a, r, err);
+		a->ids.n = 0;
+		st = lm_encode(x->r->lm, r->contexts[0].s, r->contexts[0].n, &a->ids, err);
 	}
 	if (st == OK && !a->ids.n)
 		st = error_set(err, ERR_DATA, "the prompt is empty");
@@ -378,8 +361,6 @@ static enum status run_generate(struct running *x, struct error *err)
 	st = read_kwargs(r->task, &o, &stops, err);
 	a.context = r->context ? r->context : generate_context(&r->lm->model);
 	a.parser = json_parser_open();
-	if (st == OK && r->chat)
-		st = chat_check(r->lm->tokenizer, err);
 	if (st == OK && o.n < task_responses_needed(r->task))
 		st = error_set(err, ERR_USAGE, "a metric looks at %lld responses of a document, and 'repeats' is %lld",
 			       (long long)task_responses_needed(r->task), (long long)o.n);
@@ -400,7 +381,6 @@ static enum status run_generate(struct running *x, struct error *err)
 	for (int64_t i = 0; a.arenas && i < r->docs->n; i++)
 		arena_release(&a.arenas[i]);
 	ids_release(&a.ids);
-	ids_release(&a.mask);
 	mem_free(a.requests);
 	mem_free(a.arenas);
 	mem_free(a.responses);
@@ -417,7 +397,11 @@ enum status task_run(const struct task_run *r, struct task_scores *s, struct tas
 
 	*totals = (struct task_totals){ 0 };
 	prompter_open(&x.prompter, r->task, r->docs, r->shots ? r->shots : r->docs, r->shot_seed);
-	st = r->task->type == TASK_ROLLING ? run_rolling(&x, err) : r->task->type == TASK_GENERATE ? run_generate(&x, err) :
+	x.prompter.chat = r->chat ? r->lm->tokenizer : NULL;
+	x.prompter.one_turn = r->one_turn;
+	st = r->chat ? chat_check(r->lm->tokenizer, err) : OK;
+	if (st == OK)
+		st = r->task->type == TASK_ROLLING ? run_rolling(&x, err) : r->task->type == TASK_GENERATE ? run_generate(&x, err) :
 	     run_likelihoods(&x, err);
 	prompter_close(&x.prompter);
 	arena_release(&x.arena);

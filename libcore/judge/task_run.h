@@ -15,7 +15,7 @@ struct task_run {
 	struct journal *journal;             /* generate_until: of what is finished, or NULL */
 	struct generate_options generate;    /* generate_until: slots and seed; the task decides all else */
 	/* Told of each document under each filter, in order; the scores already have it. NULL = nobody. */
-	bool chat;                   /* generate_until: the prompt is what a user says, under the model's chat template */
+	bool chat, one_turn;         /* the prompt is a conversation under the model's chat template; examples are no turns of their own (task.h) */
 	task_sample_told *sample;
 	void (*tick)(void *arg, int64_t done, int64_t all);
 	void *arg;

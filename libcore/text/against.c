@@ -189,9 +189,11 @@ static enum status add_row(struct against *a, const struct against_facts *f, int
 
 /* --- reading test sets ----------------------------------------------------------------------- */
 
-struct load {
+struct scan {
 	struct against *a;
 	struct reader *reader;
+	against_each *each;
+	void *arg;
 };
 
 struct item {
@@ -201,9 +203,9 @@ struct item {
 
 static enum status read_item(void *arg, void **out, struct error *err)
 {
-	struct load *l = arg;
+	struct scan *s = arg;
 	struct batch *b;
-	TRY(reader_next(l->reader, &b, err));
+	TRY(reader_next(s->reader, &b, err));
 	struct item *it = mem_zalloc(sizeof(*it));
 	it->b = b;
 	*out = it;
@@ -212,25 +214,16 @@ static enum status read_item(void *arg, void **out, struct error *err)
 
 static enum status work_item(void *arg, void *item, int worker, struct error *err)
 {
-	struct load *l = arg;
+	struct scan *s = arg;
 	struct item *it = item;
-	return against_read(l->a, it->b, worker, &it->facts, err);
+	return against_read(s->a, it->b, worker, &it->facts, err);
 }
 
-static enum status add_item(void *arg, void *item, struct error *err)
+static enum status hand_item(void *arg, void *item, struct error *err)
 {
-	struct against *a = ((struct load *)arg)->a;
+	struct scan *s = arg;
 	struct item *it = item;
-	for (int64_t i = 0; i < it->b->rows; i++) {
-		if (a->keeps_ids) {
-			struct buf id = {0};
-			compare_id(it->b, i, a->rows, &id);
-			MEM_PUSH_ROOM(a->ids, a->n_ids, a->cap_ids);
-			a->ids[a->n_ids++] = buf_detach(&id);
-		}
-		TRY(add_row(a, it->facts, i, err));
-	}
-	return OK;
+	return s->each(s->arg, it->b, it->facts, err);
 }
 
 static void free_item(void *arg, void *item)
@@ -242,20 +235,41 @@ static void free_item(void *arg, void *item)
 	mem_free(it);
 }
 
-enum status against_load(struct against *a, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err)
+enum status against_scan(struct against *a, const char *path, struct pool *pool, against_each *each, void *arg, struct provenance_input *entry,
+			 struct error *err)
 {
-	struct load l = {a, NULL};
-	struct pipeline pl = {read_item, work_item, add_item, free_item, &l, 0, NULL};
-	TRY(reader_open(&l.reader, path, NULL, err));
+	struct scan s = {a, NULL, each, arg};
+	struct pipeline pl = {read_item, work_item, hand_item, free_item, &s, 0, NULL};
+	TRY(reader_open(&s.reader, path, NULL, err));
 	enum status st = OK;
-	if (!compare_takes(reader_kind(l.reader)))
+	if (!compare_takes(reader_kind(s.reader)))
 		st = error_set(err, ERR_DATA, "%s: documents, chat, problems, preferences or feedback wanted", path);
 	if (st == OK)
 		st = pool_pipeline(pool, &pl, err);
 	if (st == OK || st == END)
-		st = reader_input(l.reader, entry, err);
-	reader_close(l.reader);
+		st = reader_input(s.reader, entry, err);
+	reader_close(s.reader);
 	return st;
+}
+
+static enum status add_rows(void *arg, struct batch *b, struct against_facts *f, struct error *err)
+{
+	struct against *a = arg;
+	for (int64_t i = 0; i < b->rows; i++) {
+		if (a->keeps_ids) {
+			struct buf id = {0};
+			compare_id(b, i, a->rows, &id);
+			MEM_PUSH_ROOM(a->ids, a->n_ids, a->cap_ids);
+			a->ids[a->n_ids++] = buf_detach(&id);
+		}
+		TRY(add_row(a, f, i, err));
+	}
+	return OK;
+}
+
+enum status against_load(struct against *a, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err)
+{
+	return against_scan(a, path, pool, add_rows, a, entry, err);
 }
 
 /* --- hits ------------------------------------------------------------------------------------ */

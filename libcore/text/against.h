@@ -24,6 +24,11 @@ void against_close(struct against *a);                                      /* N
 /* What a batch's rows have to compare, by worker, on any thread. */
 enum status against_read(struct against *a, const struct batch *b, int worker, struct against_facts **f, struct error *err);
 void against_facts_free(struct against_facts *f);                           /* NULL allowed */
+/* Reads a file of rows that can be compared, on the pool, and hands each batch with its facts to `each`, in order; entry is filled for the
+ * provenance. */
+typedef enum status against_each(void *arg, struct batch *b, struct against_facts *f, struct error *err);
+enum status against_scan(struct against *a, const char *path, struct pool *pool, against_each *each, void *arg, struct provenance_input *entry,
+			 struct error *err);
 /* Enters the rows of a test set, read on the pool; entry is filled for the provenance. */
 enum status against_load(struct against *a, const char *path, struct pool *pool, struct provenance_input *entry, struct error *err);
 /* Hits of a row, in *hits (the facts' own, valid until the next call with them): one for the whole row, or each run of words that is as long as

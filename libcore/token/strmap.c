@@ -12,10 +12,9 @@ static struct strmap_slot *find(const struct strmap *m, const char *key, size_t 
 	return &m->slots[i];
 }
 
-static void grow(struct strmap *m)
+static void resize(struct strmap *m, size_t cap)
 {
 	struct strmap old = *m;
-	size_t cap = old.slots ? (old.mask + 1) * 2 : 1024;
 
 	m->slots = mem_array(cap, sizeof(*m->slots));
 	m->mask = cap - 1;
@@ -25,12 +24,22 @@ static void grow(struct strmap *m)
 	mem_free(old.slots);
 }
 
+void strmap_reserve(struct strmap *m, size_t n)
+{
+	size_t cap = 1024;
+
+	while (cap < 2 * n)
+		cap *= 2;
+	if (!m->slots || cap > m->mask + 1)
+		resize(m, cap);
+}
+
 void strmap_put(struct strmap *m, const char *key, size_t len, int32_t value)
 {
 	struct strmap_slot *s;
 
 	if (!m->slots || m->n * 2 > m->mask)
-		grow(m);
+		resize(m, m->slots ? (m->mask + 1) * 2 : 1024);
 	s = find(m, key, len);
 	if (!s->key)
 		m->n++;

@@ -15,6 +15,8 @@ struct strmap {
 	size_t n, mask;
 };
 
+/* Room for n keys in all. */
+void strmap_reserve(struct strmap *m, size_t n);
 /* Sets key to value (replacing an earlier one). len < 4 GiB. */
 void strmap_put(struct strmap *m, const char *key, size_t len, int32_t value);
 /* The value, or -1. */

@@ -66,6 +66,7 @@ static enum status read_vocab(struct tokenizer *t, const struct json *vocab, str
 		t->tokens = mem_array((size_t)max + 1, sizeof(*t->tokens));
 		t->n_tokens = (int32_t)max + 1;
 	}
+	strmap_reserve(&t->vocab, vocab->len);
 	for (size_t i = 0; i < vocab->len; i++)
 		TRY(set_token(t, vocab->items[i].integer, vocab->keys[i].str, vocab->keys[i].len, err));
 	return OK;

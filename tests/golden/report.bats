@@ -36,6 +36,20 @@ prepare_all() {
 	quern report -q --format markdown m.json run.json >r.md
 	grep -E '^\| acc +\| all' r.md | grep -q "$(cat p)"
 	grep -q '^## Comparisons' r.md
+	# what eval said of two evaluations, and of a corpus
+	quern eval -q --compare m.json run.json -o c.json
+	quern eval -q --check-contamination docs.arrows --overlap 2 m.json -o found.json
+	quern report -q c.json found.json -o said.html --svg said
+	quern report -q --format markdown c.json found.json >said.md
+	grep -E '^\| acc +\| all' said.md | grep -q "$(cat p)"
+	flipped=$(grep -c '"right"' c.json)
+	[ "$flipped" -eq 0 ] || grep -q 'rows only a has right' said.md
+	grep -q '<section id="compared">' said.html
+	grep -q '<section id="contamination">' said.html
+	[ -s said/difference-1.svg ]
+	share=$(grep -o '"share": [0-9.]*' found.json | cut -d' ' -f2)
+	grep -q "$(awk -v s="$share" 'BEGIN { printf "%.2f %%", 100 * s }')" said.md
+	! grep -qiE '<script|src=|href="[^#]' said.html || return 1
 	if command -v tidy >/dev/null; then tidy -q -e --show-filename no r.html; fi
 	if command -v rsvg-convert >/dev/null; then
 		quern report -q run --png figures -o /dev/null
@@ -98,7 +112,9 @@ prepare_all() {
 	attempt "not a stream" 3 quern report /bin/sh
 	attempt "two formats" 2 quern report --format pdf empty
 	local bad
-	for bad in '{"results":[]}' '{"results":{"a":1}}' '{"results":{"a":{"acc,none":"x"}}}' '{"results' '{"comparison":3}' '{"tool":1}' \
+	for bad in '{"results":[]}' '{"results":{"a":1}}' '{"results":{"a":{"acc,none":"x"}}}' '{"results' '{"comparison":3}' '{"contamination":[1]}' \
+		'{"comparison":{"metrics":[1,{"metric":3,"a":"x","rows":1e300}],"flipped":[{},3,{"right":7}]}}' \
+		'{"contamination":{"words":-1,"corpora":[3],"tasks":[1,{"file":2,"share":"x","metrics":[null,{"all":3}]}]}}' '{"tool":1}' \
 		'{"results":{},"provenance":[1,{"inputs":3},{"inputs":[{"stage":0},{"stage":7},{"stage":-1}],"argv":3,"rejected":[1]}]}' \
 		'{"tool":"x","rows_in":1,"rows_out":-5,"rejected":{"a":-3,"b":1e300},"sources":{"a":1}}'; do
 		echo "$bad" >bad.json

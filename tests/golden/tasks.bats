@@ -233,6 +233,23 @@ sandbox_or_skip() {
 		quern tokenize-bpe -q -t m --format jsonl | grep -o '"input_ids":\[[^]]*' | tr ',' '\n' | wc -l >whole
 	[ "$(tokens chat.json)" -gt "$(tokens plain.json)" ]
 	[ "$(tokens chat.json)" -le $(($(cat whole) + 2 + 4)) ]
+	# choices behind a conversation: examples are turns, or text of one
+	printf '%s\n' 'task: k' 'output_type: multiple_choice' 'description: "Say."' 'doc_to_text: "{{q}}"' 'doc_to_choice: [u, v]' \
+		'doc_to_target: 1' 'num_fewshot: 1' 'metric_list: [{metric: acc}]' >k.yaml
+	printf '{"q":"%s","answer":"y"}\n' a b >two.jsonl
+	k() { quern eval -q -m m --task k.yaml --samples k.arrows --apply-chat-template "$@" two.jsonl -o k; quern view --columns arguments --format text k.arrows; }
+	k | grep -qF '<|im_start|>system\nSay.<|im_end|>\n<|im_start|>user\nb<|im_end|>\n<|im_start|>assistant\nv<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n","u"'
+	k --fewshot-as text | grep -qF '<|im_start|>user\nb v\n\na<|im_end|>\n<|im_start|>assistant\n","v"'
+	status 2 quern eval -m m --task k.yaml --fewshot-as text two.jsonl
+	status 2 quern eval -m m --task "$DATA/tasks/roll.yaml" --apply-chat-template "$DATA/tasks/docs.jsonl"
+	# a template that has no system's turn does without; one that refuses all ends the run
+	cp -r m refusing
+	sed -i "s/{% for message in messages %}/{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}&/" refusing/tokenizer_config.json
+	quern eval -q -m refusing --task k.yaml --samples k.arrows --apply-chat-template two.jsonl -o k
+	quern view --columns arguments --format text k.arrows | grep -qF '"<|im_start|>user\nb<|im_end|>'
+	sed -i "s/{% for message in messages %}/{{ raise_exception('not today') }}&/" refusing/tokenizer_config.json
+	status 3 quern eval -m refusing --task k.yaml --apply-chat-template two.jsonl
+	says 'document 0: .*not today'
 	rm m/chat_template.jinja 2>/dev/null || sed -i 's/"chat_template"/"no_template"/' m/tokenizer_config.json
 	status 3 quern eval -m m --task c.yaml --apply-chat-template d.jsonl
 	says 'template'
@@ -297,4 +314,21 @@ sandbox_or_skip() {
 	says "no text in column 'Incorrect Answer [123]'"
 	status 2 quern eval --task perplexity -m m --repeats 2 d.jsonl
 	says 'are for task files'
+}
+
+@test "a model that says what is no number ends in words" {
+	make_model
+	cp -r m nan
+	# the last tensor of the file, all of it: floats of the bits 7fc00000
+	printf '\0\0\300\177%.0s' {1..32} | dd of=nan/model.safetensors bs=1 seek=$(($(stat -c %s nan/model.safetensors) - 128)) conv=notrunc status=none
+	head -n 3 "$DATA/tasks/docs.jsonl" >d.jsonl
+	local task
+	for task in mc lam roll; do
+		status 3 quern eval -m nan --task "$DATA/tasks/$task.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" d.jsonl
+		says 'document 0: the (log-probability .*is not a number|model.s outputs are no numbers)'
+	done
+	status 3 quern eval -m nan --task perplexity d.jsonl
+	says 'not a number|no numbers'
+	status 3 quern eval -m nan --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --cache c d.jsonl
+	quern eval -q -m m --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --cache c d.jsonl -o r.json
 }

@@ -81,7 +81,7 @@ static void results_are_the_harness_s(void **state)
 
 	(void)state;
 	OK_OR_FAIL(json_parse_file(p, DIR "results.json", &all, &err));
-	assert_int_equal(all->len, 7);
+	assert_int_equal(all->len, 20);
 	for (size_t i = 0; i < all->len; i++) {
 		struct docs docs = { 0 }, shots = { 0 };
 		struct schema columns = { 0 };
@@ -92,14 +92,16 @@ static void results_are_the_harness_s(void **state)
 		char path[200];
 		int n;
 
-		snprintf(path, sizeof(path), DIR "%s.yaml", all->keys[i].str);
+		const char *name = all->keys[i].str, *chat = strchr(name, '+');
+
+		snprintf(path, sizeof(path), DIR "%.*s.yaml", chat ? (int)(chat - name) : (int)strlen(name), name);
 		OK_OR_FAIL(task_load(&t, path, &err));
 		read_docs(DIR "docs.jsonl", &docs, &columns);
 		read_docs(DIR "shots.jsonl", &shots, NULL);
 		OK_OR_FAIL(task_bind(t, &columns, &err));
 		task_scores_open(&s, t);
 		struct task_run r = { .lm = &lm, .task = t, .docs = &docs, .shots = t->shots_from_docs ? &docs : &shots, .shot_seed = 1234,
-				      .generate = { .slots = 8 } };
+				      .generate = { .slots = 8 }, .chat = chat, .one_turn = chat && !strcmp(chat, "+text") };
 		OK_OR_FAIL(task_run(&r, s, &totals, &err));
 		n = task_scores_report(s, 1000, &scores);
 		assert_int_equal(all->items[i].len, 2 * n);

@@ -58,26 +58,17 @@ static enum status write_flips(struct tool *tool, const char *path, struct error
 {
 	static const char *const specs[] = { "id: utf8", "metric: utf8", "filter: utf8", "source: utf8", "right: utf8",
 					     "doc: utf8", "target: utf8", "response_a: utf8", "response_b: utf8" };
-	struct writer_options o = tool_writer_options(tool);
-	struct schema schema = { 0 };
 	struct writer *w;
 	enum status st = OK;
 
 	TRY(read_texts(cp.c->a, 0, err));
 	TRY(read_texts(cp.c->b, 1, err));
-	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++)
-		schema_add_spec(&schema, specs[i]);
-	st = writer_open(&w, path, &schema, KIND_OTHER, &tool->prov, &o, err);
-	schema_release(&schema);
-	TRY(st);
+	TRY(eval_open_samples(tool, path, specs, sizeof(specs) / sizeof(*specs), &w, err));
 	for (int64_t i = 0; i < cp.c->n_flips && st == OK; i++) {
 		append_flip(writer_builder(w), &cp.c->flips[i]);
 		st = writer_row(w, err);
 	}
-	if (st == OK)
-		return writer_commit(w, err);
-	writer_abort(w);
-	return st;
+	return eval_close_samples(w, st, err);
 }
 
 enum status eval_compare(struct tool *tool, const struct eval_options *o, struct buf *json, struct buf *table, struct error *err)

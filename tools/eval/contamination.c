@@ -30,16 +30,10 @@ static enum status write_runs(struct tool *tool, const char *path, struct error 
 {
 	static const char *const specs[] = { "file: utf8", "id: utf8", "filter: utf8", "at: int64", "text: utf8", "corpus: utf8", "corpus_id: utf8",
 					     "corpus_row: int64", "corpus_at: int64", "corpus_bytes: int64" };
-	struct writer_options o = tool_writer_options(tool);
-	struct schema schema = { 0 };
 	struct writer *w;
-	enum status st;
+	enum status st = OK;
 
-	for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++)
-		schema_add_spec(&schema, specs[i]);
-	st = writer_open(&w, path, &schema, KIND_OTHER, &tool->prov, &o, err);
-	schema_release(&schema);
-	TRY(st);
+	TRY(eval_open_samples(tool, path, specs, sizeof(specs) / sizeof(*specs), &w, err));
 	for (int i = 0; i < contamination_tasks(ct) && st == OK; i++) {
 		const struct contamination_task *t = contamination_task(ct, i);
 
@@ -54,10 +48,7 @@ static enum status write_runs(struct tool *tool, const char *path, struct error 
 			}
 		}
 	}
-	if (st == OK)
-		return writer_commit(w, err);
-	writer_abort(w);
-	return st;
+	return eval_close_samples(w, st, err);
 }
 
 static enum status search(struct tool *tool, const char *corpus, struct error *err)

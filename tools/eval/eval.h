@@ -12,15 +12,18 @@
 #include "judge/task_judge.h"
 
 /* --- task files (task.c, completions.c) ------------------------------------------------------------------------------ */
+enum { SHOTS_TURNS, SHOTS_TEXT };            /* task_flags.shots_as */
 struct task_flags {                          /* options of the program, and what they are before they are read */
 	int64_t repeats;             /* responses of a document; 0 = as the task says */
 	bool chat, code;
+	int shots_as;
 	struct code_options run;
 };
 #define TASK_FLAGS_START { .run = { .language = "python", .sandbox = CODE_SANDBOX } }
 #define TASK_FLAGS(f) \
 	OPT_INT('n', "repeats", &(f).repeats, "N", 0, 4096, "responses of a model to each document; 0 is what the task says"), \
-	OPT_FLAG(0, "apply-chat-template", &(f).chat, "the prompt is what a user says, under the model's chat template"), \
+	OPT_FLAG(0, "apply-chat-template", &(f).chat, "the prompt is a conversation under the model's chat template"), \
+	OPT_CHOICE(0, "fewshot-as", &(f).shots_as, "turns|text", "under a chat template: examples are turns, or text of the one user's turn"), \
 	OPT_FLAG(0, "code", &(f).code, "run what the model wrote, each program in a sandbox: code tasks need it"), \
 	OPT_DOUBLE(0, "code-timeout", &(f).run.sandbox.wall_s, "SECONDS", 0.01, 1e6, "time that a program may take"), \
 	OPT_INT(0, "code-memory", &(f).run.sandbox.memory_bytes, "BYTES", 1 << 20, 1e15, "address space of a process")
@@ -75,6 +78,10 @@ enum status eval_keep_likelihoods(struct tool *tool, const struct eval_options *
 enum status eval_keep_answers(struct tool *tool, const struct eval_options *o, struct journal **j, struct error *err);
 /* complete: the report is written, and this run's own files go. */
 void eval_keep_end(struct tool *tool, const struct eval_options *o, bool complete);
+/* Opens the stream of --samples, of these columns, for what is no measurement. */
+enum status eval_open_samples(struct tool *tool, const char *path, const char *const *specs, size_t n, struct writer **w, struct error *err);
+/* Closes it: written if st is OK. Returns st, or why it could not be written. */
+enum status eval_close_samples(struct writer *w, enum status st, struct error *err);
 /* The file of a task: name itself, if there is one, else NAME.yaml of those that are installed. ERR_USAGE lists them. free() it. */
 enum status eval_task_find(const char *name, char **path, struct error *err);
 /* The rows of the open input, each with a response or a list of them, those of one id that stand together one document: to the scores.

@@ -1,4 +1,5 @@
-/* kept.c - quern eval --cache and --resume: log-probabilities in the user's file, and those or answers in this run's own beside its output. */
+/* kept.c - what quern eval keeps: with --cache and --resume log-probabilities in the user's file, and those or answers in this run's own beside its
+ * output; with --samples the rows that a look at evaluations found. */
 #include "eval/eval.h"
 
 static struct {
@@ -42,4 +43,25 @@ void eval_keep_end(struct tool *tool, const struct eval_options *o, bool complet
 		tool_stat_int(tool, "cached_requests", likelihood_cache_found(kept.likelihoods));
 	likelihood_cache_close(kept.likelihoods, complete && !o->cache);
 	tool_close_journal(tool, kept.answers, complete);
+}
+
+enum status eval_open_samples(struct tool *tool, const char *path, const char *const *specs, size_t n, struct writer **w, struct error *err)
+{
+	struct writer_options o = tool_writer_options(tool);
+	struct schema schema = { 0 };
+	enum status st;
+
+	for (size_t i = 0; i < n; i++)
+		schema_add_spec(&schema, specs[i]);
+	st = writer_open(w, path, &schema, KIND_OTHER, &tool->prov, &o, err);
+	schema_release(&schema);
+	return st;
+}
+
+enum status eval_close_samples(struct writer *w, enum status st, struct error *err)
+{
+	if (st == OK)
+		return writer_commit(w, err);
+	writer_abort(w);
+	return st;
 }

@@ -288,12 +288,14 @@ static enum status ask_model(struct lm *lm, int n_inputs, struct task_totals *to
 {
 	const struct eval_options *o = ev.o;
 	struct task_run r = { .lm = lm, .shot_seed = SHOT_SEED, .context = o->context, .sample = keep_sample, .tick = tick,
-			      .chat = o->flags.chat, .generate = { .slots = o->batch, .seed = (uint64_t)ev.tool->seed } };
+			      .chat = o->flags.chat, .one_turn = o->flags.shots_as == SHOTS_TEXT, .generate = { .slots = o->batch, .seed = (uint64_t)ev.tool->seed } };
 
 	if (o->cache && ev.task->type == TASK_GENERATE)
 		return error_set(err, ERR_USAGE, "--cache is for log-probabilities; a generate_until task has none");
-	if (r.chat && ev.task->type != TASK_GENERATE)
-		return error_set(err, ERR_USAGE, "--apply-chat-template is for generate_until tasks; this one is %s", task_type_name(ev.task->type));
+	if (r.chat && ev.task->type == TASK_ROLLING)
+		return error_set(err, ERR_USAGE, "--apply-chat-template is for questions; a task of loglikelihood_rolling has none");
+	if (r.one_turn && !r.chat)
+		return error_set(err, ERR_USAGE, "--fewshot-as text is for --apply-chat-template");
 	TRY(read_docs(err));
 	TRY(read_shots(err));
 	TRY(task_bind(ev.task, tool_schema(ev.tool), err));

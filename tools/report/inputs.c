@@ -144,14 +144,14 @@ static void add_evaluation(struct inputs *in, const char *path, const struct jso
 /* Whether the file is one JSON object that begins as ours do, and reads it. */
 static enum status read_object(struct inputs *in, const char *path, const uint8_t *head, size_t n, bool *taken, struct error *err)
 {
-	static const char *const members[] = { "\"results\"", "\"comparison\"", "\"tool\"" };
+	static const char *const members[] = { "\"results\"", "\"comparison\"", "\"contamination\"", "\"tool\"" };
 	const struct json *root;
 	size_t at = 0;
 	int which = -1;
 
 	while (at < n && (head[at] == ' ' || head[at] == '\n' || head[at] == '\r' || head[at] == '\t' || head[at] == '{'))
 		at++;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (at > 0 && n - at >= strlen(members[i]) && !memcmp(head + at, members[i], strlen(members[i])))
 			which = i;
 	*taken = which >= 0;
@@ -167,6 +167,11 @@ static enum status read_object(struct inputs *in, const char *path, const uint8_
 	} else if (which == 1) {
 		MEM_PUSH_ROOM(in->comparisons, in->n_comparisons, in->cap_comparisons);
 		in->comparisons[in->n_comparisons++] = root;
+		add_chain(in, path, json_get(root, "provenance"));
+	} else if (which == 2) {
+		MEM_PUSH_ROOM(in->contaminations, in->n_contaminations, in->cap_contaminations);
+		in->contaminations[in->n_contaminations++] = root;
+		add_chain(in, path, json_get(root, "provenance"));
 	} else {
 		MEM_PUSH_ROOM(in->summaries, in->n_summaries, in->cap_summaries);
 		in->summaries[in->n_summaries++] = root;
@@ -401,6 +406,7 @@ void inputs_release(struct inputs *in)
 	mem_free(in->runs);
 	mem_free(in->evaluations);
 	mem_free(in->comparisons);
+	mem_free(in->contaminations);
 	mem_free(in->summaries);
 	mem_free(in->streams);
 	mem_free(in->chains);

@@ -60,8 +60,8 @@ struct inputs {
 	int n_runs, cap_runs;
 	struct evaluation *evaluations;
 	int n_evaluations, cap_evaluations;
-	const struct json **comparisons, **summaries;
-	int n_comparisons, cap_comparisons, n_summaries, cap_summaries;
+	const struct json **comparisons, **contaminations, **summaries;
+	int n_comparisons, cap_comparisons, n_contaminations, cap_contaminations, n_summaries, cap_summaries;
 	struct stream_input *streams;
 	int n_streams, cap_streams;
 	struct chain *chains;
@@ -71,7 +71,7 @@ struct inputs {
 };
 
 /* Reads one operand, which must outlive the inputs. A directory with trainer/metrics.jsonl is a run, one with provenance.json or
- * config.json a model; a JSON object an evaluation, a comparison or a summary (--stats) by its first members; JSON Lines with "step" and "loss"
+ * config.json a model; a JSON object an evaluation, a comparison, a look for contamination or a summary (--stats) by its first member; JSON Lines with "step" and "loss"
  * or "lr" the metrics of a run; all else a stream. */
 enum status inputs_read(struct inputs *in, const char *path, struct error *err);
 void inputs_release(struct inputs *in);

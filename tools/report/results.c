@@ -277,7 +277,7 @@ static enum status show_flips(struct page *p, const struct comparison *c, int mo
 	return st;
 }
 
-static void numbers(struct page *p, double v, const char *format)
+void page_number(struct page *p, double v, const char *format)
 {
 	if (isnan(v))
 		page_cell(p, "n quiet", "\xe2\x80\x93");
@@ -289,30 +289,30 @@ static void numbers(struct page *p, double v, const char *format)
 		page_cell(p, "n", format, v);
 }
 
-static void found_rows(struct page *p, const struct comparison *c)
+void compared_table(struct page *p, const struct compared *found, int n)
 {
 	static const char *const heads[] = { "metric", "rows of", "rows", "a", "b", "b \xe2\x88\x92 a", "s.e.", "from", "to", "p", "only a", "only b" };
 
 	page_table(p, NULL, 12);
 	for (int i = 0; i < 12; i++)
 		page_cell(p, i > 1 ? "n" : NULL, "%s", heads[i]);
-	for (int i = 0; i < c->n; i++) {
-		const struct compared *r = &c->found[i];
+	for (int i = 0; i < n; i++) {
+		const struct compared *r = &found[i];
 		const char *group = !r->group ? "all" : r->group[0] ? r->group : "(none)";
 
 		page_cell(p, NULL, "%s%s%s", r->group ? "" : r->metric, r->group || !strcmp(r->filter, "none") ? "" : ", ",
 			  r->group || !strcmp(r->filter, "none") ? "" : r->filter);
 		page_cell_text(p, r->group ? "quiet" : NULL, group, strlen(group), 60);
 		page_cell(p, "n", "%lld", (long long)r->rows);
-		numbers(p, r->a, "%.4f");
-		numbers(p, r->b, "%.4f");
-		numbers(p, r->difference, "%+.4f");
-		numbers(p, r->error, "%.4f");
-		numbers(p, r->low, "%+.4f");
-		numbers(p, r->high, "%+.4f");
-		numbers(p, r->p, "%.4f");
+		page_number(p, r->a, "%.4f");
+		page_number(p, r->b, "%.4f");
+		page_number(p, r->difference, "%+.4f");
+		page_number(p, r->error, "%.4f");
+		page_number(p, r->low, "%+.4f");
+		page_number(p, r->high, "%+.4f");
+		page_number(p, r->p, "%.4f");
 		for (int side = 0; side < 2; side++)
-			numbers(p, r->binary ? (double)(side ? r->only_b : r->only_a) : NAN, "%.0f");
+			page_number(p, r->binary ? (double)(side ? r->only_b : r->only_a) : NAN, "%.0f");
 	}
 	page_table_end(p);
 }
@@ -335,6 +335,13 @@ static const struct evaluation *previous(const struct inputs *in, int i)
 	return NULL;
 }
 
+static void comparisons_begin(struct page *p)
+{
+	page_section(p, "comparisons", "Comparisons");
+	page_text(p, "Paired by row. The difference with its standard error and the middle 95 percent of 1000 bootstrap resamples; p is how likely so "
+		     "large a difference is if there is none: of metrics of zeros and ones by McNemar's exact test, of others by the paired bootstrap.");
+}
+
 static enum status compare_two(struct page *p, const struct evaluation *a, const struct evaluation *b, bool *begun, const struct section_options *o,
 			       struct error *err)
 {
@@ -345,10 +352,7 @@ static enum status compare_two(struct page *p, const struct evaluation *a, const
 	char *title = mem_printf("%s: %s (a) and %s (b)", task_of(a), a->model, b->model);
 
 	if (!*begun)
-		page_section(p, "comparisons", "Comparisons");
-	if (!*begun)
-		page_text(p, "Paired by row. The difference with its standard error and the middle 95 percent of 1000 bootstrap resamples; p is how likely so "
-			     "large a difference is if there is none: of metrics of zeros and ones by McNemar's exact test, of others by the paired bootstrap.");
+		comparisons_begin(p);
 	*begun = true;
 	page_heading(p, title);
 	mem_free(title);
@@ -356,7 +360,7 @@ static enum status compare_two(struct page *p, const struct evaluation *a, const
 		page_text(p, "Not compared: %s", why.text);
 		return OK;
 	}
-	found_rows(p, c);
+	compared_table(p, c->found, c->n);
 	st = show_flips(p, c, o->rows, err);
 	compare_close(c);
 	return st;

@@ -2,6 +2,7 @@
 #ifndef QUERN_REPORT_SECTIONS_H
 #define QUERN_REPORT_SECTIONS_H
 
+#include "judge/compare.h"
 #include "report/figure.h"
 #include "report/inputs.h"
 
@@ -29,6 +30,13 @@ struct section_options {
 };
 void section_results(struct page *p, const struct inputs *in);
 enum status section_comparisons(struct page *p, const struct inputs *in, const struct section_options *o, struct error *err);
+/* What eval --compare and --check-contamination said (audits.c). */
+void section_compared(struct page *p, const struct inputs *in, const struct section_options *o);
+void section_contamination(struct page *p, const struct inputs *in);
+/* The differences of a comparison, a table. */
+void compared_table(struct page *p, const struct compared *found, int n);
+/* A cell: a dash for NAN, a sign where the format has a plus, powers of ten for what is smaller than four digits show. */
+void page_number(struct page *p, double v, const char *format);
 void section_training(struct page *p, const struct inputs *in, const struct section_options *o);
 void section_data(struct page *p, const struct inputs *in, const struct stages *s);
 void section_streams(struct page *p, const struct inputs *in);

@@ -17,7 +17,7 @@ static struct {
 	const char *logprob, *reward_model, *step_separator, *ref, *answer, *profile, *audit;
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
-	bool code;
+	bool code, bf16;
 	int exec_format, aggregate;
 	struct code_options run;
 	struct reward_options r;
@@ -34,6 +34,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "reward-model", &opts.reward_model, "DIR", "add reward_model, how this reward model (of reward-train) rates it"),
 	OPT_CHOICE(0, "step-aggregate", &opts.aggregate, STEP_AGGREGATES, "what a process reward model's scores of the steps make of them"),
 	OPT_STRING(0, "step-separator", &opts.step_separator, "TEXT", "what stands between steps; without, what the model was trained with, or a newline"),
+	OPT_FLAG(0, "bf16", &opts.bf16, BF16_HELP),
 	OPT_GROUP("Rules"),
 	OPT_DOUBLE(0, "cosine-min-value-wrong", &opts.r.cosine.min_value_wrong, "X", 0, 0, "cosine of a wrong answer of no length"),
 	OPT_DOUBLE(0, "cosine-max-value-wrong", &opts.r.cosine.max_value_wrong, "X", 0, 0, "cosine of a wrong answer of --cosine-max-len"),
@@ -154,11 +155,11 @@ static enum status open_scorers(struct error *err)
 	}
 	if (opts.logprob) {
 		TRY(tool_add_model(&tool, opts.logprob, NULL, err));
-		TRY(score_model_open(&sc.model, opts.logprob, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_model_open(&sc.model, opts.logprob, opts.bf16, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	if (opts.reward_model) {
 		TRY(tool_add_model(&tool, opts.reward_model, NULL, err));
-		TRY(score_rater_open(&sc.rater, opts.reward_model, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_rater_open(&sc.rater, opts.reward_model, opts.bf16, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	return OK;
 }
@@ -353,7 +354,7 @@ static enum status score_preferences(struct error *err)
 	pass_schema(&ours);
 	schema_release(&ours);
 	TRY(tool_add_model(&tool, opts.ref, NULL, err));
-	TRY(score_model_open(&sc.model, opts.ref, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+	TRY(score_model_open(&sc.model, opts.ref, opts.bf16, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	TRY(tool_open_output(&tool, &schema, KIND_PREFERENCES, err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {
 		st = ref_batch(b, err);

@@ -65,14 +65,14 @@ enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *h
 	return open_as(lm, dir, how, grow, how->labels, pool, err);
 }
 
-enum status lm_open_reward(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
+enum status lm_open_reward(struct lm *lm, const char *dir, bool bf16, struct pool *pool, struct error *err)
 {
-	return open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true }, false, -1, pool, err);
+	return open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .bf16 = bf16 }, false, -1, pool, err);
 }
 
-enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
+enum status lm_open(struct lm *lm, const char *dir, bool bf16, struct pool *pool, struct error *err)
 {
-	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true }, false, pool, err);
+	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .bf16 = bf16 }, false, pool, err);
 }
 
 void lm_close(struct lm *lm)

@@ -5,9 +5,12 @@
  * must agree. Gradients are held against central differences of the reference's forward, in double, at random
  * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value.
  *
+ * --device cuda|cuda:N|emulated checks the tables of a device instead, in floats and in bf16, and times a GPU's entries.
+ *
  * CHECK_ROUNDS=N in the environment: at most N random shapes for an entry, for a sanitizer's slow run. */
 #include "base/progress.h"
 #include "check.h"
+#include "check_device.h"
 #include "cpu/isa.h"
 
 #include <float.h>
@@ -247,9 +250,10 @@ static void check_memory(struct check *c)
 	for (int p = 0; p < 2; p++) {
 		float *a = c->k->alloc(c->pools[p], (size_t)n * sizeof *a), *b = c->k->alloc(c->pools[p], (size_t)n * sizeof *b);
 
+		c->k->download(back, a, (size_t)n * sizeof *a);
 		for (int64_t i = 0; i < n; i++)
-			if (a[i] != 0)
-				fail(c, "alloc", i, a[i], 0);
+			if (back[i] != 0)
+				fail(c, "alloc", i, back[i], 0);
 		if ((uintptr_t)a % 64)
 			fail(c, "alignment", 0, (double)((uintptr_t)a % 64), 0);
 		c->k->upload(a, x, (size_t)n * sizeof *a);
@@ -257,9 +261,10 @@ static void check_memory(struct check *c)
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		expect_same(c, "copy", back, x, n);
 		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
+		c->k->download(back, b, (size_t)n * sizeof *b);
 		for (int64_t i = 0; i < n; i++)
-			if (b[i] != 0)
-				fail(c, "zero", i, b[i], 0);
+			if (back[i] != 0)
+				fail(c, "zero", i, back[i], 0);
 		c->k->release(a);
 		c->k->release(b);
 	}
@@ -960,32 +965,87 @@ static const struct entry {
 	{"sumsq", check_sumsq, 10, false},
 };
 
-int main(void)
+static struct tally { int passed, failed; } tally;
+
+/* All entries of a table; of bf16 products those that differ only. */
+static void check_table(const struct kernels *k, const char *name, const char *type, bool half, bool all, struct pool *pool)
+{
+	int most = getenv("CHECK_ROUNDS") ? atoi(getenv("CHECK_ROUNDS")) : INT_MAX;
+
+	for (size_t e = 0; e < sizeof entries / sizeof *entries; e++) {
+		struct check c = {.k = k, .half = half, .pools = {NULL, pool}};
+		double start = clock_seconds();
+
+		if (half && !all && !entries[e].half)
+			continue;
+		if ((!k->attention && strstr(entries[e].name, "attention")) || (!k->logprob && strstr(entries[e].name, "logprob")))
+			continue;            /* the room has none yet */
+		for (int r = 0; r < entries[e].rounds && r < most && !c.failed; r++) {
+			c.rng = rng_open(20261120, (uint64_t)r);
+			entries[e].run(&c);
+		}
+		printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", name, type, entries[e].name,
+		       100 * c.worst, clock_seconds() - start, c.failed ? ": " : "", c.what);
+		c.failed ? tally.failed++ : tally.passed++;
+	}
+}
+
+static void check_cpu(struct pool *pool)
 {
 	static const char *const isas[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
-	struct pool *pool = pool_open(3);
-	int passed = 0, failed = 0, most = getenv("CHECK_ROUNDS") ? atoi(getenv("CHECK_ROUNDS")) : INT_MAX;
 
 	for (int i = 0; i < 10; i++) {
 		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
 
-		for (size_t e = 0; k && e < sizeof entries / sizeof *entries; e++) {
-			struct check c = {.k = k, .half = i % 2, .pools = {NULL, pool}};
-			double start = clock_seconds();
-
-			if (c.half && !entries[e].half)
-				continue;
-			for (int r = 0; r < entries[e].rounds && r < most && !c.failed; r++) {
-				c.rng = rng_open(20261120, (uint64_t)r);
-				entries[e].run(&c);
-			}
-			printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i / 2],
-			       c.half ? "bf16" : "f32", entries[e].name, 100 * c.worst, clock_seconds() - start,
-			       c.failed ? ": " : "", c.what);
-			c.failed ? failed++ : passed++;
-		}
+		if (k)
+			check_table(k, isas[i / 2], i % 2 ? "bf16" : "f32", i % 2, false, pool);
 	}
+}
+
+/* cuda, cuda:N or emulated. A GPU that is not there is a skip, which the program says, and no failure. */
+static int check_device(const char *name, struct pool *pool)
+{
+	bool emulated = !strcmp(name, "emulated");
+	int number = strncmp(name, "cuda:", 5) ? 0 : atoi(name + 5);
+	struct error err = {""};
+	kernels_cuda_open_fn *open = device_opener(emulated, err.text, sizeof err.text);
+
+	for (int half = 0; half < 2; half++) {
+		const struct kernels *k = open ? open(number, half, &err) : NULL;
+
+		if (!k && emulated) {
+			printf("FAIL emulated: %s\n", err.text);
+			return 1;
+		} else if (!k) {
+			printf("skipped: %s\n", err.text);
+			return 0;
+		}
+		if (k->abi != KERNELS_ABI) {
+			printf("FAIL %s: of another build\n", name);
+			return 1;
+		}
+		check_table(device_on_host(k), name, half ? "bf16" : "f32", half, true, pool);
+		if (!emulated)
+			bench_device(k);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	bool device = argc == 3 && !strcmp(argv[1], "--device");
+	struct pool *pool = pool_open(3);
+	int bad = 0;
+
+	if (argc != 1 && !device) {
+		fprintf(stderr, "usage: kernels-check [--device cuda|cuda:N|emulated]\n");
+		return 2;
+	}
+	if (device)
+		bad = check_device(argv[2], pool);
+	else
+		check_cpu(pool);
 	pool_close(pool);
-	printf("%d passed, %d failed\n", passed, failed);
-	return failed ? 1 : 0;
+	printf("%d passed, %d failed\n", tally.passed, tally.failed);
+	return tally.failed || bad ? 1 : 0;
 }

@@ -10,4 +10,8 @@ kernels_cuda_open_fn *device_opener(bool emulated, char *why, size_t bytes);
  * until the next call. */
 const struct kernels *device_on_host(const struct kernels *device);
 
+
+/* Times the entries of a real device and prints each beside its floor. */
+void bench_device(const struct kernels *device);
+
 #endif

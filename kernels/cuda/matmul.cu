@@ -221,13 +221,13 @@ static bool empty_product(void *y, int64_t ldy, size_t elem, int64_t n, int64_t 
 	return !n || !c || !depth;
 }
 
-template <class T>
-static void cuda_matmul_part(struct pool *, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o, int64_t i,
-			     int acc)
+/* Y is of T, or of floats. */
+template <class T, class Y>
+static void product(Y *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o, int64_t i, bool acc)
 {
 	int64_t per = panel_rows(is_half<T>, i);
 
-	if (empty_product(y, ldy, sizeof(T), n, o, i, acc) || !panel_fits(per, o, i))
+	if (empty_product(y, ldy, sizeof(Y), n, o, i, acc) || !panel_fits(per, o, i))
 		return;
 	for (int64_t r = 0; r < o; r += per) {
 		struct gemm g = {};
@@ -235,10 +235,36 @@ static void cuda_matmul_part(struct pool *, act *y, int64_t ldy, const act *x, i
 		g.m = o - r < per ? o - r : per, g.n = n, g.k = i;
 		g.a = weights_panel(is_half<T>, w, i, r, g.m, 0, i, &g.lda), g.ta = true;
 		g.b = x, g.ldb = ldx;
-		g.c = (T *)y + r, g.ldc = ldy;
-		g.half = is_half<T>, g.acc = acc, g.any_n = true;
+		g.c = y + r, g.ldc = ldy;
+		g.half = is_half<T>, g.to_float = sizeof(Y) == sizeof(float), g.acc = acc, g.any_n = true;
 		gemm_run(&g);
 	}
+}
+
+template <class T>
+static void cuda_matmul_part(struct pool *, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o, int64_t i,
+			     int acc)
+{
+	product<T>((T *)y, ldy, x, ldx, w, n, o, i, acc);
+}
+
+/* The sum begins with b. */
+__global__ static void bias_kernel(float *y, const float *b, int64_t n, int64_t c)
+{
+	for (GRID_STRIDE(i, n * c)) {
+		int64_t row, col;
+
+		split(i, c, &row, &col);
+		y[i] = b[col];
+	}
+}
+
+template <class T>
+static void cuda_matmul_float(struct pool *, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
+{
+	if (b && n && o)
+		LAUNCH(bias_kernel, grid_of(n * o), THREADS, 0, device.stream, y, b, n, o);
+	product<T>(y, o, x, i, w, n, o, i, b != NULL);
 }
 
 template <class T>
@@ -353,6 +379,7 @@ template <class T> static double cuda_peak_flops(struct pool *)
 template <class T> static void fill(struct kernels *k)
 {
 	k->matmul = cuda_matmul<T>, k->matmul_dx = cuda_matmul_dx<T>, k->matmul_dw = cuda_matmul_dw<T>;
+	k->matmul_float = cuda_matmul_float<T>;
 	k->matmul_part = cuda_matmul_part<T>, k->matmul_dx_part = cuda_matmul_dx_part<T>, k->matmul_dw_part = cuda_matmul_dw_part<T>;
 	k->packed_bytes = is_half<T> ? packed_bytes_half : packed_bytes_float, k->pack = cuda_pack;
 	k->peak_flops = cuda_peak_flops<T>;

@@ -247,6 +247,26 @@ template <class T> static void cuda_scale(struct pool *pool, act *x, int64_t n, 
 	cuda_scale_columns<T>(pool, (act *)((T *)x + whole), n - whole, 1, n - whole, a);
 }
 
+/* --- activations of floats, and back ------------------------------------------------------------------------------- */
+
+template <class Y, class X> __global__ void convert_kernel(Y *y, const X *x, int64_t n)
+{
+	for (GRID_STRIDE(i, n))
+		y[i] = from_float<Y>(to_float(x[i]));
+}
+
+template <class T> static void cuda_from_floats(struct pool *, act *y, const float *x, int64_t n)
+{
+	if (n)
+		LAUNCH((convert_kernel<T, float>), grid_of(n), THREADS, 0, device.stream, (T *)y, x, n);
+}
+
+template <class T> static void cuda_to_floats(struct pool *, float *y, const act *x, int64_t n)
+{
+	if (n)
+		LAUNCH((convert_kernel<float, T>), grid_of(n), THREADS, 0, device.stream, y, (const T *)x, n);
+}
+
 __global__ static void soft_cap_kernel(float *x, int64_t n, float cap)
 {
 	for (GRID_STRIDE(i, n))
@@ -261,7 +281,7 @@ static void cuda_soft_cap(struct pool *, float *x, int64_t n, float cap)
 
 template <class T> static void fill(struct kernels *k)
 {
-	k->gather_rows = cuda_gather_rows<T>;
+	k->gather_rows = cuda_gather_rows<T>, k->from_floats = cuda_from_floats<T>, k->to_floats = cuda_to_floats<T>;
 	k->embed = cuda_embed<T>, k->embed_dw = cuda_embed_dw<T>;
 	k->add_bias = cuda_add_bias<T>, k->add_rows = cuda_add_rows<T>, k->bias_db = cuda_bias_db<T>;
 	k->scale = cuda_scale<T>, k->scale_columns = cuda_scale_columns<T>;

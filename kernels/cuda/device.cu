@@ -247,7 +247,6 @@ extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_
 	entries_matmul(k, half);
 	entries_rows(k, half);
 	entries_norm(k, half);
-	entries_heads(k, half);
 	entries_activation(k, half);
 	entries_random(k, half);
 	entries_optimizer(k);

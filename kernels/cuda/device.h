@@ -49,7 +49,6 @@ void entries_memory(struct kernels *k);
 void entries_matmul(struct kernels *k, bool half);
 void entries_rows(struct kernels *k, bool half);
 void entries_norm(struct kernels *k, bool half);
-void entries_heads(struct kernels *k, bool half);
 void entries_activation(struct kernels *k, bool half);
 void entries_random(struct kernels *k, bool half);
 void entries_optimizer(struct kernels *k);

@@ -250,5 +250,7 @@ extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_
 	entries_activation(k, half);
 	entries_random(k, half);
 	entries_optimizer(k);
+	entries_attention(k, half);
+	entries_logprob(k, half);
 	return k;
 }

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,21 @@ static struct lent {
 } lent[LENT_MAX];
 static int n_lent;
 
+/* Room on the device until the buffers are taken back. */
+static struct lent *lend_room(void *host, size_t bytes)
+{
+	struct lent *l = lent + n_lent;
+
+	if (n_lent++ == LENT_MAX)
+		abort();
+	*l = (struct lent){host, dev->alloc(NULL, bytes), bytes, false};
+	if (!l->device) {
+		fprintf(stderr, "kernels-check: the device has no %zu bytes\n", bytes);
+		exit(1);
+	}
+	return l;
+}
+
 /* The same buffer twice is lent once: entries may work in place. */
 static void *lend(const void *host, size_t bytes, bool out)
 {
@@ -32,13 +48,7 @@ static void *lend(const void *host, size_t bytes, bool out)
 	while (l < lent + n_lent && !(l->host == host && l->bytes == bytes))
 		l++;
 	if (l == lent + n_lent) {
-		if (n_lent++ == LENT_MAX)
-			abort();
-		*l = (struct lent){(void *)(uintptr_t)host, dev->alloc(NULL, bytes), bytes, false};
-		if (!l->device) {
-			fprintf(stderr, "kernels-check: the device has no %zu bytes\n", bytes);
-			exit(1);
-		}
+		l = lend_room((void *)(uintptr_t)host, bytes);
 		dev->upload(l->device, host, bytes);
 	}
 	l->out |= out;
@@ -107,8 +117,8 @@ static struct weights packed(struct weights w, int64_t o, int64_t i)
 	static unsigned turn;
 	size_t bytes = dev->packed_bytes(w.elem, o, i, true);
 
-	if (turn++ & 1 && bytes) {
-		void *to = lend(&turn, bytes, false);
+	if (turn++ & 1 && bytes > 0) {
+		void *to = lend_room(NULL, bytes)->device;
 
 		w.packed = to;
 		dev->pack(NULL, to, w, o, i, true);
@@ -131,6 +141,12 @@ static void d_matmul_dx(struct pool *pool, act *dx, const act *dy, struct weight
 static void d_matmul_dw(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i)
 {
 	dev->matmul_dw(pool, floats_out(dw, o * i), acts_in(dy, n * o), acts_in(x, n * i), n, o, i);
+	take_back();
+}
+
+static void d_matmul_float(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
+{
+	dev->matmul_float(pool, floats_out(y, n * o), acts_in(x, n * i), packed(weights_in(w, o, i), o, i), floats_in(b, o), n, o, i);
 	take_back();
 }
 
@@ -203,6 +219,18 @@ static void d_dropout(struct pool *pool, act *y, const act *x, const uint64_t *k
 static void d_gather_rows(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c)
 {
 	dev->gather_rows(pool, acts_out(y, n * c), acts_in(x, rows_of(rows, n) * c), ints(rows, n), n, c);
+	take_back();
+}
+
+static void d_from_floats(struct pool *pool, act *y, const float *x, int64_t n)
+{
+	dev->from_floats(pool, acts_out(y, n), floats_in(x, n), n);
+	take_back();
+}
+
+static void d_to_floats(struct pool *pool, float *y, const act *x, int64_t n)
+{
+	dev->to_floats(pool, floats_out(y, n), acts_in(x, n), n);
 	take_back();
 }
 
@@ -341,7 +369,7 @@ static void d_logprob(struct pool *pool, float *logp, float *lse, float *mean, b
 		      const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)
 {
 	dev->logprob(pool, floats_out(logp, n), floats_out(lse, n), floats_out(mean, n), lend(greedy, (size_t)n * sizeof *greedy, true),
-		     acts_in(x, n * c), weights_in(w, v, c), ints(targets, n), floats_in(scratch, dev->logprob_scratch(n, v)), n, c, v, cap);
+		     acts_in(x, n * c), weights_in(w, v, c), ints(targets, n), floats_in(scratch, dev->logprob_scratch(n, c, v)), n, c, v, cap);
 	take_back();
 }
 
@@ -351,7 +379,7 @@ static void d_logprob_dx(struct pool *pool, act *dx, float *dw, const struct log
 	struct logprob_grad grad = {floats_in(d->logp, n), floats_in(d->lse, n), floats_in(d->mean, n)};
 
 	dev->logprob_dx(pool, acts_out(dx, n * c), floats_out(dw, v * c), &grad, acts_in(x, n * c), weights_in(w, v, c), floats_out(logp, n),
-			floats_out(lse, n), ints(targets, n), floats_in(scratch, dev->logprob_scratch(n, v)), n, c, v, cap);
+			floats_out(lse, n), ints(targets, n), floats_in(scratch, dev->logprob_scratch(n, c, v)), n, c, v, cap);
 	take_back();
 }
 
@@ -420,7 +448,7 @@ const struct kernels *device_on_host(const struct kernels *device)
 {
 	dev = device;
 	table = *device;
-	table.matmul = d_matmul, table.matmul_dx = d_matmul_dx, table.matmul_dw = d_matmul_dw;
+	table.matmul = d_matmul, table.matmul_dx = d_matmul_dx, table.matmul_dw = d_matmul_dw, table.matmul_float = d_matmul_float;
 	table.matmul_part = d_matmul_part, table.matmul_dx_part = d_matmul_dx_part, table.matmul_dw_part = d_matmul_dw_part;
 	table.embed = d_embed, table.noise = d_noise, table.embed_dw = d_embed_dw;
 	table.rmsnorm = d_rmsnorm, table.rmsnorm_dx = d_rmsnorm_dx, table.layernorm = d_layernorm, table.layernorm_dx = d_layernorm_dx;
@@ -432,7 +460,7 @@ const struct kernels *device_on_host(const struct kernels *device)
 	table.swiglu = d_swiglu, table.swiglu_dgu = d_swiglu_dgu, table.geglu = d_geglu, table.geglu_dgu = d_geglu_dgu;
 	table.gelu = d_gelu, table.gelu_dx = d_gelu_dx;
 	table.logprob = d_logprob, table.logprob_dx = d_logprob_dx, table.soft_cap = d_soft_cap;
-	table.gather_rows = d_gather_rows;
+	table.gather_rows = d_gather_rows, table.from_floats = d_from_floats, table.to_floats = d_to_floats;
 	table.adamw = d_adamw, table.adamw8 = d_adamw8, table.lion = d_lion, table.sgd = d_sgd, table.sumsq = d_sumsq;
 	return &table;
 }

@@ -378,7 +378,7 @@ static void cuda_logprob_dx(struct pool *, act *dx, float *dw, const struct logp
 	if (logp)
 		clear(logp, n), clear(lse, n);
 	any = fits(is_half<T>, c, v) && begin(&t, x, w, targets, scratch, n, c, v);
-	if (t.total < n && n * c && device.failed == OK)
+	if (t.total < n && c > 0 && device.failed == OK)
 		device_note(cudaMemsetAsync(dx, 0, (size_t)(n * c) * sizeof(T), device.stream), "logprob");
 	if (!any)
 		return;

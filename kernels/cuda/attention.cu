@@ -2,10 +2,13 @@
  * alignment alone, never on the sequences. */
 #include "attention_kernels.h"
 
-/* Whether the tensor cores' kernels take it: rows of 16-byte pieces, and scores that grow with the product. */
+/* Whether the tensor cores' kernels take it: rows of 16-byte pieces, and scores that grow with the product. Heads wider than 128 want
+ * the 163 KiB of shared memory a block that data centers' GPUs have. */
 static bool by_tensor_cores(struct heads hd, const void *a, const void *b)
 {
-	return hd.d % 8 == 0 && hd.d <= 256 && hd.scale > 0 && ((uintptr_t)a | (uintptr_t)b) % 16 == 0;
+	const int widest = device.shared_max < (size_t)163 << 10 ? 128 : 256;
+
+	return hd.d % 8 == 0 && hd.d <= widest && hd.scale > 0 && ((uintptr_t)a | (uintptr_t)b) % 16 == 0;
 }
 
 static bool nothing(struct heads hd, int64_t s)
@@ -48,8 +51,8 @@ static struct att cached(struct kv_pages kv, const int32_t *past, const int32_t 
 }
 
 /* Pages are as aligned as the allocator makes them; a layer's place in one is a multiple of the block. */
-static void attention_cached_half(struct pool *, act *o, const act *qkv, struct kv_pages kv, const int32_t *past, const int32_t *cu, int64_t s,
-				  struct heads hd)
+static void attention_cached_half(struct pool *, act *o, const act *qkv, struct kv_pages kv, const int32_t *past, const int32_t *cu,
+				  int64_t s, struct heads hd)
 {
 	struct att a = cached(kv, past, cu, s, hd);
 
@@ -72,15 +75,15 @@ static void attention_float(struct pool *, act *o, float *lse, const act *qkv, c
 		attend_plainly(att_of(cu, s, hd), (float *)o, lse, (const float *)qkv);
 }
 
-static void attention_dqkv_float(struct pool *, act *dqkv, const act *d_o, const act *o, const float *lse, const act *qkv, const int32_t *cu,
-				 int64_t s, struct heads hd)
+static void attention_dqkv_float(struct pool *, act *dqkv, const act *d_o, const act *o, const float *lse, const act *qkv,
+				 const int32_t *cu, int64_t s, struct heads hd)
 {
 	if (!nothing(hd, s))
 		attend_back_plainly(att_of(cu, s, hd), (float *)dqkv, (const float *)d_o, (const float *)o, lse, (const float *)qkv);
 }
 
-static void attention_cached_float(struct pool *, act *o, const act *qkv, struct kv_pages kv, const int32_t *past, const int32_t *cu, int64_t s,
-				   struct heads hd)
+static void attention_cached_float(struct pool *, act *o, const act *qkv, struct kv_pages kv, const int32_t *past, const int32_t *cu,
+				   int64_t s, struct heads hd)
 {
 	struct att a = cached(kv, past, cu, s, hd);
 

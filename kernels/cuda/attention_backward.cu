@@ -1,6 +1,6 @@
 /* attention_backward.cu - the backward by tensor cores. The weights are computed again from the saved log-sum-exp, once for the
  * gradients of keys and values, where a block of threads has a tile of keys and goes through the queries that see them, and once
- * for those of queries, where it has a tile of queries and goes through their keys. That is two products in seven more than in one pass, and
+ * for those of queries, where it has a tile of queries and goes through their keys. That is seven products where one pass has five, but
  * no two blocks add to the same place: run to run the same bits, and no scratch.
  *
  * With p the weights, o the output and s the scores before a cap's tanh: dv = p^T do, ds = p (do v^T - delta) (1 - tanh^2),
@@ -109,8 +109,8 @@ template <int ROWS> struct row_room {
 };
 
 template <int D>
-__device__ __forceinline__ void load_rows(bf16 *shared, struct row_room<back_shape<D>::queries> *room, int turn, const struct att &a, const struct tile &t,
-					  int kv, int from, const bf16 *d_o, const float *lse, bf16 *dqkv, const bf16 *qkv)
+__device__ __forceinline__ void load_rows(bf16 *shared, struct row_room<back_shape<D>::queries> *room, int turn, const struct att &a,
+					  const struct tile &t, int kv, int from, const bf16 *d_o, const float *lse, bf16 *dqkv, const bf16 *qkv)
 {
 	typedef back_shape<D> shape;
 
@@ -151,7 +151,8 @@ __device__ __forceinline__ void weights_by_key(float (&s)[N][4], float (&sloped)
 }
 
 template <int D>
-__device__ __forceinline__ void store_gradient(bf16 *to, const float (&c)[D / 8][4], const struct att &a, const struct tile &t, int of, int kv, float by)
+__device__ __forceinline__ void store_gradient(bf16 *to, const float (&c)[D / 8][4], const struct att &a, const struct tile &t, int of, int kv,
+					       float by)
 {
 	const int lane = threadIdx.x % 32;
 

@@ -2,8 +2,8 @@
  * limit, so a page is read once for all heads that share its keys, while the one before it is computed.
  *
  * Four warps share a page: in the scores each has 16 of its keys, in the values a quarter of the columns; the sums are those of
- * attention_mma.cu to the bit. Where there are too few sequences to fill the device, the pages of one go to several blocks of threads, each page's
- * result to the scratch, and another kernel puts them together in order: the same additions again. */
+ * attention_mma.cu to the bit. Where there are too few sequences to fill the device, the pages of one go to several blocks of threads,
+ * each page's result to the scratch, and another kernel puts them together in order: the same additions again. */
 #include "attention_kernels.h"
 #include "attention_mma.h"
 

@@ -68,7 +68,8 @@ __device__ __forceinline__ void query_products(float (&s)[M][KEYS / 8][4], const
 }
 
 /* Scores of 16 rows become weights, rounded, in `left`; the block's maxima and sums. */
-__device__ __forceinline__ void weights_of_block(unsigned (&left)[KEYS / 16][4], struct softmax block[2], float (&s)[KEYS / 8][4], const struct soft &f)
+__device__ __forceinline__ void weights_of_block(unsigned (&left)[KEYS / 16][4], struct softmax block[2], float (&s)[KEYS / 8][4],
+						  const struct soft &f)
 {
 #pragma unroll
 	for (int r = 0; r < 2; r++) {
@@ -138,7 +139,8 @@ __device__ __forceinline__ void attend_block(struct forward_rows<D, M> &w, const
 }
 
 template <int D, int M>
-__device__ __forceinline__ void store_rows(const struct forward_rows<D, M> &w, const struct att &a, const struct tile &t, int kv, bf16 *o, float *lse)
+__device__ __forceinline__ void store_rows(const struct forward_rows<D, M> &w, const struct att &a, const struct tile &t, int kv, bf16 *o,
+					   float *lse)
 {
 	const int lane = threadIdx.x % 32, first = t.row + threadIdx.x / 32 * 16 * M + lane / 4;
 

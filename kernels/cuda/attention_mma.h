@@ -116,7 +116,8 @@ __device__ __forceinline__ struct query_at query_of(const struct att &a, const s
 
 /* ROWS rows of queries from the tile's sequence's row `from`, of a matrix with ld values for a token. */
 template <int ROWS, int D>
-__device__ __forceinline__ void load_queries(bf16 *to, const bf16 *x, int64_t ld, const struct att &a, const struct tile &t, int kv, int from)
+__device__ __forceinline__ void load_queries(bf16 *to, const bf16 *x, int64_t ld, const struct att &a, const struct tile &t, int kv,
+					     int from)
 {
 	const int rows = t.tokens * a.group;
 

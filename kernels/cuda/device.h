@@ -68,6 +68,8 @@ void gemm_run(const struct gemm *g);
 /* Rows [row, row + rows) and columns [col, col + cols) of W[O, I] in the table's type, where the device has it or made in its panel: then
  * rows * cols values must fit there. *ld: from row to row. */
 const void *weights_panel(bool half, struct weights w, int64_t i, int64_t row, int64_t rows, int64_t col, int64_t cols, int64_t *ld);
+/* Writes them to `to`, whose rows have cols values, 16 bytes of W at a time; false: where sizes or addresses do not allow that. */
+template <class T> bool turn_wide(T *to, struct weights w, int64_t i, int64_t row, int64_t rows, int64_t col, int64_t cols);
 /* How many rows of so many values fit the panel. */
 int64_t panel_rows(bool half, int64_t values);
 

@@ -1,8 +1,8 @@
 /* logprob.cu - log-probabilities of given tokens from hidden states, forward and backward, with the logits of one chunk of tokens alive.
  *
  * Tokens that have no target take no part: the others are counted and numbered on the device, and the host waits for the count, which
- * is the one thing it must know to shape the products; their hidden states are gathered in scratch unless all have one. Logits are floats; their
- * gradients take their place, in the table's type, so that a row of them begins where the row of logits did. */
+ * is the one thing it must know to shape the products; their hidden states are gathered in scratch unless all have one. Logits are
+ * floats; their gradients take their place, in the table's type, so that a row of them begins where the row of logits did. */
 #include "device.h"
 
 #ifdef QUERN_EMULATED
@@ -189,8 +189,8 @@ __device__ __forceinline__ struct seen see_row(const struct logits_job &t, const
 	return merged_block(s, room);
 }
 
-/* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2. Values of T are written where
- * floats were that have been read: no thread writes before all have read as far. */
+/* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2. Values of T are
+ * written where floats were that have been read: no thread writes before all have read as far. */
 template <class T>
 __device__ __forceinline__ void put_gradients(const struct logits_job &t, float *x, int64_t row, float lse, int32_t target)
 {
@@ -259,7 +259,8 @@ template <class T> struct chunks {
 
 /* Cuts the scratch and counts; false: there is nothing to do. */
 template <class T>
-static bool begin(struct chunks<T> *t, const act *x, struct weights w, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v)
+static bool begin(struct chunks<T> *t, const act *x, struct weights w, const int32_t *targets, float *scratch, int64_t n, int64_t c,
+		  int64_t v)
 {
 	int64_t width = round_up(c, ALIGNED);
 

@@ -162,7 +162,8 @@ __global__ void panel_kernel(T *to, struct weights w, int64_t i, int64_t row0, i
 template <class T>
 static void turn(T *to, struct weights w, int64_t i, int64_t row, int64_t rows, int64_t col, int64_t cols)
 {
-	LAUNCH(panel_kernel<T>, grid_of(rows * cols), THREADS, 0, device.stream, to, w, i, row, rows, col, cols);
+	if (!turn_wide(to, w, i, row, rows, col, cols))
+		LAUNCH(panel_kernel<T>, grid_of(rows * cols), THREADS, 0, device.stream, to, w, i, row, rows, col, cols);
 }
 
 const void *weights_panel(bool half, struct weights w, int64_t i, int64_t row, int64_t rows, int64_t col, int64_t cols, int64_t *ld)

@@ -113,7 +113,7 @@ NVCCFLAGS := -std=c++17 -O2 -lineinfo $(NVCC_ARCHS) -Werror all-warnings -Xcompi
 CUDA_SRC := $(wildcard kernels/cuda/*.cu)
 CUDA_BASE := base/error base/dynamic8
 EMULATE_FLAGS := -fPIC -fvisibility=hidden -Wno-unknown-pragmas -Wno-missing-field-initializers -Ikernels/cuda/emulate
-EMULATED := $(B)/lib/quern-cuda-emulated.so
+EMULATED = $(B)/lib/quern-cuda-emulated.so
 $(B)/cuda/%.o: %.cu
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(CPPFLAGS) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
@@ -168,7 +168,7 @@ deps-check: deps
 # One job a core, unless make was told a number.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 ASAN := B=$(B)-asan OPT="-O1 -g1" BENCH= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-build-check: all man $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+build-check: all man $(EMULATED) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 check: deps-check
 	@$(MAKE) --no-print-directory $(JOBS) build-check
 	@$(MAKE) --no-print-directory $(JOBS) $(ASAN) build-check

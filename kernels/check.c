@@ -834,6 +834,7 @@ static int check_device(const char *name, struct pool *pool)
 		if (!emulated)
 			bench_device(k);
 	}
+	printf("bits %016llx\n", (unsigned long long)device_digest());
 	return 0;
 }
 

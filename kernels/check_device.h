@@ -11,6 +11,8 @@ kernels_cuda_open_fn *device_opener(bool emulated, char *why, size_t bytes);
 const struct kernels *device_on_host(const struct kernels *device);
 
 
+/* A digest of all that entries have written: the same from run to run, whatever the order of threads. */
+uint64_t device_digest(void);
 /* Times the entries of a real device and prints each beside its floor. */
 void bench_device(const struct kernels *device);
 

@@ -12,7 +12,7 @@
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 
-enum state { READY, IN_WARP, IN_BLOCK, DONE };
+enum state { RUNNING, IN_WARP, IN_BLOCK, DONE }; /* what it last waited for */
 
 struct thread {
 	fiber_context context;
@@ -34,6 +34,8 @@ static struct {
 	char *stacks, *shared, *shared_end;
 	int threads, votes;
 	int arrived[WARPS_MAX];
+	unsigned ready[WARPS_MAX];   /* lane l of a warp is bit l ^ turn: the order in which they run */
+	unsigned turn;
 	uint64_t seed;
 } b;
 
@@ -53,12 +55,36 @@ int emulate_lane() { return b.running->number & 31; }
 
 void *emulate_dynamic_shared() { return b.shared_end - (b.call->shared + 15) / 16 * 16; }
 
+static unsigned bit_of(const struct thread *t) { return ((unsigned)t->number ^ b.turn) & 31; }
+
+/* The next thread of a warp that can go on, counted from place `from`; NULL: none. */
+static struct thread *next_ready(int warp, unsigned from)
+{
+	unsigned ready = b.ready[warp], turned = from ? ready >> from | ready << (32 - from) : ready;
+
+	if (!ready)
+		return NULL;
+	return b.thread + warp * 32 + (int)((((unsigned)__builtin_ctz(turned) + from) ^ b.turn) & 31);
+}
+
+static void run_thread(fiber_context *from, struct thread *t)
+{
+	b.running = t;
+	threadIdx = t->index;
+	b.ready[t->number / 32] &= ~(1u << bit_of(t));
+	fiber_switch(from, &t->context);
+}
+
+/* To the next lane of the warp, or to who runs warps. */
 static void leave(enum state s, const char *kind)
 {
-	struct thread *t = b.running;
+	struct thread *t = b.running, *next = next_ready(t->number / 32, (bit_of(t) + 1) & 31);
 
 	t->state = s, t->kind = kind;
-	fiber_switch(&t->context, &b.scheduler);
+	if (next)
+		run_thread(&t->context, next);
+	else
+		fiber_switch(&t->context, &b.scheduler);
 }
 
 /* The last lane to come does the work of all. */
@@ -76,11 +102,11 @@ void emulate_warp(unsigned mask, const char *kind, void *mine, void (*run)(void 
 	}
 	b.arrived[t->number / 32] = 0;
 	for (int l = 0; l < 32; l++) {
-		if (strcmp(first[l].kind, kind))
+		if (first[l].kind != kind && strcmp(first[l].kind, kind))
 			emulate_die("lanes of a warp meet in %s and %s", kind, first[l].kind);
 		lane[l] = first[l].mine;
-		first[l].state = READY;
 	}
+	b.ready[t->number / 32] = ~(1u << bit_of(t));
 	if (run)
 		run(lane);
 }
@@ -141,27 +167,8 @@ static bool release_block(void)
 			emulate_die("threads of a block meet in %s and %s", b.thread[0].kind, b.thread[i].kind);
 		b.votes += b.thread[i].vote;
 	}
-	for (int i = 0; i < b.threads; i++)
-		b.thread[i].state = READY;
+	memset(b.ready, 0xff, sizeof b.ready);
 	return true;
-}
-
-/* Runs each thread of a warp that can go on. */
-static bool run_warp(int warp, unsigned turn)
-{
-	bool any = false;
-
-	for (unsigned l = 0; l < 32; l++) {
-		struct thread *t = b.thread + warp * 32 + (int)((l ^ turn) & 31);
-
-		if (t->state != READY)
-			continue;
-		any = true;
-		b.running = t;
-		threadIdx = t->index;
-		fiber_switch(&b.scheduler, &t->context);
-	}
-	return any;
 }
 
 static void run_block(void)
@@ -169,23 +176,25 @@ static void run_block(void)
 	int warps = b.threads / 32, done = 0;
 	unsigned turn = (unsigned)(b.seed * 2654435761u >> 7);
 
+	b.turn = turn >> 8;
 	if (b.call->shared)
 		memset(emulate_dynamic_shared(), 0xff, b.call->shared);
 	for (int i = 0; i < b.threads; i++) {
 		struct thread *t = b.thread + i;
 		unsigned n = (unsigned)i;
 
-		t->number = i, t->state = READY, t->copies = t->group = 0;
+		t->number = i, t->state = RUNNING, t->copies = t->group = 0;
 		t->index = dim3(n % blockDim.x, n / blockDim.x % blockDim.y, n / blockDim.x / blockDim.y);
 		fiber_start(&t->context, b.stacks + (size_t)i * STACK_BYTES, STACK_BYTES - (size_t)(i % 61) * 64, thread_main);
 	}
 	memset(b.arrived, 0, sizeof b.arrived);
+	memset(b.ready, 0xff, sizeof b.ready);
 	while (done < b.threads) {
 		bool any = false;
 
 		for (int w = 0; w < warps; w++)
-			while (run_warp((int)(((unsigned)w + turn) % (unsigned)warps), turn >> 8))
-				any = true;
+			for (struct thread *t; (t = next_ready((int)(((unsigned)w + turn) % (unsigned)warps), 0)); any = true)
+				run_thread(&b.scheduler, t);
 		done = 0;
 		for (int i = 0; i < b.threads; i++)
 			done += b.thread[i].state == DONE;

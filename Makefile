@@ -105,6 +105,37 @@ endif
 $(B)/kernels-check: $(patsubst %.c,$(B)/obj/%.o,$(wildcard kernels/check*.c)) $(call libs,kernels base)
 	$(Q)$(link)
 
+# --- kernels on an NVIDIA GPU: a shared object that is opened at run time, built where nvcc is found; and the same sources for the CPU, with
+# --- threads as fibers, for tests (kernels/cuda/emulate)
+NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
+NVCC_ARCHS := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
+NVCCFLAGS := -std=c++17 -O2 -lineinfo $(NVCC_ARCHS) -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Werror
+CUDA_SRC := $(wildcard kernels/cuda/*.cu)
+CUDA_BASE := base/error base/dynamic8
+EMULATE_FLAGS := -fPIC -fvisibility=hidden -Wno-unknown-pragmas -Wno-missing-field-initializers -Ikernels/cuda/emulate
+EMULATED = $(B)/lib/quern-cuda-emulated.so
+$(B)/cuda/%.o: %.cu
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(CPPFLAGS) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+$(B)/emulated/%.o: %.cu
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(EMULATE_FLAGS) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -x c++ -c -o $@ $<
+$(B)/emulated/%.o: %.cc
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(EMULATE_FLAGS) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+$(B)/pic/%.o: libcore/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+$(B)/lib/quern-cuda.so: $(CUDA_SRC:%.cu=$(B)/cuda/%.o) $(CUDA_BASE:%=$(B)/pic/%.o)
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) -shared -cudart shared -o $@ $^ -lcublasLt
+$(EMULATED): $(CUDA_SRC:%.cu=$(B)/emulated/%.o) $(patsubst %.cc,$(B)/emulated/%.o,$(wildcard kernels/cuda/emulate/*.cc)) $(CUDA_BASE:%=$(B)/pic/%.o)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -shared $(SAN) -o $@ $^ -lpthread -lm
+ifneq ($(NVCC),)
+all: $(B)/lib/quern-cuda.so
+endif
+
 # --- man pages: each tool's option list comes from its own table
 MAN := $(patsubst man/%,$(B)/man/%,$(wildcard man/*.[15]))
 $(B)/man/quern-%.1: man/quern-%.1 $(B)/bin/%
@@ -137,7 +168,7 @@ deps-check: deps
 # One job a core, unless make was told a number.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 ASAN := B=$(B)-asan OPT="-O1 -g1" BENCH= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-build-check: all man $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+build-check: all man $(EMULATED) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 check: deps-check
 	@$(MAKE) --no-print-directory $(JOBS) build-check
 	@$(MAKE) --no-print-directory $(JOBS) $(ASAN) build-check
@@ -172,7 +203,7 @@ uninstall:
 clean:
 	rm -rf $(B) $(B)-asan
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/cuda $(B)/emulated $(B)/pic -name '*.d' 2>/dev/null)
 ifndef V
 Q := @
 endif

@@ -5,9 +5,12 @@
  * must agree. Gradients are held against central differences of the reference's forward, in double, at random
  * places. A tolerance counts float epsilons, times the square root of the longest sum, times the largest value.
  *
+ * --device cuda|cuda:N|emulated checks the tables of a device instead, in floats and in bf16, and times a GPU's entries.
+ *
  * CHECK_ROUNDS=N in the environment: at most N random shapes for an entry, for a sanitizer's slow run. */
 #include "base/progress.h"
 #include "check.h"
+#include "check_device.h"
 #include "cpu/isa.h"
 
 #include <float.h>
@@ -247,9 +250,10 @@ static void check_memory(struct check *c)
 	for (int p = 0; p < 2; p++) {
 		float *a = c->k->alloc(c->pools[p], (size_t)n * sizeof *a), *b = c->k->alloc(c->pools[p], (size_t)n * sizeof *b);
 
+		c->k->download(back, a, (size_t)n * sizeof *a);
 		for (int64_t i = 0; i < n; i++)
-			if (a[i] != 0)
-				fail(c, "alloc", i, a[i], 0);
+			if (back[i] != 0)
+				fail(c, "alloc", i, back[i], 0);
 		if ((uintptr_t)a % 64)
 			fail(c, "alignment", 0, (double)((uintptr_t)a % 64), 0);
 		c->k->upload(a, x, (size_t)n * sizeof *a);
@@ -257,9 +261,10 @@ static void check_memory(struct check *c)
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		expect_same(c, "copy", back, x, n);
 		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
+		c->k->download(back, b, (size_t)n * sizeof *b);
 		for (int64_t i = 0; i < n; i++)
-			if (b[i] != 0)
-				fail(c, "zero", i, b[i], 0);
+			if (back[i] != 0)
+				fail(c, "zero", i, back[i], 0);
 		c->k->release(a);
 		c->k->release(b);
 	}
@@ -268,12 +273,7 @@ static void check_memory(struct check *c)
 
 /* --- matrix products ------------------------------------------------------------------------------ */
 
-/* Values that are made and then multiplied (gradients of logits, probabilities of attention) are rounded to bf16 too: half a unit
- * in their 8 bits, as a count of float epsilons, and the terms of a sum may all be off to one side. */
-#define BF16_EPS (60 + 65536)
-
-/* What the table at hand multiplies: the floats, or those rounded. */
-static void as_multiplied(const struct check *c, float *x, int64_t n)
+void as_multiplied(const struct check *c, float *x, int64_t n)
 {
 	for (int64_t i = 0; c->half && i < n; i++)
 		x[i] = to_bf16(x[i]);
@@ -528,193 +528,6 @@ static void check_rope(struct check *c)
 	mem_free(x), mem_free(cs), mem_free(sn), mem_free(pos), mem_free(want), mem_free(y[0]), mem_free(y[1]);
 }
 
-/* --- attention ---------------------------------------------------------------------------------------- */
-
-struct att_ref {
-	double *qkv, *d_o;           /* d_o: the upstream gradient of the loss */
-	const int32_t *cu;
-	int64_t s, n, ld;
-	int h, hkv, d;
-	struct heads heads;          /* the same, with window, scale and cap */
-};
-
-/* One query's weights over the keys [first, i], 0 before the window; the log-sum-exp. */
-static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int head, double *w)
-{
-	const double *q = r->qkv + i * r->ld + head * r->d;
-	int kv = head / (r->h / r->hkv);
-	double top = -INFINITY, sum = 0;
-
-	for (int64_t j = first; j <= i; j++) {
-		w[j - first] = dot(q, r->qkv + j * r->ld + (int64_t)(r->h + kv) * r->d, r->d) * (double)r->heads.scale;
-		if (r->heads.cap > 0)
-			w[j - first] = tanh(w[j - first] / r->heads.cap) * r->heads.cap;
-		if (r->heads.window > 0 && j <= i - r->heads.window)
-			w[j - first] = -INFINITY;
-		top = w[j - first] > top ? w[j - first] : top;
-	}
-	for (int64_t j = first; j <= i; j++)
-		sum += w[j - first] = exp(w[j - first] - top);
-	for (int64_t j = first; j <= i; j++)
-		w[j - first] /= sum;
-	return top + log(sum);
-}
-
-static void ref_attention(const struct att_ref *r, double *o, double *lse)
-{
-	double *w = mem_array((size_t)r->n + 1, sizeof *w);
-
-	for (int64_t s = 0; s < r->s; s++)
-		for (int64_t i = r->cu[s]; i < r->cu[s + 1]; i++)
-			for (int h = 0; h < r->h; h++) {
-				double *to = o + (i * r->h + h) * r->d;
-
-				lse[i * r->h + h] = ref_weights(r, r->cu[s], i, h, w);
-				memset(to, 0, (size_t)r->d * sizeof *to);
-				for (int64_t j = r->cu[s]; j <= i; j++)
-					for (int k = 0; k < r->d; k++)
-						to[k] += w[j - r->cu[s]] * r->qkv[j * r->ld + (int64_t)(r->h + r->hkv
-							 + h / (r->h / r->hkv)) * r->d + k];
-			}
-	mem_free(w);
-}
-
-static double att_loss(const void *arg)
-{
-	const struct att_ref *r = arg;
-	double *o = mem_array((size_t)(r->n * r->h * r->d) + 1, sizeof *o), *lse = mem_array((size_t)(r->n * r->h) + 1, sizeof *o);
-	double sum;
-
-	ref_attention(r, o, lse);
-	sum = dot(o, r->d_o, r->n * r->h * r->d);
-	mem_free(o), mem_free(lse);
-	return sum;
-}
-
-/* Random sequences, some of them empty; *cu is mem_free'd by the caller. */
-/* may_be_long: some sequences are longer than the blocks of queries and keys that are taken together, of small heads. */
-static struct att_ref random_attention(struct check *c, int64_t longest, bool may_be_long, int32_t **cu)
-{
-	bool is_long = may_be_long && below(c, 10) == 0;
-	struct att_ref r = {.s = size(c, 12), .hkv = (int)size1(c, is_long ? 1 : 3), .d = (int)size1(c, is_long ? 6 : 70)};
-
-	if (r.s > 12 || is_long || below(c, 2))
-		r.s = below(c, 3);
-	longest = is_long ? 700 : longest;
-	r.h = r.hkv * (int)(1 + below(c, 4));
-	*cu = mem_array((size_t)r.s + 1, sizeof **cu);
-	for (int64_t i = 0; i < r.s; i++)
-		(*cu)[i + 1] = (*cu)[i] + (int32_t)size(c, r.s < 3 ? longest : longest / 6);
-	r.cu = *cu;
-	r.n = (*cu)[r.s];
-	r.ld = (int64_t)(r.h + 2 * r.hkv) * r.d;
-	r.heads = (struct heads){.h = r.h, .hkv = r.hkv, .d = r.d, .scale = 1 / sqrtf((float)r.d)};
-	if (below(c, 2))
-		r.heads.window = 1 + (int)below(c, below(c, 2) ? 20 : 150);
-	if (below(c, 3) == 0)
-		r.heads.cap = below(c, 2) ? 0.5f : 20, r.heads.scale = 0.3f;
-	return r;
-}
-
-static void check_attention(struct check *c)
-{
-	int32_t *cu;
-	struct att_ref r = random_attention(c, 200, true, &cu);
-	int64_t no = r.n * r.h * r.d;
-	float *qkv = floats(c, r.n * r.ld), *o[2], *lse[2];
-	double *want_o = doubles(NULL, no), *want_lse = doubles(NULL, r.n * r.h);
-
-	for (int64_t i = 0; i < r.n * r.ld; i++)
-		qkv[i] *= 3;
-	as_multiplied(c, qkv, r.n * r.ld), as_stored(c, qkv, r.n * r.ld);
-	r.qkv = doubles(qkv, r.n * r.ld);
-	ref_attention(&r, want_o, want_lse);
-	for (int p = 0; p < 2; p++) {
-		o[p] = junk(no), lse[p] = junk(r.n * r.h);
-		c->k->attention(c->pools[p], out(c, o[p], no), lse[p], in(c, qkv, r.n * r.ld), cu, r.s, r.heads);
-		done(c);
-		expect_acts(c, "o", o[p], want_o, no, c->half ? BF16_EPS : 80);
-		expect(c, "lse", lse[p], want_lse, r.n * r.h, 20);
-	}
-	expect_same(c, "o, 3 threads", o[1], o[0], no);
-	expect_same(c, "lse, 3 threads", lse[1], lse[0], r.n * r.h);
-	for (int p = 0; p < 2; p++)
-		mem_free(o[p]), mem_free(lse[p]);
-	mem_free(qkv), mem_free(r.qkv), mem_free(want_o), mem_free(want_lse), mem_free(cu);
-}
-
-static void check_attention_dqkv(struct check *c)
-{
-	int32_t *cu;
-	struct att_ref r = random_attention(c, 150, true, &cu);
-	int64_t no = r.n * r.h * r.d;
-	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *dqkv[2], *o, *lse;
-	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
-
-	as_multiplied(c, qkv, r.n * r.ld), as_multiplied(c, d_o, no), as_stored(c, qkv, r.n * r.ld), as_stored(c, d_o, no);
-	r.qkv = doubles(qkv, r.n * r.ld), r.d_o = doubles(d_o, no);
-	ref_attention(&r, ref_o, ref_lse);
-	o = junk(no), lse = junk(r.n * r.h);
-	for (int64_t i = 0; i < no; i++)
-		o[i] = (float)ref_o[i];
-	as_stored(c, o, no);
-	for (int64_t i = 0; i < r.n * r.h; i++)
-		lse[i] = (float)ref_lse[i];
-	for (int p = 0; p < 2; p++) {
-		dqkv[p] = junk(r.n * r.ld);
-		c->k->attention_dqkv(c->pools[p], out(c, dqkv[p], r.n * r.ld), in(c, d_o, no), in(c, o, no), lse, in(c, qkv, r.n * r.ld), cu,
-				     r.s, r.heads);
-		done(c);
-	}
-	expect_gradient_acts(c, "dqkv", dqkv[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, c->half ? BF16_EPS : 60);
-	expect_same(c, "dqkv, 3 threads", dqkv[1], dqkv[0], r.n * r.ld);
-	mem_free(dqkv[0]), mem_free(dqkv[1]), mem_free(o), mem_free(lse), mem_free(qkv), mem_free(d_o);
-	mem_free(r.qkv), mem_free(r.d_o), mem_free(ref_o), mem_free(ref_lse), mem_free(cu);
-}
-
-/* Feeds each sequence in random pieces; the result must be that of the whole, to the bit. */
-static void check_attention_cached(struct check *c)
-{
-	int32_t *cu;
-	struct att_ref r = random_attention(c, 150, false, &cu);
-	int64_t hd = (int64_t)r.h * r.d, width = 3, left = r.n, at = below(c, 2) * 64, page = 2 * (int64_t)r.hkv * r.d * KERNELS_KEY_BLOCK;
-	float *qkv = values(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
-	act *pages = mem_alloc((size_t)((r.s + 1) * width * (at + page)) * c->k->elem_bytes), **table = mem_array((size_t)(r.s * width) + 1, sizeof *table);
-	int32_t *past = mem_array((size_t)r.s + 1, sizeof *past);
-	int32_t *now = mem_array((size_t)r.s + 1, sizeof *now);
-
-	memset(pages, 0xff, (size_t)((r.s + 1) * width * (at + page)) * c->k->elem_bytes);
-	for (int64_t i = 0; i < r.s * width; i++) /* backwards, so that no page stands beside the next */
-		table[i] = act_at(c->k, pages, (r.s * width - 1 - i) * (at + page));
-	c->k->attention(c->pools[0], out(c, whole, r.n * hd), lse, in(c, qkv, r.n * r.ld), cu, r.s, r.heads);
-	done(c);
-	while (left > 0) {
-		float *part = junk(r.n * r.ld), *o = junk(r.n * hd);
-
-		for (int64_t i = 0; i < r.s; i++) {
-			int64_t rest = cu[i + 1] - cu[i] - past[i], take = below(c, 2) ? (rest > 0) : below(c, rest + 1);
-
-			now[i + 1] = now[i] + (int32_t)take;
-			memcpy(part + now[i] * r.ld, qkv + (cu[i] + past[i]) * r.ld, (size_t)(take * r.ld) * sizeof *part);
-			for (int64_t j = 0; r.heads.window && (j + 1) * KERNELS_KEY_BLOCK <= past[i] + 1 - r.heads.window; j++)
-				table[i * width + j] = NULL;
-		}
-		c->k->attention_cached(c->pools[below(c, 2)], out(c, o, r.n * hd), in(c, part, r.n * r.ld), (struct kv_pages){table, width, at}, past,
-				       now, r.s, r.heads);
-		done(c);
-		for (int64_t i = 0; i < r.s; i++) {
-			int64_t took = now[i + 1] - now[i];
-
-			expect_same(c, "o", o + now[i] * hd, whole + (cu[i] + past[i]) * hd, took * hd);
-			past[i] += (int32_t)took;
-			left -= took;
-		}
-		mem_free(part), mem_free(o);
-	}
-	mem_free(qkv), mem_free(whole), mem_free(lse), mem_free(pages), mem_free(table), mem_free(past), mem_free(now);
-	mem_free(cu);
-}
-
 /* --- log-probabilities ----------------------------------------------------------------------------------- */
 
 struct logprob_ref {
@@ -966,32 +779,86 @@ static const struct entry {
 	{"sumsq", check_sumsq, 10, false},
 };
 
-int main(void)
+static struct tally { int passed, failed; } tally;
+
+/* All entries of a table; of bf16 products those that differ only. */
+static void check_table(const struct kernels *k, const char *name, const char *type, bool half, bool all, struct pool *pool)
+{
+	int most = getenv("CHECK_ROUNDS") ? atoi(getenv("CHECK_ROUNDS")) : INT_MAX;
+
+	for (size_t e = 0; e < sizeof entries / sizeof *entries; e++) {
+		struct check c = {.k = k, .half = half, .pools = {NULL, pool}};
+		double start = clock_seconds();
+
+		if (half && !all && !entries[e].half)
+			continue;
+		for (int r = 0; r < entries[e].rounds && r < most && !c.failed; r++) {
+			c.rng = rng_open(20261120, (uint64_t)r);
+			entries[e].run(&c);
+		}
+		printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", name, type, entries[e].name,
+		       100 * c.worst, clock_seconds() - start, c.failed ? ": " : "", c.what);
+		c.failed ? tally.failed++ : tally.passed++;
+	}
+}
+
+static void check_cpu(struct pool *pool)
 {
 	static const char *const isas[] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
-	struct pool *pool = pool_open(3);
-	int passed = 0, failed = 0, most = getenv("CHECK_ROUNDS") ? atoi(getenv("CHECK_ROUNDS")) : INT_MAX;
 
 	for (int i = 0; i < 10; i++) {
 		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
 
-		for (size_t e = 0; k && e < sizeof entries / sizeof *entries; e++) {
-			struct check c = {.k = k, .half = i % 2, .pools = {NULL, pool}};
-			double start = clock_seconds();
-
-			if (c.half && !entries[e].half)
-				continue;
-			for (int r = 0; r < entries[e].rounds && r < most && !c.failed; r++) {
-				c.rng = rng_open(20261120, (uint64_t)r);
-				entries[e].run(&c);
-			}
-			printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", isas[i / 2],
-			       c.half ? "bf16" : "f32", entries[e].name, 100 * c.worst, clock_seconds() - start,
-			       c.failed ? ": " : "", c.what);
-			c.failed ? failed++ : passed++;
-		}
+		if (k)
+			check_table(k, isas[i / 2], i % 2 ? "bf16" : "f32", i % 2, false, pool);
 	}
+}
+
+/* cuda, cuda:N or emulated. A GPU that is not there is a skip, which the program says, and no failure. */
+static int check_device(const char *name, struct pool *pool)
+{
+	bool emulated = !strcmp(name, "emulated");
+	int number = strncmp(name, "cuda:", 5) ? 0 : atoi(name + 5);
+	struct error err = {""};
+	kernels_cuda_open_fn *open = device_opener(emulated, err.text, sizeof err.text);
+
+	for (int half = 0; half < 2; half++) {
+		const struct kernels *k = open ? open(number, half, &err) : NULL;
+
+		if (!k && emulated) {
+			printf("FAIL emulated: %s\n", err.text);
+			return 1;
+		} else if (!k) {
+			printf("skipped: %s\n", err.text);
+			return 0;
+		}
+		if (k->abi != KERNELS_ABI) {
+			printf("FAIL %s: of another build\n", name);
+			return 1;
+		}
+		check_table(device_on_host(k), name, half ? "bf16" : "f32", half, true, pool);
+		if (!emulated)
+			bench_device(k);
+	}
+	printf("bits %016llx\n", (unsigned long long)device_digest());
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	bool device = argc == 3 && !strcmp(argv[1], "--device");
+	struct pool *pool = pool_open(3);
+	int bad = 0;
+
+	if (argc != 1 && !device) {
+		fprintf(stderr, "usage: kernels-check [--device cuda|cuda:N|emulated]\n");
+		return 2;
+	}
+	if (device)
+		bad = check_device(argv[2], pool);
+	else
+		check_cpu(pool);
 	pool_close(pool);
-	printf("%d passed, %d failed\n", passed, failed);
-	return failed ? 1 : 0;
+	printf("%d passed, %d failed\n", tally.passed, tally.failed);
+	return tally.failed || bad ? 1 : 0;
 }

@@ -36,6 +36,8 @@ void done(struct check *c);
 /* n floats in [-1, 1) that the table's type holds; x rounded to what it holds. */
 float *values(struct check *c, int64_t n);
 void as_stored(const struct check *c, float *x, int64_t n);
+/* x as the table at hand multiplies it: the floats, or those rounded. */
+void as_multiplied(const struct check *c, float *x, int64_t n);
 
 int64_t below(struct check *c, int64_t n);
 /* A size up to max that is often 0, 1, or around a vector; size1 is at least 1. */
@@ -51,6 +53,10 @@ double dot(const double *a, const double *b, int64_t n);
 double *doubles(const float *x, int64_t n);
 
 void fail(struct check *c, const char *name, int64_t i, double got, double want);
+/* Values that are made and then multiplied (gradients of logits, probabilities of attention) are rounded to bf16 too: half a unit
+ * in their 8 bits, as a count of float epsilons, and the terms of a sum may all be off to one side. */
+#define BF16_EPS (60 + 65536)
+
 /* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
 void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count);
 /* The same of activations: each may be off by a rounding besides. */
@@ -81,6 +87,11 @@ void check_layernorm(struct check *c);
 void check_layernorm_dx(struct check *c);
 void check_qk_norm(struct check *c);
 void check_qk_norm_dx(struct check *c);
+
+/* --- check_attention.c ------------------------------------------------------------------------- */
+void check_attention(struct check *c);
+void check_attention_dqkv(struct check *c);
+void check_attention_cached(struct check *c);
 
 /* --- check_rows.c ------------------------------------------------------------------------------ */
 void check_add(struct check *c);

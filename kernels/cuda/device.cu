@@ -1,0 +1,256 @@
+/* device.cu - the open device: its failures, its memory, and the tables. */
+#include "device.h"
+#include "cuda.h"
+
+#include <stdarg.h>
+#include <pthread.h>
+
+struct device device;
+
+/* --- failures ---------------------------------------------------------------------------------------- */
+
+void device_fail(enum status st, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (device.failed != OK)
+		return;
+	device.failed = st;
+	va_start(ap, fmt);
+	vsnprintf(device.what, sizeof device.what, fmt, ap);
+	va_end(ap);
+}
+
+/* A sentence for what people meet. */
+static void describe(cudaError_t e, char *to, size_t bytes)
+{
+	switch (e) {
+	case cudaErrorNoDevice: snprintf(to, bytes, "there is no GPU here that CUDA can use"); break;
+	case cudaErrorInsufficientDriver: snprintf(to, bytes, "the NVIDIA driver is missing or older than this build's CUDA runtime"); break;
+	case cudaErrorSystemDriverMismatch: snprintf(to, bytes, "the NVIDIA driver's library and kernel module are of different versions"); break;
+	case cudaErrorMemoryAllocation: snprintf(to, bytes, "out of memory"); break;
+	case cudaErrorECCUncorrectable: snprintf(to, bytes, "the GPU's memory has an error that cannot be corrected (ECC)"); break;
+	case cudaErrorNoKernelImageForDevice: snprintf(to, bytes, "the GPU is older than this build supports (compute capability 8.0)"); break;
+	default: snprintf(to, bytes, "%s", cudaGetErrorString(e));
+	}
+}
+
+void device_note(cudaError_t e, const char *doing)
+{
+	char what[160];
+
+	if (e == cudaSuccess)
+		return;
+	describe(e, what, sizeof what);
+	device_fail(e == cudaErrorMemoryAllocation ? ERR_MEMORY : ERR_IO, "cuda:%d: %s: %s", device.number, doing, what);
+}
+
+void device_note_lt(cublasStatus_t s, const char *doing)
+{
+	if (s != CUBLAS_STATUS_SUCCESS)
+		device_fail(ERR_IO, "cuda:%d: %s: cuBLASLt: %s", device.number, doing, cublasLtGetStatusString(s));
+}
+
+static enum status cuda_status(struct error *err)
+{
+	if (device.failed == OK)
+		device_note(cudaStreamSynchronize(device.stream), "computing");
+	if (device.failed != OK && err)
+		snprintf(err->text, sizeof err->text, "%s", device.what);
+	return device.failed;
+}
+
+/* --- memory -------------------------------------------------------------------------------------------- */
+
+static void *cuda_alloc(struct pool *, size_t bytes)
+{
+	void *p = NULL;
+	cudaError_t e;
+
+	if (device.failed != OK)
+		return NULL;
+	e = cudaMalloc(&p, bytes ? bytes : 1);
+	if (e == cudaErrorMemoryAllocation) {
+		(void)cudaGetLastError();    /* is said by NULL, and not kept */
+		return NULL;
+	}
+	device_note(e, "allocating");
+	if (e != cudaSuccess)
+		return NULL;
+	device_note(cudaMemsetAsync(p, 0, bytes ? bytes : 1, device.stream), "allocating");
+	return p;
+}
+
+/* Work that uses it is done first: cudaFree waits. */
+static void cuda_release(void *p)
+{
+	if (p)
+		device_note(cudaFree(p), "releasing memory");
+}
+
+/* Copies go through pinned memory: what is not pinned would be copied twice, and the caller would wait for all work before it. A ring
+ * of segments is filled from one end to the other; before one is filled again what was copied from it must have arrived. */
+#define SEGMENTS 8
+#ifdef QUERN_EMULATED
+#define SEGMENT_BYTES ((size_t)16 << 10)
+#else
+#define SEGMENT_BYTES ((size_t)2 << 20)
+#endif
+
+static struct staging {
+	pthread_mutex_t lock;
+	char *memory;                /* SEGMENTS of them */
+	cudaEvent_t left[SEGMENTS];  /* behind the last copy of each */
+	int segment;
+	size_t used;                 /* of the segment */
+} staging = {PTHREAD_MUTEX_INITIALIZER, NULL, {}, 0, 0};
+
+/* Up to *bytes of room, 64-byte aligned, that nothing uses any more. */
+static char *staging_room(size_t *bytes)
+{
+	if (staging.used == SEGMENT_BYTES) {
+		device_note(cudaEventRecord(staging.left[staging.segment], device.stream), "copying");
+		staging.segment = (staging.segment + 1) % SEGMENTS;
+		staging.used = 0;
+		device_note(cudaEventSynchronize(staging.left[staging.segment]), "copying");
+	}
+	if (*bytes > SEGMENT_BYTES - staging.used)
+		*bytes = SEGMENT_BYTES - staging.used;
+	return staging.memory + (size_t)staging.segment * SEGMENT_BYTES + staging.used;
+}
+
+static void staging_take(size_t bytes)
+{
+	staging.used += (bytes + 63) / 64 * 64;
+	if (staging.used > SEGMENT_BYTES)
+		staging.used = SEGMENT_BYTES;
+}
+
+static void cuda_upload(void *dst, const void *src, size_t bytes)
+{
+	pthread_mutex_lock(&staging.lock);
+	for (size_t at = 0, n; at < bytes && device.failed == OK; at += n) {
+		char *room = staging_room(&(n = bytes - at));
+
+		if (device.failed != OK)
+			break;
+		memcpy(room, (const char *)src + at, n);
+		device_note(cudaMemcpyAsync((char *)dst + at, room, n, cudaMemcpyHostToDevice, device.stream), "uploading");
+		staging_take(n);
+	}
+	pthread_mutex_unlock(&staging.lock);
+}
+
+/* One segment is read out while the next is filled: the copies of a large download overlap. */
+static void cuda_download(void *dst, const void *src, size_t bytes)
+{
+	char *room[2] = {NULL, NULL};
+	size_t size[2] = {0, 0}, from[2] = {0, 0}, at = 0;
+	int segment[2] = {0, 0}, turn = 0;
+
+	pthread_mutex_lock(&staging.lock);
+	staging.used = staging.memory && bytes ? SEGMENT_BYTES : staging.used;   /* whole segments, so that each has its event */
+	for (; (at < bytes || size[turn ^ 1]) && device.failed == OK; turn ^= 1) {
+		size[turn] = 0;
+		if (at < bytes) {
+			size[turn] = bytes - at, from[turn] = at;
+			room[turn] = staging_room(&size[turn]);
+			segment[turn] = staging.segment;
+			device_note(cudaMemcpyAsync(room[turn], (const char *)src + at, size[turn], cudaMemcpyDeviceToHost, device.stream),
+				    "downloading");
+			device_note(cudaEventRecord(staging.left[segment[turn]], device.stream), "downloading");
+			staging.used = SEGMENT_BYTES;
+			at += size[turn];
+		}
+		if (size[turn ^ 1]) {
+			device_note(cudaEventSynchronize(staging.left[segment[turn ^ 1]]), "downloading");
+			if (device.failed == OK)
+				memcpy((char *)dst + from[turn ^ 1], room[turn ^ 1], size[turn ^ 1]);
+			size[turn ^ 1] = 0;
+		}
+	}
+	pthread_mutex_unlock(&staging.lock);
+}
+
+static void cuda_zero(struct pool *, void *p, size_t bytes)
+{
+	if (bytes && device.failed == OK)
+		device_note(cudaMemsetAsync(p, 0, bytes, device.stream), "zeroing");
+}
+
+static void cuda_copy(struct pool *, void *dst, const void *src, size_t bytes)
+{
+	if (bytes && device.failed == OK)
+		device_note(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, device.stream), "copying");
+}
+
+void entries_memory(struct kernels *k)
+{
+	k->status = cuda_status;
+	k->alloc = cuda_alloc, k->release = cuda_release;
+	k->upload = cuda_upload, k->download = cuda_download;
+	k->zero = cuda_zero, k->copy = cuda_copy;
+}
+
+/* --- opening -------------------------------------------------------------------------------------------- */
+
+static void open_streams(void)
+{
+	device_note(cudaStreamCreateWithFlags(&device.stream, cudaStreamNonBlocking), "opening");
+	device_note_lt(cublasLtCreate(&device.lt), "opening");
+	device_note(cudaMalloc(&device.workspace, DEVICE_WORKSPACE_BYTES), "opening");
+	device_note(cudaMalloc(&device.panel, DEVICE_PANEL_BYTES), "opening");
+	device_note(cudaMallocHost((void **)&staging.memory, SEGMENTS * SEGMENT_BYTES), "opening");
+	for (int i = 0; i < SEGMENTS; i++)
+		device_note(cudaEventCreateWithFlags(&staging.left[i], cudaEventDisableTiming), "opening");
+}
+
+static void open_device(int number)
+{
+	int count = 0, major = 0, minor = 0, shared = 0;
+
+	device.number = number;
+	device_note(cudaGetDeviceCount(&count), "opening");
+	if (device.failed == OK && (number < 0 || number >= count))
+		device_fail(ERR_USAGE, "cuda:%d: no such device; there %s %d, the first is cuda:0", number, count == 1 ? "is" : "are", count);
+	if (device.failed != OK)
+		return;
+	device_note(cudaSetDevice(number), "opening");
+	device_note(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, number), "opening");
+	device_note(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, number), "opening");
+	device_note(cudaDeviceGetAttribute(&device.processors, cudaDevAttrMultiProcessorCount, number), "opening");
+	device_note(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number), "opening");
+	device.shared_max = (size_t)shared;
+	if (device.failed == OK && major < 8)
+		device_fail(ERR_IO, "cuda:%d: compute capability %d.%d; 8.0 or later is needed (Ampere)", number, major, minor);
+	if (device.failed == OK)
+		open_streams();
+	device.open = device.failed == OK;
+}
+
+extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_cuda_open(int number, bool half, struct error *err)
+{
+	static struct kernels tables[2];
+	struct kernels *k = &tables[half];
+
+	if (!device.open) {
+		device.failed = OK;          /* of an earlier try with another device */
+		open_device(number);
+	} else if (device.number != number) {
+		error_set(err, ERR_USAGE, "cuda:%d: this process computes on cuda:%d already", number, device.number);
+		return NULL;
+	}
+	if (cuda_status(err) != OK)
+		return NULL;
+	k->abi = KERNELS_ABI, k->name = "cuda", k->elem_bytes = half ? sizeof(bf16) : sizeof(float);
+	entries_memory(k);
+	entries_matmul(k, half);
+	entries_rows(k, half);
+	entries_norm(k, half);
+	entries_activation(k, half);
+	entries_random(k, half);
+	entries_optimizer(k);
+	entries_attention(k, half);
+	entries_logprob(k, half);
+	return k;
+}

@@ -1,0 +1,311 @@
+/* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and one queue for all streams.
+ *
+ * Each allocation ends where a page that cannot be accessed begins. */
+#include "block.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAGE 4096
+#define ALIGN 256            /* what cudaMalloc gives; allocations of odd sizes end up to this before their guard */
+#define FILL 0x5c
+#define QUEUE_MAX 512        /* calls */
+
+struct allocation {
+	char *map, *p;
+	size_t map_bytes, bytes;     /* map_bytes without the guard */
+	bool pinned;
+	struct allocation *next;
+};
+
+struct emulate_stream { int dummy; };
+struct emulate_event { double time; };
+
+static struct allocation *all;
+static emulate_call *head, **tail = &head;
+static int queued;
+static cudaError_t last_error;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct locked {
+	locked() { pthread_mutex_lock(&lock); }
+	~locked() { pthread_mutex_unlock(&lock); }
+};
+
+static cudaError_t note(cudaError_t e)
+{
+	if (e != cudaSuccess)
+		last_error = e;
+	return e;
+}
+
+static void protect(int how)
+{
+	for (struct allocation *a = all; a; a = a->next)
+		if (!a->pinned && mprotect(a->map, a->map_bytes, how))
+			emulate_die("mprotect fails");
+}
+
+static struct allocation *allocation_of(const void *p)
+{
+	for (struct allocation *a = all; a; a = a->next)
+		if ((const char *)p >= a->map && (const char *)p < a->map + a->map_bytes)
+			return a;
+	return NULL;
+}
+
+/* --- the queue --------------------------------------------------------------------------------------- */
+
+static void run_queue(void)
+{
+	if (!head)
+		return;
+	protect(PROT_READ | PROT_WRITE);
+	while (head) {
+		emulate_call *c = head;
+
+		head = c->next;
+		emulate_run(c);
+		delete c;
+	}
+	tail = &head, queued = 0;
+	protect(PROT_NONE);
+}
+
+void emulate_queue(emulate_call *call)
+{
+	locked l;
+
+	if (!call->alone && note(emulate_check_call(call)) != cudaSuccess) {
+		delete call;
+		return;
+	}
+	call->next = NULL;
+	*tail = call, tail = &call->next;
+	if (++queued >= QUEUE_MAX)
+		run_queue();
+}
+
+void emulate_pointer(const char *kernel, const void *p)
+{
+	locked l;
+	struct allocation *a = allocation_of(p);
+
+	if (p && (!a || a->pinned))
+		emulate_die("%s is given the pointer %p, which is no device memory", kernel, p);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------- */
+
+static cudaError_t allocate(void **p, size_t bytes, bool pinned)
+{
+	size_t room = (bytes + ALIGN - 1) / ALIGN * ALIGN, pages = (room + PAGE - 1) / PAGE * PAGE;
+	struct allocation *a;
+	char *map;
+
+	if (bytes == 0) {
+		*p = NULL;
+		return cudaSuccess;
+	}
+	map = bytes > (size_t)1 << 46 ? (char *)MAP_FAILED :
+	      (char *)mmap(NULL, pages + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		return note(cudaErrorMemoryAllocation);
+	a = (struct allocation *)malloc(sizeof *a);
+	*a = allocation{map, map + pages - room, pages, bytes, pinned, all};
+	all = a;
+	memset(a->p + bytes, FILL, room - bytes);
+	if (bytes <= 1 << 20)
+		memset(a->p, 0xff, bytes);   /* NaN */
+	mprotect(map + pages, PAGE, PROT_NONE);
+	if (!pinned)
+		mprotect(map, pages, PROT_NONE);
+	*p = a->p;
+	return cudaSuccess;
+}
+
+static cudaError_t deallocate(void *p, bool pinned)
+{
+	locked l;
+
+	if (!p)
+		return cudaSuccess;
+	run_queue();
+	for (struct allocation **at = &all, *a; (a = *at); at = &a->next)
+		if (a->p == p && a->pinned == pinned) {
+			mprotect(a->map, a->map_bytes, PROT_READ);
+			for (char *c = a->p + a->bytes; c < a->map + a->map_bytes; c++)
+				if (*c != FILL)
+					emulate_die("%zu bytes were written past, by %zu", a->bytes, (size_t)(c - a->p) - a->bytes + 1);
+			munmap(a->map, a->map_bytes + PAGE);
+			*at = a->next;
+			free(a);
+			return cudaSuccess;
+		}
+	return note(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaMalloc(void **p, size_t bytes)
+{
+	locked l;
+
+	return allocate(p, bytes, false);
+}
+
+cudaError_t cudaMallocHost(void **p, size_t bytes)
+{
+	locked l;
+
+	return allocate(p, bytes, true);
+}
+
+cudaError_t cudaFree(void *p) { return deallocate(p, false); }
+cudaError_t cudaFreeHost(void *p) { return deallocate(p, true); }
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
+{
+	*free_bytes = *total = (size_t)8 << 30;
+	return cudaSuccess;
+}
+
+/* [p, p + bytes) is device memory or it is not, as the kind says. */
+static bool fits(const void *p, size_t bytes, bool device)
+{
+	struct allocation *a = allocation_of(p);
+
+	if (a && ((const char *)p < a->p || (const char *)p + bytes > a->p + a->bytes))
+		return false;
+	return (a && !a->pinned) == device;
+}
+
+cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
+{
+	bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost;
+	struct allocation *a, *to;
+
+	{
+		locked l;
+
+		if (!fits(dst, bytes, !down) || !fits(src, bytes, !up))
+			return note(cudaErrorInvalidValue);
+		a = allocation_of(src), to = allocation_of(dst);
+	}
+	if (up && !a) {
+		/* What is not pinned is read before the call returns. */
+		void *kept = malloc(bytes);
+
+		memcpy(kept, src, bytes);
+		emulate_host_work("cudaMemcpyAsync", [=] { memcpy(dst, kept, bytes), free(kept); });
+		return cudaSuccess;
+	}
+	emulate_host_work("cudaMemcpyAsync", [=] { memmove(dst, src, bytes); });
+	if (down && !to)
+		return cudaStreamSynchronize(NULL);
+	return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
+{
+	{
+		locked l;
+
+		if (!fits(p, bytes, true))
+			return note(cudaErrorInvalidValue);
+	}
+	emulate_host_work("cudaMemsetAsync", [=] { memset(p, value, bytes); });
+	return cudaSuccess;
+}
+
+/* --- streams, events, the device ------------------------------------------------------------------------- */
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
+{
+	*s = new emulate_stream{0};
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t s)
+{
+	delete s;
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t)
+{
+	locked l;
+
+	run_queue();
+	return last_error;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+{
+	*e = new emulate_event{0};
+	return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t e)
+{
+	delete e;
+	return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t)
+{
+	emulate_host_work("cudaEventRecord", [=] { e->time = now(); });
+	return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaStreamSynchronize(NULL); }
+
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
+{
+	*ms = (float)(1e3 * (to->time - from->time));
+	return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError()
+{
+	cudaError_t e = last_error;
+
+	last_error = cudaSuccess;
+	return e;
+}
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+	*n = 1;
+	return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr a, int)
+{
+	*value = a == cudaDevAttrMultiProcessorCount ? 4 : a == cudaDevAttrComputeCapabilityMajor ? 9 :
+		 a == cudaDevAttrMaxSharedMemoryPerBlockOptin ? 227 << 10 : 0;
+	return cudaSuccess;
+}
+
+const char *cudaGetErrorString(cudaError_t e)
+{
+	switch (e) {
+	case cudaSuccess: return "no error";
+	case cudaErrorMemoryAllocation: return "out of memory";
+	case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+	case cudaErrorInvalidDevice: return "invalid device ordinal";
+	case cudaErrorInvalidValue: return "invalid argument";
+	default: return "unknown error";
+	}
+}

@@ -97,6 +97,7 @@ CFLAGS_expr_ball := $(CFLAGS_expr_form)
 
 # --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
 ifeq ($(shell uname -m),x86_64)
+CFLAGS_map := -O3                            # loops from bfloat16 to float, in vectors
 CFLAGS_avx2 := -mavx2 -mfma
 CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16

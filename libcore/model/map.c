@@ -39,7 +39,7 @@ static const uint8_t *map_file(struct model *m, const struct safetensors *file)
 
 /* --- parameters ------------------------------------------------------------------------------ */
 
-#define WIDEN_ELEMENTS (1 << 18)             /* of one task */
+#define LARGE_PAGE ((uintptr_t)2 << 20)
 
 struct widen_job {
 	float *to;
@@ -48,10 +48,13 @@ struct widen_job {
 	const char *dtype;
 };
 
+/* The part of the tensor that lies in the i-th large page of what it is written to: a fresh page is cleared by the system when it is first
+ * written, and two threads that come to the same one would both clear it. */
 static void widen_task(void *arg, int64_t i, int worker)
 {
 	const struct widen_job *j = arg;
-	int64_t first = i * WIDEN_ELEMENTS, n = j->n - first < WIDEN_ELEMENTS ? j->n - first : WIDEN_ELEMENTS;
+	int64_t lead = (int64_t)((uintptr_t)j->to % LARGE_PAGE / sizeof(float)), per = (int64_t)(LARGE_PAGE / sizeof(float));
+	int64_t first = i ? i * per - lead : 0, end = (i + 1) * per - lead < j->n ? (i + 1) * per - lead : j->n, n = end - first;
 	float *to = j->to + first;
 	const uint16_t *half = (const uint16_t *)(const void *)j->from + first;
 
@@ -69,13 +72,15 @@ static void widen_task(void *arg, int64_t i, int worker)
 bool store_widen(struct model *m, const struct source_tensor *from, float *to)
 {
 	struct widen_job j = { .to = to, .n = from->entry->elements, .dtype = from->dtype };
+	int64_t pages;
 
 	if (strcmp(m->k->name, "cpu") || !(j.from = map_file(m, from->file)))
 		return false;
 	j.from += from->entry->begin;
 	if ((uintptr_t)j.from % 2)
 		return false;
-	pool_run(m->pool, (j.n + WIDEN_ELEMENTS - 1) / WIDEN_ELEMENTS, widen_task, &j);
+	pages = (int64_t)(((uintptr_t)to % LARGE_PAGE + (uintptr_t)j.n * sizeof(float) + LARGE_PAGE - 1) / LARGE_PAGE);
+	pool_run(m->pool, pages, widen_task, &j);
 	return true;
 }
 

@@ -86,20 +86,34 @@ void fail(struct check *c, const char *name, int64_t i, double got, double want)
 	c->failed = true;
 }
 
-/* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
-void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+double act_rounding(const struct check *c)
+{
+	return c->k->elem_bytes == sizeof(float) ? 0 : 1.0 / 256;
+}
+
+static void expect_within(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count, double rounding)
 {
 	double top = 1e-3;
 
 	for (int64_t i = 0; i < n; i++)
 		top = fabs(want[i]) > top ? fabs(want[i]) : top;
 	for (int64_t i = 0; i < n; i++) {
-		double off = fabs(got[i] - want[i]) / (eps_count * FLT_EPSILON * top);
+		double off = fabs(got[i] - want[i]) / (eps_count * FLT_EPSILON * top + rounding * fabs(want[i]));
 
 		if (!(off <= 1))
 			fail(c, name, i, got[i], want[i]);
 		c->worst = off > c->worst ? off : c->worst;
 	}
+}
+
+void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+{
+	expect_within(c, name, got, want, n, eps_count, 0);
+}
+
+void expect_acts(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count)
+{
+	expect_within(c, name, got, want, n, eps_count, act_rounding(c));
 }
 
 void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n)
@@ -111,10 +125,8 @@ void expect_same(struct check *c, const char *name, const float *a, const float 
 		}
 }
 
-/* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
- * in it; errors count in epsilons of that or of the largest gradient. */
-void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n,
-			    double (*loss)(const void *), const void *arg, double top, double eps_count)
+static void gradient_within(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
+			    const void *arg, double top, double eps_count, double rounding)
 {
 	double want[16];
 	int64_t at[16];
@@ -130,12 +142,24 @@ void expect_gradient(struct check *c, const char *name, const float *got, double
 		top = fabs(want[i]) > top ? fabs(want[i]) : top;
 	}
 	for (int i = 0; i < 16 && n; i++) {
-		double off = fabs(got[at[i]] - want[i]) / (eps_count * FLT_EPSILON * top);
+		double off = fabs(got[at[i]] - want[i]) / ((eps_count * FLT_EPSILON + rounding) * top);
 
 		if (!(off <= 1))
 			fail(c, name, at[i], got[at[i]], want[i]);
 		c->worst = off > c->worst ? off : c->worst;
 	}
+}
+
+void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
+		     const void *arg, double top, double eps_count)
+{
+	gradient_within(c, name, got, x, n, loss, arg, top, eps_count, 0);
+}
+
+void expect_gradient_acts(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
+			  const void *arg, double top, double eps_count)
+{
+	gradient_within(c, name, got, x, n, loss, arg, top, eps_count, act_rounding(c));
 }
 
 double dot(const double *a, const double *b, int64_t n)
@@ -145,6 +169,72 @@ double dot(const double *a, const double *b, int64_t n)
 	for (int64_t i = 0; i < n; i++)
 		s += a[i] * b[i];
 	return s;
+}
+
+/* --- activations ------------------------------------------------------------------------------- */
+
+/* Nearest even; no NaN here. */
+static float to_bf16(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof u);
+	u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+void as_stored(const struct check *c, float *x, int64_t n)
+{
+	for (int64_t i = 0; c->k->elem_bytes == 2 && i < n; i++)
+		x[i] = to_bf16(x[i]);
+}
+
+float *values(struct check *c, int64_t n)
+{
+	float *p = floats(c, n);
+
+	as_stored(c, p, n);
+	return p;
+}
+
+/* bf16 is the upper half of a float: little-endian, as the files are. */
+static act *bind(struct check *c, float *x, int64_t n, bool is_out)
+{
+	size_t bytes = c->k->elem_bytes;
+	struct bound *b = c->bound;
+
+	while (b < c->bound + c->n_bound && b->host != x)
+		b++;
+	if (b == c->bound + c->n_bound) {
+		if (c->n_bound++ == (int)(sizeof c->bound / sizeof *c->bound))
+			abort();
+		*b = (struct bound){x, mem_alloc((size_t)n * bytes), n, false};
+		for (int64_t i = 0; i < n; i++) {
+			if (x[i] == x[i] && bytes == 2 && to_bf16(x[i]) != x[i])
+				fail(c, "an input that is no bf16", i, x[i], to_bf16(x[i]));
+			memcpy((char *)b->device + (size_t)i * bytes, (const char *)(x + i) + sizeof *x - bytes, bytes);
+		}
+	}
+	b->out |= is_out;
+	return b->device;
+}
+
+act *in(struct check *c, const float *x, int64_t n) { return bind(c, (float *)(uintptr_t)x, n, false); }
+act *out(struct check *c, float *y, int64_t n) { return bind(c, y, n, true); }
+
+void done(struct check *c)
+{
+	size_t bytes = c->k->elem_bytes;
+
+	for (struct bound *b = c->bound; b < c->bound + c->n_bound; b++) {
+		for (int64_t i = 0; b->out && i < b->n; i++) {
+			b->host[i] = 0;
+			memcpy((char *)(b->host + i) + sizeof(float) - bytes, (const char *)b->device + (size_t)i * bytes, bytes);
+		}
+		mem_free(b->device);
+	}
+	c->n_bound = 0;
 }
 
 /* --- memory ------------------------------------------------------------------------------------ */
@@ -177,17 +267,6 @@ static void check_memory(struct check *c)
 }
 
 /* --- matrix products ------------------------------------------------------------------------------ */
-
-/* Nearest even; no NaN here. */
-static float to_bf16(float x)
-{
-	uint32_t u;
-
-	memcpy(&u, &x, sizeof u);
-	u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000;
-	memcpy(&x, &u, sizeof x);
-	return x;
-}
 
 /* Values that are made and then multiplied (gradients of logits, probabilities of attention) are rounded to bf16 too: half a unit
  * in their 8 bits, as a count of float epsilons, and the terms of a sum may all be off to one side. */
@@ -282,62 +361,70 @@ static void random_shape(struct check *c, int64_t s[3])
 		s[2] = s[2] / 64 * 64;
 }
 
-/* which: 0 matmul, 1 matmul_dx, 2 matmul_dw */
+/* which: 0 matmul, 1 matmul_dx, 2 matmul_dw, 3 matmul_float, whose bias is what acc is in the others */
 static void check_product(struct check *c, int which)
 {
 	int64_t shape[3], n, o, i, acc = which == 2 || below(c, 2), rows, cols, depth;
-	float *x, *dy, *xm, *dym, *wm, *first = NULL;
+	float *x, *dy, *xm, *dym, *wm, *b, *first = NULL;
 	struct stored w;
 
 	random_shape(c, shape);
 	n = shape[0], o = shape[1], i = shape[2];
-	rows = which == 2 ? o : n, cols = which == 0 ? o : i, depth = which == 0 ? i : which == 1 ? o : n;
-	x = floats(c, n * i), dy = floats(c, n * o), w = random_weights(c, o, i);
+	rows = which == 2 ? o : n, cols = which == 0 || which == 3 ? o : i, depth = which == 1 ? o : which == 2 ? n : i;
+	x = values(c, n * i), dy = values(c, n * o), w = random_weights(c, o, i);
 	xm = copy_of(x, n * i), dym = copy_of(dy, n * o), wm = copy_of(w.values, o * i);
 	as_multiplied(c, xm, n * i), as_multiplied(c, dym, n * o), as_multiplied(c, wm, o * i);
+	b = floats(c, o);
+	for (int64_t j = 0; which == 3 && j < n * o; j++) /* dy is then the bias of each row */
+		dy[j] = b[j % o];
 	for (int p = 0; p < 2; p++) {
-		const float *start = which == 0 ? dy : which == 1 ? x : w.values;
-		float *out = acc ? copy_of(start, rows * cols) : junk(rows * cols);
+		const float *start = which == 0 || which == 3 ? dy : which == 1 ? x : w.values;
+		float *y = acc ? copy_of(start, rows * cols) : junk(rows * cols);
 		double *want = p ? NULL : doubles(acc ? start : NULL, rows * cols);
 
 		if (which == 0)
-			c->k->matmul(c->pools[p], out, x, w.w, n, o, i, (int)acc);
+			c->k->matmul(c->pools[p], out(c, y, n * o), in(c, x, n * i), w.w, n, o, i, (int)acc);
 		else if (which == 1)
-			c->k->matmul_dx(c->pools[p], out, dy, w.w, n, o, i, (int)acc);
+			c->k->matmul_dx(c->pools[p], out(c, y, n * i), in(c, dy, n * o), w.w, n, o, i, (int)acc);
+		else if (which == 2)
+			c->k->matmul_dw(c->pools[p], y, in(c, dy, n * o), in(c, x, n * i), n, o, i);
 		else
-			c->k->matmul_dw(c->pools[p], out, dy, x, n, o, i);
+			c->k->matmul_float(c->pools[p], y, in(c, x, n * i), w.w, acc ? b : NULL, n, o, i);
+		done(c);
 		if (p) {
-			expect_same(c, "product, 3 threads", out, first, rows * cols);
-			mem_free(first), mem_free(out);
+			expect_same(c, "product, 3 threads", y, first, rows * cols);
+			mem_free(first), mem_free(y);
 			break;
 		}
-		if (which == 0)
+		if (which == 0 || which == 3)
 			ref_mul(want, xm, i, 1, wm, 1, i, n, o, i);
 		else if (which == 1)
 			ref_mul(want, dym, o, 1, wm, i, 1, n, i, o);
 		else
 			ref_mul(want, dym, 1, o, xm, i, 1, o, i, n);
-		expect(c, "product", out, want, rows * cols, 4 + sqrt((double)depth));
+		(which < 2 ? expect_acts : expect)(c, "product", y, want, rows * cols, 4 + sqrt((double)depth));
 		mem_free(want);
-		first = out;
+		first = y;
 	}
-	mem_free(x), mem_free(dy), mem_free(xm), mem_free(dym), mem_free(wm), stored_free(&w);
+	mem_free(x), mem_free(dy), mem_free(xm), mem_free(dym), mem_free(wm), mem_free(b), stored_free(&w);
 }
 
 static void check_matmul(struct check *c) { check_product(c, 0); }
 static void check_matmul_dx(struct check *c) { check_product(c, 1); }
 static void check_matmul_dw(struct check *c) { check_product(c, 2); }
+static void check_matmul_float(struct check *c) { check_product(c, 3); }
 
 /* A row of a product is the same to the bit whichever rows share the call. */
 static void check_matmul_rows(struct check *c)
 {
 	int64_t n = 1 + (below(c, 3) ? size(c, 40) : below(c, 900)), o = size1(c, 150), i = size1(c, 600);
 	int64_t from = below(c, n), m = 1 + below(c, below(c, 2) && n - from > 6 ? 6 : n - from);
-	float *x = floats(c, n * i), *all = junk(n * o), *part = junk(m * o);
+	float *x = values(c, n * i), *all = junk(n * o), *part = junk(m * o);
 	struct stored w = random_weights(c, o, i);
 
-	c->k->matmul(c->pools[1], all, x, w.w, n, o, i, 0);
-	c->k->matmul(c->pools[0], part, x + from * i, w.w, m, o, i, 0);
+	c->k->matmul(c->pools[1], out(c, all, n * o), in(c, x, n * i), w.w, n, o, i, 0);
+	c->k->matmul(c->pools[0], out(c, part, m * o), in(c, x + from * i, m * i), w.w, m, o, i, 0);
+	done(c);
 	expect_same(c, "rows alone", part, all + from * o, m * o);
 	mem_free(x), mem_free(all), mem_free(part), stored_free(&w);
 }
@@ -347,27 +434,52 @@ static void check_matmul_rows(struct check *c)
 static void check_gather(struct check *c)
 {
 	int64_t n = size(c, 300), m = size1(c, 100), w = size(c, 300);
-	struct stored x = random_weights(c, m, w);
+	struct stored e = random_weights(c, m, w);
+	float *x = values(c, m * w), *embedded = copy_of(e.values, m * w);
 	int32_t *rows = indices(c, n, m);
 
+	as_stored(c, embedded, m * w);
 	for (int p = 0; p < 4; p++) {
+		const float *from = p < 2 ? x : embedded;
 		float *y = junk(n * w);
 
 		if (p < 2)
-			c->k->gather_rows(c->pools[p], y, x.values, rows, n, w);
+			c->k->gather_rows(c->pools[p], out(c, y, n * w), in(c, x, m * w), rows, n, w);
 		else
-			c->k->embed(c->pools[p & 1], y, x.w, rows, n, w);
+			c->k->embed(c->pools[p & 1], out(c, y, n * w), e.w, rows, n, w);
+		done(c);
 		for (int64_t i = 0; i < n; i++)
-			expect_same(c, "row", y + i * w, x.values + rows[i] * w, w);
+			expect_same(c, "row", y + i * w, from + rows[i] * w, w);
 		mem_free(y);
 	}
-	stored_free(&x), mem_free(rows);
+	stored_free(&e), mem_free(rows), mem_free(x), mem_free(embedded);
+}
+
+/* Floats to activations are rounded to the nearest even, where they are rounded; back, they are what they are. */
+static void check_convert(struct check *c)
+{
+	int64_t n = size(c, 40000);
+	float *x = floats(c, n), *y = junk(n), *back = junk(n);
+
+	for (int64_t i = 0; i < n; i++)
+		x[i] = (float)ldexp((double)x[i], (int)below(c, 40) - 20);
+	for (int p = 0; p < 2; p++) {
+		c->k->from_floats(c->pools[p], out(c, y, n), x, n);
+		done(c);
+		if (!p)
+			as_stored(c, x, n);
+		expect_same(c, "activations", y, x, n);
+		c->k->to_floats(c->pools[p], back, in(c, y, n), n);
+		done(c);
+		expect_same(c, "floats", back, y, n);
+	}
+	mem_free(x), mem_free(y), mem_free(back);
 }
 
 static void check_embed_dw(struct check *c)
 {
 	int64_t n = size(c, 300), v = size1(c, 40), w = size(c, 300);
-	float *dy = floats(c, n * w), *dw = floats(c, v * w), *out[2];
+	float *dy = values(c, n * w), *dw = floats(c, v * w), *got[2];
 	double *want = doubles(dw, v * w);
 	int32_t *ids = indices(c, n, v);
 
@@ -375,19 +487,20 @@ static void check_embed_dw(struct check *c)
 		for (int64_t j = 0; j < w; j++)
 			want[ids[i] * w + j] += dy[i * w + j];
 	for (int p = 0; p < 2; p++) {
-		out[p] = copy_of(dw, v * w);
-		c->k->embed_dw(c->pools[p], out[p], dy, ids, n, w, v);
-		expect(c, "dW", out[p], want, v * w, 4 + sqrt((double)n));
+		got[p] = copy_of(dw, v * w);
+		c->k->embed_dw(c->pools[p], got[p], in(c, dy, n * w), ids, n, w, v);
+		done(c);
+		expect(c, "dW", got[p], want, v * w, 4 + sqrt((double)n));
 	}
-	expect_same(c, "dW, 3 threads", out[1], out[0], v * w);
-	mem_free(dy), mem_free(dw), mem_free(out[0]), mem_free(out[1]), mem_free(want), mem_free(ids);
+	expect_same(c, "dW, 3 threads", got[1], got[0], v * w);
+	mem_free(dy), mem_free(dw), mem_free(got[0]), mem_free(got[1]), mem_free(want), mem_free(ids);
 }
 
 static void check_rope(struct check *c)
 {
 	int h = (int)size1(c, 6), hkv = (int)size1(c, 3), half = (int)size1(c, 40), d = 2 * half + (int)(below(c, 2) * below(c, 30));
 	int64_t n = size(c, 100), ld = (int64_t)(h + 2 * hkv) * d, positions = 50;
-	float *x = floats(c, n * ld), *cs = floats(c, positions * half), *sn = floats(c, positions * half), *y[2];
+	float *x = values(c, n * ld), *cs = floats(c, positions * half), *sn = floats(c, positions * half), *y[2];
 	int32_t *pos = indices(c, n, positions);
 	double *want = doubles(x, n * ld);
 	int sign = below(c, 2) ? 1 : -1;
@@ -403,8 +516,9 @@ static void check_rope(struct check *c)
 			}
 	for (int p = 0; p < 2; p++) {
 		y[p] = copy_of(x, n * ld);
-		c->k->rope(c->pools[p], y[p], cs, sn, pos, n, h, hkv, d, 2 * half, sign);
-		expect(c, "qkv", y[p], want, n * ld, 4);
+		c->k->rope(c->pools[p], out(c, y[p], n * ld), cs, sn, pos, n, h, hkv, d, 2 * half, sign);
+		done(c);
+		expect_acts(c, "qkv", y[p], want, n * ld, 4);
 	}
 	expect_same(c, "qkv, 3 threads", y[1], y[0], n * ld);
 	mem_free(x), mem_free(cs), mem_free(sn), mem_free(pos), mem_free(want), mem_free(y[0]), mem_free(y[1]);
@@ -508,13 +622,14 @@ static void check_attention(struct check *c)
 
 	for (int64_t i = 0; i < r.n * r.ld; i++)
 		qkv[i] *= 3;
-	as_multiplied(c, qkv, r.n * r.ld);
+	as_multiplied(c, qkv, r.n * r.ld), as_stored(c, qkv, r.n * r.ld);
 	r.qkv = doubles(qkv, r.n * r.ld);
 	ref_attention(&r, want_o, want_lse);
 	for (int p = 0; p < 2; p++) {
 		o[p] = junk(no), lse[p] = junk(r.n * r.h);
-		c->k->attention(c->pools[p], o[p], lse[p], qkv, cu, r.s, r.heads);
-		expect(c, "o", o[p], want_o, no, c->half ? BF16_EPS : 80);
+		c->k->attention(c->pools[p], out(c, o[p], no), lse[p], in(c, qkv, r.n * r.ld), cu, r.s, r.heads);
+		done(c);
+		expect_acts(c, "o", o[p], want_o, no, c->half ? BF16_EPS : 80);
 		expect(c, "lse", lse[p], want_lse, r.n * r.h, 20);
 	}
 	expect_same(c, "o, 3 threads", o[1], o[0], no);
@@ -529,24 +644,27 @@ static void check_attention_dqkv(struct check *c)
 	int32_t *cu;
 	struct att_ref r = random_attention(c, 150, true, &cu);
 	int64_t no = r.n * r.h * r.d;
-	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *out[2], *o, *lse;
+	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *dqkv[2], *o, *lse;
 	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
 
-	as_multiplied(c, qkv, r.n * r.ld), as_multiplied(c, d_o, no);
+	as_multiplied(c, qkv, r.n * r.ld), as_multiplied(c, d_o, no), as_stored(c, qkv, r.n * r.ld), as_stored(c, d_o, no);
 	r.qkv = doubles(qkv, r.n * r.ld), r.d_o = doubles(d_o, no);
 	ref_attention(&r, ref_o, ref_lse);
 	o = junk(no), lse = junk(r.n * r.h);
 	for (int64_t i = 0; i < no; i++)
 		o[i] = (float)ref_o[i];
+	as_stored(c, o, no);
 	for (int64_t i = 0; i < r.n * r.h; i++)
 		lse[i] = (float)ref_lse[i];
 	for (int p = 0; p < 2; p++) {
-		out[p] = junk(r.n * r.ld);
-		c->k->attention_dqkv(c->pools[p], out[p], d_o, o, lse, qkv, cu, r.s, r.heads);
+		dqkv[p] = junk(r.n * r.ld);
+		c->k->attention_dqkv(c->pools[p], out(c, dqkv[p], r.n * r.ld), in(c, d_o, no), in(c, o, no), lse, in(c, qkv, r.n * r.ld), cu,
+				     r.s, r.heads);
+		done(c);
 	}
-	expect_gradient(c, "dqkv", out[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, c->half ? BF16_EPS : 60);
-	expect_same(c, "dqkv, 3 threads", out[1], out[0], r.n * r.ld);
-	mem_free(out[0]), mem_free(out[1]), mem_free(o), mem_free(lse), mem_free(qkv), mem_free(d_o);
+	expect_gradient_acts(c, "dqkv", dqkv[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, c->half ? BF16_EPS : 60);
+	expect_same(c, "dqkv, 3 threads", dqkv[1], dqkv[0], r.n * r.ld);
+	mem_free(dqkv[0]), mem_free(dqkv[1]), mem_free(o), mem_free(lse), mem_free(qkv), mem_free(d_o);
 	mem_free(r.qkv), mem_free(r.d_o), mem_free(ref_o), mem_free(ref_lse), mem_free(cu);
 }
 
@@ -556,16 +674,18 @@ static void check_attention_cached(struct check *c)
 	int32_t *cu;
 	struct att_ref r = random_attention(c, 150, false, &cu);
 	int64_t hd = (int64_t)r.h * r.d, width = 3, left = r.n, at = below(c, 2) * 64, page = 2 * (int64_t)r.hkv * r.d * KERNELS_KEY_BLOCK;
-	float *qkv = floats(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
-	float *pages = junk((r.s + 1) * width * (at + page)), **table = mem_array((size_t)(r.s * width) + 1, sizeof *table);
+	float *qkv = values(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
+	act *pages = mem_alloc((size_t)((r.s + 1) * width * (at + page)) * c->k->elem_bytes), **table = mem_array((size_t)(r.s * width) + 1, sizeof *table);
 	int32_t *past = mem_array((size_t)r.s + 1, sizeof *past);
 	int32_t *now = mem_array((size_t)r.s + 1, sizeof *now);
 
+	memset(pages, 0xff, (size_t)((r.s + 1) * width * (at + page)) * c->k->elem_bytes);
 	for (int64_t i = 0; i < r.s * width; i++) /* backwards, so that no page stands beside the next */
-		table[i] = pages + (r.s * width - 1 - i) * (at + page);
-	c->k->attention(c->pools[0], whole, lse, qkv, cu, r.s, r.heads);
+		table[i] = act_at(c->k, pages, (r.s * width - 1 - i) * (at + page));
+	c->k->attention(c->pools[0], out(c, whole, r.n * hd), lse, in(c, qkv, r.n * r.ld), cu, r.s, r.heads);
+	done(c);
 	while (left > 0) {
-		float *part = mem_alloc((size_t)(r.n * r.ld) * sizeof *part), *o = junk(r.n * hd);
+		float *part = junk(r.n * r.ld), *o = junk(r.n * hd);
 
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t rest = cu[i + 1] - cu[i] - past[i], take = below(c, 2) ? (rest > 0) : below(c, rest + 1);
@@ -575,7 +695,9 @@ static void check_attention_cached(struct check *c)
 			for (int64_t j = 0; r.heads.window && (j + 1) * KERNELS_KEY_BLOCK <= past[i] + 1 - r.heads.window; j++)
 				table[i * width + j] = NULL;
 		}
-		c->k->attention_cached(c->pools[below(c, 2)], o, part, (struct kv_pages){table, width, at}, past, now, r.s, r.heads);
+		c->k->attention_cached(c->pools[below(c, 2)], out(c, o, r.n * hd), in(c, part, r.n * r.ld), (struct kv_pages){table, width, at}, past,
+				       now, r.s, r.heads);
+		done(c);
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t took = now[i + 1] - now[i];
 
@@ -682,8 +804,8 @@ static void check_logprob(struct check *c)
 {
 	bool large = below(c, 4) == 0, with_mean = below(c, 2);      /* large: more rows than a chunk has */
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 90), v = size1(c, large ? 30 : 2500);
-	int64_t words = c->k->logprob_scratch(n, v);
-	float *x = floats(c, n * w), *logp[2], *lse[2], *mean[2];
+	int64_t words = c->k->logprob_scratch(n, w, v);
+	float *x = values(c, n * w), *logp[2], *lse[2], *mean[2];
 	int32_t *targets = random_targets(c, n, v);
 	struct stored e = random_weights(c, v, w);
 	struct logprob_ref r = logprob_ref_of(c, x, &e, NULL, targets, n, w, v, below(c, 2) ? 3 : 0);
@@ -698,7 +820,8 @@ static void check_logprob(struct check *c)
 		bool *greedy = mem_array((size_t)n + 1, sizeof(*greedy));
 
 		logp[p] = junk(n), lse[p] = junk(n), mean[p] = junk(n);
-		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, p ? greedy : NULL, x, e.w, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob(c->pools[p], logp[p], lse[p], with_mean ? mean[p] : NULL, p ? greedy : NULL, in(c, x, n * w), e.w, targets, scratch, n, w, v, (float)r.cap);
+		done(c);
 		expect(c, "logp", logp[p], want, n, 20);
 		expect(c, "lse", lse[p], want_lse, n, 20);
 		if (with_mean)
@@ -719,7 +842,7 @@ static void check_logprob_dx(struct check *c)
 {
 	bool large = below(c, 4) == 0;
 	int64_t n = large ? 1100 : size(c, 60), w = large ? 5 : size1(c, 60), v = size1(c, large ? 30 : 200), terms = below(c, 4);
-	float *x = floats(c, n * w), *d = floats(c, n), *lse = junk(n), *logp = below(c, 2) ? junk(n) : NULL, *dx[2], *dw[2];
+	float *x = values(c, n * w), *d = floats(c, n), *lse = junk(n), *logp = below(c, 2) ? junk(n) : NULL, *dx[2], *dw[2];
 	float *dlse = floats(c, n), *dmean = floats(c, n);
 	int32_t *targets = random_targets(c, n, v);
 	struct logprob_grad grad = {d, terms & 1 ? dlse : NULL, terms & 2 ? dmean : NULL};
@@ -736,15 +859,16 @@ static void check_logprob_dx(struct check *c)
 			want[i] = p, want_lse[i] = z;
 	}
 	for (int p = 0; p < 2; p++) {
-		float *scratch = junk(c->k->logprob_scratch(n, v));
+		float *scratch = junk(c->k->logprob_scratch(n, w, v));
 
 		dx[p] = junk(n * w), dw[p] = mem_zalloc((size_t)(v * w) * sizeof **dw);
-		c->k->logprob_dx(c->pools[p], dx[p], dw[p], &grad, x, e.w, logp, lse, targets, scratch, n, w, v, (float)r.cap);
+		c->k->logprob_dx(c->pools[p], out(c, dx[p], n * w), dw[p], &grad, in(c, x, n * w), e.w, logp, lse, targets, scratch, n, w, v, (float)r.cap);
+		done(c);
 		if (logp)
 			expect(c, "logp", logp, want, n, 20), expect(c, "lse", lse, want_lse, n, 20);
 		mem_free(scratch);
 	}
-	expect_gradient(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
+	expect_gradient_acts(c, "dX", dx[0], r.x, n * w, logprob_loss, &r, 1, eps);
 	expect_gradient(c, "dW", dw[0], r.w, v * w, logprob_loss, &r, 1, eps);
 	expect_same(c, "dX, 3 threads", dx[1], dx[0], n * w);
 	expect_same(c, "dW, 3 threads", dw[1], dw[0], v * w);
@@ -760,7 +884,7 @@ static void check_logprob_dx(struct check *c)
 static void check_noise(struct check *c)
 {
 	int64_t n = size1(c, 40), w = size1(c, 300), from = below(c, n);
-	float *x = floats(c, n * w), *scale = floats(c, n), *all[2], *one = copy_of(x + from * w, w);
+	float *x = values(c, n * w), *scale = floats(c, n), *all[2], *one = copy_of(x + from * w, w);
 	uint64_t *key = mem_array((size_t)n, sizeof *key);
 	double sum = 0, squares = 0;
 
@@ -768,15 +892,17 @@ static void check_noise(struct check *c)
 		key[i] = rng_u64(&c->rng);
 	for (int p = 0; p < 2; p++) {
 		all[p] = copy_of(x, n * w);
-		c->k->noise(c->pools[p], all[p], scale, key, 7, n, w);
+		c->k->noise(c->pools[p], out(c, all[p], n * w), scale, key, 7, n, w);
+		done(c);
 	}
-	c->k->noise(c->pools[0], one, scale + from, key + from, 7, 1, w);
+	c->k->noise(c->pools[0], out(c, one, w), scale + from, key + from, 7, 1, w);
+	done(c);
 	expect_same(c, "row alone", one, all[0] + from * w, w);
 	expect_same(c, "3 threads", all[1], all[0], n * w);
 	for (int64_t i = 0; i < n * w; i++) {
 		double u = ((double)all[0][i] - x[i]) / scale[i / w];
 
-		if (fabs((double)all[0][i] - x[i]) > fabs(scale[i / w]) + 1e-6)
+		if (fabs((double)all[0][i] - x[i]) > fabs(scale[i / w]) + 1e-6 + act_rounding(c) * 2)
 			fail(c, "beyond the size", i, all[0][i] - x[i], scale[i / w]);
 		sum += u, squares += u * u;
 	}
@@ -798,11 +924,13 @@ static const struct entry {
 	{"matmul", check_matmul, 80, true},
 	{"matmul_dx", check_matmul_dx, 80, true},
 	{"matmul_dw", check_matmul_dw, 80, true},
+	{"matmul_float", check_matmul_float, 60, true},
 	{"matmul rows", check_matmul_rows, 80, true},
 	{"matmul of columns", check_matmul_part, 60, true},
 	{"scale_columns", check_scale_columns, 20, false},
 	{"dropout", check_dropout, 20, false},
 	{"embed, gather_rows", check_gather, 30, false},
+	{"from_floats, to_floats", check_convert, 20, false},
 	{"embed_dw", check_embed_dw, 30, false},
 	{"rmsnorm", check_rmsnorm, 40, false},
 	{"rmsnorm_dx", check_rmsnorm_dx, 60, false},

@@ -19,7 +19,23 @@ struct check {
 	bool failed;
 	char what[256];              /* the first failure */
 	double worst;                /* largest error in units of its tolerance */
+	struct bound {
+		float *host;
+		act *device;
+		int64_t n;
+		bool out;
+	} bound[8];                  /* activations of the call that is being made */
+	int n_bound;
 };
+
+/* Activations of one call, from floats that the table's type holds exactly: x for the call to read; y for it to change, done then
+ * brings back what it has become. The same floats given twice are the same activations. */
+act *in(struct check *c, const float *x, int64_t n);
+act *out(struct check *c, float *y, int64_t n);
+void done(struct check *c);
+/* n floats in [-1, 1) that the table's type holds; x rounded to what it holds. */
+float *values(struct check *c, int64_t n);
+void as_stored(const struct check *c, float *x, int64_t n);
 
 int64_t below(struct check *c, int64_t n);
 /* A size up to max that is often 0, 1, or around a vector; size1 is at least 1. */
@@ -37,10 +53,15 @@ double *doubles(const float *x, int64_t n);
 void fail(struct check *c, const char *name, int64_t i, double got, double want);
 /* eps_count float epsilons of the largest wanted value (or 1e-3, for sums that cancel). */
 void expect(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count);
+/* The same of activations: each may be off by a rounding besides. */
+void expect_acts(struct check *c, const char *name, const float *got, const double *want, int64_t n, double eps_count);
+double act_rounding(const struct check *c);       /* the largest, relative to the value; 0 of floats */
 /* The gradient of loss() with respect to x[n] at random places, against got. top: the size of the terms that may cancel
  * in it; errors count in epsilons of that or of the largest gradient. */
 void expect_gradient(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
 		     const void *arg, double top, double eps_count);
+void expect_gradient_acts(struct check *c, const char *name, const float *got, double *x, int64_t n, double (*loss)(const void *),
+			  const void *arg, double top, double eps_count);
 /* To the bit. */
 void expect_same(struct check *c, const char *name, const float *a, const float *b, int64_t n);
 

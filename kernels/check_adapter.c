@@ -22,6 +22,8 @@ static struct view view_of(struct check *c, const float *x, int64_t n, int64_t c
 }
 
 static float *start(const struct view *v) { return v->all + v->from; }
+static act *in_view(struct check *c, const struct view *v) { return act_at(c->k, in(c, v->all, v->n * v->ld), v->from); }
+static act *out_view(struct check *c, const struct view *v) { return act_at(c->k, out(c, v->all, v->n * v->ld), v->from); }
 
 /* The view holds x, and what is around it is as it was: NaN. */
 static void expect_view(struct check *c, const char *name, const struct view *v, const float *x)
@@ -38,19 +40,22 @@ static void expect_view(struct check *c, const char *name, const struct view *v,
 void check_matmul_part(struct check *c)
 {
 	int64_t n = size(c, 70), o = size(c, 90), i = size(c, 130), acc = below(c, 2);
-	float *x = floats(c, n * i), *dy = floats(c, n * o), *w = floats(c, o * i), *dw = floats(c, o * i), *dw_part = copy_of(dw, o * i);
+	float *x = values(c, n * i), *dy = values(c, n * o), *w = floats(c, o * i), *dw = floats(c, o * i), *dw_part = copy_of(dw, o * i);
 	float *y = acc ? copy_of(dy, n * o) : junk(n * o), *dx = acc ? copy_of(x, n * i) : junk(n * i);
 	struct view vx = view_of(c, x, n, i), vdy = view_of(c, dy, n, o);
 	struct view vy = view_of(c, acc ? dy : NULL, n, o), vdx = view_of(c, acc ? x : NULL, n, i);
 
-	c->k->matmul(c->pools[0], y, x, weights_f32(w), n, o, i, (int)acc);
-	c->k->matmul_part(c->pools[1], start(&vy), vy.ld, start(&vx), vx.ld, weights_f32(w), n, o, i, (int)acc);
+	c->k->matmul(c->pools[0], out(c, y, n * o), in(c, x, n * i), weights_f32(w), n, o, i, (int)acc);
+	c->k->matmul_part(c->pools[1], out_view(c, &vy), vy.ld, in_view(c, &vx), vx.ld, weights_f32(w), n, o, i, (int)acc);
+	done(c);
 	expect_view(c, "y", &vy, y);
-	c->k->matmul_dx(c->pools[0], dx, dy, weights_f32(w), n, o, i, (int)acc);
-	c->k->matmul_dx_part(c->pools[1], start(&vdx), vdx.ld, start(&vdy), vdy.ld, weights_f32(w), n, o, i, (int)acc);
+	c->k->matmul_dx(c->pools[0], out(c, dx, n * i), in(c, dy, n * o), weights_f32(w), n, o, i, (int)acc);
+	c->k->matmul_dx_part(c->pools[1], out_view(c, &vdx), vdx.ld, in_view(c, &vdy), vdy.ld, weights_f32(w), n, o, i, (int)acc);
+	done(c);
 	expect_view(c, "dx", &vdx, dx);
-	c->k->matmul_dw(c->pools[0], dw, dy, x, n, o, i);
-	c->k->matmul_dw_part(c->pools[1], dw_part, start(&vdy), vdy.ld, start(&vx), vx.ld, n, o, i);
+	c->k->matmul_dw(c->pools[0], dw, in(c, dy, n * o), in(c, x, n * i), n, o, i);
+	c->k->matmul_dw_part(c->pools[1], dw_part, in_view(c, &vdy), vdy.ld, in_view(c, &vx), vx.ld, n, o, i);
+	done(c);
 	expect_same(c, "dw", dw_part, dw, o * i);
 	mem_free(x), mem_free(dy), mem_free(w), mem_free(dw), mem_free(dw_part), mem_free(y), mem_free(dx);
 	mem_free(vx.all), mem_free(vdy.all), mem_free(vy.all), mem_free(vdx.all);
@@ -59,12 +64,14 @@ void check_matmul_part(struct check *c)
 void check_scale_columns(struct check *c)
 {
 	int64_t n = size(c, 300), w = size(c, 90);
-	float *x = floats(c, n * w);
+	float *x = values(c, n * w);
 	struct view v = view_of(c, x, n, w);
 
-	c->k->scale_columns(c->pools[1], start(&v), v.ld, n, w, -0.75f);
+	c->k->scale_columns(c->pools[1], out_view(c, &v), v.ld, n, w, -0.75f);
+	done(c);
 	for (int64_t i = 0; i < n * w; i++)
 		x[i] *= -0.75f;
+	as_stored(c, x, n * w);
 	expect_view(c, "columns", &v, x);
 	mem_free(x), mem_free(v.all);
 }
@@ -74,24 +81,28 @@ void check_scale_columns(struct check *c)
 void check_dropout(struct check *c)
 {
 	int64_t n = size1(c, 40), w = size1(c, 300), from = below(c, n), dropped = 0;
-	float *x = floats(c, n * w), *all[2], *one = junk(w), *sum = copy_of(x, n * w), p = (float)below(c, 10) / 10;
+	float *x = values(c, n * w), *all[2], *one = junk(w), *sum = copy_of(x, n * w), p = (float)below(c, 10) / 10;
 	uint64_t *key = mem_array((size_t)n, sizeof *key);
 
 	for (int64_t i = 0; i < n; i++)
 		key[i] = rng_u64(&c->rng);
 	for (int k = 0; k < 2; k++) {
 		all[k] = junk(n * w);
-		c->k->dropout(c->pools[k], all[k], x, key, 7, p, n, w, 0);
+		c->k->dropout(c->pools[k], out(c, all[k], n * w), in(c, x, n * w), key, 7, p, n, w, 0);
+		done(c);
 	}
-	c->k->dropout(c->pools[0], one, x + from * w, key + from, 7, p, 1, w, 0);
-	c->k->dropout(c->pools[1], sum, x, key, 7, p, n, w, 1);
+	c->k->dropout(c->pools[0], out(c, one, w), in(c, x + from * w, w), key + from, 7, p, 1, w, 0);
+	done(c);
+	c->k->dropout(c->pools[1], out(c, sum, n * w), in(c, x, n * w), key, 7, p, n, w, 1);
+	done(c);
 	expect_same(c, "row alone", one, all[0] + from * w, w);
 	expect_same(c, "3 threads", all[1], all[0], n * w);
 	for (int64_t i = 0; i < n * w; i++) {
 		dropped += all[0][i] == 0;
-		if (all[0][i] != 0 && fabs((double)all[0][i] * (1 - (double)p) - x[i]) > 1e-6)
+		if (all[0][i] != 0 && fabs((double)all[0][i] * (1 - (double)p) - x[i]) > 1e-6 + act_rounding(c) * fabs((double)x[i]))
 			fail(c, "kept", i, all[0][i], x[i] / (1 - (double)p));
-		if (sum[i] != x[i] + all[0][i])
+		/* Added before it is rounded. */
+		if (!(fabs((double)sum[i] - (x[i] + all[0][i])) <= act_rounding(c) * (fabs((double)sum[i]) + fabs((double)all[0][i]))))
 			fail(c, "added", i, sum[i], x[i] + all[0][i]);
 	}
 	if (fabs((double)dropped - (double)p * (double)(n * w)) > 5 * sqrt((double)(n * w)) / 2 + 1)

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 5
+#define KERNELS_ABI 6
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
@@ -40,9 +40,10 @@ struct weights {
 };
 static inline struct weights weights_f32(const float *p) { return (struct weights){ .data = p, .elem = ELEM_F32 }; }
 
-/* Activations, and the gradients of activations: of the table's element type. All else that is a number is float: parameters and their
- * gradients, statistics (rstd, lse, logp), factors. */
-typedef float act;
+/* Activations, and the gradients of activations: elements of the table's type, floats or bf16, as table->elem_bytes says; only the
+ * table's entries look at them. All else that is a number is float: parameters and their gradients, statistics (rstd, lse, logp),
+ * factors, logits. Entries compute in floats; what they write to an activation is rounded to the nearest even. */
+typedef struct act act;
 
 /* An attention layer: H heads of queries, Hkv of keys and values, each D wide. */
 struct heads {
@@ -90,14 +91,16 @@ struct kernels {
 	void (*copy)(struct pool *pool, void *dst, const void *src, size_t bytes);
 
 	/* --- matrix products; W is [O, I] as in safetensors ------------------------------------ */
-	/* A row of the result does not depend, to the bit, on which other rows share the call. */
+	/* A row of the result does not depend, to the bit, on which other rows share the call. A sum is rounded once, when it is whole. */
 	/* Y[N,O] = X[N,I] W^T (+ Y if acc) */
 	void (*matmul)(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dX[N,I] = dY[N,O] W (+ dX if acc) */
 	void (*matmul_dx)(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc);
 	/* dW[O,I] += dY^T X */
 	void (*matmul_dw)(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i);
-	/* The same where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
+	/* Y[N,O] = X W^T + b, in floats; b NULL: zeros. Logits are made so. */
+	void (*matmul_float)(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i);
+	/* The three products where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
 	void (*matmul_part)(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n,
 			    int64_t o, int64_t i, int acc);
 	void (*matmul_dx_part)(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy, struct weights w, int64_t n,
@@ -187,7 +190,7 @@ struct kernels {
 	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
 	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
 	 * target < 0 are skipped (all three 0). greedy[n], unless it is NULL: no z is larger than the target's (of equals the lowest
-	 * token's), not written for skipped tokens. scratch: logprob_scratch(n, v) floats. */
+	 * token's), not written for skipped tokens. scratch: logprob_scratch(n, c, v) floats. */
 	void (*logprob)(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
 			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
@@ -197,9 +200,12 @@ struct kernels {
 			   float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* x[n] = cap tanh(x / cap) */
 	void (*soft_cap)(struct pool *pool, float *x, int64_t n, float cap);
-	int64_t (*logprob_scratch)(int64_t n, int64_t v);
+	int64_t (*logprob_scratch)(int64_t n, int64_t c, int64_t v);
 
 	/* --- rows ------------------------------------------------------------------------------------ */
+	/* y[n] = x: activations of floats, and floats of activations */
+	void (*from_floats)(struct pool *pool, act *y, const float *x, int64_t n);
+	void (*to_floats)(struct pool *pool, float *y, const act *x, int64_t n);
 	/* y[i] = x[rows[i]], i < n */
 	void (*gather_rows)(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c);
 
@@ -223,8 +229,14 @@ struct kernels {
 	double (*peak_flops)(struct pool *pool);
 };
 
+/* Element n of activations of a table. */
+static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
+{
+	return (act *)((char *)(uintptr_t)p + n * (int64_t)k->elem_bytes);
+}
+
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
- * lowers it, a set that the machine lacks is ignored). A thread that multiplies matrices
+ * lowers it, a set that the machine lacks is ignored). Its activations are floats. A thread that multiplies matrices
  * keeps 1 MiB for packed operands and 256 KiB for each thread of its pool, in whole large pages, until it ends. */
 const struct kernels *kernels_cpu(void);
 /* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of

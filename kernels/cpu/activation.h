@@ -5,14 +5,15 @@
 #ifndef QUERN_CPU_ACTIVATION_H
 #define QUERN_CPU_ACTIVATION_H
 
+#include "cpu/act.h"
 #include "cpu/rows.h"
 
 #define GELU_A 1.5957691216057308f           /* 2 sqrt(2 / pi) */
 #define GELU_B 0.044715f
 
 struct act_job {
-	float *y;                    /* forward y[n, f]; backward the gradient of gu[n, 2f] or x[n, f] */
-	const float *gu, *dy;
+	act *y;                      /* forward y[n, f]; backward the gradient of gu[n, 2f] or x[n, f] */
+	const act *gu, *dy;
 	int64_t n, f;
 };
 
@@ -40,12 +41,12 @@ INLINE void glu_rows(const struct act_job *t, int64_t i, vf (*at)(vf x, vf *d))
 	int64_t f = t->f, per = rows_per_piece(2 * f), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
 
 	for (int64_t r = i * per; r < r1; r++) {
-		const float *g = t->gu + 2 * r * f, *u = g + f;
+		const act *g = t->gu + 2 * r * f, *u = g + f;
 
 		for (V_EACH(j, f)) {
 			vf d;
 
-			v_store_at(t->y + r * f, at(v_load_at(g, f, j), &d) * v_load_at(u, f, j), f, j);
+			a_store_at(t->y + r * f, at(a_load_at(g, f, j), &d) * a_load_at(u, f, j), f, j);
 		}
 	}
 }
@@ -55,14 +56,14 @@ INLINE void glu_dgu_rows(const struct act_job *t, int64_t i, vf (*at)(vf x, vf *
 	int64_t f = t->f, per = rows_per_piece(2 * f), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
 
 	for (int64_t r = i * per; r < r1; r++) {
-		const float *g = t->gu + 2 * r * f, *u = g + f;
-		float *dg = t->y + 2 * r * f, *du = dg + f;
+		const act *g = t->gu + 2 * r * f, *u = g + f;
+		act *dg = t->y + 2 * r * f, *du = dg + f;
 
 		for (V_EACH(j, f)) {
-			vf d, dy = v_load_at(t->dy + r * f, f, j), uv = v_load_at(u, f, j), y = at(v_load_at(g, f, j), &d);
+			vf d, dy = a_load_at(t->dy + r * f, f, j), uv = a_load_at(u, f, j), y = at(a_load_at(g, f, j), &d);
 
-			v_store_at(dg, dy * uv * d, f, j);
-			v_store_at(du, dy * y, f, j);
+			a_store_at(dg, dy * uv * d, f, j);
+			a_store_at(du, dy * y, f, j);
 		}
 	}
 }
@@ -72,29 +73,29 @@ static void swiglu_dgu_task(void *arg, int64_t i, int worker) { (void)worker; gl
 static void geglu_task(void *arg, int64_t i, int worker) { (void)worker; glu_rows(arg, i, gelu_at); }
 static void geglu_dgu_task(void *arg, int64_t i, int worker) { (void)worker; glu_dgu_rows(arg, i, gelu_at); }
 
-static void glu_run(struct pool *pool, pool_task *task, float *y, const float *gu, const float *dy, int64_t n, int64_t f)
+static void glu_run(struct pool *pool, pool_task *task, act *y, const act *gu, const act *dy, int64_t n, int64_t f)
 {
 	struct act_job t = {y, gu, dy, n, f};
 
 	pool_run(pool, pieces_of(n, rows_per_piece(2 * f)), task, &t);
 }
 
-static void cpu_swiglu(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f)
+static void cpu_swiglu(struct pool *pool, act *y, const act *gu, int64_t n, int64_t f)
 {
 	glu_run(pool, swiglu_task, y, gu, NULL, n, f);
 }
 
-static void cpu_swiglu_dgu(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f)
+static void cpu_swiglu_dgu(struct pool *pool, act *dgu, const act *dy, const act *gu, int64_t n, int64_t f)
 {
 	glu_run(pool, swiglu_dgu_task, dgu, gu, dy, n, f);
 }
 
-static void cpu_geglu(struct pool *pool, float *y, const float *gu, int64_t n, int64_t f)
+static void cpu_geglu(struct pool *pool, act *y, const act *gu, int64_t n, int64_t f)
 {
 	glu_run(pool, geglu_task, y, gu, NULL, n, f);
 }
 
-static void cpu_geglu_dgu(struct pool *pool, float *dgu, const float *dy, const float *gu, int64_t n, int64_t f)
+static void cpu_geglu_dgu(struct pool *pool, act *dgu, const act *dy, const act *gu, int64_t n, int64_t f)
 {
 	glu_run(pool, geglu_dgu_task, dgu, gu, dy, n, f);
 }
@@ -108,20 +109,20 @@ static void gelu_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (V_EACH(j, n)) {
-		vf d, y = gelu_at(v_load_at(t->gu + from, n, j), &d);
+		vf d, y = gelu_at(a_load_at(t->gu + from, n, j), &d);
 
-		v_store_at(t->y + from, t->dy ? v_load_at(t->dy + from, n, j) * d : y, n, j);
+		a_store_at(t->y + from, t->dy ? a_load_at(t->dy + from, n, j) * d : y, n, j);
 	}
 }
 
-static void cpu_gelu(struct pool *pool, float *y, const float *x, int64_t n)
+static void cpu_gelu(struct pool *pool, act *y, const act *x, int64_t n)
 {
 	struct act_job t = {.y = y, .gu = x, .n = n};
 
 	pool_run(pool, pieces_of(n, ROWS_PIECE), gelu_task, &t);
 }
 
-static void cpu_gelu_dx(struct pool *pool, float *dx, const float *dy, const float *x, int64_t n)
+static void cpu_gelu_dx(struct pool *pool, act *dx, const act *dy, const act *x, int64_t n)
 {
 	struct act_job t = {.y = dx, .gu = x, .dy = dy, .n = n};
 

@@ -35,7 +35,7 @@ INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
  * the last window. */
 struct attend {
 	const float *q, *k, *v;
-	float *const *page;           /* of each block of keys; NULL: keys and values are at k and v, by rows */
+	act *const *page;           /* of each block of keys; NULL: keys and values are at k and v, by rows */
 	int64_t key_at, value_at;     /* of the head's in a page: keys transposed, values by rows */
 	float *o, *lse;               /* lse may be NULL */
 	int64_t q_ld, kv_ld, o_ld, lse_ld;
@@ -113,7 +113,7 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 	for (int64_t k0 = window_start(t->seen, t->window) / ATT_B * ATT_B; k0 < end; k0 += ATT_B) {
 		int kn = end - k0 < ATT_B ? (int)(end - k0) : ATT_B;
 
-		const float *page = t->page ? t->page[k0 / ATT_B] : NULL, *kt = page ? page + t->key_at : w->kt;
+		const float *page = t->page ? &t->page[k0 / ATT_B]->value : NULL, *kt = page ? page + t->key_at : w->kt;
 		const float *v = page ? page + t->value_at : t->v + k0 * t->kv_ld;
 		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL);
 
@@ -170,7 +170,7 @@ static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t
 	for (int64_t i = t0; i < t1; i++) {
 		int64_t at = t->past[seq] + (i - t->cu[seq]);
 		const float *k = t->qkv + i * t->ld + (t->h + kvh) * d;
-		float *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
+		float *page = &t->kv.table[seq * t->kv.width + at / ATT_B]->value, *kt = page + keys + at % ATT_B;
 
 		for (int64_t p = 0; p < d; p++)
 			kt[p * ATT_B] = k[p];
@@ -222,12 +222,12 @@ static void att_task(void *arg, int64_t index, int worker)
 
 #include "cpu/attention_tiles.h"
 
-static void attention(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu, int64_t s,
+static void attention(struct pool *pool, act *o, float *lse, const act *qkv, const int32_t *cu, int64_t s,
 		      struct heads hd, bool half)
 {
 	struct att_job t = att_of(hd, half);
 
-	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s, t.piece = ATT_B;
+	t.o = &o->value, t.lse = lse, t.qkv = &qkv->value, t.cu = cu, t.s = s, t.piece = ATT_B;
 	if (s <= 0)
 		return;
 #if GEMM_TILES
@@ -249,7 +249,7 @@ static void keep_task(void *arg, int64_t i, int worker)
 }
 
 /* Where each sequence brings one token, a task's token needs no other's keys: they are kept as it goes. */
-static void attention_cached(struct pool *pool, float *o, const float *qkv, struct kv_pages kv, const int32_t *past,
+static void attention_cached(struct pool *pool, act *o, const act *qkv, struct kv_pages kv, const int32_t *past,
 			     const int32_t *cu, int64_t s, struct heads hd, bool half)
 {
 	struct att_job t = att_of(hd, half);
@@ -257,7 +257,7 @@ static void attention_cached(struct pool *pool, float *o, const float *qkv, stru
 
 	for (int64_t i = 0; i < s; i++)
 		single &= cu[i + 1] - cu[i] <= 1;
-	t.o = o, t.qkv = qkv, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : ATT_B;
+	t.o = &o->value, t.qkv = &qkv->value, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : ATT_B;
 	if (s > 0 && !single)
 		pool_run(pool, s * hd.hkv, keep_task, &t);
 	if (s > 0)
@@ -377,12 +377,12 @@ static void back_piece_task(void *arg, int64_t i, int worker)
 	}
 }
 
-static void attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, const float *o, const float *lse,
-			   const float *qkv, const int32_t *cu, int64_t s, struct heads hd, bool half)
+static void attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, const act *o, const float *lse,
+			   const act *qkv, const int32_t *cu, int64_t s, struct heads hd, bool half)
 {
 	struct att_job t = att_of(hd, half);
 
-	t.qkv = qkv, t.cu = cu, t.s = s, t.dqkv = dqkv, t.d_o = d_o, t.fwd_o = o, t.fwd_lse = lse;
+	t.qkv = &qkv->value, t.cu = cu, t.s = s, t.dqkv = &dqkv->value, t.d_o = &d_o->value, t.fwd_o = &o->value, t.fwd_lse = lse;
 	if (s <= 0)
 		return;
 #if GEMM_TILES
@@ -402,18 +402,18 @@ static void attention_dqkv(struct pool *pool, float *dqkv, const float *d_o, con
 }
 
 #define ATTENTIONS(suffix, half)                                                                                            \
-	static void cpu_attention##suffix(struct pool *pool, float *o, float *lse, const float *qkv, const int32_t *cu,      \
+	static void cpu_attention##suffix(struct pool *pool, act *o, float *lse, const act *qkv, const int32_t *cu,        \
 					  int64_t s, struct heads hd)                                                        \
 	{                                                                                                                    \
 		attention(pool, o, lse, qkv, cu, s, hd, half);                                                               \
 	}                                                                                                                    \
-	static void cpu_attention_cached##suffix(struct pool *pool, float *o, const float *qkv, struct kv_pages kv,         \
+	static void cpu_attention_cached##suffix(struct pool *pool, act *o, const act *qkv, struct kv_pages kv,         \
 						 const int32_t *past, const int32_t *cu, int64_t s, struct heads hd)        \
 	{                                                                                                                   \
 		attention_cached(pool, o, qkv, kv, past, cu, s, hd, half);                                                  \
 	}                                                                                                                   \
-	static void cpu_attention_dqkv##suffix(struct pool *pool, float *dqkv, const float *d_o, const float *o,             \
-					       const float *lse, const float *qkv, const int32_t *cu, int64_t s,             \
+	static void cpu_attention_dqkv##suffix(struct pool *pool, act *dqkv, const act *d_o, const act *o,             \
+					       const float *lse, const act *qkv, const int32_t *cu, int64_t s,             \
 					       struct heads hd)                                                              \
 	{                                                                                                                    \
 		attention_dqkv(pool, dqkv, d_o, o, lse, qkv, cu, s, hd, half);                                               \

@@ -4,11 +4,12 @@
 #define QUERN_CPU_DROPOUT_H
 
 #include "base/rng.h"
+#include "cpu/act.h"
 #include "cpu/rows.h"
 
 struct dropout_job {
-	float *y;
-	const float *x;
+	act *y;
+	const act *x;
 	const uint64_t *key;
 	uint64_t seed;
 	uint32_t below;              /* words below this are dropped */
@@ -19,17 +20,17 @@ struct dropout_job {
 
 static void dropout_row(const struct dropout_job *t, int64_t r)
 {
-	const float *x = t->x + r * t->c;
-	float *y = t->y + r * t->c;
+	const act *x = t->x + r * t->c;
+	act *y = t->y + r * t->c;
 
 	for (int64_t j = 0; j < t->c; j += 4) {
 		uint32_t word[4];
 
 		rng_philox(t->seed, t->key[r], (uint64_t)j / 4, word);
 		for (int64_t l = j; l < j + 4 && l < t->c; l++) {
-			float kept = word[l - j] < t->below ? 0 : x[l] * t->factor;
+			float kept = word[l - j] < t->below ? 0 : a_get(x + l) * t->factor;
 
-			y[l] = t->acc ? y[l] + kept : kept;
+			a_set(y + l, t->acc ? a_get(y + l) + kept : kept);
 		}
 	}
 }
@@ -44,7 +45,7 @@ static void dropout_task(void *arg, int64_t i, int worker)
 		dropout_row(t, r);
 }
 
-static void cpu_dropout(struct pool *pool, float *y, const float *x, const uint64_t *key, uint64_t seed, float p, int64_t n,
+static void cpu_dropout(struct pool *pool, act *y, const act *x, const uint64_t *key, uint64_t seed, float p, int64_t n,
 			int64_t c, int acc)
 {
 	struct dropout_job t = {y, x, key, seed, (uint32_t)((double)p * 0x1p32), 1 / (1 - p), n, c, acc};
@@ -53,7 +54,7 @@ static void cpu_dropout(struct pool *pool, float *y, const float *x, const uint6
 }
 
 struct columns_job {
-	float *x;
+	act *x;
 	int64_t ld, n, c;
 	float a;
 };
@@ -65,11 +66,11 @@ static void columns_scale_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++)
-		for (int64_t j = 0; j < t->c; j++)
-			t->x[r * t->ld + j] *= t->a;
+		for (V_EACH(j, t->c))
+			a_store_at(t->x + r * t->ld, a_load_at(t->x + r * t->ld, t->c, j) * v_set1(t->a), t->c, j);
 }
 
-static void cpu_scale_columns(struct pool *pool, float *x, int64_t ldx, int64_t n, int64_t c, float a)
+static void cpu_scale_columns(struct pool *pool, act *x, int64_t ldx, int64_t n, int64_t c, float a)
 {
 	struct columns_job t = {x, ldx, n, c, a};
 

@@ -434,36 +434,50 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 		gemm_many(pool, &g);
 }
 
-#define MATMULS(suffix, half)                                                                                                  \
-	static void cpu_matmul_part##suffix(struct pool *pool, float *y, int64_t ldy, const float *x, int64_t ldx,             \
-					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)                        \
-	{                                                                                                                       \
-		gemm(pool, y, ldy, NULL, floats_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);           \
-	}                                                                                                                       \
-	static void cpu_matmul_dx_part##suffix(struct pool *pool, float *dx, int64_t ldx, const float *dy, int64_t ldy,         \
-					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)                     \
-	{                                                                                                                       \
-		gemm(pool, dx, ldx, NULL, floats_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);          \
-	}                                                                                                                       \
-	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const float *dy, int64_t ldy, const float *x,      \
-					       int64_t ldx, int64_t n, int64_t o, int64_t i)                                   \
-	{                                                                                                                       \
-		gemm(pool, dw, i, NULL, floats_of(dy, ldy, NULL, true), o, floats_of(x, ldx, NULL, true), i, n, true, half);     \
-	}                                                                                                                       \
-	static void cpu_matmul##suffix(struct pool *pool, float *y, const float *x, struct weights w, int64_t n, int64_t o,    \
-				       int64_t i, int acc)                                                                     \
-	{                                                                                                                       \
-		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);                                                      \
-	}                                                                                                                       \
-	static void cpu_matmul_dx##suffix(struct pool *pool, float *dx, const float *dy, struct weights w, int64_t n,           \
-					  int64_t o, int64_t i, int acc)                                                        \
-	{                                                                                                                       \
-		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);                                                 \
-	}                                                                                                                       \
-	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const float *dy, const float *x, int64_t n, int64_t o,  \
-					  int64_t i)                                                                            \
-	{                                                                                                                       \
-		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);                                                      \
+/* Each of n rows becomes b[o]. */
+static void copy_to_rows(float *y, const float *b, int64_t n, int64_t o)
+{
+	for (int64_t i = 0; i < n; i++)
+		memcpy(y + i * o, b, (size_t)o * sizeof *y);
+}
+
+#define MATMULS(suffix, half)														\
+	static void cpu_matmul_part##suffix(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx,				\
+					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)					\
+	{																\
+		gemm(pool, &y->value, ldy, NULL, acts_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);		\
+	}																\
+	static void cpu_matmul_dx_part##suffix(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy,			\
+					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)				\
+	{																\
+		gemm(pool, &dx->value, ldx, NULL, acts_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);		\
+	}																\
+	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x,			\
+					       int64_t ldx, int64_t n, int64_t o, int64_t i)						\
+	{																\
+		gemm(pool, dw, i, NULL, acts_of(dy, ldy, NULL, true), o, acts_of(x, ldx, NULL, true), i, n, true, half);		\
+	}																\
+	static void cpu_matmul##suffix(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o,			\
+				       int64_t i, int acc)										\
+	{																\
+		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);								\
+	}																\
+	static void cpu_matmul_dx##suffix(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n,			\
+					  int64_t o, int64_t i, int acc)								\
+	{																\
+		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);							\
+	}																\
+	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o,		\
+					  int64_t i)											\
+	{																\
+		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);								\
+	}																\
+	static void cpu_matmul_float##suffix(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n,	\
+					     int64_t o, int64_t i)									\
+	{																\
+		if (b)															\
+			copy_to_rows(y, b, n, o);											\
+		gemm(pool, y, o, NULL, acts_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, b != NULL, half);			\
 	}
 MATMULS(, false)
 MATMULS(_bf16, true)

@@ -19,7 +19,7 @@ struct logprob_job {
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
 	bool *greedy;
-	const float *x;
+	const act *x;
 	struct weights w;
 	int64_t c, v, total;              /* tokens that have a target */
 	float cap;                        /* logits z are cap tanh(z / cap); 0 = as they are */
@@ -34,10 +34,11 @@ static int64_t logits_rows(int64_t v)
 }
 
 /* The chunk's logits, then the indices of the tokens that have a target. */
-static int64_t cpu_logprob_scratch(int64_t n, int64_t v)
+static int64_t cpu_logprob_scratch(int64_t n, int64_t c, int64_t v)
 {
 	int64_t rows = logits_rows(v);
 
+	(void)c;
 	return (rows < n ? rows : n) * v + n;
 }
 
@@ -56,7 +57,7 @@ static void logprob_begin(struct logprob_job *t, float *scratch, int64_t n)
 /* The logits of the chunk that begins at the first-th token with a target; how many tokens it has, 0 at the end. */
 static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t first)
 {
-	struct operand x = floats_of(t->x, t->c, t->with_target + first, false), w = weights_of(t->w, t->c, false);
+	struct operand x = acts_of(t->x, t->c, t->with_target + first, false), w = weights_of(t->w, t->c, false);
 	int64_t left = t->total - first, n = left < logits_rows(t->v) ? left : logits_rows(t->v);
 
 	t->rows = t->with_target + first;
@@ -148,7 +149,7 @@ static void logprob_task(void *arg, int64_t i, int worker)
 		t->greedy[row] = is_greedy(x, t->targets[row], top);
 }
 
-static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const float *x, struct weights w,
+static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
 			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap, bool half)
 {
 	struct logprob_job t = {.logp = logp, .lse = lse, .mean = mean, .greedy = greedy, .targets = targets, .x = x, .w = w, .c = c, .v = v,
@@ -203,7 +204,7 @@ static void logprob_both_task(void *arg, int64_t i, int worker)
 	x[t->targets[row]] += d;
 }
 
-static void logprob_backward(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x,
+static void logprob_backward(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x,
 			     struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c,
 			     int64_t v, float cap, bool half)
 {
@@ -218,21 +219,21 @@ static void logprob_backward(struct pool *pool, float *dx, float *dw, const stru
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
 		pool_run(pool, k, logp ? logprob_both_task : logprob_dx_task, &t);
-		gemm(pool, dx, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false, half);
+		gemm(pool, &dx->value, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false, half);
 		if (dw)
-			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, floats_of(x, c, t.rows, true), c, k, true,
+			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, acts_of(x, c, t.rows, true), c, k, true,
 			     half);
 	}
 }
 
 #define LOGPROBS(suffix, half)                                                                                               \
-	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const float *x,    \
+	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x,    \
 					struct weights w, const int32_t *targets, float *scratch, int64_t n, int64_t c,       \
 					int64_t v, float cap)                                                                 \
 	{                                                                                                                     \
 		logprob_forward(pool, logp, lse, mean, greedy, x, w, targets, scratch, n, c, v, cap, half);                     \
 	}                                                                                                                     \
-	static void cpu_logprob_dx##suffix(struct pool *pool, float *dx, float *dw, const struct logprob_grad *d, const float *x, \
+	static void cpu_logprob_dx##suffix(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, \
 					   struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch,  \
 					   int64_t n, int64_t c, int64_t v, float cap)                                        \
 	{                                                                                                                     \

@@ -3,10 +3,11 @@
 #define QUERN_CPU_NOISE_H
 
 #include "base/rng.h"
+#include "cpu/act.h"
 #include "cpu/rows.h"
 
 struct noise_job {
-	float *x;
+	act *x;
 	const float *size;
 	const uint64_t *key;
 	uint64_t seed;
@@ -24,12 +25,15 @@ static void noise_task(void *arg, int64_t i, int worker)
 			uint32_t word[4];
 
 			rng_philox(t->seed, t->key[r], (uint64_t)j / 4, word);
-			for (int64_t l = j; l < j + 4 && l < t->c; l++)
-				t->x[r * t->c + l] += t->size[r] * (float)((double)word[l - j] * 0x1p-31 - 1);
+			for (int64_t l = j; l < j + 4 && l < t->c; l++) {
+				act *x = t->x + r * t->c + l;
+
+				a_set(x, a_get(x) + t->size[r] * (float)((double)word[l - j] * 0x1p-31 - 1));
+			}
 		}
 }
 
-static void cpu_noise(struct pool *pool, float *x, const float *size, const uint64_t *key, uint64_t seed, int64_t n, int64_t c)
+static void cpu_noise(struct pool *pool, act *x, const float *size, const uint64_t *key, uint64_t seed, int64_t n, int64_t c)
 {
 	struct noise_job t = {x, size, key, seed, n, c};
 

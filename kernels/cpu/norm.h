@@ -5,13 +5,16 @@
 #ifndef QUERN_CPU_NORM_H
 #define QUERN_CPU_NORM_H
 
+#include "cpu/act.h"
 #include "cpu/rows.h"
 
 #define NORM_ROWS 64            /* rows per partial sum of the gain's gradient */
 
 struct norm_job {
-	float *y, *rstd, *dx, *partial;
-	const float *x, *res, *g, *b, *dy;   /* res, b: NULL = none */
+	act *y, *dx;
+	const act *x, *res, *dy;             /* res: NULL = none */
+	float *rstd, *partial;
+	const float *g, *b;                  /* b: NULL = none */
 	int64_t n, c;
 	float plus, eps;
 };
@@ -23,12 +26,12 @@ INLINE vf norm_gain(const struct norm_job *t, int64_t j)
 
 /* --- RMSNorm ----------------------------------------------------------------------------------- */
 
-INLINE float rms_rstd(const float *x, int64_t c, float eps)
+INLINE float rms_rstd(const act *x, int64_t c, float eps)
 {
 	vf sum = v_zero();
 
 	for (V_EACH(j, c)) {
-		vf v = v_load_at(x, c, j);
+		vf v = a_load_at(x, c, j);
 
 		sum = v_fma(v, v, sum);
 	}
@@ -42,19 +45,19 @@ static void rms_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++) {
-		const float *x = t->x + r * c;
+		const act *x = t->x + r * c;
 		float rstd = rms_rstd(x, c, t->eps);
 
 		for (V_EACH(j, c)) {
-			vf v = v_load_at(x, c, j) * v_set1(rstd) * norm_gain(t, j);
+			vf v = a_load_at(x, c, j) * v_set1(rstd) * norm_gain(t, j);
 
-			v_store_at(t->y + r * c, t->res ? v_load_at(t->res + r * c, c, j) + v : v, c, j);
+			a_store_at(t->y + r * c, t->res ? a_load_at(t->res + r * c, c, j) + v : v, c, j);
 		}
 		t->rstd[r] = rstd;
 	}
 }
 
-static void cpu_rmsnorm(struct pool *pool, float *y, float *rstd, const float *x, const float *g, float plus, const float *res,
+static void cpu_rmsnorm(struct pool *pool, act *y, float *rstd, const act *x, const float *g, float plus, const act *res,
 			int64_t n, int64_t c, float eps)
 {
 	struct norm_job t = {.y = y, .rstd = rstd, .x = x, .res = res, .g = g, .plus = plus, .n = n, .c = c, .eps = eps};
@@ -63,19 +66,19 @@ static void cpu_rmsnorm(struct pool *pool, float *y, float *rstd, const float *x
 }
 
 /* With u = dy g and r = rstd: dx += r u - x r^3 (u . x) / c; dg += dy x r. */
-INLINE void rms_row_dx(float *dx, float *dg, const float *dy, const float *x, const float *g, float plus, float rstd, int64_t c)
+INLINE void rms_row_dx(act *dx, float *dg, const act *dy, const act *x, const float *g, float plus, float rstd, int64_t c)
 {
 	vf dot = v_zero();
 	float m;
 
 	for (V_EACH(j, c))
-		dot = v_fma(v_load_at(dy, c, j) * (v_load_at(g, c, j) + v_set1(plus)), v_load_at(x, c, j), dot);
+		dot = v_fma(a_load_at(dy, c, j) * (v_load_at(g, c, j) + v_set1(plus)), a_load_at(x, c, j), dot);
 	m = v_sum(dot) * rstd * rstd * rstd / (float)c;
 	for (V_EACH(j, c)) {
-		vf xv = v_load_at(x, c, j), dyv = v_load_at(dy, c, j), u = dyv * (v_load_at(g, c, j) + v_set1(plus));
+		vf xv = a_load_at(x, c, j), dyv = a_load_at(dy, c, j), u = dyv * (v_load_at(g, c, j) + v_set1(plus));
 
 		v_store_at(dg, v_fma(dyv * v_set1(rstd), xv, v_load_at(dg, c, j)), c, j);
-		v_store_at(dx, v_load_at(dx, c, j) + u * v_set1(rstd) - xv * v_set1(m), c, j);
+		a_store_at(dx, a_load_at(dx, c, j) + u * v_set1(rstd) - xv * v_set1(m), c, j);
 	}
 }
 
@@ -121,7 +124,7 @@ static void add_partials(struct pool *pool, float *sum, const float *partial, in
 		pool_run(pool, pieces_of(c, NORM_ROWS), partial_task, &t);
 }
 
-static void cpu_rmsnorm_dx(struct pool *pool, float *dx, float *dg, const float *dy, const float *x, const float *rstd,
+static void cpu_rmsnorm_dx(struct pool *pool, act *dx, float *dg, const act *dy, const act *x, const float *rstd,
 			   const float *g, float plus, float *scratch, int64_t n, int64_t c)
 {
 	/* norm_job serves both directions; the backward only reads rstd. */
@@ -134,24 +137,24 @@ static void cpu_rmsnorm_dx(struct pool *pool, float *dx, float *dg, const float 
 
 /* --- LayerNorm ----------------------------------------------------------------------------------- */
 
-INLINE float row_mean(const float *x, int64_t c)
+INLINE float row_mean(const act *x, int64_t c)
 {
 	vf sum = v_zero();
 
 	for (V_EACH(j, c))
-		sum += v_load_at(x, c, j);
+		sum += a_load_at(x, c, j);
 	return v_sum(sum) / (float)c;
 }
 
 /* x - mean, with zeros in the lanes behind the end. */
-INLINE vf centred(const float *x, float mean, int64_t c, int64_t j)
+INLINE vf centred(const act *x, float mean, int64_t c, int64_t j)
 {
 	float end[VL] = {0};
 
 	if (c - j >= VL)
-		return v_load(x + j) - v_set1(mean);
+		return a_load(x + j) - v_set1(mean);
 	for (int64_t i = j; i < c; i++)
-		end[i - j] = x[i] - mean;
+		end[i - j] = a_get(x + i) - mean;
 	return v_load(end);
 }
 
@@ -162,7 +165,7 @@ static void layer_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++) {
-		const float *x = t->x + r * c;
+		const act *x = t->x + r * c;
 		float mean = row_mean(x, c), rstd;
 		vf sum = v_zero();
 
@@ -173,13 +176,13 @@ static void layer_task(void *arg, int64_t i, int worker)
 		}
 		rstd = 1.0f / sqrtf(v_sum(sum) / (float)c + t->eps);
 		for (V_EACH(j, c))
-			v_store_at(t->y + r * c, v_fma(centred(x, mean, c, j) * v_set1(rstd), norm_gain(t, j),
+			a_store_at(t->y + r * c, v_fma(centred(x, mean, c, j) * v_set1(rstd), norm_gain(t, j),
 						       v_load_at(t->b, c, j)), c, j);
 		t->rstd[r] = rstd;
 	}
 }
 
-static void cpu_layernorm(struct pool *pool, float *y, float *rstd, const float *x, const float *g, const float *b, int64_t n,
+static void cpu_layernorm(struct pool *pool, act *y, float *rstd, const act *x, const float *g, const float *b, int64_t n,
 			  int64_t c, float eps)
 {
 	struct norm_job t = {.y = y, .rstd = rstd, .x = x, .g = g, .b = b, .n = n, .c = c, .eps = eps};
@@ -197,29 +200,30 @@ static void layer_dx_task(void *arg, int64_t i, int worker)
 	(void)worker;
 	memset(dg, 0, 2 * (size_t)c * sizeof *dg);
 	for (int64_t r = i * NORM_ROWS; r < r1; r++) {
-		const float *x = t->x + r * c, *dy = t->dy + r * c;
-		float *dx = t->dx + r * c, rstd = t->rstd[r], mean = row_mean(x, c), u_mean, uh_mean;
+		const act *x = t->x + r * c, *dy = t->dy + r * c;
+		act *dx = t->dx + r * c;
+		float rstd = t->rstd[r], mean = row_mean(x, c), u_mean, uh_mean;
 		vf su = v_zero(), suh = v_zero();
 
 		for (V_EACH(j, c)) {
-			vf u = v_load_at(dy, c, j) * norm_gain(t, j);
+			vf u = a_load_at(dy, c, j) * norm_gain(t, j);
 
 			su += u;
 			suh = v_fma(u, centred(x, mean, c, j), suh);
 		}
 		u_mean = v_sum(su) / (float)c, uh_mean = v_sum(suh) * rstd / (float)c;
 		for (V_EACH(j, c)) {
-			vf dyv = v_load_at(dy, c, j), h = centred(x, mean, c, j) * v_set1(rstd);
+			vf dyv = a_load_at(dy, c, j), h = centred(x, mean, c, j) * v_set1(rstd);
 			vf d = dyv * norm_gain(t, j) - v_set1(u_mean) - h * v_set1(uh_mean);
 
-			v_store_at(dx, v_fma(d, v_set1(rstd), v_load_at(dx, c, j)), c, j);
+			a_store_at(dx, v_fma(d, v_set1(rstd), a_load_at(dx, c, j)), c, j);
 			v_store_at(dg, v_fma(dyv, h, v_load_at(dg, c, j)), c, j);
 			v_store_at(db, v_load_at(db, c, j) + dyv, c, j);
 		}
 	}
 }
 
-static void cpu_layernorm_dx(struct pool *pool, float *dx, float *dg, float *db, const float *dy, const float *x,
+static void cpu_layernorm_dx(struct pool *pool, act *dx, float *dg, float *db, const act *dy, const act *x,
 			     const float *rstd, const float *g, float *scratch, int64_t n, int64_t c)
 {
 	struct norm_job t = {.dx = dx, .dy = dy, .x = x, .rstd = (float *)(uintptr_t)rstd, .g = g, .partial = scratch,
@@ -239,8 +243,10 @@ static int64_t cpu_norm_scratch(int64_t n, int64_t c)
 /* --- each head of queries and keys ------------------------------------------------------------------ */
 
 struct qk_job {
-	float *y, *partial;          /* y: the normalised values; backward: their gradient, in place */
-	const float *x, *gq, *gk;
+	act *y;                      /* the normalised values; backward: their gradient, in place */
+	const act *x;
+	float *partial;
+	const float *gq, *gk;
 	int64_t n, ld;
 	int h, hkv, d;
 	float plus, eps;
@@ -253,22 +259,22 @@ static void qk_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++) {
-		const float *x = t->x + r * t->ld;
-		float *y = t->y + r * t->ld;
+		const act *x = t->x + r * t->ld;
+		act *y = t->y + r * t->ld;
 
 		for (int k = 0; k < t->h + t->hkv; k++, x += d, y += d) {
 			const float *g = k < t->h ? t->gq : t->gk;
 			float rstd = rms_rstd(x, d, t->eps);
 
 			for (V_EACH(j, d))
-				v_store_at(y, v_load_at(x, d, j) * v_set1(rstd) * (v_load_at(g, d, j) + v_set1(t->plus)), d, j);
+				a_store_at(y, a_load_at(x, d, j) * v_set1(rstd) * (v_load_at(g, d, j) + v_set1(t->plus)), d, j);
 		}
 		if (y != x)
 			memcpy(y, x, (size_t)(t->hkv * d) * sizeof *y);
 	}
 }
 
-static void cpu_qk_norm(struct pool *pool, float *y, const float *x, const float *gq, const float *gk, float plus, int64_t n,
+static void cpu_qk_norm(struct pool *pool, act *y, const act *x, const float *gq, const float *gk, float plus, int64_t n,
 			int h, int hkv, int d, float eps)
 {
 	struct qk_job t = {.y = y, .x = x, .gq = gq, .gk = gk, .n = n, .ld = (int64_t)(h + 2 * hkv) * d, .h = h, .hkv = hkv,
@@ -282,14 +288,15 @@ static void qk_dx_task(void *arg, int64_t i, int worker)
 {
 	const struct qk_job *t = arg;
 	int64_t r1 = (i + 1) * NORM_ROWS < t->n ? (i + 1) * NORM_ROWS : t->n, d = t->d;
-	float *dg = t->partial + 2 * i * d, dy[KERNELS_HEAD_MAX];
+	float *dg = t->partial + 2 * i * d;
+	act dy[KERNELS_HEAD_MAX];
 
 	(void)worker;
 	memset(dg, 0, 2 * (size_t)d * sizeof *dg);
 	for (int64_t r = i * NORM_ROWS; r < r1; r++)
 		for (int k = 0; k < t->h + t->hkv; k++) {
-			const float *x = t->x + r * t->ld + k * d;
-			float *dx = t->y + r * t->ld + k * d;
+			const act *x = t->x + r * t->ld + k * d;
+			act *dx = t->y + r * t->ld + k * d;
 			bool key = k >= t->h;
 
 			memcpy(dy, dx, (size_t)d * sizeof *dy);
@@ -298,7 +305,7 @@ static void qk_dx_task(void *arg, int64_t i, int worker)
 		}
 }
 
-static void cpu_qk_norm_dx(struct pool *pool, float *dqkv, float *dgq, float *dgk, const float *x, const float *gq,
+static void cpu_qk_norm_dx(struct pool *pool, act *dqkv, float *dgq, float *dgk, const act *x, const float *gq,
 			   const float *gk, float plus, float *scratch, int64_t n, int h, int hkv, int d, float eps)
 {
 	struct qk_job t = {.y = dqkv, .x = x, .gq = gq, .gk = gk, .partial = scratch, .n = n,

@@ -8,8 +8,7 @@
 #ifndef QUERN_CPU_PACK_H
 #define QUERN_CPU_PACK_H
 
-#include "cpu/simd.h"
-#include "kernels.h"
+#include "cpu/act.h"
 
 #include <stdbool.h>
 
@@ -38,6 +37,11 @@ struct operand {
 INLINE struct operand floats_of(const float *p, int64_t ld, const int32_t *idx, bool k_major)
 {
 	return (struct operand){.p = p, .ld = ld, .idx = idx, .k_major = k_major};
+}
+
+INLINE struct operand acts_of(const act *p, int64_t ld, const int32_t *idx, bool k_major)
+{
+	return floats_of(&p->value, ld, idx, k_major);
 }
 
 INLINE struct operand weights_of(struct weights w, int64_t ld, bool k_major)

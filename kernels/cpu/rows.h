@@ -5,6 +5,7 @@
 #define QUERN_CPU_ROWS_H
 
 #include "base/mem.h"
+#include "cpu/act.h"
 #include "cpu/pack.h"
 #include "kernels.h"
 
@@ -102,8 +103,8 @@ static void cpu_transfer(void *dst, const void *src, size_t bytes)
 /* --- embedding and gather: y[i] = table[index[i]] ------------------------------------------------- */
 
 struct gather_job {
-	float *y;
-	const float *table;
+	act *y;
+	const act *table;
 	const int32_t *index;
 	int64_t n, c;
 };
@@ -115,22 +116,38 @@ static void gather_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++)
-		memcpy(t->y + r * t->c, t->table + t->index[r] * t->c, (size_t)t->c * sizeof(float));
+		memcpy(t->y + r * t->c, t->table + t->index[r] * t->c, (size_t)t->c * sizeof(act));
 }
 
-static void cpu_gather_rows(struct pool *pool, float *y, const float *x, const int32_t *rows, int64_t n, int64_t c)
+static void cpu_gather_rows(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c)
 {
 	struct gather_job t = {y, x, rows, n, c};
 
 	pool_run(pool, pieces_of(n, rows_per_piece(c)), gather_task, &t);
 }
 
+#define EMBED_PIECE 512
+
 struct embed_job {
-	float *y;
+	act *y;
 	struct operand table;
 	const int32_t *ids;
 	int64_t n;
 };
+
+/* n values of a matrix row, in pieces: an even number, as a pair of codes is the least that can be read. */
+static void row_acts(act *y, const struct operand *x, int64_t row, int64_t n)
+{
+	float piece[EMBED_PIECE] __attribute__((aligned(64)));
+
+	for (int64_t from = 0; from < n; from += EMBED_PIECE) {
+		int64_t k = n - from < EMBED_PIECE ? n - from : EMBED_PIECE;
+
+		row_floats(piece, x, row, from, k);
+		for (V_EACH(j, k))
+			a_store_at(y + from, v_load_at(piece, k, j), k, j);
+	}
+}
 
 static void embed_task(void *arg, int64_t i, int worker)
 {
@@ -139,10 +156,10 @@ static void embed_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t r = i * per; r < r1; r++)
-		row_floats(t->y + r * c, &t->table, t->ids[r], 0, c);
+		row_acts(t->y + r * c, &t->table, t->ids[r], c);
 }
 
-static void cpu_embed(struct pool *pool, float *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
+static void cpu_embed(struct pool *pool, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
 {
 	struct embed_job t = {y, weights_of(w, c, false), ids, n};
 
@@ -154,7 +171,7 @@ static void cpu_embed(struct pool *pool, float *y, struct weights w, const int32
 
 struct scatter_job {
 	float *dw;
-	const float *dy;
+	const act *dy;
 	const int32_t *ids;
 	int64_t n, c;
 };
@@ -167,14 +184,14 @@ static void scatter_task(void *arg, int64_t i, int worker)
 	(void)worker;
 	for (int64_t r = 0; r < t->n; r++) {
 		float *to = t->dw + t->ids[r] * t->c + c0;
-		const float *from = t->dy + r * t->c + c0;
+		const act *from = t->dy + r * t->c + c0;
 
 		for (V_EACH(j, cn))
-			v_store_at(to, v_load_at(to, cn, j) + v_load_at(from, cn, j), cn, j);
+			v_store_at(to, v_load_at(to, cn, j) + a_load_at(from, cn, j), cn, j);
 	}
 }
 
-static void cpu_embed_dw(struct pool *pool, float *dw, const float *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v)
+static void cpu_embed_dw(struct pool *pool, float *dw, const act *dy, const int32_t *ids, int64_t n, int64_t c, int64_t v)
 {
 	struct scatter_job t = {dw, dy, ids, n, c};
 
@@ -185,8 +202,9 @@ static void cpu_embed_dw(struct pool *pool, float *dw, const float *dy, const in
 /* --- sums with rows: biases, learned positions, and a factor ------------------------------------------ */
 
 struct add_job {
-	float *y;
-	const float *x, *table;      /* x NULL: zeros */
+	act *y;
+	const act *x;                /* NULL: zeros */
+	const float *table;
 	const int32_t *rows;         /* NULL: the first row for all */
 	int64_t n, c;
 };
@@ -203,19 +221,19 @@ static void add_task(void *arg, int64_t i, int worker)
 		for (V_EACH(j, c)) {
 			vf v = v_load_at(b, c, j);
 
-			v_store_at(t->y + r * c, t->x ? v_load_at(t->x + r * c, c, j) + v : v, c, j);
+			a_store_at(t->y + r * c, t->x ? a_load_at(t->x + r * c, c, j) + v : v, c, j);
 		}
 	}
 }
 
-static void cpu_add_bias(struct pool *pool, float *y, const float *x, const float *b, int64_t n, int64_t c)
+static void cpu_add_bias(struct pool *pool, act *y, const act *x, const float *b, int64_t n, int64_t c)
 {
 	struct add_job t = {y, x, b, NULL, n, c};
 
 	pool_run(pool, pieces_of(n, rows_per_piece(c)), add_task, &t);
 }
 
-static void cpu_add_rows(struct pool *pool, float *y, const float *table, const int32_t *rows, int64_t n, int64_t c)
+static void cpu_add_rows(struct pool *pool, act *y, const float *table, const int32_t *rows, int64_t n, int64_t c)
 {
 	struct add_job t = {y, y, table, rows, n, c};
 
@@ -226,7 +244,7 @@ static void cpu_add_rows(struct pool *pool, float *y, const float *table, const 
 #define BIAS_COLUMNS (BIAS_VECTORS * VL)
 
 /* Whole vectors: row after row, the sums in registers. */
-static void bias_db_block(float *db, const float *dy, int64_t n, int64_t ld)
+static void bias_db_block(float *db, const act *dy, int64_t n, int64_t ld)
 {
 	vf sum[BIAS_VECTORS];
 
@@ -236,40 +254,47 @@ static void bias_db_block(float *db, const float *dy, int64_t n, int64_t ld)
 	for (int64_t r = 0; r < n; r++, dy += ld)
 #pragma GCC unroll 8
 		for (int k = 0; k < BIAS_VECTORS; k++)
-			sum[k] += v_load(dy + k * VL);
+			sum[k] += a_load(dy + k * VL);
 #pragma GCC unroll 8
 	for (int k = 0; k < BIAS_VECTORS; k++)
 		v_store(db + k * VL, sum[k]);
 }
 
+struct bias_job {
+	float *db;
+	const act *dy;
+	int64_t n, c;
+};
+
 static void bias_db_task(void *arg, int64_t i, int worker)
 {
-	const struct add_job *t = arg;
+	const struct bias_job *t = arg;
 	int64_t c0 = i * BIAS_COLUMNS, cn = t->c - c0 < BIAS_COLUMNS ? t->c - c0 : BIAS_COLUMNS;
 
 	(void)worker;
 	if (cn == BIAS_COLUMNS) {
-		bias_db_block(t->y + c0, t->x + c0, t->n, t->c);
+		bias_db_block(t->db + c0, t->dy + c0, t->n, t->c);
 		return;
 	}
 	for (V_EACH(j, cn)) {
-		vf sum = v_load_at(t->y + c0, cn, j);
+		vf sum = v_load_at(t->db + c0, cn, j);
 
 		for (int64_t r = 0; r < t->n; r++)
-			sum += v_load_at(t->x + r * t->c + c0, cn, j);
-		v_store_at(t->y + c0, sum, cn, j);
+			sum += a_load_at(t->dy + r * t->c + c0, cn, j);
+		v_store_at(t->db + c0, sum, cn, j);
 	}
 }
 
-static void cpu_bias_db(struct pool *pool, float *db, const float *dy, int64_t n, int64_t c)
+static void cpu_bias_db(struct pool *pool, float *db, const act *dy, int64_t n, int64_t c)
 {
-	struct add_job t = {.y = db, .x = dy, .n = n, .c = c};
+	struct bias_job t = {db, dy, n, c};
 
 	pool_run(pool, pieces_of(c, BIAS_COLUMNS), bias_db_task, &t);
 }
 
 struct scale_job {
-	float *x;
+	act *x;
+	float *z;                    /* of soft_cap */
 	int64_t n;
 	float a;
 };
@@ -281,7 +306,7 @@ static void scale_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (V_EACH(j, n))
-		v_store_at(t->x + from, v_load_at(t->x + from, n, j) * v_set1(t->a), n, j);
+		a_store_at(t->x + from, a_load_at(t->x + from, n, j) * v_set1(t->a), n, j);
 }
 
 static void soft_cap_task(void *arg, int64_t i, int worker)
@@ -291,27 +316,63 @@ static void soft_cap_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (V_EACH(j, n))
-		v_store_at(t->x + from, v_tanh(v_load_at(t->x + from, n, j) / v_set1(t->a)) * v_set1(t->a), n, j);
+		v_store_at(t->z + from, v_tanh(v_load_at(t->z + from, n, j) / v_set1(t->a)) * v_set1(t->a), n, j);
 }
 
 static void cpu_soft_cap(struct pool *pool, float *x, int64_t n, float cap)
 {
-	struct scale_job t = {x, n, cap};
+	struct scale_job t = {NULL, x, n, cap};
 
 	pool_run(pool, pieces_of(n, ROWS_PIECE), soft_cap_task, &t);
 }
 
-static void cpu_scale(struct pool *pool, float *x, int64_t n, float a)
+static void cpu_scale(struct pool *pool, act *x, int64_t n, float a)
 {
-	struct scale_job t = {x, n, a};
+	struct scale_job t = {x, NULL, n, a};
 
 	pool_run(pool, pieces_of(n, ROWS_PIECE), scale_task, &t);
+}
+
+/* --- activations of floats, and back -------------------------------------------------------------- */
+
+struct convert_job {
+	act *a;
+	float *to;                   /* NULL: from x to a */
+	const float *x;
+	int64_t n;
+};
+
+static void convert_task(void *arg, int64_t i, int worker)
+{
+	const struct convert_job *t = arg;
+	int64_t from = i * ROWS_PIECE, n = t->n - from < ROWS_PIECE ? t->n - from : ROWS_PIECE;
+
+	(void)worker;
+	for (V_EACH(j, n))
+		if (t->to)
+			v_store_at(t->to + from, a_load_at(t->a + from, n, j), n, j);
+		else
+			a_store_at(t->a + from, v_load_at(t->x + from, n, j), n, j);
+}
+
+static void cpu_from_floats(struct pool *pool, act *y, const float *x, int64_t n)
+{
+	struct convert_job t = {y, NULL, x, n};
+
+	pool_run(pool, pieces_of(n, ROWS_PIECE), convert_task, &t);
+}
+
+static void cpu_to_floats(struct pool *pool, float *y, const act *x, int64_t n)
+{
+	struct convert_job t = {(act *)(uintptr_t)x, y, NULL, n};
+
+	pool_run(pool, pieces_of(n, ROWS_PIECE), convert_task, &t);
 }
 
 /* --- RoPE ----------------------------------------------------------------------------------------- */
 
 struct rope_job {
-	float *qkv;
+	act *qkv;
 	const float *cos, *sin;
 	const int32_t *pos;
 	int64_t n, ld;
@@ -329,20 +390,20 @@ static void rope_task(void *arg, int64_t i, int worker)
 		const float *cs = t->cos + t->pos[r] * half, *sn = t->sin + t->pos[r] * half;
 
 		for (int h = 0; h < t->heads; h++) {
-			float *x = t->qkv + r * t->ld + h * (int64_t)t->d;
+			act *x = t->qkv + r * t->ld + h * (int64_t)t->d;
 
 			for (V_EACH(j, half)) {
-				vf a = v_load_at(x, half, j), b = v_load_at(x + half, half, j);
+				vf a = a_load_at(x, half, j), b = a_load_at(x + half, half, j);
 				vf cv = v_load_at(cs, half, j), sv = v_load_at(sn, half, j) * v_set1(t->sign);
 
-				v_store_at(x, a * cv - b * sv, half, j);
-				v_store_at(x + half, b * cv + a * sv, half, j);
+				a_store_at(x, a * cv - b * sv, half, j);
+				a_store_at(x + half, b * cv + a * sv, half, j);
 			}
 		}
 	}
 }
 
-static void cpu_rope(struct pool *pool, float *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
+static void cpu_rope(struct pool *pool, act *qkv, const float *cos, const float *sin, const int32_t *pos, int64_t n, int h,
 		     int hkv, int d, int rot, int sign)
 {
 	struct rope_job t = {qkv, cos, sin, pos, n, (int64_t)(h + 2 * hkv) * d, h + hkv, d, rot, (float)sign};

@@ -17,7 +17,7 @@
 /* suffix: of the products and what is made of them, nothing or _bf16. */
 #define KERNELS_CPU_TABLE(suffix)                                             \
 	{                                                                     \
-		.abi = KERNELS_ABI, .name = "cpu", .elem_bytes = sizeof(float), \
+		.abi = KERNELS_ABI, .name = "cpu", .elem_bytes = sizeof(act),  \
 		.status = cpu_status,                                         \
 		.alloc = cpu_alloc, .release = cpu_release,                   \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
@@ -25,6 +25,7 @@
 		.matmul = cpu_matmul##suffix,                                 \
 		.matmul_dx = cpu_matmul_dx##suffix,                           \
 		.matmul_dw = cpu_matmul_dw##suffix,                           \
+		.matmul_float = cpu_matmul_float##suffix,                     \
 		.matmul_part = cpu_matmul_part##suffix,                       \
 		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
 		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \
@@ -47,6 +48,7 @@
 		.logprob = cpu_logprob##suffix,                               \
 		.logprob_dx = cpu_logprob_dx##suffix,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
+		.from_floats = cpu_from_floats, .to_floats = cpu_to_floats,   \
 		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
 		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
 		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \

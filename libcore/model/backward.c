@@ -8,8 +8,7 @@ static float *grad_at(const struct model *m, float *grads, int64_t offset, bool 
 	return offset >= 0 && !m->frozen && !fixed ? grads + offset : NULL;
 }
 
-void linear_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
-		     int64_t n)
+void linear_backward(const struct model *m, const struct linear *l, act *dx, const act *dy, const act *x, float *grads, int64_t n)
 {
 	m->k->matmul_dx(m->pool, dx, dy, linear_weights(m, l), n, l->out, l->in, 0);
 	lora_backward(m, l, dx, dy, x, grads, n);
@@ -22,7 +21,7 @@ void linear_backward(const struct model *m, const struct linear *l, float *dx, c
 }
 
 /* dx += the gradient of x. */
-static void norm_backward(const struct model *m, const struct norm_place *p, float *dx, const float *dy, const float *x,
+static void norm_backward(const struct model *m, const struct norm_place *p, act *dx, const act *dy, const act *x,
 			  const float *rstd, float *grads, float *scratch, int64_t n)
 {
 	const struct model_config *c = &m->cfg;
@@ -36,18 +35,18 @@ static void norm_backward(const struct model *m, const struct norm_place *p, flo
 }
 
 /* The gradient of a half layer's product from that of the residual stream: dx itself, or through the post-norm. */
-static const float *post_backward(const struct model *m, const struct model_state *s, const struct norm_place *p,
-				  const float *t, const float *rstd, float *grads, int64_t n)
+static const act *post_backward(const struct model *m, const struct model_state *s, const struct norm_place *p,
+				const act *t, const float *rstd, float *grads, int64_t n)
 {
 	if (!m->cfg.post_norms)
 		return s->dx;
-	m->k->zero(m->pool, s->dt, (size_t)(n * m->cfg.hidden) * sizeof(float));
+	m->k->zero(m->pool, s->dt, (size_t)(n * m->cfg.hidden) * m->k->elem_bytes);
 	norm_backward(m, p, s->dt, s->dx, t, rstd, grads, s->norm_scratch, n);
 	return s->dt;
 }
 
 /* gate_up becomes its own gradient. */
-static void activation_backward(const struct model *m, float *gate_up, const float *dh, int64_t n)
+static void activation_backward(const struct model *m, act *gate_up, const act *dh, int64_t n)
 {
 	const struct model_config *c = &m->cfg;
 
@@ -99,11 +98,12 @@ static void head_backward(struct model *m, struct model_state *s, const struct m
 
 	if (c->labels) {
 		m->k->upload(s->logits, b->dlogits, (size_t)(n * c->labels) * sizeof(float));
-		classify_backward(m, s->dn, s->logits, s->n_end, grads, n);
+		m->k->from_floats(m->pool, s->dlogits, s->logits, n * c->labels);
+		classify_backward(m, s->dn, s->dlogits, s->n_end, grads, n);
 	} else {
 		logprob_backward(m, s, b, dlogp, grads, logp);
 	}
-	m->k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * sizeof(float));
+	m->k->zero(m->pool, s->dx, (size_t)(n * c->hidden) * m->k->elem_bytes);
 	norm_backward(m, &m->layout->norm, s->dx, s->dn, s->x_end, s->rstd_end, grads, s->norm_scratch, n);
 }
 
@@ -112,7 +112,7 @@ static void mlp_backward(struct model *m, struct model_state *s, int l, int64_t 
 {
 	const struct layer_layout *y = &m->layout->layers[l];
 	const struct mlp_acts *a = &s->acts[l].mlp;
-	const float *dy = post_backward(m, s, &y->mlp_post, a->t2, a->rstd_t2, grads, n);
+	const act *dy = post_backward(m, s, &y->mlp_post, a->t2, a->rstd_t2, grads, n);
 
 	linear_backward(m, &y->down, s->dh, dy, a->h, grads, n);
 	activation_backward(m, a->gate_up, s->dh, n);
@@ -124,7 +124,7 @@ static void attention_backward(struct model *m, struct model_state *s, int l, in
 {
 	const struct layer_layout *y = &m->layout->layers[l];
 	const struct attention_acts *a = &s->acts[l].att;
-	const float *dy = post_backward(m, s, &y->attn_post, a->t1, a->rstd_t1, grads, n);
+	const act *dy = post_backward(m, s, &y->attn_post, a->t1, a->rstd_t1, grads, n);
 
 	linear_backward(m, &y->out, s->dn, dy, a->o, grads, n);
 	m->k->attention_dqkv(m->pool, s->dqkv, s->dn, a->o, a->lse, a->rot, s->cu, seqs, layer_heads(&m->cfg, l));

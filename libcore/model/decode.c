@@ -14,10 +14,10 @@ struct model_cache {
 	int64_t n_max;
 	void *arena;                 /* device */
 	struct pages pages;
-	float **table, **host_table; /* of a call: [s, width] */
+	act **table, **host_table; /* of a call: [s, width] */
 	int64_t width;
 	struct acts acts;
-	float *last;                 /* [slots, hidden] of each sequence's last token */
+	act *last;                   /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
 	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *past, *rows;
@@ -26,7 +26,8 @@ struct model_cache {
 	/* of model_decode_targets, made by its first call */
 	void *target_arena;
 	int64_t target_max;          /* targets it has room for */
-	float *target_x, *target_norm, *target_rstd, *target_logp, *target_lse, *target_scratch;
+	act *target_x, *target_norm;
+	float *target_rstd, *target_logp, *target_lse, *target_scratch;
 	bool *target_greedy;
 	int32_t *target_ids, *target_rows;
 };
@@ -36,14 +37,14 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	const struct model_config *f = &m->cfg;
 	int64_t n = c->n_max;
 
-	acts_plan(p, &c->acts, f, n);
-	c->last = plan_floats(p, c->slots, f->hidden);
+	acts_plan(p, &c->acts, m, n);
+	c->last = plan_acts(p, m->k, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
 	rotary_plan(p, &c->rotary, f, c->positions, n);
 	c->ids = plan_take(p, n, sizeof(int32_t));
 	c->pos = plan_take(p, n, sizeof(int32_t));
 	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
-	c->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(float *));
+	c->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(act *));
 	c->past = plan_take(p, c->slots, sizeof(int32_t));
 	c->rows = plan_take(p, c->slots, sizeof(int32_t));
 }
@@ -102,13 +103,12 @@ void model_cache_close(struct model_cache *c)
 
 enum status model_cache_limit(struct model_cache *c, size_t bytes, int64_t tokens, struct error *err)
 {
-	size_t page = (size_t)c->pages.page * sizeof(float);
 	int64_t need = (tokens + KERNELS_KEY_BLOCK - 1) / KERNELS_KEY_BLOCK;
 
 	if (pages_limit(&c->pages, bytes) >= need)
 		return OK;
 	return error_set(err, ERR_USAGE, "the keys and values of %lld tokens need %zu bytes; %zu are allowed", (long long)tokens,
-			 (size_t)need * page, bytes);
+			 (size_t)need * pages_bytes(&c->pages), bytes);
 }
 
 bool model_cache_room(struct model_cache *c, int slot, int64_t past, int64_t n)
@@ -132,7 +132,7 @@ void model_cache_slide(struct model_cache *c, int slot, int64_t n) { pages_drop(
 struct model_cache_use model_cache_use(const struct model_cache *c)
 {
 	return (struct model_cache_use){ .pages = c->pages.limit, .used = c->pages.used, .peak = c->pages.peak,
-					 .page_bytes = (size_t)c->pages.page * sizeof(float) };
+					 .page_bytes = pages_bytes(&c->pages) };
 }
 
 static enum status check_call(const struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
@@ -170,7 +170,7 @@ static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, c
 
 		if (!pages_room(&c->pages, slot[i], past[i], length))
 			return error_set(err, ERR_MEMORY, "no memory for more keys and values than the %lld MB that are in use",
-					 (long long)(c->pages.used * c->pages.page * (int64_t)sizeof(float) >> 20));
+					 (long long)((size_t)c->pages.used * pages_bytes(&c->pages) >> 20));
 		c->width = pages_for(length) > c->width ? pages_for(length) : c->width;
 	}
 	for (int i = 0; i < s; i++)
@@ -225,7 +225,7 @@ static void head_rows(struct model *m, struct model_cache *c, const int32_t *row
 	k->upload(c->rows, rows, (size_t)n * sizeof(int32_t));
 	k->gather_rows(m->pool, c->last, a->x, c->rows, n, f->hidden);
 	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, n);
-	linear_forward(m, &m->layout->head, c->logits, a->att.n1, NULL, n);
+	head_forward(m, c->logits, a->att.n1, n);
 	if (f->logit_cap > 0)
 		k->soft_cap(m->pool, c->logits, n * f->vocab, f->logit_cap);
 }
@@ -267,10 +267,10 @@ static enum status open_targets(const struct model *m, struct model_cache *c, in
 		c->target_greedy = plan_take(&p, rows, sizeof(bool));
 		c->target_ids = plan_take(&p, rows, sizeof(int32_t));
 		c->target_rows = plan_take(&p, rows, sizeof(int32_t));
-		c->target_x = plan_floats(&p, rows, m->cfg.hidden);
-		c->target_norm = plan_floats(&p, rows, m->cfg.hidden);
+		c->target_x = plan_acts(&p, m->k, rows, m->cfg.hidden);
+		c->target_norm = plan_acts(&p, m->k, rows, m->cfg.hidden);
 		c->target_rstd = plan_floats(&p, rows, 1);
-		c->target_scratch = plan_floats(&p, m->k->logprob_scratch(rows, m->cfg.vocab), 1);
+		c->target_scratch = plan_floats(&p, m->k->logprob_scratch(rows, m->cfg.hidden, m->cfg.vocab), 1);
 		if (!pass && !(c->target_arena = m->k->alloc(m->pool, p.used)))
 			return error_set(err, ERR_MEMORY, "no memory for the logits of %lld tokens (%zu MB)", (long long)rows, p.used >> 20);
 		p = (struct plan){ .base = c->target_arena };

@@ -71,7 +71,7 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 		return OK;
 	forward_stream(m, s, b);
 	if (c->labels)
-		classify(m, s->logits, s->n_end, b->n);
+		head_forward(m, s->logits, s->n_end, b->n);
 	else
 		m->k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
 			      s->head_scratch, b->n, c->hidden, c->vocab, c->logit_cap);

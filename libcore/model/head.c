@@ -1,12 +1,15 @@
-/* head.c - the outputs of a classifier: a reward model's one, or the two of a process reward model, at every token. */
+/* head.c - the output matrix where its logits are wanted whole: of a vocabulary in decoding, or of a classifier, a reward model's one or
+ * the two of a process reward model, at every token. */
 #include "model/layout.h"
 
-void classify(const struct model *m, float *logits, const float *x, int64_t n)
+void head_forward(const struct model *m, float *logits, const act *x, int64_t n)
 {
-	linear_forward(m, &m->layout->head, logits, x, NULL, n);
+	const struct linear *l = &m->layout->head;
+
+	m->k->matmul_float(m->pool, logits, x, linear_weights(m, l), l->b >= 0 ? m->params + l->b : NULL, n, l->out, l->in);
 }
 
-void classify_backward(const struct model *m, float *dx, const float *dlogits, const float *x, float *grads, int64_t n)
+void classify_backward(const struct model *m, act *dx, const act *dlogits, const act *x, float *grads, int64_t n)
 {
 	const struct linear *l = &m->layout->head;
 

@@ -4,19 +4,19 @@
 
 #include <math.h>
 
-void linear_forward(const struct model *m, const struct linear *l, float *y, const float *x, const float *res, int64_t n)
+void linear_forward(const struct model *m, const struct linear *l, act *y, const act *x, const act *res, int64_t n)
 {
 	bool bias = l->b >= 0;
 
 	if (bias)
 		m->k->add_bias(m->pool, y, res, m->params + l->b, n, l->out);
 	else if (res && res != y)
-		m->k->copy(m->pool, y, res, (size_t)(n * l->out) * sizeof(float));
+		m->k->copy(m->pool, y, res, (size_t)(n * l->out) * m->k->elem_bytes);
 	m->k->matmul(m->pool, y, x, linear_weights(m, l), n, l->out, l->in, bias || res);
 	lora_forward(m, l, y, x, n);
 }
 
-void norm_forward(const struct model *m, const struct norm_place *p, float *y, float *rstd, const float *x, int64_t n)
+void norm_forward(const struct model *m, const struct norm_place *p, act *y, float *rstd, const act *x, int64_t n)
 {
 	const struct model_config *c = &m->cfg;
 
@@ -27,8 +27,8 @@ void norm_forward(const struct model *m, const struct norm_place *p, float *y, f
 }
 
 /* y = res + in W^T, through the post-norm p if there is one: t is then the product and rstd what p needs for its backward. */
-static void add_forward(const struct model *m, const struct linear *l, const struct norm_place *p, float *y, const float *res,
-			float *t, float *rstd, const float *in, int64_t n)
+static void add_forward(const struct model *m, const struct linear *l, const struct norm_place *p, act *y, const act *res,
+			act *t, float *rstd, const act *in, int64_t n)
 {
 	const struct model_config *c = &m->cfg;
 
@@ -40,7 +40,7 @@ static void add_forward(const struct model *m, const struct linear *l, const str
 	m->k->rmsnorm(m->pool, y, rstd, t, m->params + p->g, c->norm_plus, res, n, c->hidden, c->norm_eps);
 }
 
-static void activation_forward(const struct model *m, float *h, const float *gate_up, int64_t n)
+static void activation_forward(const struct model *m, act *h, const act *gate_up, int64_t n)
 {
 	const struct model_config *c = &m->cfg;
 
@@ -58,7 +58,7 @@ struct heads layer_heads(const struct model_config *c, int l)
 			       .scale = (float)(1 / sqrt(query)), .cap = c->attention_cap };
 }
 
-void layer_rotate(const struct model *m, int l, const struct rotary *r, float *qkv, int64_t n, int sign)
+void layer_rotate(const struct model *m, int l, const struct rotary *r, act *qkv, int64_t n, int sign)
 {
 	const struct model_config *c = &m->cfg;
 	bool local = c->local[l];
@@ -106,21 +106,21 @@ void layer_mlp_inside(const struct model *m, int l, const struct acts *a, int64_
 	activation_forward(m, a->mlp.h, a->mlp.gate_up, n);
 }
 
-void layer_mlp_out(const struct model *m, int l, const struct acts *a, float *x_next, int64_t n)
+void layer_mlp_out(const struct model *m, int l, const struct acts *a, act *x_next, int64_t n)
 {
 	const struct layer_layout *y = &m->layout->layers[l];
 
 	add_forward(m, &y->down, &y->mlp_post, x_next, a->mlp.x2, a->mlp.t2, a->mlp.rstd_t2, a->mlp.h, n);
 }
 
-void layer_after(const struct model *m, int l, const struct acts *a, float *x_next, int64_t n)
+void layer_after(const struct model *m, int l, const struct acts *a, act *x_next, int64_t n)
 {
 	layer_attention_out(m, l, a, n);
 	layer_mlp_inside(m, l, a, n);
 	layer_mlp_out(m, l, a, x_next, n);
 }
 
-void embed_tokens(const struct model *m, float *x, const int32_t *ids, const int32_t *pos, int64_t n)
+void embed_tokens(const struct model *m, act *x, const int32_t *ids, const int32_t *pos, int64_t n)
 {
 	const struct model_config *c = &m->cfg;
 

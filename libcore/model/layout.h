@@ -75,14 +75,14 @@ static inline struct weights linear_weights(const struct model *m, const struct 
 }
 
 /* y[n, out] = x W^T + b, and res besides (which may be y; NULL = nothing). */
-void linear_forward(const struct model *m, const struct linear *l, float *y, const float *x, const float *res, int64_t n);
+void linear_forward(const struct model *m, const struct linear *l, act *y, const act *x, const act *res, int64_t n);
 /* dx[n, in] = dy W; the gradients of W and b are added to grads. */
-void linear_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
-		     int64_t n);
-/* A classifier's head (head.c): logits[n, labels] of x, and from their gradient that of x, and of the head if it is trained. */
-void classify(const struct model *m, float *logits, const float *x, int64_t n);
-void classify_backward(const struct model *m, float *dx, const float *dlogits, const float *x, float *grads, int64_t n);
-void norm_forward(const struct model *m, const struct norm_place *p, float *y, float *rstd, const float *x, int64_t n);
+void linear_backward(const struct model *m, const struct linear *l, act *dx, const act *dy, const act *x, float *grads, int64_t n);
+/* logits[n, out] = x W^T + b of the output matrix, in floats: of a vocabulary, or a classifier's (head.c). */
+void head_forward(const struct model *m, float *logits, const act *x, int64_t n);
+/* Of a classifier: from the logits' gradient that of x, and of the head if it is trained. */
+void classify_backward(const struct model *m, act *dx, const act *dlogits, const act *x, float *grads, int64_t n);
+void norm_forward(const struct model *m, const struct norm_place *p, act *y, float *rstd, const act *x, int64_t n);
 
 /* Whether matrices lie in their files. */
 bool model_in_place(const struct model *m, const struct model_how *how);
@@ -134,24 +134,33 @@ static inline float *plan_floats(struct plan *p, int64_t rows, int64_t cols)
 	return plan_take(p, __builtin_mul_overflow(rows, cols, &n) ? -1 : n, sizeof(float));
 }
 
+static inline act *plan_acts(struct plan *p, const struct kernels *k, int64_t rows, int64_t cols)
+{
+	int64_t n;
+
+	return plan_take(p, __builtin_mul_overflow(rows, cols, &n) ? -1 : n, k->elem_bytes);
+}
+
 /* Activations of one layer for N tokens. What is not kept for the backward lies in one set that the layers share; in
  * scoring and decoding that is all of it, x2 is x, and the residual stream is updated in place. */
 struct attention_acts {
-	float *n1, *rstd1;           /* [N, hidden], [N]: normalised x */
-	float *qkv;                  /* [N, qkv_width] */
-	float *rot;                  /* the same, normalised by heads and rotated; = qkv where heads are not normalised */
-	float *o, *lse;              /* [N, attn_width], [N, heads]; lse is not used in decoding */
-	float *t1, *rstd_t1;         /* [N, hidden], [N]: attention's output before its post-norm (only with post-norms) */
+	act *n1;                     /* [N, hidden]: normalised x */
+	act *qkv;                    /* [N, qkv_width] */
+	act *rot;                    /* the same, normalised by heads and rotated; = qkv where heads are not normalised */
+	act *o;                      /* [N, attn_width] */
+	act *t1;                     /* [N, hidden]: attention's output before its post-norm (only with post-norms) */
+	float *rstd1, *lse, *rstd_t1;        /* [N], [N, heads], [N]: of n1, of o (not used in decoding), of t1 */
 };
 struct mlp_acts {
-	float *x2;                   /* [N, hidden] x + attention */
-	float *n2, *rstd2;
-	float *gate_up;              /* [N, gate_up_width] */
-	float *h;                    /* [N, ffn] */
-	float *t2, *rstd_t2;         /* as t1, of the feed-forward */
+	act *x2;                     /* [N, hidden] x + attention */
+	act *n2;
+	act *gate_up;                /* [N, gate_up_width] */
+	act *h;                      /* [N, ffn] */
+	act *t2;                     /* as t1, of the feed-forward */
+	float *rstd2, *rstd_t2;
 };
 struct acts {
-	float *x;                    /* [N, hidden] residual stream at the layer's entry */
+	act *x;                      /* [N, hidden] residual stream at the layer's entry */
 	struct attention_acts att;
 	struct mlp_acts mlp;
 };
@@ -178,11 +187,11 @@ void rotary_close(struct rotary *r);
 void rotary_set(struct rotary *r, const struct model *m, const int32_t *cu, int64_t s, const int32_t *past);
 
 /* Takes one set for scoring or decoding. */
-void acts_plan(struct plan *p, struct acts *a, const struct model_config *c, int64_t n);
+void acts_plan(struct plan *p, struct acts *a, const struct model *m, int64_t n);
 /* A layer before and after its attention: a->x to att.rot, and att.o to the residual stream x_next. */
 void layer_before(const struct model *m, int l, const struct acts *a, const struct rotary *r, int64_t n);
-void layer_after(const struct model *m, int l, const struct acts *a, float *x_next, int64_t n);
+void layer_after(const struct model *m, int l, const struct acts *a, act *x_next, int64_t n);
 /* Tokens to their vectors, with positions where they are learned. */
-void embed_tokens(const struct model *m, float *x, const int32_t *ids, const int32_t *pos, int64_t n);
+void embed_tokens(const struct model *m, act *x, const int32_t *ids, const int32_t *pos, int64_t n);
 
 #endif

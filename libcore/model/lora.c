@@ -81,11 +81,11 @@ void lora_resolve(struct lora *a, bool transposed)
 
 /* --- memory --------------------------------------------------------------------------------------------- */
 
-static void plan_room(struct plan *p, struct lora *a, int64_t n)
+static void plan_room(struct plan *p, struct lora *a, const struct kernels *k, int64_t n)
 {
-	a->t = plan_floats(p, n, a->rank_max);
-	a->dt = plan_floats(p, n, a->rank_max);
-	a->x = plan_floats(p, a->config.dropout > 0 ? n : 0, a->in_max);
+	a->t = plan_acts(p, k, n, a->rank_max);
+	a->dt = plan_acts(p, k, n, a->rank_max);
+	a->x = plan_acts(p, k, a->config.dropout > 0 ? n : 0, a->in_max);
 }
 
 static void largest(struct lora *a, const struct linear *l)
@@ -111,13 +111,13 @@ enum status lora_reserve(const struct model *m, int64_t n, struct error *err)
 	}
 	if (a->room)
 		m->k->release(a->room);
-	plan_room(&p, a, n);
+	plan_room(&p, a, m->k, n);
 	a->room = m->k->alloc(m->pool, p.used);
 	a->n_max = a->room ? n : 0;
 	if (!a->room)
 		return error_set(err, ERR_MEMORY, "no memory for the adapters of %lld tokens (%zu MB)", (long long)n, p.used >> 20);
 	p = (struct plan){ .base = a->room };
-	plan_room(&p, a, n);
+	plan_room(&p, a, m->k, n);
 	return OK;
 }
 
@@ -140,7 +140,7 @@ static bool drops(const struct lora *a)
 }
 
 /* x, or x with dropout, its place telling one matrix from another. */
-static const float *dropped(const struct model *m, const struct linear *l, const float *x, int64_t n)
+static const act *dropped(const struct model *m, const struct linear *l, const act *x, int64_t n)
 {
 	struct lora *a = m->lora;
 
@@ -151,14 +151,14 @@ static const float *dropped(const struct model *m, const struct linear *l, const
 }
 
 /* t = x A^T, of all parts. */
-static void into_rank(const struct model *m, const struct linear *l, const float *x, int64_t n)
+static void into_rank(const struct model *m, const struct linear *l, const act *x, int64_t n)
 {
 	const struct lora *a = m->lora;
 
 	m->k->matmul(m->pool, a->t, x, weights_f32(m->params + l->a), n, l->rank, l->in, 0);
 }
 
-void lora_forward(const struct model *m, const struct linear *l, float *y, const float *x, int64_t n)
+void lora_forward(const struct model *m, const struct linear *l, act *y, const act *x, int64_t n)
 {
 	const struct lora *a = m->lora;
 
@@ -168,17 +168,17 @@ void lora_forward(const struct model *m, const struct linear *l, float *y, const
 	for (int i = 0; i < l->n_lora; i++) {
 		const struct lora_part *p = &l->lora[i];
 
-		m->k->scale_columns(m->pool, a->t + p->rank_row, l->rank, n, p->r, p->scale);
-		m->k->matmul_part(m->pool, y + p->row, l->out, a->t + p->rank_row, l->rank, weights_f32(m->params + p->b), n, p->rows, p->r,
-				  1);
+		act *t = act_at(m->k, a->t, p->rank_row);
+
+		m->k->scale_columns(m->pool, t, l->rank, n, p->r, p->scale);
+		m->k->matmul_part(m->pool, act_at(m->k, y, p->row), l->out, t, l->rank, weights_f32(m->params + p->b), n, p->rows, p->r, 1);
 	}
 }
 
-void lora_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
-		   int64_t n)
+void lora_backward(const struct model *m, const struct linear *l, act *dx, const act *dy, const act *x, float *grads, int64_t n)
 {
 	const struct lora *a = m->lora;
-	const float *in;
+	const act *in;
 
 	if (!a || a->off || !l->n_lora)
 		return;
@@ -186,11 +186,12 @@ void lora_backward(const struct model *m, const struct linear *l, float *dx, con
 	into_rank(m, l, in, n);
 	for (int i = 0; i < l->n_lora; i++) {
 		const struct lora_part *p = &l->lora[i];
-		float *t = a->t + p->rank_row, *dt = a->dt + p->rank_row;
+		act *t = act_at(m->k, a->t, p->rank_row), *dt = act_at(m->k, a->dt, p->rank_row);
+		const act *dy_part = act_at(m->k, dy, p->row);
 
 		m->k->scale_columns(m->pool, t, l->rank, n, p->r, p->scale);
-		m->k->matmul_dw_part(m->pool, grads + p->b, dy + p->row, l->out, t, l->rank, n, p->rows, p->r);
-		m->k->matmul_dx_part(m->pool, dt, l->rank, dy + p->row, l->out, weights_f32(m->params + p->b), n, p->rows, p->r, 0);
+		m->k->matmul_dw_part(m->pool, grads + p->b, dy_part, l->out, t, l->rank, n, p->rows, p->r);
+		m->k->matmul_dx_part(m->pool, dt, l->rank, dy_part, l->out, weights_f32(m->params + p->b), n, p->rows, p->r, 0);
 		m->k->scale_columns(m->pool, dt, l->rank, n, p->r, p->scale);
 	}
 	m->k->matmul_dw(m->pool, grads + l->a, a->dt, in, n, l->rank, l->in);

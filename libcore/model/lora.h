@@ -19,7 +19,7 @@ struct lora {
 	/* Room for n_max tokens, on the device: x A^T and its gradient [N, rank]; x with dropout [N, in], if there is any. */
 	int64_t n_max, rank_max, in_max;
 	void *room;
-	float *t, *dt, *x;
+	act *t, *dt, *x;
 	/* Dropout of the batch at hand: keys [N] on the device, NULL = none. */
 	const uint64_t *keys;
 	uint64_t seed;
@@ -43,9 +43,8 @@ static inline void lora_keys(struct lora *a, const uint64_t *keys, uint64_t seed
 	a->keys = keys;
 	a->seed = seed ^ 0x6c6f7261ull << 32;        /* apart from the embeddings' noise */
 }
-void lora_forward(const struct model *m, const struct linear *l, float *y, const float *x, int64_t n);
+void lora_forward(const struct model *m, const struct linear *l, act *y, const act *x, int64_t n);
 /* Gradients of A and B are added to grads, that of x to dx. */
-void lora_backward(const struct model *m, const struct linear *l, float *dx, const float *dy, const float *x, float *grads,
-		   int64_t n);
+void lora_backward(const struct model *m, const struct linear *l, act *dx, const act *dy, const act *x, float *grads, int64_t n);
 
 #endif

@@ -31,7 +31,7 @@ void pages_open(struct pages *p, const struct model *m, int slots, int positions
 	p->page = p->layer * c->n_layers;
 	p->limit = (int64_t)slots * p->blocks;
 	p->limit = p->limit < INT32_MAX ? p->limit : INT32_MAX;
-	p->segment = SEGMENT_BYTES / (p->page * (int64_t)sizeof(float));
+	p->segment = SEGMENT_BYTES / (int64_t)pages_bytes(p);
 	p->segment = p->segment > 0 ? p->segment : 1;
 	p->table = mem_array((size_t)slots * (size_t)p->blocks, sizeof(*p->table));
 	memset(p->table, 0xff, (size_t)slots * (size_t)p->blocks * sizeof(*p->table));
@@ -50,23 +50,23 @@ void pages_close(struct pages *p)
 
 int64_t pages_limit(struct pages *p, size_t bytes)
 {
-	size_t n = bytes / ((size_t)p->page * sizeof(float));
+	size_t n = bytes / pages_bytes(p);
 
 	if (n < (size_t)p->limit)
 		p->limit = (int64_t)n;
 	return p->limit;
 }
 
-static float *address(const struct pages *p, int32_t id)
+static act *address(const struct pages *p, int32_t id)
 {
-	return p->segments[id / p->segment] + id % p->segment * p->page;
+	return act_at(p->k, p->segments[id / p->segment], id % p->segment * p->page);
 }
 
 /* Memory for more pages, as many as a segment has. */
 static bool grow(struct pages *p)
 {
 	int64_t n = p->limit - p->made < p->segment ? p->limit - p->made : p->segment;
-	float *memory = n > 0 ? p->k->alloc(p->pool, (size_t)(n * p->page) * sizeof(float)) : NULL;
+	act *memory = n > 0 ? p->k->alloc(p->pool, (size_t)n * pages_bytes(p)) : NULL;
 
 	if (!memory)
 		return false;
@@ -120,7 +120,7 @@ bool pages_room(struct pages *p, int slot, int64_t from, int64_t to)
 		if (own < 0)
 			return false;
 		if (old >= 0 && b * KERNELS_KEY_BLOCK < from)
-			p->k->copy(p->pool, address(p, own), address(p, old), (size_t)p->page * sizeof(float));
+			p->k->copy(p->pool, address(p, own), address(p, old), pages_bytes(p));
 		give_back(p, &t[b]);
 		t[b] = own;
 	}
@@ -169,7 +169,7 @@ void pages_drop(struct pages *p, int slot, int64_t n)
 		give_back(p, &t[b]);
 }
 
-void pages_addresses(const struct pages *p, int slot, int64_t n, float **out)
+void pages_addresses(const struct pages *p, int slot, int64_t n, act **out)
 {
 	const int32_t *t = table_of(p, slot);
 

@@ -9,12 +9,12 @@
 struct pages {
 	const struct kernels *k;
 	struct pool *pool;
-	int64_t layer, page;         /* floats of a page: of one layer, and of all */
+	int64_t layer, page;         /* values of a page: of one layer, and of all */
 	int slots, blocks;           /* pages of a slot at most */
 	int window;                  /* positions that a token sees, its own the last of them, in any layer; 0 = all */
 	int64_t limit, made, used, peak;     /* pages: at most, with memory, referred to */
 	int64_t segment;             /* pages of a segment */
-	float **segments;            /* device */
+	act **segments;              /* device */
 	int64_t n_segments, segments_cap;
 	int32_t *free;               /* [made - used], the last the next to be used */
 	int32_t *refs;               /* [made] */
@@ -36,7 +36,10 @@ void pages_share(struct pages *p, int from, int to, int64_t n);
 /* Gives back what no token from position n on sees; n 0: all. */
 void pages_drop(struct pages *p, int slot, int64_t n);
 /* Device addresses of the slot's pages for its first n positions, NULL where there is none: out[ceil(n / KERNELS_KEY_BLOCK)]. */
-void pages_addresses(const struct pages *p, int slot, int64_t n, float **out);
+void pages_addresses(const struct pages *p, int slot, int64_t n, act **out);
+
+/* Bytes of a page. */
+static inline size_t pages_bytes(const struct pages *p) { return (size_t)p->page * p->k->elem_bytes; }
 
 static inline int64_t pages_for(int64_t positions)
 {

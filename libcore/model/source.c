@@ -528,7 +528,7 @@ enum status source_read(struct source *s, int64_t first, int64_t rows, struct po
 		TRY(safetensors_read(t->file, t->entry, first * t->cols, rows * t->cols, kernels_cpu(), dst, err));
 	else
 		TRY(decode(s, first * t->cols, rows * t->cols, dst, err));
-	if (r)
-		kernels_cpu()->matmul_dx(pool, dst, s->left + first * r, weights_f32(s->right), rows, r, t->cols, 1);
+	if (r) /* this table's activations are floats */
+		kernels_cpu()->matmul_dx(pool, (act *)(void *)dst, (const act *)(const void *)(s->left + first * r), weights_f32(s->right), rows, r, t->cols, 1);
 	return OK;
 }

@@ -4,40 +4,46 @@
 
 #include "base/mem.h"
 
-static void take_attention(struct plan *p, struct attention_acts *a, const struct model_config *c, int64_t n)
+static void take_attention(struct plan *p, struct attention_acts *a, const struct model *m, int64_t n)
 {
-	a->n1 = plan_floats(p, n, c->hidden);
+	const struct model_config *c = &m->cfg;
+
+	a->n1 = plan_acts(p, m->k, n, c->hidden);
 	a->rstd1 = plan_floats(p, n, 1);
-	a->qkv = plan_floats(p, n, qkv_width(c));
+	a->qkv = plan_acts(p, m->k, n, qkv_width(c));
 	a->rot = a->qkv;
-	a->o = plan_floats(p, n, attn_width(c));
+	a->o = plan_acts(p, m->k, n, attn_width(c));
 	a->lse = plan_floats(p, n, c->heads);
-	a->t1 = plan_floats(p, c->post_norms ? n : 0, c->hidden);
+	a->t1 = plan_acts(p, m->k, c->post_norms ? n : 0, c->hidden);
 	a->rstd_t1 = plan_floats(p, c->post_norms ? n : 0, 1);
 }
 
-static void take_mlp(struct plan *p, struct mlp_acts *a, const struct model_config *c, int64_t n)
+static void take_mlp(struct plan *p, struct mlp_acts *a, const struct model *m, int64_t n)
 {
-	a->gate_up = plan_floats(p, n, gate_up_width(c));
-	a->h = plan_floats(p, n, c->ffn);
+	const struct model_config *c = &m->cfg;
+
+	a->gate_up = plan_acts(p, m->k, n, gate_up_width(c));
+	a->h = plan_acts(p, m->k, n, c->ffn);
 }
 
 /* What the feed-forward has besides in training: its own normalised input, and both sides of the post-norm. */
-static void take_mlp_training(struct plan *p, struct mlp_acts *a, const struct model_config *c, int64_t n)
+static void take_mlp_training(struct plan *p, struct mlp_acts *a, const struct model *m, int64_t n)
 {
-	take_mlp(p, a, c, n);
-	a->x2 = plan_floats(p, n, c->hidden);
-	a->n2 = plan_floats(p, n, c->hidden);
+	const struct model_config *c = &m->cfg;
+
+	take_mlp(p, a, m, n);
+	a->x2 = plan_acts(p, m->k, n, c->hidden);
+	a->n2 = plan_acts(p, m->k, n, c->hidden);
 	a->rstd2 = plan_floats(p, n, 1);
-	a->t2 = plan_floats(p, c->post_norms ? n : 0, c->hidden);
+	a->t2 = plan_acts(p, m->k, c->post_norms ? n : 0, c->hidden);
 	a->rstd_t2 = plan_floats(p, c->post_norms ? n : 0, 1);
 }
 
-void acts_plan(struct plan *p, struct acts *a, const struct model_config *c, int64_t n)
+void acts_plan(struct plan *p, struct acts *a, const struct model *m, int64_t n)
 {
-	a->x = plan_floats(p, n, c->hidden);
-	take_attention(p, &a->att, c, n);
-	take_mlp(p, &a->mlp, c, n);
+	a->x = plan_acts(p, m->k, n, m->cfg.hidden);
+	take_attention(p, &a->att, m, n);
+	take_mlp(p, &a->mlp, m, n);
 	a->mlp.x2 = a->x;
 	a->mlp.n2 = a->att.n1;
 	a->mlp.rstd2 = a->att.rstd1;
@@ -46,35 +52,36 @@ void acts_plan(struct plan *p, struct acts *a, const struct model_config *c, int
 }
 
 /* The layers' activations: one set for all in scoring; in training what the use keeps is each layer's own. */
-static void plan_layers(struct plan *p, struct model_state *s, const struct model_config *c)
+static void plan_layers(struct plan *p, struct model_state *s, const struct model *m)
 {
+	const struct model_config *c = &m->cfg;
 	struct acts shared = { 0 };
 	int64_t n = s->n_max;
-	float *rot = NULL;
+	act *rot = NULL;
 
 	if (s->use == MODEL_SCORE)
-		acts_plan(p, &shared, c, n);
+		acts_plan(p, &shared, m, n);
 	if (s->use == MODEL_TRAIN_LESS || s->use == MODEL_TRAIN_LEAST)
-		take_attention(p, &shared.att, c, n);
+		take_attention(p, &shared.att, m, n);
 	if (s->use == MODEL_TRAIN_LEAST)
-		take_mlp_training(p, &shared.mlp, c, n);
+		take_mlp_training(p, &shared.mlp, m, n);
 	if (s->use != MODEL_SCORE && c->qk_norm)
-		rot = plan_floats(p, n, qkv_width(c));
+		rot = plan_acts(p, m->k, n, qkv_width(c));
 	for (int l = 0; l < c->n_layers; l++) {
 		struct acts *a = &s->acts[l];
 
 		*a = shared;
 		if (s->use == MODEL_SCORE)
 			continue;
-		a->x = plan_floats(p, n, c->hidden);
+		a->x = plan_acts(p, m->k, n, c->hidden);
 		if (s->use == MODEL_TRAIN)
-			take_attention(p, &a->att, c, n);
+			take_attention(p, &a->att, m, n);
 		if (s->use != MODEL_TRAIN_LEAST)
-			take_mlp_training(p, &a->mlp, c, n);
+			take_mlp_training(p, &a->mlp, m, n);
 		if (c->qk_norm)
 			a->att.rot = rot;
 	}
-	s->x_end = s->use == MODEL_SCORE ? shared.x : plan_floats(p, n, c->hidden);
+	s->x_end = s->use == MODEL_SCORE ? shared.x : plan_acts(p, m->k, n, c->hidden);
 }
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -85,14 +92,15 @@ static void plan_scratch(struct plan *p, struct model_state *s, const struct mod
 	const struct model_config *c = &m->cfg;
 	int64_t n = s->n_max;
 
-	s->head_scratch = plan_floats(p, c->labels ? 0 : m->k->logprob_scratch(n, c->vocab), 1);
+	s->head_scratch = plan_floats(p, c->labels ? 0 : m->k->logprob_scratch(n, c->hidden, c->vocab), 1);
 	if (s->use == MODEL_SCORE)
 		return;
-	s->dx = plan_floats(p, n, c->hidden);
-	s->dn = plan_floats(p, n, larger(c->hidden, attn_width(c)));
-	s->dh = plan_floats(p, n, c->ffn);
-	s->dqkv = plan_floats(p, n, qkv_width(c));
-	s->dt = plan_floats(p, c->post_norms ? n : 0, c->hidden);
+	s->dx = plan_acts(p, m->k, n, c->hidden);
+	s->dn = plan_acts(p, m->k, n, larger(c->hidden, attn_width(c)));
+	s->dh = plan_acts(p, m->k, n, c->ffn);
+	s->dqkv = plan_acts(p, m->k, n, qkv_width(c));
+	s->dt = plan_acts(p, m->k, c->post_norms ? n : 0, c->hidden);
+	s->dlogits = plan_acts(p, m->k, n, c->labels);
 	s->dlogp = plan_floats(p, n, 1);
 	s->dlse = plan_floats(p, n, 1);
 	s->dmean = plan_floats(p, n, 1);
@@ -107,8 +115,8 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	const struct model_config *c = &m->cfg;
 	int64_t n = s->n_max;
 
-	plan_layers(p, s, c);
-	s->n_end = plan_floats(p, n, c->hidden);
+	plan_layers(p, s, m);
+	s->n_end = plan_acts(p, m->k, n, c->hidden);
 	s->rstd_end = plan_floats(p, n, 1);
 	s->logp = plan_floats(p, n, 1);
 	s->lse = plan_floats(p, n, 1);

@@ -17,14 +17,16 @@ struct model_state {
 	int64_t positions;           /* of the longest sequence */
 	void *arena;                 /* device */
 	struct acts *acts;           /* [n_layers] */
-	float *x_end, *n_end, *rstd_end;  /* [N, C], [N, C], [N]: after the last layer */
+	act *x_end, *n_end;          /* [N, C]: after the last layer */
+	float *rstd_end;             /* [N] */
 	float *logp, *lse, *mean;    /* [N] */
-	float *logits;               /* [N, labels] of a classifier, and their gradient */
+	float *logits;               /* [N, labels] of a classifier, and their gradient from the host */
 	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *targets;
 	float *head_scratch;
 	/* training only */
-	float *dx, *dn, *dh, *dqkv, *dt, *dlogp, *dlse, *dmean, *norm_scratch;
+	act *dx, *dn, *dh, *dqkv, *dt, *dlogits;
+	float *dlogp, *dlse, *dmean, *norm_scratch;
 	float *noise_size;           /* [N] */
 	uint64_t *noise_key;
 	int32_t *host_pos;           /* [N] host */
@@ -41,8 +43,8 @@ void layer_attend(const struct model *m, const struct model_state *s, int l, int
 void layer_heads_forward(const struct model *m, int l, const struct attention_acts *a, const struct rotary *r, int64_t n);
 void layer_attention_out(const struct model *m, int l, const struct acts *a, int64_t n);
 void layer_mlp_inside(const struct model *m, int l, const struct acts *a, int64_t n);
-void layer_mlp_out(const struct model *m, int l, const struct acts *a, float *x_next, int64_t n);
+void layer_mlp_out(const struct model *m, int l, const struct acts *a, act *x_next, int64_t n);
 /* sign -1: the backward */
-void layer_rotate(const struct model *m, int l, const struct rotary *r, float *qkv, int64_t n, int sign);
+void layer_rotate(const struct model *m, int l, const struct rotary *r, act *qkv, int64_t n, int sign);
 
 #endif

@@ -121,7 +121,8 @@ static double read_rate(int64_t bytes)
 /* Multiply-adds a second of y[n, c] = x[n, c] w[c, c], w in the form of the model's. */
 static double product_rate(const struct kernels *k, enum elem elem, int64_t n, int64_t c)
 {
-	float *x = k->alloc(pool, (size_t)(n * c) * 4), *y = k->alloc(pool, (size_t)(n * c) * 4), *w = k->alloc(pool, (size_t)(c * c) * 4);
+	act *x = k->alloc(pool, (size_t)(n * c) * k->elem_bytes), *y = k->alloc(pool, (size_t)(n * c) * k->elem_bytes);
+	float *w = k->alloc(pool, (size_t)(c * c) * 4);
 	float *scale = k->alloc(pool, (size_t)(c * c / 64 + c) * 4), best = 1e30f;
 
 	for (int i = 0; i < 4; i++) {

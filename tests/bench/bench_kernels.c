@@ -211,6 +211,21 @@ static float *some(int64_t n)
 	return p;
 }
 
+/* Activations of a table. */
+static act *some_acts(const struct kernels *table, int64_t n)
+{
+	float *x = some(n);
+	act *p = k->alloc(pool, (size_t)n * table->elem_bytes);
+
+	if (!p) {
+		fprintf(stderr, "bench_kernels: no memory for %lld activations\n", (long long)n);
+		exit(1);
+	}
+	table->from_floats(pool, p, x, n);
+	k->release(x);
+	return p;
+}
+
 typedef void sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
 
 static sgemm *peer_open(void)
@@ -224,14 +239,16 @@ static sgemm *peer_open(void)
 }
 
 /* The three forms of a product, by the table or by the peer: Y = X W^T, dX = dY W, dW += dY^T X. */
-static void product(int form, const struct kernels *table, sgemm *peer, float *y, float *x, float *w, int n, int o, int i)
+static void product(int form, const struct kernels *table, sgemm *peer, act *ya, act *xa, float *w, int n, int o, int i)
 {
+	float *y = (float *)(void *)ya, *x = (float *)(void *)xa;        /* which they are where there is a peer */
+
 	if (form == 0 && !peer)
-		table->matmul(pool, y, x, weights_f32(w), n, o, i, 0);
+		table->matmul(pool, ya, xa, weights_f32(w), n, o, i, 0);
 	else if (form == 1 && !peer)
-		table->matmul_dx(pool, x, y, weights_f32(w), n, o, i, 0);
+		table->matmul_dx(pool, xa, ya, weights_f32(w), n, o, i, 0);
 	else if (!peer)
-		table->matmul_dw(pool, w, y, x, n, o, i);
+		table->matmul_dw(pool, w, ya, xa, n, o, i);
 	else if (form == 0)
 		peer(101, 111, 112, n, o, i, 1, x, i, w, i, 0, y, o);
 	else if (form == 1)
@@ -257,7 +274,8 @@ static void bench_products(bool half)
 	       peer ? "  OpenBLAS" : "");
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
 		int n = shapes[s][0], o = shapes[s][1], i = shapes[s][2];
-		float *x = some((int64_t)n * i), *w = some((int64_t)o * i), *y = some((int64_t)n * o);
+		act *x = some_acts(table, (int64_t)n * i), *y = some_acts(table, (int64_t)n * o);
+		float *w = some((int64_t)o * i);
 		double flops = 2.0 * n * o * i, rate[2][3] = {{0}}, limit = 0, t, now;
 		char name[40];
 
@@ -287,7 +305,8 @@ static void bench_reading(bool half)
 	static const double per_weight[] = {4, 2, 1, 0.5};
 	const struct kernels *table = half ? kernels_cpu_bf16() : k;
 	const int64_t o = 2048, i = 768, room = 64 << 20;
-	float *w = some(room), *scale = some(o * i / KERNELS_NF4_BLOCK), *x = some(32 * i), *y = some(32 * o);
+	float *w = some(room), *scale = some(o * i / KERNELS_NF4_BLOCK);
+	act *x = some_acts(table, 32 * i), *y = some_acts(table, 32 * o);
 	int64_t at = 0;
 
 	for (int e = 0; e < 4; e++) {
@@ -342,7 +361,7 @@ static void bench_optimizers(float *p, float *m, float *v, const float *g, const
 }
 
 /* What other families have instead, or besides. */
-static void bench_families(float *x, float *y, float *z, float *gu, float *w, float *logp, float *scratch)
+static void bench_families(act *x, act *y, act *z, act *gu, float *w, float *logp, float *scratch)
 {
 	double nc = (double)N * C, nf = (double)N * F;
 
@@ -358,8 +377,9 @@ static void bench_families(float *x, float *y, float *z, float *gu, float *w, fl
 
 static void bench_model(void)
 {
-	float *x = some(N * F), *y = some(N * QKV), *z = some(N * QKV), *gu = some(N * 2 * F), *w = some((int64_t)V * C);
-	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, V) + k->norm_scratch(N, C));
+	act *x = some_acts(k, N * F), *y = some_acts(k, N * QKV), *z = some_acts(k, N * QKV), *gu = some_acts(k, N * 2 * F);
+	float *w = some((int64_t)V * C);
+	float *logp = some(N), *lse = some(N * H), *scratch = some(k->logprob_scratch(N, C, V) + k->norm_scratch(N, C));
 	float *p = some(PARAMS), *m = some(PARAMS), *v = k->alloc(pool, PARAMS * sizeof *v), *g = some(PARAMS), *cs = some(T * D);
 	int32_t ids[N], pos[N], cu[SEQS + 1];
 	double pairs = (double)N * (T + 1) / 2 * H * D, nc = (double)N * C, nf = (double)N * F;
@@ -380,7 +400,7 @@ static void bench_model(void)
 	BYTES("rope", 2.0 * N * (H + HKV) * D, 2 * LAYERS, false, k->rope(pool, x, cs, cs, pos, N, H, HKV, D, D, 1));
 	BYTES("swiglu", 3 * nf, LAYERS, true, k->swiglu(pool, x, gu, N, F));
 	BYTES("swiglu_dgu", 5 * nf, LAYERS, false, k->swiglu_dgu(pool, gu, x, gu, N, F));
-	k->release(x), x = some(N * F);
+	k->release(x), x = some_acts(k, N * F);
 	FLOPS("attention", 4 * pairs, LAYERS, true, k->attention(pool, y, lse, x, cu, SEQS, heads));
 	FLOPS("attention_dqkv", 10 * pairs, LAYERS, false, k->attention_dqkv(pool, z, y, y, lse, x, cu, SEQS, heads));
 	k->release(w), w = some((int64_t)V * C);
@@ -408,8 +428,9 @@ static void bench_model(void)
 /* Decoding steps of a batch with a cache of T tokens each. */
 static void bench_decode(void)
 {
-	float *x = some(64 * 2 * F), *y = some(64 * V), *w = some((int64_t)V * C), *kv = some(2 * 64 * T * HKV * D);
-	float *table[64 * T / KERNELS_KEY_BLOCK];
+	act *x = some_acts(k, 64 * 2 * F), *y = some_acts(k, 64 * 2 * F), *kv = some_acts(k, 2 * 64 * T * HKV * D);
+	float *logits = some(64 * V), *w = some((int64_t)V * C);
+	act *table[64 * T / KERNELS_KEY_BLOCK];
 	int32_t cu[65], past[64];
 
 	for (int i = 0; i < 65; i++)
@@ -417,19 +438,19 @@ static void bench_decode(void)
 	for (int i = 0; i < 64; i++)
 		past[i] = T - 1;
 	for (int i = 0; i < 64 * T / KERNELS_KEY_BLOCK; i++)
-		table[i] = kv + (int64_t)i * 2 * HKV * D * KERNELS_KEY_BLOCK;
+		table[i] = act_at(k, kv, (int64_t)i * 2 * HKV * D * KERNELS_KEY_BLOCK);
 	for (int b = 1; b <= 64; b *= 4) {
 		double t, gemm, att;
 
 		BEST(gemm, (k->matmul(pool, y, x, weights_f32(w), b, QKV, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, H * D, 0),
 			    k->matmul(pool, y, x, weights_f32(w), b, 2 * F, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, F, 0)));
 		BEST(att, k->attention_cached(pool, y, x, (struct kv_pages){table, T / KERNELS_KEY_BLOCK, 0}, past, cu, b, heads));
-		BEST(t, k->matmul(pool, y, x, weights_f32(w), b, V, C, 0));
+		BEST(t, k->matmul_float(pool, logits, x, weights_f32(w), NULL, b, V, C));
 		t += LAYERS * (gemm + att);
 		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,
 		       att * 1e3, b / t);
 	}
-	k->release(x), k->release(y), k->release(w), k->release(kv);
+	k->release(x), k->release(y), k->release(w), k->release(kv), k->release(logits);
 }
 
 int main(int argc, char **argv)

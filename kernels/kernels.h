@@ -108,7 +108,8 @@ struct kernels {
 	void (*matmul_dw_part)(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x, int64_t ldx, int64_t n,
 			       int64_t o, int64_t i);
 
-	/* Weights that many products will take as they are, laid out once for all of them. packed_bytes: how much that takes on the device,
+	/* Weights that many products will take as they are, laid out once for all of them: those products want nothing but packed and
+	 * scale then, and data may be NULL; embed wants data. packed_bytes: how much that takes on the device,
 	 * backward: for matmul_dx (and logprob_dx) too; 0: the table gains nothing by it. pack again when the weights have changed. */
 	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
 	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);

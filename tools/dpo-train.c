@@ -161,7 +161,7 @@ static enum status add_reference(void *arg, struct training *t, struct error *er
 		return OK;
 	if (opts.ref) {
 		TRY(tool_add_model(&tool, opts.ref, NULL, err));
-		TRY(model_load_as(&other, opts.ref, &(struct model_how){ .in_place = true }, lm.model.k, tool.pool, err));
+		TRY(model_load_as(&other, opts.ref, &(struct model_how){ .in_place = true, .pack = true }, lm.model.k, tool.pool, err));
 		m = &other;
 		if (other.cfg.vocab != lm.model.cfg.vocab)
 			st = error_set(err, ERR_DATA, "%s: a vocabulary of %d, the model has %d", opts.ref, other.cfg.vocab,

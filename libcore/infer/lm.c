@@ -67,12 +67,12 @@ enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *h
 
 enum status lm_open_reward(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
 {
-	return open_as(lm, dir, &(struct model_how){ .in_place = true }, false, -1, pool, err);
+	return open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true }, false, -1, pool, err);
 }
 
 enum status lm_open(struct lm *lm, const char *dir, struct pool *pool, struct error *err)
 {
-	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true }, false, pool, err);
+	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true }, false, pool, err);
 }
 
 void lm_close(struct lm *lm)

@@ -24,7 +24,9 @@ struct linear {
 	int64_t w;                   /* [out, in] */
 	int64_t b;                   /* [out] */
 	bool fixed, b_fixed;         /* not trained: no gradient is wanted (model_train_only) */
-	struct weights stored;       /* where the matrix lies if not at w: data is NULL else */
+	struct weights stored;       /* where the matrix lies if not at w; packed: what the products take, wherever it lies. data is NULL
+				      * where it was packed and is not kept besides */
+	size_t packed_bytes;         /* of a matrix in the store that is packed when it is loaded; 0: it is not */
 	int n_lora;
 	struct lora_part lora[3];
 	int64_t rank;                /* of all together */
@@ -71,7 +73,11 @@ struct model_layout {
 
 static inline struct weights linear_weights(const struct model *m, const struct linear *l)
 {
-	return l->stored.data ? l->stored : weights_f32(m->params + l->w);
+	struct weights w = l->stored;
+
+	if (l->w >= 0)
+		w.data = m->params + l->w, w.elem = ELEM_F32;
+	return w;
 }
 
 /* y[n, out] = x W^T + b, and res besides (which may be y; NULL = nothing). */
@@ -96,7 +102,8 @@ static inline bool ends_in(const char *s, const char *end)
 /* Layout of c's parameters and zeroed memory for them. */
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
 			   struct pool *pool, struct error *err);
-/* Memory for the stored matrices, and each one's place in it. */
+/* Memory for the stored matrices, and each one's place in it. Those that are packed, on being loaded, have no other place, but for
+ * embeddings that are the output matrix too. */
 enum status store_take(struct model *m, enum model_form form, struct error *err);
 /* The same for those that have a form and no data yet. */
 enum status store_place(struct model *m, struct error *err);

@@ -146,20 +146,27 @@ static void rows_close(struct rows *r)
 	mem_free(r->mean);
 }
 
+/* Whether a tensor's values stand in its file, in our order. */
+static bool rows_plain(const struct rows *r)
+{
+	return source_is_plain(r->s) && !r->whole && !r->mean;
+}
+
 /* Moves a tensor by pieces of rows: to the store if w is not NULL, else to its place among the parameters. */
 static enum status move_tensor(struct model *m, const struct rows *r, struct store_writer *w, struct error *err)
 {
 	const struct tensor *t = r->t;
 	int64_t piece = PIECE_ELEMENTS / (t->cols > 0 ? t->cols : 1) + 1;
-	float *x = mem_try((size_t)(piece * t->cols) * sizeof(float));
-	enum status st = x ? OK : error_set(err, ERR_MEMORY, "no memory for a piece of tensor '%s'", t->name);
+	const float *there = w && rows_plain(r) ? store_floats(m, r->from) : NULL;
+	float *x = there ? NULL : mem_try((size_t)(piece * t->cols) * sizeof(float));
+	enum status st = x || there ? OK : error_set(err, ERR_MEMORY, "no memory for a piece of tensor '%s'", t->name);
 
 	for (int64_t row = 0; row < t->rows && st == OK; row += piece) {
 		int64_t n = t->rows - row < piece ? t->rows - row : piece;
 
-		st = rows_read(r, row, n, m->pool, x, err);
+		st = there ? OK : rows_read(r, row, n, m->pool, x, err);
 		if (st == OK && w)
-			st = store_rows(w, x, n, err);
+			st = store_rows(w, there ? there + row * t->cols : x, n, err);
 		else if (st == OK)
 			m->k->upload(m->params + t->offset + row * t->cols, x, (size_t)(n * t->cols) * sizeof(float));
 	}
@@ -171,7 +178,7 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 {
 	struct rows r;
 	enum status st = rows_open(&r, m, s, t, err);
-	bool plain = st == OK && source_is_plain(s) && !r.whole && !r.mean;
+	bool plain = st == OK && rows_plain(&r);
 
 	if (plain && !store_widen(m, r.from, m->params + t->offset))
 		st = safetensors_read(r.from->file, r.from->entry, 0, r.from->entry->elements, m->k, m->params + t->offset, err);
@@ -181,7 +188,7 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 	return st;
 }
 
-static enum status load_stored(struct model *m, struct source *s, const struct stored_part *part, struct error *err)
+static enum status load_part(struct model *m, struct source *s, const struct stored_part *part, struct error *err)
 {
 	const struct linear *l = part->linear;
 	size_t width = l->stored.elem == ELEM_BF16 ? 2 : 4;
@@ -202,6 +209,25 @@ static enum status load_stored(struct model *m, struct source *s, const struct s
 		store_end(&w);
 	}
 	rows_close(&r);
+	return st;
+}
+
+/* All matrices of the store, part by part; those of one follow each other. */
+static enum status load_stored(struct model *m, struct source *s, struct error *err)
+{
+	struct stage stage;
+	enum status st = stage_open(&stage, m, err);
+
+	for (int i = 0; i < m->n_stored && st == OK; i++) {
+		struct linear *l = m->stored[i].linear;
+
+		if (!i || m->stored[i - 1].linear != l)
+			stage_begin(&stage, l);
+		st = load_part(m, s, &m->stored[i], err);
+		if (st == OK && (i + 1 == m->n_stored || m->stored[i + 1].linear != l))
+			stage_end(m, l);
+	}
+	stage_close(&stage, m);
 	return st;
 }
 
@@ -367,8 +393,7 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 		else
 			TRY(load_lora(m, s, t, err));
 	}
-	for (int i = 0; i < m->n_stored; i++)
-		TRY(load_stored(m, s, &m->stored[i], err));
+	TRY(load_stored(m, s, err));
 	return m->lora && !fresh ? check_modules(m, s, err) : OK;
 }
 

@@ -84,6 +84,14 @@ bool store_widen(struct model *m, const struct source_tensor *from, float *to)
 	return true;
 }
 
+const float *store_floats(struct model *m, const struct source_tensor *from)
+{
+	const uint8_t *data = !strcmp(from->dtype, "F32") ? map_file(m, from->file) : NULL;
+
+	data = data ? data + from->entry->begin : NULL;
+	return data && (uintptr_t)data % sizeof(float) == 0 ? (const float *)(const void *)data : NULL;
+}
+
 void store_unmap(struct model *m)
 {
 	for (int i = 0; i < m->n_maps; i++)

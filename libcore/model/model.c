@@ -201,6 +201,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	m->cfg.text = c->text ? mem_strdup(c->text) : NULL;
 	m->k = k;
 	m->pool = pool;
+	m->packs = how->pack;
 	m->frozen = how->lora || how->form != MODEL_F32 || how->in_place;
 	m->lora = how->lora ? lora_open(how->lora) : NULL;
 	m->layout = mem_zalloc(sizeof(*m->layout) + (size_t)c->n_layers * sizeof(struct layer_layout));
@@ -241,6 +242,8 @@ void model_release(struct model *m)
 		m->k->release(m->params);
 	if (m->store)
 		m->k->release(m->store);
+	if (m->packed)
+		m->k->release(m->packed);
 	store_unmap(m);
 	memset(m, 0, sizeof(*m));
 }

@@ -107,6 +107,8 @@ struct model {
 	bool frozen;
 	void *store;                 /* device */
 	size_t store_bytes;
+	bool packs;                  /* its matrices are packed when they are loaded */
+	void *packed;                /* device: what model_pack has made */
 	struct stored_part *stored;  /* n_stored matrices in it */
 	int n_stored;
 	struct model_map *maps;      /* n_maps weight files that some of them lie in */
@@ -124,6 +126,8 @@ struct model_how {
 	const char *base;            /* of an adapter's directory: its base, instead of the one that it names */
 	bool in_place;               /* the model is only used, or its adapters are trained: with MODEL_F32, matrices stay in the form
 				      * and, where they can, in the pages of their files, and give the same numbers to the bit */
+	bool pack;                   /* the model is only used: matrices outside the parameters are laid out for products, once, where the
+				      * device gains by it, and kept in no other way */
 	bool apart;                  /* an adapter is kept apart from its base, which is frozen; else it is merged into it */
 	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
 	uint64_t seed;               /* of those */
@@ -147,6 +151,9 @@ int64_t model_size(const struct model *m);
 bool model_draws(const struct model *m);
 /* Takes adapters out of the computation, or back into it. */
 void model_adapter_off(struct model *m, bool off);
+/* Lays out the matrices for the products of both passes, where the device gains by it: again after each change of the parameters. A
+ * model that was packed on loading stays as it is. */
+enum status model_pack(struct model *m, struct error *err);
 /* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not; a model with
  * adapters writes those, as PEFT does. */
 enum status model_save(const struct model *m, const char *dir, struct error *err);

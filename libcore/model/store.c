@@ -21,31 +21,38 @@ static int64_t group(const struct linear *l)
 
 /* --- places ----------------------------------------------------------------------------------------------- */
 
-static void place(struct plan *p, struct linear *l)
+size_t store_data_bytes(const struct linear *l)
 {
-	int64_t n = l->out * l->in;
+	return (size_t)(l->out * l->in * code_bits(l->stored.elem) / 8);
+}
 
-	if (l->w >= 0 || l->stored.data)             /* a parameter, or in a file */
+bool store_keeps(const struct model *m, const struct linear *l)
+{
+	return !l->packed_bytes || l == &m->layout->embed;
+}
+
+static void place(struct plan *p, const struct model *m, struct linear *l)
+{
+	if (l->w >= 0)                               /* a parameter */
 		return;
-	l->stored.data = plan_take(p, n * code_bits(l->stored.elem) / 8, 1);
-	l->stored.scale = plan_floats(p, group(l) ? n / group(l) : 0, 1);
+	l->packed_bytes = m->packs && (l != &m->layout->embed || m->cfg.tied) ?
+			  m->k->packed_bytes(l->stored.elem, l->out, l->in, false) : 0;
+	if (l->packed_bytes)
+		l->stored.packed = plan_take(p, (int64_t)l->packed_bytes, 1);
+	if (l->stored.data)                          /* in a file */
+		return;
+	if (store_keeps(m, l))
+		l->stored.data = plan_take(p, (int64_t)store_data_bytes(l), 1);
+	l->stored.scale = plan_floats(p, group(l) ? l->out * l->in / group(l) : 0, 1);
 }
 
 static void place_all(struct plan *p, struct model *m)
 {
-	struct model_layout *y = m->layout;
-
-	place(p, &y->embed);
-	if (!m->cfg.tied)
-		place(p, &y->head);
-	for (int l = 0; l < m->cfg.n_layers; l++) {
-		place(p, &y->layers[l].qkv);
-		place(p, &y->layers[l].out);
-		place(p, &y->layers[l].gate_up);
-		place(p, &y->layers[l].down);
-	}
+	for (int i = 0; i < store_linears(m); i++)
+		if (store_linear(m, i))
+			place(p, m, store_linear(m, i));
 	if (m->cfg.tied)
-		y->head = y->embed;
+		m->layout->head = m->layout->embed;
 }
 
 /* Embeddings and output matrix are not quantised further than to bfloat16. */

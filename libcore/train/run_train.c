@@ -179,6 +179,7 @@ enum status run_train(struct run *r, struct trainer *t, const struct run_plan *p
 		TRY(run_trim(r, plan->keep, err));
 		l.saved = t->step;
 	}
+	TRY(model_pack(t->model, err));
 	TRY(run_open_metrics(r, err));
 	if (plan->board && t->step)
 		TRY(tensorboard_resume(plan->board, t->step, err));

@@ -254,6 +254,7 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 		r->grad_norm = optimizer_grad_norm(&t->optimizer, t->grads);
 		TRY(guard(t, r, err));
 		update(t, r);
+		TRY(model_pack(t->model, err));
 		if (t->objective.learned)
 			t->objective.learned(t->objective.arg);
 		t->tokens += r->tokens;

@@ -21,7 +21,7 @@ enum status tool_add_model(struct tool *t, const char *dir, const char *base, st
 enum status tool_open_lm(struct tool *t, struct lm *lm, const char *dir, const struct model_flags *f, struct error *err)
 {
 	struct model_how how = { .form = (enum model_form)f->load, .base = f->adapter ? dir : NULL, .apart = f->load != MODEL_F32,
-				 .in_place = true };
+				 .in_place = true, .pack = true };
 
 	if (f->adapter)
 		dir = f->adapter;

@@ -51,6 +51,11 @@ static void matmul(struct pool *p, act *y, const act *x, struct weights w, int64
 	kernels_cpu()->matmul(p, y, x, unpacked(w), n, o, i, acc);
 }
 
+static void matmul_float(struct pool *p, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
+{
+	kernels_cpu()->matmul_float(p, y, x, unpacked(w), b, n, o, i);
+}
+
 static void matmul_dx(struct pool *p, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
 {
 	kernels_cpu()->matmul_dx(p, dx, dy, unpacked(w), n, o, i, acc);
@@ -68,6 +73,7 @@ static void open_device(void)
 	device.packed_bytes = packed_bytes;
 	device.pack = pack;
 	device.matmul = matmul;
+	device.matmul_float = matmul_float;
 	device.matmul_dx = matmul_dx;
 	device.logprob = logprob;
 	from_packed = packs = 0;

@@ -254,7 +254,7 @@ static enum status open_cache(const struct lm *lm, int n_inputs, struct error *e
 		return error_set(err, ERR_USAGE, "--cache and --resume are for multiple_choice and loglikelihood, not for %s", task_type_name(ev.task->type));
 	for (int i = 0; i < n_inputs; i++)
 		buf_printf(&identity, "%s ", ev.tool->prov.inputs[i].xxh3);
-	buf_printf(&identity, "%d %s", o->form.load, lm->model.k->name);
+	buf_printf(&identity, "%d %s%s", o->form.load, lm->model.k->name, lm->model.k->elem_bytes == 2 ? " bf16" : "");
 	path = o->cache ? mem_strdup(o->cache) : mem_printf("%s.journal", ev.tool->out_path);
 	st = likelihood_cache_open(&ev.cache, path, identity.data, err);
 	buf_release(&identity);

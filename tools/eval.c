@@ -156,16 +156,16 @@ static enum status find_measurement(struct error *err)
 {
 	while (what < MEASURE_FILE && strcmp(opts.task, measurements[what].name))
 		what++;
-	if (opts.resume && (what == MEASURE_PERPLEXITY || what == MEASURE_TEXT || !opts.model))
-		return error_set(err, ERR_USAGE, "--resume is for exact-match and tasks, with -m");
+	if (opts.resume && !opts.model)
+		return error_set(err, ERR_USAGE, "--resume is for a model: -m is needed");
 	if (opts.resume && !tool.out_path)
 		return error_set(err, ERR_USAGE, "--resume needs -o FILE: the journal stands beside it");
-	if (what == MEASURE_FILE && opts.cache && !opts.model)
-		return error_set(err, ERR_USAGE, "--cache is for a model: -m is needed");
+	if (opts.cache && (what == MEASURE_EXACT_MATCH || !opts.model))
+		return error_set(err, ERR_USAGE, "--cache is for the log-probabilities of a model: -m, and a task or perplexity, are needed");
 	if (what == MEASURE_FILE)
 		return eval_task_find(opts.task, &opts.task_path, err);
-	if (opts.shot_data || opts.shots >= 0 || opts.limit || opts.cache || opts.flags.repeats || opts.flags.chat || opts.flags.code)
-		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit, --cache, --repeats, --apply-chat-template and --code are for task files");
+	if (opts.shot_data || opts.shots >= 0 || opts.limit || opts.flags.repeats || opts.flags.chat || opts.flags.code)
+		return error_set(err, ERR_USAGE, "--num-fewshot, --fewshot-data, --limit, --repeats, --apply-chat-template and --code are for task files");
 	return OK;
 }
 
@@ -222,6 +222,7 @@ static enum status run(struct error *err)
 		st = tool_commit(&tool, err);
 	if (st == OK)
 		st = write_report(err);
+	eval_keep_end(&tool, &opts, st == OK);
 	measurements[what].release();
 	free(opts.task_path);
 	return st;

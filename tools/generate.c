@@ -3,6 +3,7 @@
  * Rows of problems, chat or documents in, or the texts of --prompt; n completions of each out, in input order. libcore/infer does
  * the work: generate.h batches sequences over a KV cache, sample.h draws, beam.h searches, complete.h turns rows into prompts and
  * results into rows, journal.h keeps what is finished for --resume. */
+#include "common/journal.h"
 #include "common/model.h"
 #include "common/tool.h"
 #include "infer/complete.h"
@@ -191,20 +192,6 @@ static void report(const struct generate_totals *totals, double seconds)
 	tool_stat_int(&tool, "new_tokens_per_second", seconds > 0 ? (int64_t)((double)totals->new_tokens / seconds) : 0);
 }
 
-/* The journal of this run: the same model and options, whatever was finished of it. */
-static enum status open_journal(struct journal **j, struct error *err)
-{
-	struct buf identity = { 0 };
-	char *path = mem_printf("%s.journal", tool.out_path);
-	enum status st;
-
-	provenance_print(&tool.prov, &identity);
-	st = journal_open(j, path, identity.data, err);
-	buf_release(&identity);
-	mem_free(path);
-	return st;
-}
-
 static enum status generate(struct lm *lm, const struct generate_options *o, struct error *err)
 {
 	struct schema s = { 0 };
@@ -213,7 +200,7 @@ static enum status generate(struct lm *lm, const struct generate_options *o, str
 	double start = clock_seconds();
 	enum status st = completion_schema(tool_schema(&tool), tool_kind(&tool), &s, &columns, err);
 	if (st == OK && opts.resume)
-		st = open_journal(&io.journal, err);
+		st = tool_open_journal(&tool, &io.journal, err);
 	if (st == OK)
 		st = tool_open_output(&tool, &s, KIND_COMPLETIONS, err);
 	if (st == OK)
@@ -221,9 +208,7 @@ static enum status generate(struct lm *lm, const struct generate_options *o, str
 	if (st == OK)
 		st = tool_commit(&tool, err);
 	report(&totals, clock_seconds() - start);
-	if (io.journal && journal_prompts(io.journal))
-		tool_stat_int(&tool, "resumed_prompts", journal_prompts(io.journal));
-	journal_close(io.journal, st == OK);
+	tool_close_journal(&tool, io.journal, st == OK);
 	completion_columns_release(&columns);
 	schema_release(&s);
 	return st;

@@ -22,7 +22,7 @@ static struct {
 
 static struct opt options[] = {
 	OPT_GROUP("What to make"),
-	OPT_CHOICE(0, "as", &opts.as, "auto|documents|chat|problems|preferences|feedback", "kind of the output; auto is by the layout"),
+	OPT_CHOICE(0, "as", &opts.as, "auto|documents|chat|problems|preferences|feedback|stepwise", "kind of the output; auto is by the layout"),
 	OPT_STRING(0, "layout", &opts.layout, "NAME", "what the fields of JSON and CSV mean; guessed from them if not given"),
 	OPT_LIST(0, "map", &opts.map, "TO=FROM", "read field FROM where the layout wants TO"),
 	OPT_GROUP("What to read"),
@@ -167,7 +167,8 @@ static enum status parse_map(struct error *err)
 
 static enum status check_options(struct error *err)
 {
-	static const enum kind kinds[] = { KIND_OTHER, KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS, KIND_PREFERENCES, KIND_FEEDBACK };
+	static const enum kind kinds[] = { KIND_OTHER, KIND_DOCUMENTS, KIND_CHAT, KIND_PROBLEMS, KIND_PREFERENCES, KIND_FEEDBACK,
+					   KIND_STEPWISE };
 	g.request.kind = kinds[opts.as];
 	if (opts.split && !*opts.split)
 		return error_set(err, ERR_USAGE, "--split-on wants 'line', 'paragraph' or a separator");

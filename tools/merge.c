@@ -392,6 +392,8 @@ static enum status classifier_config(struct merge *m, const char *path, struct e
 
 	TRY(model_config_read(path, &c, err));
 	st = model_config_as_classifier(&c, adapter_labels(&m->sources[0].adapter.config), err);
+	if (st == OK)
+		st = adapter_separator(m->sources[0].dir, &c, err);
 	if (c.pad_id < 0)                    /* transformers finds a sequence's last token by the padding behind it */
 		c.pad_id = c.eos_id;
 	if (st == OK) {

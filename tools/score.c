@@ -17,7 +17,7 @@ static struct {
 	const char *logprob, *reward_model, *step_separator, *ref, *answer, *profile, *audit;
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
-	bool code;
+	bool code, bf16;
 	int exec_format, aggregate;
 	struct code_options run;
 	struct reward_options r;
@@ -35,6 +35,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "reward-model", &opts.reward_model, "DIR", "add reward_model, how this reward model (of reward-train) rates it"),
 	OPT_CHOICE(0, "step-aggregate", &opts.aggregate, STEP_AGGREGATES, "what a process reward model's scores of the steps make of them"),
 	OPT_STRING(0, "step-separator", &opts.step_separator, "TEXT", "what stands between steps; without, what the model was trained with, or a newline"),
+	OPT_FLAG(0, "bf16", &opts.bf16, BF16_HELP),
 	OPT_GROUP("Rules"),
 	OPT_DOUBLE(0, "cosine-min-value-wrong", &opts.r.cosine.min_value_wrong, "X", 0, 0, "cosine of a wrong answer of no length"),
 	OPT_DOUBLE(0, "cosine-max-value-wrong", &opts.r.cosine.max_value_wrong, "X", 0, 0, "cosine of a wrong answer of --cosine-max-len"),
@@ -157,7 +158,7 @@ static enum status open_scorers(struct error *err)
 		TRY(code_open(&sc.code, &opts.run, err));
 	}
 	if (opts.logprob || opts.reward_model)
-		TRY(tool_open_device(&tool, &opts.device, false, &device, err));
+		TRY(tool_open_device(&tool, &opts.device, opts.bf16, &device, err));
 	if (opts.logprob) {
 		TRY(tool_add_model(&tool, opts.logprob, NULL, err));
 		TRY(score_model_open(&sc.model, opts.logprob, device, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
@@ -358,7 +359,7 @@ static enum status score_preferences(struct error *err)
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
 	schema_release(&ours);
-	TRY(tool_open_device(&tool, &opts.device, false, &device, err));
+	TRY(tool_open_device(&tool, &opts.device, opts.bf16, &device, err));
 	TRY(tool_add_model(&tool, opts.ref, NULL, err));
 	TRY(score_model_open(&sc.model, opts.ref, device, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	TRY(tool_open_output(&tool, &schema, KIND_PREFERENCES, err));

@@ -10,7 +10,6 @@
 struct row_ref {                             /* generate_prompt.user */
 	struct batch *batch;
 	int64_t row;
-	struct ids prompt;           /* for the journal */
 	struct row_ref *next;                /* all that are alive, for the end after an error */
 	struct row_ref **link;
 };
@@ -35,7 +34,6 @@ static void unref(struct row_ref *r)
 	if (r->next)
 		r->next->link = r->link;
 	batch_release(r->batch);
-	ids_release(&r->prompt);
 	mem_free(r);
 }
 
@@ -81,18 +79,15 @@ static enum status next_prompt(void *arg, struct generate_prompt *p, struct erro
 			TRY(c->io->reject(c->io->arg, c->batch, row, reason, err));
 			continue;
 		}
-		struct row_ref *user = ref(c, row);
-		for (int64_t i = 0; c->io->journal && i < c->ids.n; i++)
-			ids_push(&user->prompt, c->ids.v[i]);
-		*p = (struct generate_prompt){ .ids = c->ids.v, .n = c->ids.n, .user = user };
+		*p = (struct generate_prompt){ .ids = c->ids.v, .n = c->ids.n, .user = ref(c, row) };
 		row_stream(c, row, p->stream);
 		return OK;
 	}
 }
 
-/* Writes a result that is there. */
-static enum status hand_on(struct completing *c, const struct generate_result *r, struct error *err)
+static enum status result_done(void *arg, const struct generate_result *r, struct error *err)
 {
+	struct completing *c = arg;
 	struct row_ref *at = r->user;
 	buf_clear(&c->text);
 	generate_text(c->lm->tokenizer, c->o, r, &c->text);
@@ -100,41 +95,6 @@ static enum status hand_on(struct completing *c, const struct generate_result *r
 	TRY(c->io->done(c->io->arg, &x, err));
 	if (r->last)
 		unref(at);
-	return OK;
-}
-
-static enum status result_done(void *arg, const struct generate_result *r, struct error *err)
-{
-	struct completing *c = arg;
-	const struct row_ref *at = r->user;
-
-	if (c->io->journal)
-		TRY(journal_add(c->io->journal, r, at->prompt.v, at->prompt.n, err));
-	return hand_on(c, r, err);
-}
-
-/* The prompts that an earlier run has finished. */
-static enum status replay(struct completing *c, struct error *err)
-{
-	const struct generate_result *kept;
-	int64_t n;
-
-	while (journal_has(c->io->journal)) {
-		struct generate_prompt p;
-		enum status st = next_prompt(c, &p, err);
-
-		if (st == END)
-			return error_set(err, ERR_DATA, "the journal has more prompts than the input; is the input the same?");
-		if (st == OK)
-			st = journal_next(c->io->journal, p.ids, p.n, &kept, &n, err);
-		for (int64_t i = 0; i < n && st == OK; i++) {
-			struct generate_result r = kept[i];
-
-			r.user = p.user;
-			st = hand_on(c, &r, err);
-		}
-		TRY(st);
-	}
 	return OK;
 }
 
@@ -147,9 +107,7 @@ enum status complete_rows(struct lm *lm, const struct schema *s, enum kind k, co
 		c.id_column = -1;
 	TRY(prompts_open(&c.prompts, lm, s, k, err));
 	struct generate_io gio = { next_prompt, result_done, &c };
-	enum status st = io->journal ? replay(&c, err) : OK;
-	if (st == OK)
-		st = generate_run(&lm->model, lm->tokenizer, o, &gio, totals, err);
+	enum status st = journal_run(io->journal, &lm->model, lm->tokenizer, o, &gio, totals, err);
 	while (c.refs)
 		unref(c.refs);
 	batch_release(c.batch);

@@ -203,3 +203,98 @@ enum status journal_add(struct journal *j, const struct generate_result *r, cons
 	buf_clear(&j->out);
 	return OK;
 }
+
+/* --- a run ------------------------------------------------------------------------------------------------- */
+
+struct kept_prompt {                         /* generate_prompt.user of a run with a journal */
+	void *user;                  /* the caller's */
+	struct ids ids;
+	struct kept_prompt *next, **link;    /* all that are alive, for the end after an error */
+};
+
+struct journal_run {
+	struct journal *j;
+	const struct generate_io *io;
+	struct kept_prompt *prompts;
+};
+
+static void forget(struct kept_prompt *k)
+{
+	*k->link = k->next;
+	if (k->next)
+		k->next->link = k->link;
+	ids_release(&k->ids);
+	mem_free(k);
+}
+
+static enum status next_kept(void *arg, struct generate_prompt *p, struct error *err)
+{
+	struct journal_run *run = arg;
+	struct kept_prompt *k;
+
+	TRY(run->io->next(run->io->arg, p, err));
+	k = mem_zalloc(sizeof(*k));
+	k->user = p->user;
+	for (int64_t i = 0; i < p->n; i++)
+		ids_push(&k->ids, p->ids[i]);
+	k->next = run->prompts;
+	k->link = &run->prompts;
+	if (k->next)
+		k->next->link = &k->next;
+	run->prompts = k;
+	p->user = k;
+	return OK;
+}
+
+static enum status done_kept(void *arg, const struct generate_result *r, struct error *err)
+{
+	struct journal_run *run = arg;
+	struct kept_prompt *k = r->user;
+	struct generate_result theirs = *r;
+
+	TRY(journal_add(run->j, r, k->ids.v, k->ids.n, err));
+	theirs.user = k->user;
+	if (r->last)
+		forget(k);
+	return run->io->done(run->io->arg, &theirs, err);
+}
+
+/* The prompts that an earlier run has finished. */
+static enum status replay(struct journal *j, const struct generate_io *io, struct error *err)
+{
+	while (journal_has(j)) {
+		const struct generate_result *kept;
+		struct generate_prompt p;
+		int64_t n = 0;
+		enum status st = io->next(io->arg, &p, err);
+
+		if (st == END)
+			return error_set(err, ERR_DATA, "the journal has more prompts than the input; is the input the same?");
+		if (st == OK)
+			st = journal_next(j, p.ids, p.n, &kept, &n, err);
+		for (int64_t i = 0; i < n && st == OK; i++) {
+			struct generate_result r = kept[i];
+
+			r.user = p.user;
+			st = io->done(io->arg, &r, err);
+		}
+		TRY(st);
+	}
+	return OK;
+}
+
+enum status journal_run(struct journal *j, struct model *m, const struct tokenizer *t, const struct generate_options *o,
+			const struct generate_io *io, struct generate_totals *totals, struct error *err)
+{
+	struct journal_run run = { .j = j, .io = io };
+	struct generate_io kept = { next_kept, done_kept, &run };
+	enum status st;
+
+	if (!j)
+		return generate_run(m, t, o, io, totals, err);
+	TRY(replay(j, io, err));
+	st = generate_run(m, t, o, &kept, totals, err);
+	while (run.prompts)
+		forget(run.prompts);
+	return st;
+}

@@ -19,6 +19,10 @@ bool journal_has(const struct journal *j);
 /* Keeps a result; those of one prompt come one after the other. prompt: its ids, for the last result. */
 enum status journal_add(struct journal *j, const struct generate_result *r, const int32_t *prompt, int64_t n_prompt,
 			struct error *err);
+/* generate_run with a journal: what it has of io's first prompts is delivered from there, the rest is computed, and kept. NULL: none. ERR_DATA
+ * too if it has more prompts than io. */
+enum status journal_run(struct journal *j, struct model *m, const struct tokenizer *t, const struct generate_options *o,
+			const struct generate_io *io, struct generate_totals *totals, struct error *err);
 int64_t journal_prompts(const struct journal *j);     /* taken over from the earlier run */
 /* Closes; remove: the run is complete, and the file goes. NULL allowed. */
 void journal_close(struct journal *j, bool remove);

@@ -1,14 +1,31 @@
 #include "judge/perplexity.h"
 
 #include "base/mem.h"
+#include "infer/likelihood.h"
 #include "judge/chars.h"
 
 #include <math.h>
+#include <string.h>
+
+/* What a window is kept under: its tokens, and behind them what no other request has: -1 or -2 for each, as it is predicted or not. */
+static int32_t *window_key(struct perplexity *p, const int32_t *ids, int64_t n)
+{
+	int32_t *key = arena_alloc(&p->arena, 2 * (size_t)n * sizeof(*key));
+
+	memcpy(key, ids, (size_t)n * sizeof(*key));
+	for (int64_t i = 0; i < n; i++)
+		key[n + i] = p->mask.v[i] ? -1 : -2;
+	return key;
+}
 
 /* Queues ids[from..to) with predictions from place first on. */
 static enum status add_window(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t from, int64_t first,
 			      int64_t to, struct error *err)
 {
+	int64_t n = to - from;
+	struct perplexity_window *w;
+	struct likelihood known;
+
 	p->mask.n = 0;
 	for (int64_t i = from; i < to; i++) {
 		bool counts = i >= first && (!mask || mask[i]);
@@ -16,9 +33,17 @@ static enum status add_window(struct perplexity *p, const int32_t *ids, const in
 		p->tokens += counts;
 	}
 	MEM_PUSH_ROOM(p->pending, p->n, p->cap);
-	double *sum = arena_alloc(&p->arena, sizeof(*sum));
-	p->pending[p->n++] = sum;
-	return scorer_add(p->scorer, ids + from, p->mask.v, to - from, sum, err);
+	w = &p->pending[p->n++];
+	*w = (struct perplexity_window){ .sum = arena_alloc(&p->arena, sizeof(*w->sum)), .n = 2 * n };
+	if (p->cache) {
+		w->key = window_key(p, ids + from, n);
+		if (likelihood_cache_get(p->cache, w->key, w->n, n, &known)) {
+			*w->sum = known.logprob;
+			w->key = NULL;
+			return OK;
+		}
+	}
+	return scorer_add(p->scorer, ids + from, p->mask.v, n, w->sum, err);
 }
 
 enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err)
@@ -66,11 +91,16 @@ enum status perplexity_add_text(struct perplexity *p, const struct lm *lm, const
 enum status perplexity_settle(struct perplexity *p, struct error *err)
 {
 	TRY(scorer_flush(p->scorer, err));
-	for (int64_t i = 0; i < p->n; i++)
-		p->logprob += *p->pending[i];
+	for (int64_t i = 0; i < p->n; i++) {
+		const struct perplexity_window *w = &p->pending[i];
+
+		p->logprob += *w->sum;
+		if (w->key)
+			likelihood_cache_put(p->cache, w->key, w->n, w->n / 2, &(struct likelihood){ .logprob = *w->sum });
+	}
 	p->n = 0;
 	arena_reset(&p->arena);
-	return OK;
+	return p->cache ? likelihood_cache_sync(p->cache, err) : OK;
 }
 
 void perplexity_release(struct perplexity *p)

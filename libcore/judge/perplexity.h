@@ -7,15 +7,23 @@
 #ifndef QUERN_JUDGE_PERPLEXITY_H
 #define QUERN_JUDGE_PERPLEXITY_H
 
+#include "infer/likelihood_cache.h"
 #include "infer/logprob.h"
+
+struct perplexity_window {
+	double *sum;                 /* as the scorer fills it, */
+	int32_t *key;                /* [n] what to keep it under, or NULL */
+	int64_t n;
+};
 
 struct perplexity {
 	struct scorer *scorer;               /* the caller's */
+	struct likelihood_cache *cache;      /* the caller's, or NULL: windows that it knows are not computed, the others are kept */
 	double logprob;                      /* totals of everything settled */
 	int64_t rows, tokens, words, bytes;
 	/* windows on their way */
 	struct arena arena;
-	double **pending;
+	struct perplexity_window *pending;
 	int64_t n, cap;
 	struct ids window, mask;
 };
@@ -24,7 +32,7 @@ struct perplexity {
 enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err);
 /* A document: its ids behind the beginning-of-sequence token, or the end token where there is none; words and bytes too. */
 enum status perplexity_add_text(struct perplexity *p, const struct lm *lm, const char *text, size_t n, struct error *err);
-/* Brings the totals up to date. Call at least once per batch, so that what is pending stays bounded. */
+/* Brings the totals and the cache up to date. Call at least once per batch, so that what is pending stays bounded. */
 enum status perplexity_settle(struct perplexity *p, struct error *err);
 void perplexity_release(struct perplexity *p);
 

@@ -185,7 +185,7 @@ static enum status run_likelihoods(struct running *x, struct error *err)
 
 static enum status run_rolling(struct running *x, struct error *err)
 {
-	struct perplexity p = { 0 };
+	struct perplexity p = { .cache = x->r->cache };
 	int64_t context = x->r->context ? x->r->context : generate_context(&x->r->lm->model);
 	enum status st = scorer_open(&p.scorer, &x->r->lm->model, context, err);
 
@@ -391,7 +391,7 @@ static enum status run_generate(struct running *x, struct error *err)
 		a.requests = mem_array((size_t)r->docs->n, sizeof(*a.requests));
 		a.arenas = mem_array((size_t)r->docs->n, sizeof(*a.arenas));
 		a.responses = mem_array((size_t)o.n, sizeof(*a.responses));
-		st = generate_run(&r->lm->model, r->lm->tokenizer, &o, &io, &totals, err);
+		st = journal_run(r->journal, &r->lm->model, r->lm->tokenizer, &o, &io, &totals, err);
 	}
 	x->totals->fed = totals.prompt_tokens - totals.shared_tokens + totals.new_tokens;
 	x->totals->shared = totals.shared_tokens;

@@ -2,7 +2,7 @@
 #ifndef QUERN_JUDGE_TASK_RUN_H
 #define QUERN_JUDGE_TASK_RUN_H
 
-#include "infer/generate.h"
+#include "infer/journal.h"
 #include "judge/task_judge.h"
 
 struct task_run {
@@ -11,7 +11,8 @@ struct task_run {
 	const struct docs *docs, *shots;     /* shots NULL or docs: few-shot examples are other documents of docs */
 	uint64_t shot_seed;                  /* the original's is 1234 */
 	int64_t context;                     /* most tokens of context and continuation; 0 = the model's, up to 4096 */
-	struct likelihood_cache *cache;      /* of likelihoods, or NULL */
+	struct likelihood_cache *cache;      /* of likelihoods, rolling ones too, or NULL */
+	struct journal *journal;             /* generate_until: of what is finished, or NULL */
 	struct generate_options generate;    /* generate_until: slots and seed; the task decides all else */
 	/* Told of each document under each filter, in order; the scores already have it. NULL = nobody. */
 	bool chat;                   /* generate_until: the prompt is what a user says, under the model's chat template */

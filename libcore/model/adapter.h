@@ -13,9 +13,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "model/model.h"
 #include "model/safetensors.h"
 
 #define ADAPTER_CONFIG "adapter_config.json"
+#define ADAPTER_SEPARATOR "process_reward.json"  /* ours: {"step_separator": ...}, for PEFT warns of members that it does not know */
 #define ADAPTER_WEIGHTS "adapter_model.safetensors"
 
 struct adapter_rule {
@@ -40,6 +42,9 @@ enum status adapter_config_parse(const struct json *j, struct adapter_config *c,
 enum status adapter_config_read(const char *dir, struct adapter_config *c, struct error *err);
 /* As JSON that PEFT reads. */
 void adapter_config_print(const struct adapter_config *c, struct buf *out);
+/* The separator of an adapter of a process reward model, where its directory tells it. */
+enum status adapter_separator(const char *dir, struct model_config *c, struct error *err);
+void adapter_separator_print(const struct model_config *c, struct buf *out);
 void adapter_config_copy(struct adapter_config *to, const struct adapter_config *from);
 void adapter_config_release(struct adapter_config *c);
 bool adapter_is_dir(const char *dir);

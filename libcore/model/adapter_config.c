@@ -185,6 +185,36 @@ enum status adapter_config_read(const char *dir, struct adapter_config *c, struc
 	return st;
 }
 
+enum status adapter_separator(const char *dir, struct model_config *c, struct error *err)
+{
+	char *path = path_join(dir, ADAPTER_SEPARATOR);
+	struct json_parser *p = json_parser_open();
+	const struct json *j;
+	struct error cause;
+	enum status st = OK;
+
+	if (path_exists(path)) {
+		st = json_parse_file(p, path, &j, err);
+		if (st == OK && j->type != JSON_OBJECT)
+			st = error_set(err, ERR_DATA, "%s: no JSON object", path);
+		if (st == OK && (st = model_config_separator(c, j, &cause)) != OK)
+			error_set(err, st, "%s: %s", path, cause.text);
+	}
+	json_parser_close(p);
+	mem_free(path);
+	return st;
+}
+
+void adapter_separator_print(const struct model_config *c, struct buf *out)
+{
+	struct json_writer w = json_writer_open(out, 2);
+
+	json_begin_object(&w);
+	json_kv_string(&w, "step_separator", c->step_separator);
+	json_end_object(&w);
+	buf_char(out, '\n');
+}
+
 bool adapter_is_dir(const char *dir)
 {
 	char *path = path_join(dir, ADAPTER_CONFIG);

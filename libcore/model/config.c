@@ -500,7 +500,6 @@ static enum status read_labels(const struct json *j, struct model_config *c, str
 {
 	const struct json *arch = json_get(j, "architectures"), *names = json_get(j, "id2label"), *n = json_get(j, "num_labels");
 	int64_t labels = n && n->type == JSON_INT ? n->integer : names && names->type == JSON_OBJECT ? (int64_t)names->len : 2;
-	const char *separator = json_get_str(j, "step_separator", "");
 	int wanted;
 
 	if (!arch || arch->type != JSON_ARRAY || !arch->len || !family_find_classifier(arch->items[0].str, &wanted))
@@ -510,10 +509,18 @@ static enum status read_labels(const struct json *j, struct model_config *c, str
 				 "model classifies tokens by 2", (long long)labels);
 	TRY(model_config_as_classifier(c, wanted, err));
 	c->head_bias = wanted == 2 && json_get_bool(j, "token_classification_bias", true);
+	TRY(model_config_separator(c, j, err));
+	snprintf(c->architecture, sizeof(c->architecture), "%s", arch->items[0].str);
+	return OK;
+}
+
+enum status model_config_separator(struct model_config *c, const struct json *j, struct error *err)
+{
+	const char *separator = json_get_str(j, "step_separator", "");
+
 	if (strlen(separator) >= sizeof(c->step_separator))
 		return error_set(err, ERR_UNSUPPORTED, "'step_separator' has more than %zu bytes", sizeof(c->step_separator) - 1);
 	snprintf(c->step_separator, sizeof(c->step_separator), "%s", separator);
-	snprintf(c->architecture, sizeof(c->architecture), "%s", arch->items[0].str);
 	return OK;
 }
 

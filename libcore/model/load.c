@@ -434,6 +434,8 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	plan.labels = c.labels || labels ? 0 : how->labels;         /* its head is drawn */
 	labels = c.labels ? 0 : labels ? labels : how->labels;
 	st = labels ? model_config_as_classifier(&c, labels, err) : OK;
+	if (st == OK && s->has_adapter && c.labels)
+		st = adapter_separator(s->dir, &c, err);
 	if (st != OK) {
 		model_config_release(&c);
 		return st;
@@ -564,6 +566,10 @@ static enum status save_adapter(const struct model *m, const char *dir, struct e
 
 	adapter_config_print(&m->lora->config, &b);
 	st = save_text(dir, ADAPTER_CONFIG, &b, err);
+	if (st == OK && *m->cfg.step_separator) {
+		adapter_separator_print(&m->cfg, &b);
+		st = save_text(dir, ADAPTER_SEPARATOR, &b, err);
+	}
 	buf_release(&b);
 	return st == OK ? save_weights(m, dir, ADAPTER_WEIGHTS, err) : st;
 }

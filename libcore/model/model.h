@@ -75,6 +75,8 @@ void model_config_release(struct model_config *c);
 /* A language model's configuration as that of a classifier: of 1 label (…ForSequenceClassification) or 2 (…ForTokenClassification).
  * ERR_UNSUPPORTED if transformers has no such class. */
 enum status model_config_as_classifier(struct model_config *c, int labels, struct error *err);
+/* The member step_separator of an object, "" where there is none. ERR_UNSUPPORTED if it is too long. */
+enum status model_config_separator(struct model_config *c, const struct json *j, struct error *err);
 /* Rows of the output matrix. */
 static inline int64_t model_outputs(const struct model_config *c) { return c->labels ? c->labels : c->vocab; }
 /* The features and defaults of a family by its model_type, sizes 0. */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define SEGMENT_BYTES ((int64_t)8 << 20)
+#define SEGMENT_BYTES ((int64_t)64 << 20)     /* large pages cover nearly all of it; what is not used is not there */
 
 /* The widest window of all layers; 0 if one has none. */
 static int widest_window(const struct model_config *c)

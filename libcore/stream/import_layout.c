@@ -31,6 +31,7 @@ static const struct layout layouts[] = {
 	{ "score-list", { KIND_PREFERENCES }, { "input|prompt|instruction|question|query", "outputs|responses" }, read_score_list },
 	{ "kto", { KIND_FEEDBACK }, { "prompt", "completion", LABEL }, read_feedback },
 	{ "kto-messages", { KIND_FEEDBACK }, { "messages", LABEL }, read_feedback },
+	{ "stepwise", { KIND_STEPWISE }, { "prompt", "completions", "labels" }, read_stepwise },
 };
 #define N_LAYOUTS ((int)(sizeof(layouts) / sizeof(layouts[0])))
 
@@ -225,6 +226,16 @@ static void put_number(struct column *c, double v)
 		column_double(c, v);
 }
 
+static void put_steps(const struct sample *s, struct column *steps, struct column *labels)
+{
+	for (size_t i = 0; i < s->steps->len; i++) {
+		column_text(column_child(steps, 0), s->steps->items[i].str, s->steps->items[i].len);
+		column_int(column_child(labels, 0), label_of(&s->labels->items[i]));
+	}
+	column_end_list(steps);
+	column_end_list(labels);
+}
+
 static void append(struct row *r, struct builder *b)
 {
 	struct sample *s = &r->s;
@@ -252,6 +263,11 @@ static void append(struct row *r, struct builder *b)
 		put_number(builder_column(b, i++), s->score_chosen);
 		put_number(builder_column(b, i++), s->score_rejected);
 		put_number(builder_column(b, i++), s->margin);
+		break;
+	case KIND_STEPWISE:
+		turns_column(&s->prompt, builder_column(b, i++));
+		put_steps(s, builder_column(b, i), builder_column(b, i + 1));
+		i += 2;
 		break;
 	default:                             /* feedback */
 		turns_column(&s->prompt, builder_column(b, i++));

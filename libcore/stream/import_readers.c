@@ -304,13 +304,24 @@ const char *read_score_list(struct row *r)
 	return NULL;
 }
 
+/* true and false, or 1 and 0. */
+static bool is_label(const struct json *j)
+{
+	return j->type == JSON_BOOL || (j->type == JSON_INT && !(j->integer >> 1));
+}
+
+bool label_of(const struct json *j)
+{
+	return j->type == JSON_BOOL ? j->boolean : j->integer == 1;
+}
+
 const char *read_feedback(struct row *r)
 {
 	struct sample *s = &r->s;
 	const struct json *label = take(r, LABEL);
-	if (!label || (label->type != JSON_BOOL && label->type != JSON_INT) || (label->type == JSON_INT && label->integer >> 1))
+	if (!label || !is_label(label))
 		return "bad_label";
-	s->label = label->type == JSON_BOOL ? label->boolean : label->integer == 1;
+	s->label = label_of(label);
 	if (find_need(r->request, r->object, "prompt") >= 0) {
 		if (!take_turns(r, "prompt", "user", &s->prompt))
 			return "bad_prompt";
@@ -328,4 +339,27 @@ const char *read_feedback(struct row *r)
 	s->completion = s->chosen.v[0].text;
 	s->completion_n = s->chosen.v[0].n;
 	return NULL;
+}
+
+/* The steps of a solution and whether each is right, as TRL's data sets for process rewards have them. */
+const char *read_stepwise(struct row *r)
+{
+	struct sample *s = &r->s;
+	if (!take_turns(r, "prompt", "user", &s->prompt))
+		return "bad_prompt";
+	s->steps = take(r, "completions");
+	s->labels = take(r, "labels");
+	if (!s->steps || s->steps->type != JSON_ARRAY)
+		return "bad_completions";
+	if (!s->labels || s->labels->type != JSON_ARRAY)
+		return "bad_label";
+	if (s->steps->len != s->labels->len)
+		return "label_count";
+	for (size_t i = 0; i < s->steps->len; i++) {
+		if (s->steps->items[i].type != JSON_STRING)
+			return "bad_completions";
+		if (!is_label(&s->labels->items[i]))
+			return "bad_label";
+	}
+	return s->prompt.n && s->steps->len ? NULL : "empty";
 }

@@ -10,6 +10,7 @@ struct sample {
 	size_t id_n, text_n, source_n, answer_n, completion_n;
 	struct turns messages, prompt, chosen, rejected;
 	bool label;
+	const struct json *steps, *labels; /* arrays of texts and of booleans or 0 and 1, as many */
 	double score_chosen, score_rejected, margin;
 };
 
@@ -26,6 +27,9 @@ int find_need(const struct layout_request *q, const struct json *o, const char *
 /* Text of the first of those fields, which is then used; false if it has none. */
 bool take_text(struct row *r, const char *need, const char **s, size_t *n);
 
+/* A label that a reader has let pass. */
+bool label_of(const struct json *j);
+
 #define QUESTION "question|problem|query|input"
 #define ANSWER "answer|solution|response|target"
 #define LABEL "label|kto_tag"
@@ -33,6 +37,6 @@ bool take_text(struct row *r, const char *need, const char **s, size_t *n);
 /* Each fills the row's sample and returns NULL, or the reason why it cannot. */
 typedef const char *layout_reader(struct row *r);
 layout_reader read_text, read_facts, read_messages, read_alpaca, read_query, read_qa, read_problem, read_completion, read_preference,
-	read_score_list, read_feedback;
+	read_score_list, read_feedback, read_stepwise;
 
 #endif

@@ -1,51 +1,189 @@
-"""generate.py DIR [FORM ...]: tokens a second of generation, ours beside transformers' generate on the same model.
+"""generate.py DIR [FORM ...]: tokens a second of generation, ours beside llama.cpp and transformers on the same weights, in one run.
 
-Run by hand after `make`; it needs a Python environment with torch and transformers, which `make bench` does not ask for. DIR is a model
-directory with a tokenizer (quern init-model -t ...); FORM is f32 or bf16 (default both). Each takes the same prompts of 32 ids' worth of
-text and says NEW (default 64) tokens greedily, ends being banned: one prompt, and 32 at once. The time to load is left out:
-ours is the difference of two runs of different length, theirs is measured around the second call. THREADS (default 2)."""
-import json, os, subprocess, sys, tempfile, time
+Run by hand after `make build/bench/bench_generate`, in Python environments with llama-cpp-python and gguf (this script), and with torch and
+transformers (PEER, the path of its python; this one unless it is set); each is left out, in words, where it is missing. DIR is a directory of
+a Llama or Qwen2 model; FORM is f32, bf16 or int8 (default all three): llama.cpp's are F32, BF16 and Q8_0, transformers has no int8 here.
+Measured are one sequence behind a prompt of 16, prompts of 512, and 32 sequences behind prompts of 16, with THREADS (default 2)
+threads; ours also as a share of what the machine can do, measured in the same run (bench_generate.c says how). GGUF files are
+made in GGUF (a folder, default $TMPDIR) and left there."""
+import json, os, re, subprocess, sys, tempfile, time
 
-import torch
-from transformers import AutoModelForCausalLM
-
-threads, new = int(os.environ.get("THREADS", 2)), int(os.environ.get("NEW", 64))
-torch.set_num_threads(threads)
+threads = int(os.environ.get("THREADS", 2))
+folder = os.environ.get("GGUF", tempfile.gettempdir())
+MANY, PROMPT, LONG, NEW = 32, 16, 512, 32
 
 
-def peer(path, form, batch):
+def ours(path, form):
+    out = subprocess.run(["build/bench/bench_generate", "-j", str(threads), path, form], check=True, capture_output=True, text=True).stdout
+    print(out.split("\n", 1)[1].split("\n")[0], flush=True)
+    rows = dict(re.findall(r"^  (one sequence|prompts|32 sequences) +([\d.]+) tokens", out, re.M))
+    share = dict(re.findall(r"^  (one sequence|prompts|32 sequences) .*?([\d.]+) %", out, re.M))
+    return [(float(rows[k]), float(share[k])) for k in ("one sequence", "prompts", "32 sequences")]
+
+
+# --- transformers ------------------------------------------------------------------------------------------------
+
+def transformers_rates(path, form):
+    import torch
+    from transformers import AutoModelForCausalLM
+    torch.set_num_threads(threads)
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32 if form == "f32" else torch.bfloat16).eval()
-    ids = torch.randint(0, 256, (batch, 32), generator=torch.Generator().manual_seed(1))
-    seconds = []
+
+    def seconds(batch, length, n):
+        ids = torch.randint(3, 256, (batch, length), generator=torch.Generator().manual_seed(1))
+        start = time.perf_counter()
+        out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=n, min_new_tokens=n, pad_token_id=0)
+        assert out.shape[1] == length + n
+        return time.perf_counter() - start
+
     with torch.inference_mode():
-        for n in (8, 8 + new):
-            start = time.perf_counter()
-            out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=n, min_new_tokens=n, pad_token_id=0)
-            seconds.append(time.perf_counter() - start)
-            assert out.shape[1] == 32 + n
-    return batch * new / (seconds[1] - seconds[0])
+        seconds(1, PROMPT, 4)
+        one = NEW / (seconds(1, PROMPT, NEW + 4) - seconds(1, PROMPT, 4))
+        prompts = 4 * LONG / seconds(4, LONG, 1)
+        many = MANY * NEW / (seconds(MANY, PROMPT, NEW + 4) - seconds(MANY, PROMPT, 4))
+    return [one, prompts, many]
 
 
-def ours(path, form, batch):
-    config = json.load(open(f"{path}/config.json"))
-    ends = config.get("eos_token_id")
-    ends = ends if isinstance(ends, list) else [ends]
-    seconds = []
-    with tempfile.TemporaryDirectory() as tmp:
-        with open(f"{tmp}/in.jsonl", "w") as f:
-            for i in range(batch):
-                f.write(json.dumps({"id": str(i), "text": f"{i:02d} once upon a time, at the mill"}) + "\n")
-        for n in (8, 8 + new):
-            subprocess.run(["build/bin/quern", "generate", "-q", "-m", path, "--load", form, "-j", str(threads), "--greedy", "--batch",
-                            str(batch), "--max-new-tokens", str(n), "--stats", f"{tmp}/stats", "-o", f"{tmp}/out"]
-                           + [f"--logit-bias={e}=-inf" for e in ends if e is not None] + [f"{tmp}/in.jsonl"], check=True)
-            stats = json.load(open(f"{tmp}/stats"))
-            assert stats["new_tokens"] == batch * n, stats
-            seconds.append(stats["new_tokens"] / stats["new_tokens_per_second"])    # without loading
-    return batch * new / (seconds[1] - seconds[0])
+# --- llama.cpp ---------------------------------------------------------------------------------------------------
+
+NAMES = {"input_layernorm.weight": "attn_norm.weight", "post_attention_layernorm.weight": "ffn_norm.weight",
+         "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+         "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+OUTSIDE = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"}
 
 
-for form in sys.argv[2:] or ["f32", "bf16"]:
-    for batch in (1, 32):
-        a, b = ours(sys.argv[1], form, batch), peer(sys.argv[1], form, batch)
-        print(f"{form:4}  {batch:2} at once  quern {a:7.1f} tokens/s  transformers {b:7.1f} tokens/s  {a / b:5.1f} times", flush=True)
+def tensors(path):
+    """Of a safetensors file of F32: names and arrays."""
+    import numpy as np
+    with open(f"{path}/model.safetensors", "rb") as f:
+        n = int.from_bytes(f.read(8), "little")
+        header = json.loads(f.read(n))
+    data = np.memmap(f"{path}/model.safetensors", mode="r", offset=8 + n)
+    for name, t in header.items():
+        if name != "__metadata__":
+            assert t["dtype"] == "F32", "the weights are wanted in F32"
+            a, b = t["data_offsets"]
+            yield name, data[a:b].view(np.float32).reshape(t["shape"])
+
+
+def gguf_file(path, form):
+    import gguf
+    out = f"{folder}/{os.path.basename(os.path.abspath(path))}-{form}.gguf"
+    if os.path.exists(out):
+        return out
+    c = json.load(open(f"{path}/config.json"))
+    arch = c["model_type"]
+    w = gguf.GGUFWriter(out + ".part", arch)
+    w.add_context_length(c["max_position_embeddings"])
+    w.add_embedding_length(c["hidden_size"])
+    w.add_block_count(c["num_hidden_layers"])
+    w.add_feed_forward_length(c["intermediate_size"])
+    w.add_head_count(c["num_attention_heads"])
+    w.add_head_count_kv(c["num_key_value_heads"])
+    w.add_layer_norm_rms_eps(c["rms_norm_eps"])
+    w.add_rope_freq_base(c["rope_theta"])
+    w.add_vocab_size(c["vocab_size"])
+    w.add_tokenizer_model("no_vocab")
+    kind = {"f32": gguf.GGMLQuantizationType.F32, "bf16": gguf.GGMLQuantizationType.BF16, "int8": gguf.GGMLQuantizationType.Q8_0}[form]
+    for name, x in tensors(path):
+        if name in OUTSIDE:
+            to = OUTSIDE[name]
+        else:
+            layer, rest = re.match(r"model\.layers\.(\d+)\.(.*)", name).groups()
+            part, dot, suffix = rest.rpartition(".")
+            to = f"blk.{layer}." + (NAMES.get(rest) or NAMES[part] + "." + suffix)
+            if arch == "llama" and part in ("self_attn.q_proj", "self_attn.k_proj"):   # its pairs of rotation stand side by side
+                heads = c["num_attention_heads" if "q_proj" in part else "num_key_value_heads"]
+                x = x.reshape(heads, 2, x.shape[0] // heads // 2, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
+        if x.ndim == 1 or kind == gguf.GGMLQuantizationType.F32:
+            w.add_tensor(to, x)
+        else:
+            w.add_tensor(to, gguf.quants.quantize(x, kind), raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    os.rename(out + ".part", out)
+    return out
+
+
+def llama_rates(file):
+    import llama_cpp as L
+    L.llama_backend_init()
+    L.llama_log_set(quietly, None)
+    options = L.llama_model_default_params()
+    options.use_extra_bufts = False      # its products of quantised weights in AMX end in a fault here (0.3.36)
+    model = L.llama_model_load_from_file(file.encode(), options)
+    p = L.llama_context_default_params()
+    p.n_ctx, p.n_batch, p.n_ubatch, p.n_seq_max = 4 * (LONG + 64), 2048, 512, MANY
+    p.n_threads = p.n_threads_batch = threads
+    p.kv_unified = True
+    context = L.llama_init_from_model(model, p)
+    assert model and context
+    batch = L.llama_batch_init(2048, 0, MANY)
+
+    def feed(rows):
+        """rows: (position, sequence, whether logits are wanted)"""
+        batch.n_tokens = len(rows)
+        for i, (at, seq, logits) in enumerate(rows):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = 3 + (at * 31 + seq * 7) % 250, at, 1, logits
+            batch.seq_id[i][0] = seq
+        assert L.llama_decode(context, batch) == 0
+        L.llama_synchronize(context)
+
+    def seconds(sequences, length, n):
+        L.llama_memory_clear(L.llama_get_memory(context), True)
+        start = time.perf_counter()
+        feed([(at, s, at == length - 1) for s in range(sequences) for at in range(length)])
+        first = time.perf_counter() - start
+        for k in range(n):
+            feed([(length + k, s, 1) for s in range(sequences)])
+        return first, time.perf_counter() - start - first
+
+    seconds(1, PROMPT, 4)
+    one = NEW / min(seconds(1, PROMPT, NEW)[1] for _ in range(2))
+    prompts = 4 * LONG / min(seconds(4, LONG, 0)[0] for _ in range(2))
+    many = MANY * NEW / seconds(MANY, PROMPT, NEW)[1]
+    return [one, prompts, many]
+
+
+def peer(path, form):
+    out = subprocess.run([os.environ.get("PEER", sys.executable), __file__, "--transformers", path, form], capture_output=True, text=True)
+    return json.loads(out.stdout.splitlines()[-1]) if out.returncode == 0 else (out.stderr.strip() or "no transformers").splitlines()[-1]
+
+
+def attempt(what):
+    try:
+        return what()
+    except ImportError as e:
+        return str(e)
+
+
+def main():
+    global quietly
+    if sys.argv[1] == "--transformers":
+        print(json.dumps(transformers_rates(*sys.argv[2:])))
+        return
+    try:
+        import llama_cpp
+        quietly = llama_cpp.llama_log_callback(lambda *a: None)
+    except ImportError:
+        pass
+    path = sys.argv[1]
+    for form in sys.argv[2:] or ["f32", "bf16", "int8"]:
+        file = attempt(lambda: gguf_file(path, form))
+        if os.environ.get("PREPARE"):        # only the files, that a measurement needs not wait for them
+            continue
+        a, b = ours(path, form), attempt(lambda: llama_rates(file))
+        c = peer(path, form) if form != "int8" else "no int8"
+        for why in (b, c):
+            if isinstance(why, str):
+                print(f"  left out: {why}")
+        for i, what in enumerate(("one sequence", "prompts of 512", "32 sequences")):
+            row = f"{form:4}  {what:14}  quern {a[i][0]:7.1f} tokens/s ({a[i][1]:5.1f} % of the limit)"
+            for name, r in (("llama.cpp", b), ("transformers", c)):
+                row += "" if isinstance(r, str) else f"  {name} {r[i]:7.1f} ({a[i][0] / r[i]:4.1f} times)"
+            print(row, flush=True)
+
+
+main()

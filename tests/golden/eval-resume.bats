@@ -44,41 +44,88 @@ found() { grep -o '"cached_requests": *[0-9]*' "$1" | grep -o '[0-9]*$'; }
 	cmp mine kept
 	status 1 mc --cache nowhere/c
 	status 2 quern eval -m m --cache c "$DATA/tasks/docs.jsonl"
+	says 'cache is for the log-probabilities of a model'
+	status 2 quern eval --task text --cache c "$DATA/tasks/docs.jsonl"
 	status 2 quern eval -m m --task "$DATA/tasks/gen.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --cache c "$DATA/tasks/docs.jsonl"
 }
 
-@test "a killed evaluation goes on: the same report, and no journal is left" {
-	mc -o want.json
-	# the run is killed when it has something in its journal
-	for i in $(seq 40); do cat "$DATA/tasks/docs.jsonl"; done >many.jsonl
-	many() { "$BIN/eval" -q -m m --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" many.jsonl "$@"; }
-	many -o want.json
-	"$BIN/eval" -q -m m --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" many.jsonl --resume -o r.json & pid=$!
-	for _ in $(seq 500); do [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt 1000 ] || break; sleep 0.01; done
+# killed MIN STAT ARGS...: an evaluation that is killed when its journal has MIN bytes goes on by the same command, says as STAT what it need not
+# do again, and ends as one that was never stopped.
+killed() {
+	local min=$1 stat=$2
+	shift 2
+	rm -f r.json want.json
+	"$BIN/eval" -q "$@" -o want.json
+	"$BIN/eval" -q "$@" --resume -o r.json & pid=$!
+	for _ in $(seq 500); do [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt "$min" ] || break; sleep 0.01; done
 	kill -KILL $pid || true                            # unless it was faster
 	wait $pid || true
 	if [ ! -e r.json ]; then
 		[ -e r.json.journal ]
-		many --resume -o r.json --stats s
-		[ "$(found s)" -gt 0 ]
+		"$BIN/eval" -q "$@" --resume -o r.json --stats s
+		grep -qE "\"$stat\": *[1-9]" s
 	fi
 	same want.json r.json
 	[ ! -e r.json.journal ]
-	# and one whose model answers problems
+}
+
+@test "a killed evaluation goes on: the same report, and no journal is left" {
+	local shots="--fewshot-data $DATA/tasks/shots.jsonl"
+
+	for i in $(seq 90); do cat "$DATA/tasks/docs.jsonl"; done >many.jsonl
+	killed 1000 cached_requests -m m --task "$DATA/tasks/mc.yaml" $shots --limit 900 many.jsonl
+	killed 1000 cached_requests -m m --task "$DATA/tasks/roll.yaml" --samples rolled.arrows many.jsonl
+	killed 1000 cached_requests -m m --task perplexity many.jsonl
+	killed 3000 resumed_prompts -m m --task "$DATA/tasks/gen.yaml" $shots --repeats 2 --batch 4 --limit 300 many.jsonl
 	make_model
-	make_problems 200
-	rm r.json
-	"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o want.json
-	"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o r.json --resume & pid=$!
-	for _ in $(seq 500); do [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt 3000 ] || break; sleep 0.01; done
-	kill -KILL $pid || true                            # unless it was faster
-	wait $pid || true
-	if [ ! -e r.json ]; then
-		"$BIN/eval" -q -m m --max-new-tokens 40 --batch 2 problems.jsonl -o r.json --resume --stats s
-		grep -qE '"resumed_prompts": *[1-9]' s
-	fi
-	same want.json r.json
-	[ ! -e r.json.journal ]
+	make_problems 100
+	killed 3000 resumed_prompts -m m --max-new-tokens 40 --batch 2 problems.jsonl
 	status 2 quern eval -m m --resume problems.jsonl
-	status 2 quern eval -m m --task perplexity --resume -o r.json problems.jsonl
+	status 2 quern eval --task text --resume -o r.json problems.jsonl
+}
+
+@test "what a run that goes on keeps of its samples is what one that was never stopped keeps" {
+	gen() { "$BIN/eval" -q -m m --task "$DATA/tasks/gen.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --batch 4 "$@" "$DATA/tasks/docs.jsonl"; }
+	gen --samples want.arrows -o want.json
+	# a journal with some prompts and half a line, as a kill leaves it
+	gen --samples r.arrows --resume -o r.json & pid=$!
+	for _ in $(seq 500); do [ "$(wc -l <r.json.journal 2>/dev/null || echo 0)" -lt 4 ] || break; sleep 0.005; done
+	kill -STOP $pid && cp r.json.journal kept || true
+	kill -KILL $pid || true
+	wait $pid || true
+	rm -f r.json r.json.journal
+	if [ -s kept ]; then
+		head -c -3 kept >r.json.journal
+		gen --samples r.arrows --resume -o r.json --stats s
+		grep -qE '"resumed_prompts": *[1-9]' s
+		same <(sed 's/want\.arrows/r.arrows/g' want.json) r.json
+		cmp <(quern view --format jsonl want.arrows) <(quern view --format jsonl r.arrows)
+		# of another run, or of other documents
+		cp kept r.json.journal
+		status 2 gen --temperature 1 --resume -o r.json
+		status 2 gen --repeats 3 --resume -o r.json
+		says 'journal of a run with another model or other options'
+	fi
+}
+
+@test "windows of running text are computed once of a model" {
+	for i in 1 2 3; do cat "$DATA/tasks/docs.jsonl"; done >docs.jsonl
+	quern eval -q -m m --task perplexity --context 16 docs.jsonl -o want.json
+	quern eval -q -m m --task perplexity --context 16 --cache c docs.jsonl -o r.json
+	same want.json r.json
+	quern eval -q -m m --task perplexity --context 16 --cache c docs.jsonl -o r.json --stats s
+	same want.json r.json
+	[ "$(found s)" -ge 90 ]
+	quern eval -q -m m --task perplexity --context 17 --cache c docs.jsonl -o other.json --stats s
+	quern eval -q -m m --task perplexity --context 17 docs.jsonl -o want.json
+	same want.json other.json
+	# what the assistant says is another question than all of it
+	echo '{"id":"a","messages":[{"role":"user","content":"one two"},{"role":"assistant","content":"three"}]}' >chat.jsonl
+	sed 's/user/assistant/' chat.jsonl >said.jsonl
+	for f in chat said; do quern eval -q -m m --task perplexity $f.jsonl -o want-$f.json; done
+	for f in chat said chat; do
+		quern eval -q -m m --task perplexity --cache d $f.jsonl -o r.json --stats s
+		same want-$f.json r.json
+	done
+	[ "$(found s)" -eq 1 ]
 }

@@ -49,6 +49,23 @@ stat_of() {
 		awk 'NR % 2 { a = $1; next } { d = a - $1; if (d < 0) d = -d; if (d > 0.001) bad++ } END { exit bad > 0 || NR != 48 }'
 }
 
+@test "in bfloat16, too, score finds the logprob, and neither threads nor batch change a bit" {
+	local how
+	quern generate -q -m m -n 2 --bf16 --max-new-tokens 20 problems.jsonl -o half.arrows
+	for how in "-j1" "-j4 --batch 3"; do
+		quern generate -q -m m -n 2 --bf16 --max-new-tokens 20 $how problems.jsonl -o other.arrows
+		cmp half.arrows other.arrows
+	done
+	for how in --bf16 ""; do
+		quern score -q $how -r logprob --logprob m --format jsonl half.arrows | grep -o '"logprob":[-0-9.e]*\|"reward_logprob":[-0-9.e]*' | cut -d: -f2 |
+			awk 'NR % 2 { a = $1; next } { d = a - $1; d = d < 0 ? -d : d; most = d > most ? d : most } END { print most; exit NR != 48 }' >apart${how#--}
+	done
+	awk '{ exit !($1 < 0.0002) }' apartbf16
+	awk '{ exit !($1 > 0.0002 && $1 < 1) }' apart
+	quern eval -q -m m --bf16 --task exact-match --max-new-tokens 8 problems.jsonl -o report.json
+	grep -q exact report.json
+}
+
 @test "a conversation is continued behind its last user turn, a document as it stands" {
 	printf '%s\n' '{"id":"a","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"secret"}]}' \
 		'{"id":"b","messages":[{"role":"assistant","content":"x"}]}' '{"id":"c","messages":[]}' >chat.jsonl

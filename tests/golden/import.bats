@@ -130,6 +130,17 @@ json() { quern import -q --format jsonl "$@"; }
 	[ "$(one '{"entity":"Earth","facts":[{"fact":"radius","value":6371}]}')" = '"text":"Earth\nradius: 6371\n","source":"-"}' ]
 	[ "$(one '{"input":"q","outputs":[{"response":"x","score":1},{"response":"y","score":3.5},{"response":"z","score":3.5}]}')" = '"prompt":[{"role":"user","content":"q"}],"chosen":[{"role":"assistant","content":"y"}],"rejected":[{"role":"assistant","content":"x"}],"score_chosen":3.5,"score_rejected":1.0,"margin":2.5}' ]
 	[ "$(one '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"kto_tag":true}')" = '"prompt":[{"role":"user","content":"q"}],"completion":"a","label":true}' ]
+	[ "$(one '{"prompt":"1+1?","completions":["one","so 2"],"labels":[true,0],"k":1}')" = '"prompt":[{"role":"user","content":"1+1?"}],"completions":["one","so 2"],"labels":[true,false],"meta":"{\"k\":1}"}' ]
+	printf '%s\n' '{"prompt":"a","completions":["b"],"labels":[true,false]}' '{"prompt":"a","completions":["b"],"labels":[2]}' \
+		'{"prompt":"a","completions":["b"],"labels":[null]}' '{"prompt":"a","completions":[1],"labels":[true]}' \
+		'{"prompt":"a","completions":"b","labels":[true]}' '{"prompt":"a","completions":[],"labels":[]}' '{"prompt":[],"completions":["b"],"labels":[1]}' \
+		'{"prompt":"a","completions":["",""],"labels":[1,0]}' |
+		quern import -q --as stepwise --rejects r --format jsonl - >out
+	[ "$(cat out)" = '{"id":"stdin:8","prompt":[{"role":"user","content":"a"}],"completions":["",""],"labels":[true,false]}' ]
+	[ "$(quern view --format jsonl --columns reason r | tr -d '\n')" = '{"reason":"label_count"}{"reason":"bad_label"}{"reason":"bad_label"}{"reason":"bad_completions"}{"reason":"bad_completions"}{"reason":"empty"}{"reason":"empty"}' ]
+	# what comes out is what reward-train --process and view take
+	quern import -q --as stepwise "$DATA/rewards/steps.jsonl" -o steps.arrows
+	[ "$(quern view --count steps.arrows)" = "$(grep -c . "$DATA/rewards/steps.jsonl")" ]
 	[ "$(one '{"text":"t","label":1}')" = '"text":"t","source":"-","meta":"{\"label\":1}"}' ]
 	for bad in '{"entity":"E","facts":[{"fact":"f"}]}' '{"input":"q","outputs":[{"response":"x","score":1}]}' '{"input":"q","outputs":[{"response":"x"}]}' \
 		'{"query":"q","response":"r","history":[["a"]]}' '{"instruction":"i","output":[["a"]]}'; do

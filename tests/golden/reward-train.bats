@@ -205,6 +205,23 @@ same() {
 		status 3 quern generate -m ad -p x
 	done
 	status 2 quern reward-train -m ad pairs.jsonl --lora-rank 2 -o x
+	# an adapter keeps the separator, for score, merge and further training
+	quern reward-train -q --process -m m "$DATA/rewards/steps.jsonl" --step-separator ' ;; ' --lora-rank 4 -o sep
+	grep -q '"step_separator": " ;; "' sep/process_reward.json
+	printf '{"id":"1","prompt":[{"role":"user","content":"1+1=?"}],"sample":0,"completion":"2 ;; no"}\n' >c.jsonl
+	quern score -q --reward-model sep c.jsonl --format jsonl | grep -o '"step_scores":[^]]*' >a
+	[ "$(tr -cd , <a)" = , ]
+	quern merge -q sep -o sepwhole
+	grep -q '"step_separator": " ;; "' sepwhole/config.json
+	quern score -q --reward-model sepwhole c.jsonl --format jsonl | grep -o '"step_scores":[^]]*' >b
+	same $(paste <(sed 's/.*\[//' a | tr ',' '\n') <(sed 's/.*\[//' b | tr ',' '\n'))
+	quern reward-train -q --process -m sep "$DATA/rewards/steps.jsonl" -o sepmore
+	grep -q '"step_separator": " ;; "' sepmore/process_reward.json
+	echo '{"step_separator":"a separator of more than thirty-two bytes"}' >sep/process_reward.json
+	status 3 quern score --reward-model sep c.jsonl
+	says "process_reward.json: 'step_separator' has more than"
+	echo '[' >sep/process_reward.json
+	status 3 quern score --reward-model sep c.jsonl
 }
 
 @test "a completion of a megabyte is too long for any model" {

@@ -23,7 +23,7 @@ enum status tool_open_lm(struct tool *t, struct lm *lm, const char *dir, const s
 	struct model_how how = { .form = (enum model_form)f->load, .base = f->adapter ? dir : NULL, .apart = f->load != MODEL_F32,
 				 .in_place = true, .pack = true };
 
-	TRY(tool_open_device(t, &f->device, false, &how.kernels, err));
+	TRY(tool_open_device(t, &f->device, f->bf16, &how.kernels, err));
 	if (f->adapter)
 		dir = f->adapter;
 	TRY(tool_add_model(t, dir, how.base, err));

@@ -2,6 +2,7 @@
 #ifndef QUERN_TOOLS_EVAL_H
 #define QUERN_TOOLS_EVAL_H
 
+#include "common/journal.h"
 #include "common/model.h"
 #include "common/tool.h"
 #include "infer/lm.h"
@@ -45,7 +46,7 @@ struct eval_options {                /* as the command line says; what an option
 	int64_t shots;               /* -1: as the task says */
 	int64_t limit;               /* documents, 0 = all */
 	/* going on */
-	const char *cache;           /* FILE of likelihoods, or NULL */
+	const char *cache;           /* FILE of log-probabilities, or NULL */
 	bool resume;
 	/* --compare */
 	bool compare;
@@ -65,6 +66,15 @@ enum status eval_text(struct tool *tool, const struct eval_options *o, struct lm
 void eval_text_release(void);
 enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err);
 void eval_task_release(void);
+/* What is kept of a run that may be killed, or for the next one (kept.c); until eval_keep_end. Log-probabilities, in o->cache or in this run's
+ * own file beside the output: *c is NULL if neither is asked for. Part of what is kept are the hashes of the model's directories, the
+ * first n_inputs of the provenance, how the weights are held, and which kernels compute. */
+enum status eval_keep_likelihoods(struct tool *tool, const struct eval_options *o, const struct lm *lm, int n_inputs,
+				  struct likelihood_cache **c, struct error *err);
+/* Answers, beside the output; *j is NULL without --resume. */
+enum status eval_keep_answers(struct tool *tool, const struct eval_options *o, struct journal **j, struct error *err);
+/* complete: the report is written, and this run's own files go. */
+void eval_keep_end(struct tool *tool, const struct eval_options *o, bool complete);
 /* The file of a task: name itself, if there is one, else NAME.yaml of those that are installed. ERR_USAGE lists them. free() it. */
 enum status eval_task_find(const char *name, char **path, struct error *err);
 /* The rows of the open input, each with a response or a list of them, those of one id that stand together one document: to the scores.

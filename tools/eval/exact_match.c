@@ -99,19 +99,6 @@ static enum status measure_completion(void *arg, const struct completion *c, str
 	return writer_row(em.samples, err);
 }
 
-/* The journal of this run: the same model and options, whatever was finished of it. */
-static enum status open_journal(struct journal **j, struct error *err)
-{
-	struct buf identity = { 0 };
-	char *path = mem_printf("%s.journal", em.tool->out_path);
-
-	provenance_print(&em.tool->prov, &identity);
-	enum status st = journal_open(j, path, identity.data, err);
-	buf_release(&identity);
-	mem_free(path);
-	return st;
-}
-
 /* The model answers every problem once. */
 static enum status answer_problems(struct lm *lm, struct error *err)
 {
@@ -127,12 +114,8 @@ static enum status answer_problems(struct lm *lm, struct error *err)
 		TRY(open_samples(err));
 	}
 	double start = clock_seconds();
-	if (em.o->resume)
-		TRY(open_journal(&io.journal, err));
+	TRY(eval_keep_answers(em.tool, em.o, &io.journal, err));
 	enum status st = complete_rows(lm, tool_schema(em.tool), tool_kind(em.tool), &o, &io, &totals, err);
-	if (io.journal && journal_prompts(io.journal))
-		tool_stat_int(em.tool, "resumed_prompts", journal_prompts(io.journal));
-	journal_close(io.journal, st == OK);
 	TRY(st);
 	double seconds = clock_seconds() - start;
 	tool_stat_int(em.tool, "new_tokens", totals.new_tokens);

@@ -102,6 +102,17 @@ static void report_perplexity(void)
 	tool_stat_int(px.tool, "tokens", p->tokens);
 }
 
+/* Some windows are computed before what they said is counted and kept. */
+static enum status add_rows(const struct lm *lm, struct batch *b, struct error *err)
+{
+	for (int64_t row = 0; row < b->rows; row++) {
+		TRY(add_row(lm, b, row, err));
+		if (px.p.n >= 64)
+			TRY(perplexity_settle(&px.p, err));
+	}
+	return perplexity_settle(&px.p, err);
+}
+
 enum status eval_perplexity(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
 {
 	struct batch *b;
@@ -118,11 +129,9 @@ enum status eval_perplexity(struct tool *tool, const struct eval_options *o, str
 		return error_set(err, ERR_DATA, "tokens of pairs have no column 'input_ids' to measure");
 	TRY(generate_check(&lm->model, &bounds, err));
 	TRY(scorer_open(&px.p.scorer, &lm->model, context, err));
+	TRY(eval_keep_likelihoods(tool, o, lm, tool->prov.n_inputs, &px.p.cache, err));
 	while ((st = tool_next(px.tool, &b, err)) == OK) {
-		for (int64_t row = 0; row < b->rows && st == OK; row++)
-			st = add_row(lm, b, row, err);
-		if (st == OK)
-			st = perplexity_settle(&px.p, err);
+		st = add_rows(lm, b, err);
 		batch_release(b);
 		TRY(st);
 	}

@@ -26,7 +26,6 @@ static struct {
 	struct code *code;
 	int64_t documents;
 	struct buf list, outcomes, notes;
-	struct likelihood_cache *cache;
 } ev;
 
 /* --- which task ----------------------------------------------------------------------------------------- */
@@ -215,7 +214,7 @@ static void count_outcomes(struct report *report)
 static void fill_report(struct report *report, const struct task_totals *totals)
 {
 	const struct json *list = json_get(ev.task->config, "metric_list");
-	int n = task_scores_report(ev.scores, ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap, &ev.values);
+	int n = task_scores_report(ev.scores, ev.o->bootstrap < 0 ? 100000 : ev.o->bootstrap, &ev.values);
 
 	report->task = ev.task->name;
 	report->output_type = task_type_name(ev.task->type);
@@ -237,29 +236,6 @@ static void fill_report(struct report *report, const struct task_totals *totals)
 	}
 	if (totals->shared)
 		tool_stat_int(ev.tool, "shared_tokens", totals->shared);
-}
-
-/* The cache of likelihoods: the user's, or this run's own beside the output. Part of what is asked are the hashes of the model's directories,
- * the first n_inputs of the provenance, how the weights are held, and which kernels compute. */
-static enum status open_cache(const struct lm *lm, int n_inputs, struct error *err)
-{
-	const struct eval_options *o = ev.o;
-	struct buf identity = { 0 };
-	char *path;
-	enum status st;
-
-	if (!o->cache && !o->resume)
-		return OK;
-	if (ev.task->type != TASK_MULTIPLE_CHOICE && ev.task->type != TASK_LOGLIKELIHOOD)
-		return error_set(err, ERR_USAGE, "--cache and --resume are for multiple_choice and loglikelihood, not for %s", task_type_name(ev.task->type));
-	for (int i = 0; i < n_inputs; i++)
-		buf_printf(&identity, "%s ", ev.tool->prov.inputs[i].xxh3);
-	buf_printf(&identity, "%d %s%s", o->form.load, lm->model.k->name, lm->model.k->elem_bytes == 2 ? " bf16" : "");
-	path = o->cache ? mem_strdup(o->cache) : mem_printf("%s.journal", ev.tool->out_path);
-	st = likelihood_cache_open(&ev.cache, path, identity.data, err);
-	buf_release(&identity);
-	mem_free(path);
-	return st;
 }
 
 /* The task as the file and the options have it. */
@@ -307,12 +283,15 @@ static void warn_of_context(const struct lm *lm)
 			  (long long)wanted, (long long)context);
 }
 
-static enum status ask_model(struct lm *lm, struct task_totals *totals, struct error *err)
+/* n_inputs: of the provenance, those that are the model. */
+static enum status ask_model(struct lm *lm, int n_inputs, struct task_totals *totals, struct error *err)
 {
 	const struct eval_options *o = ev.o;
 	struct task_run r = { .lm = lm, .shot_seed = SHOT_SEED, .context = o->context, .sample = keep_sample, .tick = tick,
 			      .chat = o->flags.chat, .generate = { .slots = o->batch, .seed = (uint64_t)ev.tool->seed } };
 
+	if (o->cache && ev.task->type == TASK_GENERATE)
+		return error_set(err, ERR_USAGE, "--cache is for log-probabilities; a generate_until task has none");
 	if (r.chat && ev.task->type != TASK_GENERATE)
 		return error_set(err, ERR_USAGE, "--apply-chat-template is for generate_until tasks; this one is %s", task_type_name(ev.task->type));
 	TRY(read_docs(err));
@@ -322,15 +301,10 @@ static enum status ask_model(struct lm *lm, struct task_totals *totals, struct e
 	r.task = ev.task;
 	r.docs = &ev.docs;
 	r.shots = ev.shots.n ? &ev.shots : &ev.docs;
-	r.cache = ev.cache;
 	ev.documents = ev.docs.n;
-	TRY(task_run(&r, ev.scores, totals, err));
-	if (ev.cache) {
-		tool_stat_int(ev.tool, "cached_requests", likelihood_cache_found(ev.cache));
-		likelihood_cache_close(ev.cache, !o->cache);
-		ev.cache = NULL;
-	}
-	return OK;
+	TRY(ev.task->type == TASK_GENERATE ? eval_keep_answers(ev.tool, o, &r.journal, err) :
+	    eval_keep_likelihoods(ev.tool, o, lm, n_inputs, &r.cache, err));
+	return task_run(&r, ev.scores, totals, err);
 }
 
 static enum status read_responses(struct error *err)
@@ -347,16 +321,15 @@ static enum status read_responses(struct error *err)
 enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
 {
 	struct task_totals totals = { 0 };
-	int n_inputs = tool->prov.n_inputs;  /* so far the model */
+	int n_inputs = tool->prov.n_inputs;
 
 	ev.tool = tool;
 	ev.o = o;
 	TRY(load_task(lm != NULL, err));
 	TRY(open_samples(err));
-	TRY(open_cache(lm, n_inputs, err));
 	task_scores_open(&ev.scores, ev.task);
 	TRY(open_code(err));
-	TRY(lm ? ask_model(lm, &totals, err) : read_responses(err));
+	TRY(lm ? ask_model(lm, n_inputs, &totals, err) : read_responses(err));
 	fill_report(report, &totals);
 	if (ev.samples) {
 		struct writer *w = ev.samples;
@@ -374,7 +347,6 @@ void eval_task_release(void)
 	docs_release(&ev.docs);
 	docs_release(&ev.shots);
 	task_scores_close(ev.scores);
-	likelihood_cache_close(ev.cache, false);
 	task_close(ev.task);
 	code_close(ev.code);
 	mem_free(ev.values);

@@ -41,7 +41,7 @@ ROOMS_rejection-sample := judge token
 ROOMS_eval := judge infer model token text kernels
 ROOMS_report := judge token text
 
-room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c),$(wildcard libcore/$1/*.c libcore/$1/*.cc))
+room_src = $(if $(filter kernels,$1),$(wildcard kernels/cpu/*.c) kernels/open.c,$(wildcard libcore/$1/*.c libcore/$1/*.cc))
 room_obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(call room_src,$1)))
 libs = $(foreach r,$1,$(if $(call room_src,$r),$(B)/lib/$r.a))
 link = $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
@@ -97,6 +97,7 @@ CFLAGS_expr_ball := $(CFLAGS_expr_form)
 
 # --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
 ifeq ($(shell uname -m),x86_64)
+CFLAGS_map := -O3                            # loops from bfloat16 to float, in vectors
 CFLAGS_avx2 := -mavx2 -mfma
 CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
@@ -191,6 +192,7 @@ install: all man $(B)/completions/quern
 		$(DESTDIR)$(PREFIX)/share/quern/tasks
 	install -m 755 $(B)/bin/quern $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(filter-out %/quern,$(TOOLS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/libexec/quern/
+	for so in $(wildcard $(B)/lib/quern-cuda.so); do install -m 755 $$so $(DESTDIR)$(PREFIX)/libexec/quern/; done
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 $(wildcard pipelines/tasks/*.yaml) $(DESTDIR)$(PREFIX)/share/quern/tasks/

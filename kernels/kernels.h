@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 6
+#define KERNELS_ABI 7
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
@@ -77,6 +77,8 @@ struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
 	size_t elem_bytes;                   /* of an act */
+	bool host_access;                    /* device memory is the process's own: the caller may read and write it, and entries take any memory
+					      * of the process. Else the caller's only way to it are the entries of "memory" */
 
 	/* What went wrong on the device since it was opened, once all that was asked of it is done: entries return nothing, and after a
 	 * failure do nothing. Always OK on the CPU. */

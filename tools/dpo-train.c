@@ -14,19 +14,21 @@
 
 static struct {
 	struct train_flags train;
+	struct device_flags device;
 	const char *ref, *loss;
 	int64_t batch_pairs;
 	int divergence;              /* enum divergence */
 	bool reference_free;
 	double beta, label_smoothing, gamma, tau, alpha, ld_alpha, wanted, unwanted;
 } opts = {
-	.train = { TRAIN_FLAGS_DEFAULT, .lr = 5e-6 },
+	.train = { TRAIN_FLAGS_DEFAULT, .lr = 5e-6 }, .device = DEVICE_FLAGS_DEFAULT,
 	.loss = "sigmoid", .batch_pairs = 32, .beta = 0.1, .gamma = 0.5, .tau = 0.05, .alpha = 0.5, .ld_alpha = 1, .wanted = 1,
 	.unwanted = 1,
 };
 
 static struct opt options[] = {
 	TRAIN_FLAGS_DATA(opts.train),
+	DEVICE_FLAGS(opts.device),
 	OPT_INT(0, "batch-pairs", &opts.batch_pairs, "N", 1, 1e9, "pairs, or completions of feedback, of an optimizer step"),
 	OPT_GROUP("Objective"),
 	OPT_STRING(0, "loss", &opts.loss, "NAME[=W],...", "losses, each with its weight; the man page lists them"),
@@ -210,6 +212,7 @@ static enum status run(struct error *err)
 			      .prepare = add_reference, .batch_items = opts.batch_pairs };
 	struct adapter_config lora;
 	struct model_how how;
+	const struct kernels *k;
 	struct objective objective;
 	enum status st;
 
@@ -221,8 +224,9 @@ static enum status run(struct error *err)
 	t.n_kinds = single ? 2 : 3;
 	if (!opts.train.plan)        /* which reads all of it */
 		TRY(tool_add_model(&tool, opts.train.model, NULL, err));
+	TRY(tool_open_device(&tool, &opts.device, opts.train.bf16, &k, err));
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
-	how.bf16 = opts.train.bf16;
+	how.kernels = k;
 	how.plan = opts.train.plan;
 	st = lm_open_as(&lm, opts.train.model, &how, true, tool.pool, err);
 	adapter_config_release(&lora);

@@ -15,7 +15,7 @@ enum form { FORM_AUTO, FORM_JSON, FORM_TABLE };
 static struct eval_options opts = {
 	.task = "exact-match", .shots = -1, .bootstrap = -1, .flags = TASK_FLAGS_START,
 	.answer = "answer", .profile = "quern", .max_new_tokens = 256, .batch = 64, .prediction = "completion",
-	.reference = "answer", .overlap = 13, .text = { .smooth_value = NAN },
+	.reference = "answer", .overlap = 13, .text = { .smooth_value = NAN }, .form = MODEL_FLAGS_DEFAULT,
 };
 
 static struct opt options[] = {

@@ -22,7 +22,7 @@ static struct {
 	bool greedy, early_stopping, resume;
 	struct opt_list prompts, stop, bias;
 } opts = { .n = 1, .max_new_tokens = 256, .batch = 64, .temperature = 1, .top_p = 1, .typical_p = 1, .repetition_penalty = 1,
-	   .beams = 1, .length_penalty = 1 };
+	   .beams = 1, .length_penalty = 1, .form = MODEL_FLAGS_DEFAULT };
 
 static struct opt options[] = {
 	OPT_GROUP("Model"),

@@ -13,17 +13,19 @@
 
 static struct {
 	struct train_flags train;
+	struct device_flags device;
 	int64_t batch_pairs;
 	double centre;
 	bool margin, process, last_step_only;
 	const char *step_separator;
 } opts = {
-	.train = { TRAIN_FLAGS_DEFAULT, .lr = 1e-4 },
+	.train = { TRAIN_FLAGS_DEFAULT, .lr = 1e-4 }, .device = DEVICE_FLAGS_DEFAULT,
 	.batch_pairs = 32, .margin = true,
 };
 
 static struct opt options[] = {
 	TRAIN_FLAGS_DATA(opts.train),
+	DEVICE_FLAGS(opts.device),
 	OPT_INT(0, "batch-pairs", &opts.batch_pairs, "N", 1, 1e9, "pairs, or solutions of --process, of an optimizer step"),
 	OPT_GROUP("Objective"),
 	OPT_FLAG(0, "margin", &opts.margin, "aim at the pairs' column margin, where they have one"),
@@ -99,10 +101,12 @@ static enum status load(struct error *err)
 {
 	struct adapter_config lora;
 	struct model_how how;
+	const struct kernels *k;
 	enum status st;
 
+	TRY(tool_open_device(&tool, &opts.device, opts.train.bf16, &k, err));
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
-	how.bf16 = opts.train.bf16;
+	how.kernels = k;
 	how.plan = opts.train.plan;
 	how.labels = opts.process ? 2 : 1;
 	how.seed = (uint64_t)tool.seed;

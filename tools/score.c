@@ -21,8 +21,9 @@ static struct {
 	int exec_format, aggregate;
 	struct code_options run;
 	struct reward_options r;
+	struct device_flags device;
 } opts = { .answer = "answer", .profile = "quern", .exec_jobs = 1, .exec_timeout = 60, .length_max = -1, .r = REWARD_OPTIONS_DEFAULT,
-	   .run = { NULL, "python", CODE_SANDBOX } };
+	   .run = { NULL, "python", CODE_SANDBOX }, .device = DEVICE_FLAGS_DEFAULT };
 
 static struct opt options[] = {
 	OPT_GROUP("Completions"),
@@ -69,6 +70,8 @@ static struct opt options[] = {
 	OPT_LIST(0, "code-mount", &opts.mounts, "DIR", "a directory more that the code may read"),
 	OPT_GROUP("Preferences"),
 	OPT_STRING(0, "ref", &opts.ref, "DIR", "add ref_chosen_logp and ref_rejected_logp under this model"),
+	OPT_GROUP("Models"),
+	DEVICE_FLAGS(opts.device),
 	OPT_END,
 };
 
@@ -77,6 +80,7 @@ static struct tool tool = {
 	.operands = "[FILE ...]", .options = options, .max_operands = -1,
 };
 
+static const struct kernels *device;         /* of the models */
 static struct score_rows sc;                 /* what the rows are scored by */
 static struct schema schema;                 /* of the output: n_passed columns of the input, then ours */
 static int n_passed;
@@ -153,13 +157,15 @@ static enum status open_scorers(struct error *err)
 		opts.run.sandbox.n_mounts = opts.mounts.n;
 		TRY(code_open(&sc.code, &opts.run, err));
 	}
+	if (opts.logprob || opts.reward_model)
+		TRY(tool_open_device(&tool, &opts.device, opts.bf16, &device, err));
 	if (opts.logprob) {
 		TRY(tool_add_model(&tool, opts.logprob, NULL, err));
-		TRY(score_model_open(&sc.model, opts.logprob, opts.bf16, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_model_open(&sc.model, opts.logprob, device, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	if (opts.reward_model) {
 		TRY(tool_add_model(&tool, opts.reward_model, NULL, err));
-		TRY(score_rater_open(&sc.rater, opts.reward_model, opts.bf16, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_rater_open(&sc.rater, opts.reward_model, device, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	return OK;
 }
@@ -353,8 +359,9 @@ static enum status score_preferences(struct error *err)
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
 	schema_release(&ours);
+	TRY(tool_open_device(&tool, &opts.device, opts.bf16, &device, err));
 	TRY(tool_add_model(&tool, opts.ref, NULL, err));
-	TRY(score_model_open(&sc.model, opts.ref, opts.bf16, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+	TRY(score_model_open(&sc.model, opts.ref, device, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	TRY(tool_open_output(&tool, &schema, KIND_PREFERENCES, err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {
 		st = ref_batch(b, err);

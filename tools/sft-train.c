@@ -13,6 +13,7 @@
 
 static struct {
 	struct train_flags train;
+	struct device_flags device;
 	const char *tokenizer, *chat_template;
 	struct encoder_options rows;
 	struct packer_options pack;
@@ -20,12 +21,13 @@ static struct {
 	int64_t length, batch_tokens;
 	double label_smoothing, z_loss, neftune_alpha;
 } opts = {
-	.train = { TRAIN_FLAGS_DEFAULT, .lr = 1e-3, .weight_decay = 0.1 },
+	.train = { TRAIN_FLAGS_DEFAULT, .lr = 1e-3, .weight_decay = 0.1 }, .device = DEVICE_FLAGS_DEFAULT,
 	.rows.eos = true, .pack.window = PACKER_WINDOW, .batch_tokens = 16384,
 };
 
 static struct opt options[] = {
 	TRAIN_FLAGS_DATA(opts.train),
+	DEVICE_FLAGS(opts.device),
 	OPT_INT(0, "batch-tokens", &opts.batch_tokens, "N", 1, 1e12, "most tokens of an optimizer step (one row at least)"),
 	OPT_GROUP("Text as data"),
 	OPT_STRING('t', "tokenizer", &opts.tokenizer, "DIR", "tokenizer of the text, which also goes with the model; without, that of -m"),
@@ -163,13 +165,15 @@ static enum status load(struct error *err)
 	const char *dir = opts.tokenizer ? opts.tokenizer : opts.train.model;
 	struct adapter_config lora;
 	struct model_how how;
+	const struct kernels *k;
 	enum status st;
 
+	TRY(tool_open_device(&tool, &opts.device, opts.train.bf16, &k, err));
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
 	how.plan = opts.train.plan;
 	st = training_vocab(dir, opts.tokenizer != NULL, &how.vocab, err);
 	if (st == OK)
-		st = model_load_as(&model, opts.train.model, &how, opts.train.bf16 ? kernels_cpu_bf16() : kernels_cpu(), tool.pool, err);
+		st = model_load_as(&model, opts.train.model, &how, k, tool.pool, err);
 	adapter_config_release(&lora);
 	if (st == OK && model.cfg.labels) {
 		st = error_set(err, ERR_DATA, "%s is a reward model: it rates what others say", opts.train.model);

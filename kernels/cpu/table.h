@@ -18,6 +18,7 @@
 #define KERNELS_CPU_TABLE(suffix)                                             \
 	{                                                                     \
 		.abi = KERNELS_ABI, .name = "cpu", .elem_bytes = sizeof(act),  \
+		.host_access = true,                                          \
 		.status = cpu_status,                                         \
 		.alloc = cpu_alloc, .release = cpu_release,                   \
 		.upload = cpu_transfer, .download = cpu_transfer,             \

@@ -43,7 +43,7 @@ static enum status open_as(struct lm *lm, const char *dir, const struct model_ho
 	TRY(load_tokenizer(lm, dir, how, err));
 	if (grow)
 		plan.vocab = tokenizer_vocab_size(lm->tokenizer);
-	st = model_load_as(&lm->model, dir, &plan, how->bf16 ? kernels_cpu_bf16() : kernels_cpu(), pool, err);
+	st = model_load_as(&lm->model, dir, &plan, how->kernels ? how->kernels : kernels_cpu(), pool, err);
 	if (st != OK) {
 		tokenizer_close(lm->tokenizer);
 		lm->tokenizer = NULL;
@@ -65,14 +65,14 @@ enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *h
 	return open_as(lm, dir, how, grow, how->labels, pool, err);
 }
 
-enum status lm_open_reward(struct lm *lm, const char *dir, bool bf16, struct pool *pool, struct error *err)
+enum status lm_open_reward(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err)
 {
-	return open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .bf16 = bf16 }, false, -1, pool, err);
+	return open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .kernels = k }, false, -1, pool, err);
 }
 
-enum status lm_open(struct lm *lm, const char *dir, bool bf16, struct pool *pool, struct error *err)
+enum status lm_open(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err)
 {
-	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .bf16 = bf16 }, false, pool, err);
+	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .kernels = k }, false, pool, err);
 }
 
 void lm_close(struct lm *lm)

@@ -240,7 +240,7 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 		c->host_rows[i] = cu[i + 1] - 1;
 	head_rows(m, c, c->host_rows, s);
 	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
-	return OK;
+	return m->k->status(err);
 }
 
 /* Targets of so many tokens are scored at once, so that the logits that are alive stay few. */
@@ -328,5 +328,5 @@ enum status model_decode_targets(struct model *m, struct model_cache *c, int s, 
 			n = 0;
 		}
 	}
-	return OK;
+	return m->k->status(err);
 }

@@ -76,5 +76,5 @@ enum status model_forward(struct model *m, struct model_state *s, const struct m
 		m->k->logprob(m->pool, s->logp, s->lse, b->mean ? s->mean : NULL, NULL, s->n_end, linear_weights(m, &m->layout->head), s->targets,
 			      s->head_scratch, b->n, c->hidden, c->vocab, c->logit_cap);
 	download_terms(s, b, c->labels, logp);
-	return OK;
+	return m->k->status(err);
 }

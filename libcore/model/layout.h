@@ -90,8 +90,8 @@ void head_forward(const struct model *m, float *logits, const act *x, int64_t n)
 void classify_backward(const struct model *m, act *dx, const act *dlogits, const act *x, float *grads, int64_t n);
 void norm_forward(const struct model *m, const struct norm_place *p, act *y, float *rstd, const act *x, int64_t n);
 
-/* Whether matrices lie in their files. */
-bool model_in_place(const struct model *m, const struct model_how *how);
+/* Whether matrices keep the form that they have in their files, and, on a device with host access, their place. */
+bool model_in_place(const struct model_how *how);
 static inline bool ends_in(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);

@@ -459,12 +459,14 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	st = model_allocate(m, &c, &plan, k, pool, err);
 	model_config_release(&c);
 	adapter_config_release(&lora);
-	if (st == OK && model_in_place(m, how))
+	if (st == OK && model_in_place(how))
 		st = store_map(m, s, err);
 	if (st == OK)
 		st = how->plan ? check_all(m, s, &plan, err) : load_all(m, s, &plan, err);
-	if (st == OK && !model_in_place(m, &plan))
+	if (st == OK && !(model_in_place(&plan) && k->host_access))
 		store_unmap(m);
+	if (st == OK)
+		st = k->status(err);
 	if (st != OK && m->layout)
 		model_release(m);
 	return st;

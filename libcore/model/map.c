@@ -39,7 +39,7 @@ static const uint8_t *map_file(struct model *m, const struct safetensors *file)
 
 /* --- parameters ------------------------------------------------------------------------------ */
 
-#define WIDEN_ELEMENTS (1 << 18)             /* of one task */
+#define LARGE_PAGE ((uintptr_t)2 << 20)
 
 struct widen_job {
 	float *to;
@@ -48,10 +48,13 @@ struct widen_job {
 	const char *dtype;
 };
 
+/* The part of the tensor that lies in the i-th large page of what it is written to: a fresh page is cleared by the system when it is first
+ * written, and two threads that come to the same one would both clear it. */
 static void widen_task(void *arg, int64_t i, int worker)
 {
 	const struct widen_job *j = arg;
-	int64_t first = i * WIDEN_ELEMENTS, n = j->n - first < WIDEN_ELEMENTS ? j->n - first : WIDEN_ELEMENTS;
+	int64_t lead = (int64_t)((uintptr_t)j->to % LARGE_PAGE / sizeof(float)), per = (int64_t)(LARGE_PAGE / sizeof(float));
+	int64_t first = i ? i * per - lead : 0, end = (i + 1) * per - lead < j->n ? (i + 1) * per - lead : j->n, n = end - first;
 	float *to = j->to + first;
 	const uint16_t *half = (const uint16_t *)(const void *)j->from + first;
 
@@ -66,16 +69,47 @@ static void widen_task(void *arg, int64_t i, int worker)
 			to[k] = half_float(half[k]);
 }
 
+/* n values from j->from on, to memory of the host. */
+static void widen(struct pool *pool, struct widen_job *j)
+{
+	uintptr_t bytes = (uintptr_t)j->to % LARGE_PAGE + (uintptr_t)j->n * sizeof(float);
+
+	pool_run(pool, (int64_t)((bytes + LARGE_PAGE - 1) / LARGE_PAGE), widen_task, j);
+}
+
+#define STAGED ((int64_t)4 << 20)            /* elements that are widened for a device at once */
+
+/* The same to a device whose memory is not ours. */
+static bool widen_staged(struct model *m, const struct widen_job *all)
+{
+	int64_t width = strcmp(all->dtype, "F32") ? 2 : 4;
+	float *stage = mem_try((size_t)(all->n < STAGED ? all->n : STAGED) * sizeof(float) + 1);
+
+	if (!stage)
+		return false;
+	for (int64_t at = 0; at < all->n; at += STAGED) {
+		struct widen_job j = { .to = stage, .from = all->from + at * width, .n = all->n - at < STAGED ? all->n - at : STAGED,
+				       .dtype = all->dtype };
+
+		widen(m->pool, &j);
+		m->k->upload(all->to + at, stage, (size_t)j.n * sizeof(float));
+	}
+	mem_free(stage);
+	return true;
+}
+
 bool store_widen(struct model *m, const struct source_tensor *from, float *to)
 {
 	struct widen_job j = { .to = to, .n = from->entry->elements, .dtype = from->dtype };
 
-	if (strcmp(m->k->name, "cpu") || !(j.from = map_file(m, from->file)))
+	if (!(j.from = map_file(m, from->file)))
 		return false;
 	j.from += from->entry->begin;
 	if ((uintptr_t)j.from % 2)
 		return false;
-	pool_run(m->pool, (j.n + WIDEN_ELEMENTS - 1) / WIDEN_ELEMENTS, widen_task, &j);
+	if (!m->k->host_access)
+		return widen_staged(m, &j);
+	widen(m->pool, &j);
 	return true;
 }
 
@@ -122,7 +156,7 @@ static void choose(struct model *m, const struct source *s, int i, int j)
 	for (int k = i; k < j && all; k++) {
 		const struct source_tensor *from = store_find(m, s, m->stored[k].tensor.name);
 
-		data = bf16 || !strcmp(from->dtype, "F32") ? map_file(m, from->file) : NULL;
+		data = m->k->host_access && (bf16 || !strcmp(from->dtype, "F32")) ? map_file(m, from->file) : NULL;
 		data = data ? data + from->entry->begin : NULL;
 		if (data && (uintptr_t)data % (bf16 ? 2 : 4) == 0)
 			m->stored[k].bytes = data;

@@ -183,9 +183,9 @@ static void lay_out(struct model *m, const struct part_names *names)
 	qsort(m->tensors, (size_t)m->n_tensors, sizeof(*m->tensors), by_name);
 }
 
-bool model_in_place(const struct model *m, const struct model_how *how)
+bool model_in_place(const struct model_how *how)
 {
-	return how->in_place && how->form == MODEL_F32 && !strcmp(m->k->name, "cpu");
+	return how->in_place && how->form == MODEL_F32;
 }
 
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
@@ -214,7 +214,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	st = m->lora ? lora_check(m->lora, err) : OK;
 	if (m->lora)
 		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
-	if (st == OK && m->frozen && !model_in_place(m, how))
+	if (st == OK && m->frozen && !model_in_place(how))
 		st = store_take(m, how->form, err);
 	if (st == OK) {
 		m->params = k->alloc(pool, (size_t)m->n_params * sizeof(float));

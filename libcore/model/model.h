@@ -134,7 +134,7 @@ struct model_how {
 	const struct adapter_config *lora; /* new adapters: A at random, B zero; the base is frozen */
 	uint64_t seed;               /* of those */
 	int vocab;                   /* at least so many tokens: new rows of the embeddings are the mean of the old ones */
-	bool bf16;                   /* for lm_open_as: products are kernels_cpu_bf16's */
+	const struct kernels *kernels; /* for lm_open_as: where it computes; NULL: kernels_cpu() */
 	bool plan;                   /* shapes are checked, and no weight is read: they are zeros */
 	int labels;                  /* a language model becomes such a classifier (which stays one): its output matrix goes, a head is drawn from seed */
 };

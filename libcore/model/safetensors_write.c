@@ -211,6 +211,8 @@ enum status safetensors_write(const char *path, const struct safetensors_part *p
 		     put_whole(w, i, parts[i].data, (size_t)safetensors_decl_elements(&d[i]) * (size_t)width, k, piece, err);
 	}
 	if (st == OK)
+		st = k->status(err);         /* what a device that failed gives is no value */
+	if (st == OK)
 		st = safetensors_commit(w, err);
 	else
 		safetensors_abort(w);

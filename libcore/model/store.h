@@ -8,7 +8,7 @@
 /* Forms and places as the files of s have them: a matrix that is one plain tensor of float32 or bfloat16 is used where its file is
  * mapped; one of several is copied in their form; all others become float32. */
 enum status store_map(struct model *m, const struct source *s, struct error *err);
-/* All values of a tensor that is plain floats as float32 into memory of the CPU, by all threads; false, and nothing done, where the
+/* All values of a tensor that is plain floats as float32 into the device's memory, by all threads; false, and nothing done, where the
  * file cannot be mapped. */
 bool store_widen(struct model *m, const struct source_tensor *from, float *to);
 /* The values of such a tensor where its file is mapped, if it has float32; NULL else. */

@@ -241,7 +241,7 @@ static void update(struct trainer *t, const struct report *r)
 	t->model->k->zero(t->model->pool, t->grads, params_bytes(t));
 }
 
-enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
+static enum status step(struct trainer *t, struct report *r, struct error *err)
 {
 	*r = (struct report){ .step = t->step + 1 };
 	if (t->step >= t->steps || !take_items(t, &r->tokens))
@@ -252,6 +252,7 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 	if (!r->skipped) {
 		TRY(run_items(t, t->cursor.d, t->items, t->n_items, true, r->values, err));
 		r->grad_norm = optimizer_grad_norm(&t->optimizer, t->grads);
+		TRY(t->model->k->status(err));       /* what a device that failed has left is no number */
 		TRY(guard(t, r, err));
 		update(t, r);
 		TRY(model_pack(t->model, err));
@@ -261,6 +262,15 @@ enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
 	}
 	t->step++;
 	return OK;
+}
+
+enum status trainer_step(struct trainer *t, struct report *r, struct error *err)
+{
+	enum status st = step(t, r, err);
+
+	if (st == ERR_IO || st == ERR_MEMORY)
+		return error_prefix(err, st, "step %lld", (long long)t->step + 1);
+	return st;
 }
 
 enum status trainer_eval(struct trainer *t, const struct dataset *d, double *values, struct error *err)

@@ -11,6 +11,7 @@ setup() {
 	cd "$T" || exit 1
 	export LC_ALL=C.UTF-8
 	unset QUERN_CPU
+	export QUERN_CUDA=   # on a machine with a GPU, too, these are tests of the CPU
 	if declare -F prepare >/dev/null; then prepare; fi
 }
 

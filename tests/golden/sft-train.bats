@@ -26,6 +26,8 @@ prepare() {
 	grep -q '"arena_bytes": [1-9]' stats.json
 	quern sft-train -q -m out tokens.jsonl -o again --steps 1
 	grep -q '"stage":0' again/provenance.json
+	hash=$(quern view --hash "$M" | sed 's/ .*//')
+	quern view --provenance out | grep -qF "reads $M, xxh3 $hash"
 }
 
 @test "threads do not change a bit" {

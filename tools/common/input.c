@@ -5,6 +5,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -165,17 +167,30 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static enum status hash_file(struct hasher *h, const char *path, struct error *err)
+#define HASH_PIECE ((size_t)16 << 20)        /* mapped at once */
+
+/* Where the file can be mapped it is hashed as the kernel has it, without a copy. *stop: given up. */
+static enum status hash_file(struct hasher *h, const char *path, const atomic_bool *stop, struct error *err)
 {
 	struct input *in;
 	char *block = mem_alloc(1 << 18);
 	size_t got = 0;
 	enum status st = input_open(&in, path, false, err);
 	if (st == OK) {
+		input_leave_unhashed(in);    /* but by us */
 		do {
-			st = input_read(in, block, 1 << 18, &got, err);
-			hasher_add(h, block, got);
-		} while (st == OK && got > 0);
+			int64_t left = input_size(in) - (int64_t)input_offset(in);
+			struct input_map map;
+			const uint8_t *p;
+			got = left > (int64_t)HASH_PIECE ? HASH_PIECE : left > 0 ? (size_t)left : 0;
+			if (got && input_map(in, got, &map, &p)) {
+				hasher_add(h, p, got);
+				input_unmap(&map);
+			} else {
+				st = input_read(in, block, 1 << 18, &got, err);
+				hasher_add(h, block, got);
+			}
+		} while (st == OK && got > 0 && !atomic_load(stop));
 		input_close(in);
 	}
 	mem_free(block);
@@ -183,7 +198,7 @@ static enum status hash_file(struct hasher *h, const char *path, struct error *e
 }
 
 /* Names and contents of the regular files of a directory, in name order. */
-static enum status hash_directory(const char *path, char out[33], struct error *err)
+static enum status hash_directory(const char *path, const atomic_bool *stop, char out[33], struct error *err)
 {
 	struct dirent **names;
 	int n = scandir(path, &names, NULL, by_name);
@@ -196,7 +211,7 @@ static enum status hash_directory(const char *path, char out[33], struct error *
 		struct stat info;
 		if (st == OK && stat(file, &info) == 0 && S_ISREG(info.st_mode)) {
 			hasher_add(h, names[i]->d_name, strlen(names[i]->d_name) + 1);
-			st = hash_file(h, file, err);
+			st = hash_file(h, file, stop, err);
 		}
 		mem_free(file);
 		free(names[i]);
@@ -207,9 +222,9 @@ static enum status hash_directory(const char *path, char out[33], struct error *
 	return st;
 }
 
-static enum status directory_entry(const char *path, struct provenance_input *entry, struct error *err)
+/* The chain that came with a directory, if one did. */
+static enum status directory_chain(const char *path, struct provenance_input *entry, struct error *err)
 {
-	TRY(hash_directory(path, entry->xxh3, err));
 	char *chain_path = path_join(path, "provenance.json");
 	struct buf chain = {0};
 	enum status st = OK;
@@ -233,6 +248,14 @@ static enum status directory_entry(const char *path, struct provenance_input *en
 	buf_release(&chain);
 	mem_free(chain_path);
 	return st;
+}
+
+static const atomic_bool never;
+
+static enum status directory_entry(const char *path, struct provenance_input *entry, struct error *err)
+{
+	TRY(hash_directory(path, &never, entry->xxh3, err));
+	return directory_chain(path, entry, err);
 }
 
 /* A stream is read to its end for its chain; what is no stream is hashed as bytes. */
@@ -265,7 +288,84 @@ enum status tool_add_input(struct tool *t, const char *path, struct error *err)
 	return st;
 }
 
+/* --- side inputs whose hash is computed beside the work ---------------------------------------- */
+
+/* A directory that a thread is hashing: the entry `at` of the provenance waits for it. */
+struct tool_hashing {
+	struct tool_hashing *next;
+	pthread_t thread;
+	char *path, xxh3[33];
+	int at;
+	atomic_bool stop;
+	enum status st;
+	struct error err;
+};
+
+static void *hash_beside(void *arg)
+{
+	struct tool_hashing *h = arg;
+	h->st = hash_directory(h->path, &h->stop, h->xxh3, &h->err);
+	return NULL;
+}
+
+enum status tool_add_input_beside(struct tool *t, const char *path, struct error *err)
+{
+	if (!path_is_dir(path))
+		return tool_add_input(t, path, err);
+	struct provenance_input entry = {.rows = -1};
+	struct tool_hashing *h = mem_zalloc(sizeof(*h));
+	h->path = mem_strdup(path);
+	h->at = t->prov.n_inputs;
+	enum status st = directory_chain(path, &entry, err);
+	if (st == OK && pthread_create(&h->thread, NULL, hash_beside, h) == 0) {
+		h->next = t->hashing;
+		t->hashing = h;
+	} else {
+		if (st == OK)
+			st = hash_directory(path, &never, entry.xxh3, err);
+		mem_free(h->path);
+		mem_free(h);
+	}
+	if (st == OK) {
+		entry.name = mem_strdup(path);
+		provenance_add_input(&t->prov, &entry);
+	}
+	provenance_input_release(&entry);
+	return st;
+}
+
+/* The first error in the order in which the inputs were added. */
+static enum status settle(struct tool *t, bool stop, struct error *err)
+{
+	enum status st = OK;
+	for (struct tool_hashing *h = t->hashing, *next; h; h = next) {
+		next = h->next;
+		atomic_store(&h->stop, stop);
+		pthread_join(h->thread, NULL);
+		if (h->st != OK) {
+			st = h->st;
+			if (err)
+				*err = h->err;
+		}
+		memcpy(t->prov.inputs[h->at].xxh3, h->xxh3, sizeof(h->xxh3));
+		mem_free(h->path);
+		mem_free(h);
+	}
+	t->hashing = NULL;
+	return st;
+}
+
+enum status tool_settle_inputs(struct tool *t, struct error *err)
+{
+	return settle(t, false, err);
+}
+
+void tool_stop_hashing(struct tool *t)
+{
+	(void)settle(t, true, NULL);
+}
+
 enum status tool_hash(const char *path, char out[33], struct error *err)
 {
-	return strcmp(path, "-") != 0 && path_is_dir(path) ? hash_directory(path, out, err) : file_hash(path, out, err);
+	return strcmp(path, "-") != 0 && path_is_dir(path) ? hash_directory(path, &never, out, err) : file_hash(path, out, err);
 }

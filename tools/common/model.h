@@ -2,6 +2,7 @@
 #ifndef QUERN_TOOLS_MODEL_H
 #define QUERN_TOOLS_MODEL_H
 
+#include "common/device.h"
 #include "common/tool.h"
 #include "infer/lm.h"
 
@@ -9,13 +10,16 @@ struct model_flags {
 	const char *adapter;
 	int load;                    /* enum model_form */
 	bool bf16;
+	struct device_flags device;
 };
 
 #define BF16_HELP "round the operands of a model's products to bfloat16, and add in float32"
+#define MODEL_FLAGS_DEFAULT { .device = DEVICE_FLAGS_DEFAULT }
 #define MODEL_FLAGS(f)                                                                                                \
 	OPT_STRING(0, "adapter", &(f).adapter, "DIR", "a LoRA adapter over the model; the model may also be an adapter itself"), \
-	OPT_CHOICE(0, "load", &(f).load, MODEL_FORMS, "how the weights are held in memory"),                            \
-	OPT_FLAG(0, "bf16", &(f).bf16, BF16_HELP)
+	OPT_CHOICE(0, "load", &(f).load, MODEL_FORMS, "how the weights are held in memory"),                           \
+	OPT_FLAG(0, "bf16", &(f).bf16, BF16_HELP),                                                                    \
+	DEVICE_FLAGS((f).device)
 
 /* The directory as an input of the stage, and, if it is an adapter, its base (base NULL: the one that it names). */
 enum status tool_add_model(struct tool *t, const char *dir, const char *base, struct error *err);

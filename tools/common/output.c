@@ -15,6 +15,7 @@ enum status tool_open_rejects(struct tool *t, struct error *err)
 {
 	if (!t->rejects_path || t->rejects)
 		return OK;
+	TRY(tool_settle_inputs(t, err));
 	struct schema *s = &t->priv->rejects_schema;
 	if (t->inputs) {
 		schema_copy(s, &t->inputs->schema);
@@ -39,6 +40,7 @@ enum status tool_open_output(struct tool *t, const struct schema *s, enum kind k
 {
 	struct writer_options o = tool_writer_options(t);
 	TRY(tool_open_rejects(t, err));
+	TRY(tool_settle_inputs(t, err));
 	return writer_open(&t->out, t->out_path, s, k, &t->prov, &o, err);
 }
 
@@ -129,6 +131,7 @@ enum status tool_commit(struct tool *t, struct error *err)
 enum status tool_write_provenance(struct tool *t, const char *dir, struct error *err)
 {
 	struct buf chain = {0};
+	TRY(tool_settle_inputs(t, err));
 	provenance_print(&t->prov, &chain);
 	buf_char(&chain, '\n');
 	char *path = path_join(dir, "provenance.json");

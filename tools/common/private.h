@@ -31,5 +31,7 @@ struct tool_inputs {
 };
 
 void tool_inputs_close(struct tool *t);
+/* Gives up the hashes of tool_add_input_beside that are not there yet. */
+void tool_stop_hashing(struct tool *t);
 
 #endif

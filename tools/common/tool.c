@@ -322,6 +322,7 @@ static void release(struct tool *t)
 	writer_abort(t->out);
 	writer_abort(t->rejects);
 	output_abort(p->log);
+	tool_stop_hashing(t);
 	tool_inputs_close(t);
 	progress_close(t->progress);
 	pool_close(t->pool);

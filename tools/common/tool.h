@@ -42,6 +42,7 @@ struct tool {
 
 	/* The run's state. */
 	struct tool_inputs *inputs;
+	struct tool_hashing *hashing;
 	struct writer *out, *rejects;
 	struct tool_private *priv;
 };
@@ -68,7 +69,11 @@ const char *tool_where(const struct tool *t);
 /* Adds a side input (a model directory, a tokenizer, --against FILE) to the provenance by hashing path:
  * a file's bytes, or every regular file directly in a directory in name order; a chain found in it comes along. */
 enum status tool_add_input(struct tool *t, const char *path, struct error *err);
-/* The same for an input whose entry the tool made itself; copies. */
+/* The same, but a directory's bytes, which are many in a model, are hashed by a thread of its own while the tool goes on. Before the provenance
+ * is printed, tool_settle_inputs waits for that; what opens an output, rejects or writes the provenance here does it by itself. */
+enum status tool_add_input_beside(struct tool *t, const char *path, struct error *err);
+enum status tool_settle_inputs(struct tool *t, struct error *err);
+/* As tool_add_input for an input whose entry the tool made itself; copies. */
 void tool_add_input_entry(struct tool *t, const struct provenance_input *in);
 /* The hash alone that tool_add_input would find. */
 enum status tool_hash(const char *path, char out[33], struct error *err);

@@ -353,6 +353,7 @@ static enum status train(struct training *t, const struct objective *objective, 
 	struct opt_list words = { 0 };
 	enum status st;
 
+	TRY(tool_settle_inputs(t->tool, err));
 	provenance_print(&t->tool->prov, &identity);
 	s.identity = identity.data;
 	note_skipped(t, &words);

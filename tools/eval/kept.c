@@ -19,7 +19,7 @@ enum status eval_keep_likelihoods(struct tool *tool, const struct eval_options *
 		return OK;
 	for (int i = 0; i < n_inputs; i++)
 		buf_printf(&identity, "%s ", tool->prov.inputs[i].xxh3);
-	buf_printf(&identity, "%d %s", o->form.load, lm->model.k->name);
+	buf_printf(&identity, "%d %s%s", o->form.load, lm->model.k->name, o->form.bf16 || lm->model.k->elem_bytes == 2 ? " bf16" : "");
 	path = o->cache ? mem_strdup(o->cache) : mem_printf("%s.journal", tool->out_path);
 	st = likelihood_cache_open(&kept.likelihoods, path, identity.data, err);
 	*c = kept.likelihoods;

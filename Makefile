@@ -48,8 +48,9 @@ link = $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all
-all: $(TOOLS:%=$(B)/bin/%)
+.PHONY: all tools
+all: tools
+tools: $(TOOLS:%=$(B)/bin/%)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -169,7 +170,7 @@ deps-check: deps
 # One job a core, unless make was told a number.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 ASAN := B=$(B)-asan OPT="-O1 -g1" BENCH= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-build-check: all man $(EMULATED) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+build-check: tools man $(if $(SAN),,$(EMULATED)) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 check: deps-check
 	@$(MAKE) --no-print-directory $(JOBS) build-check
 	@$(MAKE) --no-print-directory $(JOBS) $(ASAN) build-check

@@ -268,6 +268,8 @@ static void check_memory(struct check *c)
 		c->k->release(a);
 		c->k->release(b);
 	}
+	if (c->k->alloc(c->pools[0], (size_t)1 << 60) || c->k->status(NULL) != OK)
+		fail(c, "more memory than there is", 0, 1, 0);
 	mem_free(x), mem_free(back);
 }
 

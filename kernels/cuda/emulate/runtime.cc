@@ -1,6 +1,8 @@
 /* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and one queue for all streams.
  *
- * Each allocation ends where a page that cannot be accessed begins. */
+ * Each allocation ends where a page that cannot be accessed begins. QUERN_EMULATE_FAIL in the environment asks for failures to test with:
+ * gpu or driver (there is none, or none that is new enough), memory:N (no allocation beyond N bytes), launch:N or ecc:N (the device breaks with
+ * its N-th piece of work). */
 #include "block.h"
 
 #include <pthread.h>
@@ -25,7 +27,7 @@ struct emulate_event { double time; };
 static struct allocation *all;
 static emulate_call *head, **tail = &head;
 static int queued;
-static cudaError_t last_error;
+static cudaError_t last_error, broken;   /* broken: every call fails from now on, as on a device whose kernel died */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct locked {
@@ -55,6 +57,31 @@ static struct allocation *allocation_of(const void *p)
 	return NULL;
 }
 
+/* --- failures on request ------------------------------------------------------------------------------- */
+
+/* What QUERN_EMULATE_FAIL asks for, "kind" or "kind:N"; 0: nothing of that kind. */
+static size_t asked(const char *kind)
+{
+	const char *fail = getenv("QUERN_EMULATE_FAIL");
+	size_t n = strlen(kind);
+
+	if (!fail || strncmp(fail, kind, n) || (fail[n] && fail[n] != ':'))
+		return 0;
+	return fail[n] ? strtoull(fail + n + 1, NULL, 10) : 1;
+}
+
+/* Counts the kernels that have run. */
+static void maybe_break(void)
+{
+	static size_t ran;
+
+	ran++;
+	if (asked("launch") && ran >= asked("launch"))
+		broken = cudaErrorLaunchFailure;
+	if (asked("ecc") && ran >= asked("ecc"))
+		broken = cudaErrorECCUncorrectable;
+}
+
 /* --- the queue --------------------------------------------------------------------------------------- */
 
 static void run_queue(void)
@@ -66,7 +93,10 @@ static void run_queue(void)
 		emulate_call *c = head;
 
 		head = c->next;
-		emulate_run(c);
+		if (broken == cudaSuccess) {
+			emulate_run(c);
+			maybe_break();
+		}
 		delete c;
 	}
 	tail = &head, queued = 0;
@@ -108,7 +138,7 @@ static cudaError_t allocate(void **p, size_t bytes, bool pinned)
 		*p = NULL;
 		return cudaSuccess;
 	}
-	map = bytes > (size_t)1 << 46 ? (char *)MAP_FAILED :
+	map = bytes > (size_t)1 << 46 || (asked("memory") && bytes > asked("memory")) ? (char *)MAP_FAILED :
 	      (char *)mmap(NULL, pages + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
 		return note(cudaErrorMemoryAllocation);
@@ -244,7 +274,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t)
 	locked l;
 
 	run_queue();
-	return last_error;
+	return broken != cudaSuccess ? broken : last_error;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
@@ -280,11 +310,16 @@ cudaError_t cudaGetLastError()
 	cudaError_t e = last_error;
 
 	last_error = cudaSuccess;
-	return e;
+	return broken != cudaSuccess ? broken : e;
 }
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
+	*n = 0;
+	if (asked("gpu"))
+		return cudaErrorNoDevice;
+	if (asked("driver"))
+		return cudaErrorInsufficientDriver;
 	*n = 1;
 	return cudaSuccess;
 }
@@ -306,6 +341,7 @@ const char *cudaGetErrorString(cudaError_t e)
 	case cudaErrorInvalidConfiguration: return "invalid configuration argument";
 	case cudaErrorInvalidDevice: return "invalid device ordinal";
 	case cudaErrorInvalidValue: return "invalid argument";
+	case cudaErrorLaunchFailure: return "unspecified launch failure";
 	default: return "unknown error";
 	}
 }

@@ -65,26 +65,17 @@ static double att_loss(const void *arg)
 	return sum;
 }
 
-/* The size of a head: half of the time one of those that models have. is_wide: beyond 72. */
-static int head_size(struct check *c, bool is_long, bool is_wide)
-{
-	if (is_wide)
-		return 8 * (int)(10 + below(c, 23));
-	if (below(c, 2))
-		return 8 * (int)(1 + below(c, is_long ? 1 : 9));
-	return (int)size1(c, is_long ? 6 : 70);
-}
-
 /* Random sequences, some of them empty; *cu is mem_free'd by the caller. may_be_long: some sequences are longer than the blocks of
- * queries and keys that are taken together, of small heads. */
-static struct att_ref random_attention(struct check *c, int64_t longest, bool may_be_long, int32_t **cu)
+ * queries and keys that are taken together, of small heads. usual: heads of a size that models have, 8 to 256. */
+static struct att_ref random_attention(struct check *c, int64_t longest, bool may_be_long, bool usual, int32_t **cu)
 {
-	bool is_long = may_be_long && below(c, 10) == 0, is_wide = !is_long && below(c, 8) == 0;
-	struct att_ref r = {.s = size(c, 12), .hkv = (int)size1(c, is_long || is_wide ? 1 : 3), .d = head_size(c, is_long, is_wide)};
+	bool is_long = may_be_long && below(c, 10) == 0, is_wide = usual && !is_long && below(c, 4) == 0;
+	struct att_ref r = {.s = size(c, 12), .hkv = (int)size1(c, is_long || is_wide ? 1 : 3)};
 
 	if (r.s > 12 || is_long || below(c, 2))
 		r.s = below(c, 3);
 	longest = is_long ? 700 : is_wide ? 80 : longest;
+	r.d = is_wide ? 8 * (int)(10 + below(c, 23)) : usual ? 8 * (int)(1 + below(c, is_long ? 1 : 9)) : (int)size1(c, is_long ? 6 : 70);
 	r.h = r.hkv * (int)(1 + below(c, 4));
 	*cu = mem_array((size_t)r.s + 1, sizeof **cu);
 	for (int64_t i = 0; i < r.s; i++)
@@ -100,10 +91,10 @@ static struct att_ref random_attention(struct check *c, int64_t longest, bool ma
 	return r;
 }
 
-void check_attention(struct check *c)
+static void attention_of(struct check *c, bool usual)
 {
 	int32_t *cu;
-	struct att_ref r = random_attention(c, 200, true, &cu);
+	struct att_ref r = random_attention(c, 200, true, usual, &cu);
 	int64_t no = r.n * r.h * r.d;
 	float *qkv = floats(c, r.n * r.ld), *o[2], *lse[2];
 	double *want_o = doubles(NULL, no), *want_lse = doubles(NULL, r.n * r.h);
@@ -127,10 +118,10 @@ void check_attention(struct check *c)
 	mem_free(qkv), mem_free(r.qkv), mem_free(want_o), mem_free(want_lse), mem_free(cu);
 }
 
-void check_attention_dqkv(struct check *c)
+static void attention_dqkv_of(struct check *c, bool usual)
 {
 	int32_t *cu;
-	struct att_ref r = random_attention(c, 150, true, &cu);
+	struct att_ref r = random_attention(c, 150, true, usual, &cu);
 	int64_t no = r.n * r.h * r.d;
 	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *dqkv[2], *o, *lse;
 	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
@@ -157,10 +148,10 @@ void check_attention_dqkv(struct check *c)
 }
 
 /* Feeds each sequence in random pieces; the result must be that of the whole, to the bit. */
-void check_attention_cached(struct check *c)
+static void attention_cached_of(struct check *c, bool usual)
 {
 	int32_t *cu;
-	struct att_ref r = random_attention(c, 150, false, &cu);
+	struct att_ref r = random_attention(c, 150, false, usual, &cu);
 	int64_t hd = (int64_t)r.h * r.d, width = 3, left = r.n, at = below(c, 2) * 64, page = 2 * (int64_t)r.hkv * r.d * KERNELS_KEY_BLOCK;
 	float *qkv = values(c, r.n * r.ld), *whole = junk(r.n * hd), *lse = junk(r.n * r.h);
 	act *pages = mem_alloc((size_t)((r.s + 1) * width * (at + page)) * c->k->elem_bytes);
@@ -199,3 +190,8 @@ void check_attention_cached(struct check *c)
 	mem_free(qkv), mem_free(whole), mem_free(lse), mem_free(pages), mem_free(table), mem_free(past), mem_free(now);
 	mem_free(cu);
 }
+
+/* Heads of any size, and of sizes that models have, for which a device has kernels of their own. */
+void check_attention(struct check *c) { attention_of(c, false), attention_of(c, true); }
+void check_attention_dqkv(struct check *c) { attention_dqkv_of(c, below(c, c->half ? 4 : 2) > 0); }
+void check_attention_cached(struct check *c) { attention_cached_of(c, false), attention_cached_of(c, true); }

@@ -47,7 +47,7 @@ __device__ __forceinline__ void query_products(float (&s)[M][KEYS / 8][4], const
 		for (int n = 0; n < KEYS / 8; n++)
 			for (int e = 0; e < 4; e++)
 				s[m][n][e] = 0;
-#pragma unroll
+#pragma unroll 4      /* a panel of columns; all at once takes registers that there are not */
 	for (int c = 0; c < D; c += 16) {
 		unsigned left[M][4], right[4];
 

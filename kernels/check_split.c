@@ -9,7 +9,7 @@ void check_packed(struct check *c)
 {
 	bool backward = below(c, 2), acc = below(c, 2);
 	int64_t n = below(c, 3) ? 1 + below(c, 18) : size(c, below(c, 3) ? 80 : 700), o = size1(c, 200), i = size1(c, below(c, 3) ? 300 : 700);
-	float *x = floats(c, n * i), *dy = floats(c, n * o), *y[2], *dx[2];
+	float *x = values(c, n * i), *dy = values(c, n * o), *y[2], *dx[2];
 	struct stored w = random_weights(c, o, i);
 	size_t bytes = c->k->packed_bytes(w.w.elem, o, i, backward);
 	void *packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
@@ -20,8 +20,9 @@ void check_packed(struct check *c)
 	}
 	for (int p = 0; p < 2; p++) {
 		y[p] = copy_of(dy, n * o), dx[p] = copy_of(x, n * i);
-		c->k->matmul(c->pools[p], y[p], x, w.w, n, o, i, acc);
-		c->k->matmul_dx(c->pools[p], dx[p], dy, w.w, n, o, i, acc);
+		c->k->matmul(c->pools[p], out(c, y[p], n * o), in(c, x, n * i), w.w, n, o, i, acc);
+		c->k->matmul_dx(c->pools[p], out(c, dx[p], n * i), in(c, dy, n * o), w.w, n, o, i, acc);
+		done(c);
 		w.w.packed = packed;
 	}
 	expect_same(c, "y, packed", y[1], y[0], n * o);
@@ -36,13 +37,13 @@ void check_packed(struct check *c)
 /* The table of multiply-adds that tiles stand in for. */
 #define SPLIT_FACTOR 1.5
 
-/* Root of the mean square of a product's errors, each over the sum of its terms' sizes. */
+/* Root of the mean square of a product's errors, each over the sum of its terms' sizes; k is a table of floats on the CPU. */
 static double error_of(const struct kernels *k, const float *x, const float *w, int64_t n, int64_t o, int64_t i)
 {
 	float *y = junk(n * o);
 	double sum = 0;
 
-	k->matmul(NULL, y, x, weights_f32(w), n, o, i, 0);
+	k->matmul(NULL, (act *)y, (const act *)x, weights_f32(w), n, o, i, 0);
 	for (int64_t r = 0; r < n; r++)
 		for (int64_t j = 0; j < o; j++) {
 			double want = 0, all = 0, off;
@@ -79,7 +80,8 @@ void check_split(struct check *c)
 			fail(c, "error", i, got, limit);
 	}
 	x[bad * i + below(c, i)] = below(c, 2) ? NAN : INFINITY;
-	c->k->matmul(c->pools[1], y, x, weights_f32(w), n, o, i, 0);
+	c->k->matmul(c->pools[1], out(c, y, n * o), in(c, x, n * i), weights_f32(w), n, o, i, 0);
+	done(c);
 	for (int64_t j = 0; j < n * o; j++)
 		if (isfinite(y[j]) != (j / o != bad))
 			fail(c, "finite", j, y[j], j / o != bad);

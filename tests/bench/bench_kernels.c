@@ -272,6 +272,8 @@ static void bench_products(bool half)
 
 	printf("%-20s%33s%21s%s\n", half ? "bf16 product NxOxI" : "product NxOxI", "matmul     _dx     _dw  of GFLOP/s", "share",
 	       peer ? "  OpenBLAS" : "");
+	if (!half && !strcmp(kernels_cpu_isa(), "amx"))
+		printf("(through tiles, as three terms of bf16: more than the multiply-adds' peak is possible)\n");
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
 		int n = shapes[s][0], o = shapes[s][1], i = shapes[s][2];
 		act *x = some_acts(table, (int64_t)n * i), *y = some_acts(table, (int64_t)n * o);
@@ -305,25 +307,35 @@ static void bench_reading(bool half)
 	static const double per_weight[] = {4, 2, 1, 0.5};
 	const struct kernels *table = half ? kernels_cpu_bf16() : k;
 	const int64_t o = 2048, i = 768, room = 64 << 20;
-	float *w = some(room), *scale = some(o * i / KERNELS_NF4_BLOCK);
+	float *packed = some(room), *w = some(room), *scale = some(o * i / KERNELS_NF4_BLOCK);
 	act *x = some_acts(table, 32 * i), *y = some_acts(table, 32 * o);
 	int64_t at = 0;
 
-	for (int e = 0; e < 4; e++) {
+	for (int v = 0; v < 8; v++) {
+		int e = v / 2;
 		int64_t words = (int64_t)((double)(o * i) * per_weight[e] / 4);
+		int64_t apart = (int64_t)(table->packed_bytes((enum elem)e, o, i, false) + 4095) / 4096 * 1024;
+		int64_t stride = v % 2 && apart > words ? apart : words;
 
-		printf("weights of %-4s, %s products:", names[e], half ? "bf16" : "f32");
+		if (v % 2 && apart == 0)
+			continue;
+		for (int64_t p = 0; v % 2 && p + stride <= room; p += stride)
+			table->pack(pool, packed + p, (struct weights){.data = w + p, .elem = (enum elem)e, .scale = scale}, o, i, false);
+		printf("weights of %-4s, %s products%s:", names[e], half ? "bf16" : "f32", v % 2 ? ", packed" : "");
+		at = 0;
 		for (int n = 1; n <= 32; n = n == 1 ? 8 : n * 4) {
 			double t, rate;
 
-			BEST(t, (at = at + 2 * words > room ? 0 : at + words,
-				 table->matmul(pool, y, x, (struct weights){.data = w + at, .elem = (enum elem)e, .scale = scale}, n, o, i, 0)));
+			BEST(t, (at = at + 2 * stride > room ? 0 : at + stride,
+				 table->matmul(pool, y, x,
+					       (struct weights){.data = w + at, .elem = (enum elem)e, .scale = scale, .packed = v % 2 ? packed + at : NULL},
+					       n, o, i, 0)));
 			rate = 4.0 * (double)words / t;
 			printf("  %2d rows %5.1f GB/s (%3.0f %% of a read)", n, rate * 1e-9, 100 * rate / read_bytes);
 		}
 		printf("\n");
 	}
-	k->release(w), k->release(scale), k->release(x), k->release(y);
+	k->release(packed), k->release(w), k->release(scale), k->release(x), k->release(y);
 }
 
 /* --- a small Llama ---------------------------------------------------------------------------------- */

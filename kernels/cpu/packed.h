@@ -4,7 +4,7 @@
  * A head, then panels of 32 columns of the result, each over all of k, one after the other: a step of a panel is a pair of k, zeros
  * where there are no more. bf16 lie as the tiles take them; integers of eight bits in the same order, two bytes for a pair; floats by
  * k, so that they are split (split.h) with no shuffle: four bytes to read, not six. For backward products the same follows of the
- * transposed matrix, for floats and bf16 (the integers' scale would not be a column's). */
+ * transposed matrix of bf16 (the integers' scale would not be a column's). */
 #ifndef QUERN_CPU_PACKED_H
 #define QUERN_CPU_PACKED_H
 
@@ -91,12 +91,13 @@ static void pack_task(void *arg, int64_t j, int worker)
 	}
 }
 
-static bool packs_backward(enum elem elem, bool backward) { return backward && elem != ELEM_I8; }
+/* Floats that are trained change with each step and have thousands of rows: their panels are packed in the shade of the products. */
+static bool packs_backward(enum elem elem, bool backward) { return backward && elem == ELEM_BF16; }
 
 /* NF4 is left to the units of floats (gemm.h). */
 static size_t cpu_packed_bytes(enum elem elem, int64_t o, int64_t i, bool backward)
 {
-	if (elem == ELEM_NF4 || o <= 0 || i <= 0)
+	if (elem == ELEM_NF4 || (elem == ELEM_F32 && backward) || o <= 0 || i <= 0)
 		return 0;
 	return sizeof(struct packed_head) + (size_t)(panels_of(o) * panel_bytes(elem, i)) +
 	       (packs_backward(elem, backward) ? (size_t)(panels_of(i) * panel_bytes(elem, o)) : 0);

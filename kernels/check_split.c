@@ -65,7 +65,7 @@ void check_split(struct check *c)
 {
 	const struct kernels *fma = kernels_cpu_named("avx512", false);
 	int64_t n = 8 + below(c, 20), o = 8 + below(c, 40), i = 16 + below(c, below(c, 2) ? 80 : 800), bad = below(c, n);
-	float *x = floats(c, n * i), *w = floats(c, o * i), *y = junk(n * o);
+	float *x = values(c, n * i), *w = floats(c, o * i), *y = junk(n * o);
 	int spread = below(c, 2) ? (int)below(c, 30) : 0, one_sign = (int)below(c, 2);
 
 	for (int64_t j = 0; j < n * i; j++)

@@ -1,5 +1,6 @@
-/* Weights laid out once for the products: on a device that wants that (the CPU's table, with floats for a layout of its own), a model
- * gives the same numbers to the bit, packed on loading or while it is trained, and keeps nothing that it does not need. */
+/* Weights laid out once for the products: on a device that wants that (the plain table, with floats for a layout of its own), and on this
+ * machine's CPU, a model gives the same numbers to the bit, packed on loading or while it is trained, and keeps nothing that it does not
+ * need. */
 #include "base/mem.h"
 #include "model/layout.h"
 
@@ -35,7 +36,7 @@ static void pack(struct pool *p, void *packed, struct weights w, int64_t o, int6
 	for (int64_t r = 0; r < o; r++)
 		rows[r] = (int32_t)r;
 	assert_non_null(w.data);
-	kernels_cpu()->embed(p, packed, w, rows, o, i);
+	kernels_cpu_plain()->embed(p, packed, w, rows, o, i);
 	packs++;
 	mem_free(rows);
 }
@@ -48,28 +49,28 @@ static struct weights unpacked(struct weights w)
 
 static void matmul(struct pool *p, act *y, const act *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
 {
-	kernels_cpu()->matmul(p, y, x, unpacked(w), n, o, i, acc);
+	kernels_cpu_plain()->matmul(p, y, x, unpacked(w), n, o, i, acc);
 }
 
 static void matmul_float(struct pool *p, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
 {
-	kernels_cpu()->matmul_float(p, y, x, unpacked(w), b, n, o, i);
+	kernels_cpu_plain()->matmul_float(p, y, x, unpacked(w), b, n, o, i);
 }
 
 static void matmul_dx(struct pool *p, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
 {
-	kernels_cpu()->matmul_dx(p, dx, dy, unpacked(w), n, o, i, acc);
+	kernels_cpu_plain()->matmul_dx(p, dx, dy, unpacked(w), n, o, i, acc);
 }
 
 static void logprob(struct pool *p, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
 		    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)
 {
-	kernels_cpu()->logprob(p, logp, lse, mean, greedy, x, unpacked(w), targets, scratch, n, c, v, cap);
+	kernels_cpu_plain()->logprob(p, logp, lse, mean, greedy, x, unpacked(w), targets, scratch, n, c, v, cap);
 }
 
 static void open_device(void)
 {
-	device = *kernels_cpu();
+	device = *kernels_cpu_plain();
 	device.packed_bytes = packed_bytes;
 	device.pack = pack;
 	device.matmul = matmul;
@@ -108,7 +109,7 @@ static void compare(const char *dir, enum model_form form, bool in_place)
 	struct answer want, have;
 
 	open_device();
-	OK_OR_FAIL(model_load_as(&plain, dir, &how, kernels_cpu(), pool, &err));
+	OK_OR_FAIL(model_load_as(&plain, dir, &how, kernels_cpu_plain(), pool, &err));
 	want = ask(&plain);
 	how.pack = true;
 	OK_OR_FAIL(model_load_as(&m, dir, &how, &device, pool, &err));
@@ -123,6 +124,23 @@ static void compare(const char *dir, enum model_form form, bool in_place)
 	}
 	model_release(&m);
 	model_release(&plain);
+}
+
+/* The CPU's own layout, where it has one. */
+static void compare_cpu(const char *dir, enum model_form form)
+{
+	struct model_how how = { .form = form, .in_place = true };
+	struct answer answers[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct model m;
+
+		how.pack = i;
+		OK_OR_FAIL(model_load_as(&m, dir, &how, kernels_cpu(), pool, &err));
+		answers[i] = ask(&m);
+		model_release(&m);
+	}
+	assert_memory_equal(&answers[0], &answers[1], sizeof(answers[0]));
 }
 
 static void remove_model(const char *dir)
@@ -153,7 +171,7 @@ static void packed_on_loading_gives_the_same(void **state)
 		struct model_config c = llama(tied);
 		struct model m;
 
-		OK_OR_FAIL(model_init(&m, &c, 3, kernels_cpu(), pool, &err));
+		OK_OR_FAIL(model_init(&m, &c, 3, kernels_cpu_plain(), pool, &err));
 		OK_OR_FAIL(model_save(&m, dir, &err));
 		model_release(&m);
 		compare(dir, MODEL_F32, true);
@@ -161,6 +179,8 @@ static void packed_on_loading_gives_the_same(void **state)
 		compare(dir, MODEL_BF16, true);
 		compare(dir, MODEL_INT8, true);
 		compare(dir, MODEL_NF4, true);
+		for (enum model_form form = MODEL_F32; form <= MODEL_NF4; form++)
+			compare_cpu(dir, form);
 	}
 	remove_model(dir);
 	/* Matrices that are turned, made of one part, or have other norms. */
@@ -193,7 +213,7 @@ static void packed_again_after_a_change_gives_the_same(void **state)
 
 	(void)state;
 	open_device();
-	OK_OR_FAIL(model_init(&plain, &c, 3, kernels_cpu(), pool, &err));
+	OK_OR_FAIL(model_init(&plain, &c, 3, kernels_cpu_plain(), pool, &err));
 	OK_OR_FAIL(model_init(&m, &c, 3, &device, pool, &err));
 	OK_OR_FAIL(model_pack(&plain, &err));
 	assert_null(plain.packed);

@@ -193,7 +193,7 @@ install: all man $(B)/completions/quern
 		$(DESTDIR)$(PREFIX)/share/quern/tasks
 	install -m 755 $(B)/bin/quern $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(filter-out %/quern,$(TOOLS:%=$(B)/bin/%)) $(DESTDIR)$(PREFIX)/libexec/quern/
-	for so in $(wildcard $(B)/lib/quern-cuda.so); do install -m 755 $$so $(DESTDIR)$(PREFIX)/libexec/quern/; done
+	if [ -e $(B)/lib/quern-cuda.so ]; then install -m 755 $(B)/lib/quern-cuda.so $(DESTDIR)$(PREFIX)/libexec/quern/; fi
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 $(wildcard pipelines/tasks/*.yaml) $(DESTDIR)$(PREFIX)/share/quern/tasks/

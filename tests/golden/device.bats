@@ -40,3 +40,44 @@ prepare() {
 	grep -q 'already trained' err
 	! grep -q device out/provenance.json || return 1
 }
+
+# numbers NAME FILE: the member's values, one a line
+numbers() {
+	grep -o "\"$1\":[-0-9.e]*" "$2" | cut -d: -f2
+}
+
+# close A B TOLERANCE: files of as many numbers, each within a share of the other's
+close() {
+	paste "$1" "$2" | awk -v t="$3" 'NF != 2 { exit 1 }
+		{ d = $1 - $2; m = $1 < 0 ? -$1 : $1; if (d < 0) d = -d; if (d > t * m) { print; exit 1 } n++ } END { if (!n) exit 1 }'
+}
+
+@test "a GPU's kernels, emulated, train and generate as the CPU does: to rounding in float32, to bfloat16's rounding in that" {
+	[ -e "$BIN/../lib/quern-cuda-emulated.so" ] || skip "this build has no emulated device"
+	source "$DATA/generate/model.bash"
+	make_model
+	make_problems 2
+	for i in 1 2 3 4; do
+		printf '{"id":"%d","prompt":[{"role":"user","content":"%d+1=?"}],"chosen":[{"role":"assistant","content":"%d"}],"rejected":[{"role":"assistant","content":"no %d"}]}\n' \
+			$i $i $((i + 1)) $i
+	done >pairs.jsonl
+	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
+	quern sft-train -q $ARGS --device cpu -o cpu
+	quern sft-train -q $ARGS --device cuda:0 --float32 -o gpu
+	quern sft-train -q $ARGS --device cuda:0 -o half
+	for d in cpu gpu half; do numbers loss $d/trainer/metrics.jsonl >loss.$d; done
+	close loss.cpu loss.gpu 1e-5
+	close loss.cpu loss.half 2e-3
+	! cmp -s loss.cpu loss.half
+	for d in cpu "cuda:0 --float32"; do
+		quern dpo-train -q -m m pairs.jsonl --steps 3 --batch-pairs 4 --lr 1e-3 --device $d -o "dpo.${d%%:*}"
+		quern generate -q -m m -n 2 --max-new-tokens 8 --device $d --format jsonl problems.jsonl >"completions.${d%%:*}"
+		quern score -q -r logprob --logprob m --device $d --format jsonl "completions.${d%%:*}" >"scores.${d%%:*}"
+		numbers loss "dpo.${d%%:*}/trainer/metrics.jsonl" >"dpo-loss.${d%%:*}"
+		numbers reward_logprob "scores.${d%%:*}" >"logprob.${d%%:*}"
+		sed 's/"logprob":[^,]*//' "completions.${d%%:*}" >"texts.${d%%:*}"
+	done
+	close dpo-loss.cpu dpo-loss.cuda 1e-4
+	close logprob.cpu logprob.cuda 1e-5
+	cmp texts.cpu texts.cuda
+}

@@ -65,7 +65,7 @@ load helper
 @test "install: what is put in place works from there, and uninstall takes all of it away" {
 	local root=$HERE/../.. b
 	b=$(dirname "$BIN")
-	make -s -C "$root" B="${b#"$(cd "$root" && pwd)/"}" install DESTDIR="$T/root" PREFIX=/usr 2>&1
+	make -s -C "$root" B="${b#"$(cd "$root" && pwd)/"}" NVCC= install DESTDIR="$T/root" PREFIX=/usr 2>&1
 	[ "$(root/usr/bin/quern --version)" = "$(quern --version)" ]
 	echo '{"id":"a","text":"b"}' | root/usr/bin/quern import -q | root/usr/bin/quern view >rows
 	[ -s rows ]

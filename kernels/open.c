@@ -12,7 +12,6 @@
 /* The function of the shared object (cuda/cuda.h). */
 typedef const struct kernels *cuda_open(int number, bool half, struct error *err);
 #define CUDA_OPEN "kernels_cuda_open"
-#define DEVICE_NODE "/dev/nvidiactl"         /* is there where a driver is */
 #define NUMBER_MAX 1023
 
 /* The file that computes on a GPU, or NULL. */
@@ -77,11 +76,19 @@ static int gpu_number(const char *device)
 	return *end || n > NUMBER_MAX ? -1 : (int)n;
 }
 
+/* Whether it is worth while to look: the libraries of CUDA take a tenth of a second to open. The files are there where a driver is; the
+ * second is that of Windows' Linux. */
+static bool may_have_gpu(void)
+{
+	const char *named = getenv("QUERN_CUDA");
+
+	return named ? *named : path_exists("/dev/nvidiactl") || path_exists("/dev/dxg");
+}
+
 enum status kernels_open(const char *device, enum precision precision, const struct kernels **k, char **reason, struct error *err)
 {
 	bool any = !strcmp(device, "auto"), half = precision != PRECISION_FLOATS;
 	int number = any ? 0 : gpu_number(device);
-	const char *named = getenv("QUERN_CUDA");
 	struct error why;
 
 	*reason = NULL;
@@ -89,10 +96,11 @@ enum status kernels_open(const char *device, enum precision precision, const str
 		return error_prefix(err, open_gpu(number, half, k, err), "--device %s", device);
 	if (!any && strcmp(device, "cpu"))
 		return error_set(err, ERR_USAGE, "--device %s: auto, cpu, cuda or cuda:N are devices", device);
-	if (any && open_gpu(0, half, k, &why) == OK)
-		return OK;
-	if (any && (named ? *named : path_exists(DEVICE_NODE)))
+	if (any && may_have_gpu()) {
+		if (open_gpu(0, half, k, &why) == OK)
+			return OK;
 		*reason = mem_strdup(why.text);
+	}
 	*k = precision == PRECISION_HALVES ? kernels_cpu_bf16() : kernels_cpu();
 	return OK;
 }

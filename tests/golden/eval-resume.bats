@@ -57,7 +57,7 @@ killed() {
 	rm -f r.json want.json
 	"$BIN/eval" -q "$@" -o want.json
 	"$BIN/eval" -q "$@" --resume -o r.json & pid=$!
-	for _ in $(seq 500); do [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt "$min" ] || break; sleep 0.01; done
+	for _ in $(seq 500); do [ ! -e r.json ] && [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt "$min" ] || break; sleep 0.005; done
 	kill -KILL $pid || true                            # unless it was faster
 	wait $pid || true
 	if [ ! -e r.json ]; then
@@ -73,7 +73,7 @@ killed() {
 	local shots="--fewshot-data $DATA/tasks/shots.jsonl"
 
 	for i in $(seq 90); do cat "$DATA/tasks/docs.jsonl"; done >many.jsonl
-	killed 1000 cached_requests -m m --task "$DATA/tasks/mc.yaml" $shots --limit 900 many.jsonl
+	killed 1000 cached_requests -m m --task "$DATA/tasks/mc.yaml" $shots --limit 300 many.jsonl
 	killed 1000 cached_requests -m m --task "$DATA/tasks/roll.yaml" --samples rolled.arrows many.jsonl
 	killed 1000 cached_requests -m m --task perplexity many.jsonl
 	killed 3000 resumed_prompts -m m --task "$DATA/tasks/gen.yaml" $shots --repeats 2 --batch 4 --limit 300 many.jsonl
@@ -92,7 +92,7 @@ killed() {
 	# a journal with some prompts and half a line, as a kill leaves it: not each kill comes in time
 	for _ in $(seq 30); do
 		"$BIN/eval" "${args[@]}" --samples r.arrows --resume -o r.json & pid=$!   # no shell between
-		for _ in $(seq 500); do [ "$(wc -l <r.json.journal 2>/dev/null || echo 0)" -lt 4 ] || break; sleep 0.002; done
+		for _ in $(seq 500); do [ ! -e r.json ] && [ "$(wc -l <r.json.journal 2>/dev/null || echo 0)" -lt 4 ] || break; sleep 0.002; done
 		kill -STOP $pid && cp r.json.journal kept || true
 		kill -KILL $pid || true
 		wait $pid || true

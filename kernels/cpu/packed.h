@@ -1,20 +1,16 @@
 /* packed.h - weights laid out once for products in AMX tiles, and the product of a few rows with them, which reads them as fast as the
  * memory gives them.
  *
- * A head, then panels of 32 columns of the result, each over all of k, one after the other: a step of a panel is a pair of k, zeros
+ * Panels of 32 columns of the result, each over all of k, one after the other: a step of a panel is a pair of k, zeros
  * where there are no more. bf16 lie as the tiles take them; integers of eight bits in the same order, two bytes for a pair; floats by
- * k, so that they are split (split.h) with no shuffle: four bytes to read, not six. For backward products the same follows of the
- * transposed matrix of bf16 (the integers' scale would not be a column's). */
+ * k, so that they are split (split.h) with no shuffle: four bytes to read, not six. Only for forward products: those of training have
+ * thousands of rows, and pack what they need in their shade. */
 #ifndef QUERN_CPU_PACKED_H
 #define QUERN_CPU_PACKED_H
 
 #include "cpu/amx.h"
 
 #if GEMM_TILES                  /* else this file says nothing */
-
-struct packed_head {
-	int64_t backward;            /* bytes to the transposed matrix, 0: there is none */
-} __attribute__((aligned(64)));
 
 #define PANEL 32                 /* columns */
 INLINE int64_t panels_of(int64_t n) { return (n + PANEL - 1) / PANEL; }
@@ -26,11 +22,7 @@ INLINE int64_t panel_bytes(enum elem elem, int64_t k) { return whole_k(k) * PANE
 /* Where in packed weights the panels for b are, NULL: nowhere. */
 static const char *packed_panels(const struct operand *b)
 {
-	const struct packed_head *head = b->packed;
-
-	if (!head || b->idx || (b->k_major && !head->backward))
-		return NULL;
-	return (const char *)b->packed + (b->k_major ? head->backward : (int64_t)sizeof *head);
+	return b->idx || b->k_major ? NULL : b->packed;
 }
 
 /* Sixteen pairs of bf16 from as many pairs of integers. */
@@ -91,32 +83,22 @@ static void pack_task(void *arg, int64_t j, int worker)
 	}
 }
 
-/* Floats that are trained change with each step and have thousands of rows: their panels are packed in the shade of the products. */
-static bool packs_backward(enum elem elem, bool backward) { return backward && elem == ELEM_BF16; }
-
 /* NF4 is left to the units of floats (gemm.h). */
 static size_t cpu_packed_bytes(enum elem elem, int64_t o, int64_t i, bool backward)
 {
-	if (elem == ELEM_NF4 || (elem == ELEM_F32 && backward) || o <= 0 || i <= 0)
+	if (elem == ELEM_NF4 || backward || o <= 0 || i <= 0)
 		return 0;
-	return sizeof(struct packed_head) + (size_t)(panels_of(o) * panel_bytes(elem, i)) +
-	       (packs_backward(elem, backward) ? (size_t)(panels_of(i) * panel_bytes(elem, o)) : 0);
+	return (size_t)(panels_of(o) * panel_bytes(elem, i));
 }
 
 static void cpu_pack(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward)
 {
-	struct pack_job t = {.to = (char *)packed + sizeof(struct packed_head), .b = weights_of(w, i, false), .n = o, .k = i};
-	int64_t bytes = panels_of(o) * panel_bytes(w.elem, i);
+	struct pack_job t = {.to = packed, .b = weights_of(w, i, false), .n = o, .k = i};
 
 	if (cpu_packed_bytes(w.elem, o, i, backward) == 0)
 		return;
-	*(struct packed_head *)packed = (struct packed_head){packs_backward(w.elem, backward) ? (int64_t)sizeof(struct packed_head) + bytes : 0};
 	t.b.scale = NULL;            /* the integers themselves */
 	pool_run(pool, panels_of(o), pack_task, &t);
-	if (packs_backward(w.elem, backward)) {
-		t = (struct pack_job){.to = t.to + bytes, .b = weights_of(w, i, true), .n = i, .k = o};
-		pool_run(pool, panels_of(i), pack_task, &t);
-	}
 }
 
 /* --- few rows ------------------------------------------------------------------------------------------ */

@@ -239,10 +239,10 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
  * lowers it, a set that the machine lacks is ignored). Its activations are floats. A thread that multiplies matrices
  * keeps 1 MiB for packed operands and 256 KiB for each thread of its pool, in whole large pages, until it ends. */
 const struct kernels *kernels_cpu(void);
-/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of
- * attention) are rounded to the nearest bf16 and their products added in floats. The order of the additions is the instruction
- * set's (cpu/gemm.h), so results differ between machines by rounding, never between threads or batches. Everything else is the
- * table above. */
+/* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): what is not yet, weights and
+ * gradients of logits, is rounded to the nearest, and the products are added in floats. The order of the additions is the instruction
+ * set's (cpu/gemm.h), so results differ between machines by rounding, never between threads or batches. A thread that multiplies
+ * matrices keeps 512 KiB more for each thread of its pool, and attention_dqkv at most 4 MiB for each. */
 const struct kernels *kernels_cpu_bf16(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);

@@ -42,6 +42,14 @@ static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, i
 		memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
 }
 
+/* Up to 32 stored bf16 of a row, `left` of them there. */
+INLINE vf stored_pairs(const struct operand *x, int64_t i, int64_t p, int left)
+{
+	__mmask32 m = left >= 32 ? 0xffffffffu : left > 0 ? (__mmask32)((1u << left) - 1) : 0;
+
+	return (vf)_mm512_maskz_loadu_epi16(m, operand_at(x, operand_index(x, i), p));
+}
+
 /* Rows [i0, i1) of x over [p0, p0 + kc), rounded, in whole TILE_ROWS, the rest 0. */
 static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
@@ -61,6 +69,10 @@ static void pack_tiles(float *dst, const struct operand *x, int64_t i0, int64_t 
 		}
 		for (int r = 0; r < 16; r++)
 			for (int p = 0; p < 2 * steps; p += 32) {
+				if (x->elem == ELEM_BF16) {
+					v_store(dst + r * ld + p / 2, r < nr ? stored_pairs(x, i + r, p0 + p, kc - p) : v_zero());
+					continue;
+				}
 				const float *from = (const float *)x->p + (r < nr ? operand_index(x, i + r) * x->ld + p0 : 0);
 				int left = r < nr ? kc - p : 0;
 				vf lo = left >= 16 ? v_load(from + p) : left > 0 ? v_load_n(from + p, left) : v_zero();
@@ -151,13 +163,12 @@ static void amx_tile_of(bool low, bool right, int steps, const float *a, int64_t
 		amx_tile(false, false, steps, a, lda, b, c, ldc, acc, ahead);
 }
 
-/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b, over kc of k. */
-static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
+/* Rows [i0, i1), at a by rows of pairs, lda words apart, against columns [j0, j1), packed at b, over kc of k. */
+static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
 		      int kc, bool acc, struct next *next)
 {
 	int64_t n = (j1 - j0 + 31) / 32 * ((i1 - i0 + 31) / 32), lines = lines_each(next, n);
 	float t[32 * 32] __attribute__((aligned(64)));
-	int64_t lda = tile_row_words(kc);
 	int steps = panel_steps(true, kc);
 
 	tiles_configure();
@@ -200,7 +211,7 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 
 	pack_tiles(ap, &rows, 0, m, 0, (int)k);
 	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, true);
-	amx_block(&g, ap, 0, m, bp, 0, n, (int)k, acc, &(struct next){.at = NULL});
+	amx_block(&g, ap, tile_row_words((int)k), 0, m, bp, 0, n, (int)k, acc, &(struct next){.at = NULL});
 }
 
 #endif

@@ -36,13 +36,17 @@
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
 #define A_WORDS_MAX (GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) : GEMM_MB * PACK_DEPTH)
-#define OWN_WORDS (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
+#define OWN_OPERAND (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
+#define SUM_COLUMNS 1024                        /* of a task whose sums are rounded when they are whole */
+#define SUM_WORDS (GEMM_MB * SUM_COLUMNS > GEMM_FEW * 2 * PANEL_MAX ? GEMM_MB * SUM_COLUMNS : GEMM_FEW * 2 * PANEL_MAX)
+#define OWN_WORDS (OWN_OPERAND + (ACT_BF16 ? SUM_WORDS : 0))
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
 #define GEMM_FEW_HALF 64                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
 #define GEMM_FEW_HALF_KC 128
 
 struct gemm {
 	float *c;
+	act *y;                       /* instead of c: activations, rounded once the sums of a task are whole */
 	int64_t ldc;
 	const int32_t *c_idx;         /* rows of c, NULL = all, in order */
 	struct operand a, b;
@@ -52,7 +56,7 @@ struct gemm {
 	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
 	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
 	int64_t mb;                   /* rows per task */
-	float *packed, *own;          /* own: OWN_WORDS of each thread, for the operand that is not packed for all */
+	float *packed, *own;          /* own: OWN_WORDS of each thread, for the operand that is not packed for all, and its sums */
 };
 
 /* Rows of memory that will be read next, asked for bit by bit while the tiles of a block are at work. */
@@ -277,7 +281,7 @@ static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i
 {
 #if GEMM_TILES
 	if (g->half) {
-		amx_block(g, a, i0, i1, b, j0, j1, kc, acc, next);
+		amx_block(g, a, tile_row_words(kc), i0, i1, b, j0, j1, kc, acc, next);
 		return;
 	}
 #endif
@@ -295,6 +299,56 @@ static void pack_b_task(void *arg, int64_t i, int worker)
 	pack_panels(g->packed + i / blocks * columns_words(g, g->rows, g->kc) + columns_words(g, j, kc), g->nr, g->nr, &g->b,
 		    g->j0 + j, shorter(2 * g->nr, g->rows - j), p, kc, 0, g->half);
 }
+
+/* --- sums that are rounded when they are whole ------------------------------------------------------------ */
+
+#if ACT_BF16
+/* Rows [i0, i0 + rows) and columns [j0, j0 + columns) of the sums, ld words apart: what y has there, or nothing yet. */
+static void sums_begin(const struct gemm *g, float *sums, int64_t ld, int64_t i0, int64_t rows, int64_t j0, int64_t columns)
+{
+	for (int64_t r = 0; g->acc && r < rows; r++)
+		for (V_EACH(j, columns))
+			v_store(sums + r * ld + j, a_load_at(g->y + (i0 + r) * g->ldc + j0, columns, j));
+}
+
+static void sums_end(const struct gemm *g, const float *sums, int64_t ld, int64_t i0, int64_t rows, int64_t j0, int64_t columns)
+{
+	for (int64_t r = 0; r < rows; r++)
+		for (V_EACH(j, columns))
+			a_store_at(g->y + (i0 + r) * g->ldc + j0, v_load(sums + r * ld + j), columns, j);
+}
+
+#if GEMM_TILES
+/* Whether rows of a are read as tiles where they lie: whole tiles of whole lines, and rows that do not share a place in the cache. */
+static bool tiles_in_place(const struct gemm *g)
+{
+	int64_t lines = g->a.ld / 32;
+
+	return g->half && g->a.elem == ELEM_BF16 && !g->a.k_major && !g->a.idx && g->k % 32 == 0 && g->a.ld % 32 == 0 && lines % 32 != 0;
+}
+
+/* A task's rows where they lie, by panels: the sums of one stay in the first-level cache. */
+static void rows_in_place(const struct gemm *g, float *sums, int64_t i0, int64_t i1)
+{
+	struct gemm t = *g;
+
+	t.c = sums, t.ldc = g->nr, t.c_idx = NULL;
+	for (int64_t j = 0; j < g->rows; j += g->nr) {
+		int64_t columns = shorter(g->nr, g->rows - j);
+		const float *b = g->packed;
+
+		sums_begin(g, sums, g->nr, i0, i1 - i0, g->j0 + j, columns);
+		for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
+			int kc = (int)shorter(g->kc, g->p1 - p);
+
+			amx_block(&t, (const float *)(const void *)operand_at(&g->a, i0, p), g->a.ld / 2, 0, i1 - i0, b + columns_words(g, j, kc), 0,
+				  g->nr, kc, g->acc || p > 0, &(struct next){.at = NULL});
+		}
+		sums_end(g, sums, g->nr, i0, i1 - i0, g->j0 + j, columns);
+	}
+}
+#endif
+#endif
 
 /* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
 static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
@@ -319,15 +373,39 @@ static void rows_task(void *arg, int64_t i, int worker)
 	int64_t i0 = i * g->mb, i1 = shorter(i0 + g->mb, g->m);
 	float *a = g->own + (int64_t)worker * OWN_WORDS;
 	const float *b = g->packed;
+#if ACT_BF16
+	float *sums = a + OWN_OPERAND;
+	int64_t ld = (g->rows + g->nr - 1) / g->nr * g->nr;
+	struct gemm rounded = *g;
 
+#if GEMM_TILES
+	if (g->y && tiles_in_place(g) && (i1 - i0) % TILE_ROWS == 0) {
+		rows_in_place(g, sums, i0, i1);
+		return;
+	}
+#endif
+	rounded.c = sums, rounded.ldc = ld;
+	if (g->y)
+		sums_begin(g, sums, ld, i0, i1 - i0, g->j0, g->rows);
+#endif
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
 		struct next next = next_of_a(g, i0, p + kc);
 
 		pack_rows_of_a(g, a, i0, i1, p, kc);
+#if ACT_BF16
+		if (g->y) {
+			multiply(&rounded, a, 0, i1 - i0, b, 0, g->rows, p, kc, g->acc || p > 0, &next);
+			continue;
+		}
+#endif
 		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, p, kc, g->acc || p > 0, &next);
 	}
+#if ACT_BF16
+	if (g->y)
+		sums_end(g, sums, ld, i0, i1 - i0, g->j0, g->rows);
+#endif
 }
 
 /* mb rows of a, over one kc of k. */
@@ -350,19 +428,36 @@ static void columns_task(void *arg, int64_t i, int worker)
 	float *b = g->own + (int64_t)worker * OWN_WORDS;
 	int64_t ahead = g->b.k_major ? 0 : 2 * g->nr * g->b.ld * elem_bits(g->b.elem) / 8;
 	const float *a = g->packed;
+#if ACT_BF16
+	float *sums = b + OWN_OPERAND;
+	struct gemm rounded = *g;
 
+	rounded.c = sums, rounded.ldc = 2 * g->nr;
+	if (g->y)
+		sums_begin(g, sums, 2 * g->nr, g->i0, g->rows, j0, j1 - j0);
+#endif
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
 		pack_panels(b, g->nr, g->nr, &g->b, j0, j1 - j0, p, kc, ahead, g->half);
+#if ACT_BF16
+		if (g->y) {
+			multiply(&rounded, a, 0, g->rows, b, 0, j1 - j0, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
+			continue;
+		}
+#endif
 		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
+#if ACT_BF16
+	if (g->y)
+		sums_end(g, sums, 2 * g->nr, g->i0, g->rows, j0, j1 - j0);
+#endif
 }
 
 /* A is packed for all. */
 static void gemm_few(struct pool *pool, struct gemm *g)
 {
-	int64_t depth = GEMM_PACKED / rows_words(g, g->m, g->kc) * g->kc;
+	int64_t depth = g->y ? g->k : GEMM_PACKED / rows_words(g, g->m, g->kc) * g->kc;
 
 	g->rows = g->m;
 	for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
@@ -378,14 +473,19 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 static void gemm_many(struct pool *pool, struct gemm *g)
 {
 	int64_t columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) / (g->a_in_place && g->k > g->kc ? 2 : 1) * g->nr, depth;
-	int64_t parts = (g->n + columns - 1) / columns;
+	int64_t parts;
 
+	if (g->y) {  /* all of k at once */
+		columns = GEMM_PACKED / columns_words(g, g->nr, g->kc) * g->kc / g->k * g->nr;
+		columns = columns < g->nr ? g->nr : shorter(columns, SUM_COLUMNS / g->nr * g->nr);
+	}
+	parts = (g->n + columns - 1) / columns;
 	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
 	if (g->m < 4 * g->mb * (pool ? pool_threads(pool) : 1))
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);
-		depth = GEMM_PACKED / columns_words(g, g->rows, g->kc) * g->kc;
+		depth = g->y ? g->k : GEMM_PACKED / columns_words(g, g->rows, g->kc) * g->kc;
 		for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 			g->p1 = shorter(g->p0 + depth, g->k);
 			pool_run(pool, (g->rows + 2 * g->nr - 1) / (2 * g->nr) * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
@@ -402,36 +502,61 @@ static int even_share(int64_t k, int most)
 	return (int)(((k + parts - 1) / parts + 63) / 64 * 64 + (k == 0 ? 64 : 0));
 }
 
-/* C[m, n] = A[m, k] B[n, k]^T, + C if acc; half: of operands rounded to bf16. */
-static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
-		 struct operand b, int64_t n, int64_t k, bool acc, bool half)
+/* C[m, n] (y NULL) or Y = A[m, k] B[n, k]^T, + C or Y if acc; half: of operands rounded to bf16. */
+static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
+		    struct operand b, int64_t n, int64_t k, bool acc, bool half)
 {
-	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc, .half = half,
+	size_t packed = GEMM_PACKED;
+	int64_t pieces;
+	bool few;
+	struct gemm g = {.c = c, .y = y, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc, .half = half,
 			 .kc = half ? GEMM_HALF_KC : GEMM_KC};
 
 	if (m == 0 || n == 0)
 		return;
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
-			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
+			memset(y ? (void *)(y + i * ldc) : c_row(&g, i), 0, (size_t)n * (y ? sizeof *y : sizeof *c));
+	if (k == 0)
+		return;
 	if (m <= FEW_MAX && !half && !b.k_major && !a.k_major && !b.idx) {
 		few_run(pool, &(struct few){.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc});
 		return;
 	}
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
-	g.packed = cpu_scratch((GEMM_PACKED + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
-	g.own = g.packed + GEMM_PACKED;
 	if (half && m <= GEMM_FEW_HALF)
 		g.kc = GEMM_FEW_HALF_KC;
 	g.kc = even_share(k, g.kc);
+	pieces = (k + g.kc - 1) / g.kc;
 	g.a_in_place = !half && !a.k_major;
 	g.mb = GEMM_MB;
 	g.nr = half && GEMM_TILES ? 32 : TILE_NV * VL;
-	if (m <= GEMM_FEW)
+	few = m <= GEMM_FEW && (!y || rows_words(&g, m, g.kc) * pieces <= GEMM_PACKED);
+	if (y && !few && columns_words(&g, g.nr, g.kc) * pieces > GEMM_PACKED)       /* a panel of a very long k */
+		packed = (size_t)(columns_words(&g, g.nr, g.kc) * pieces);
+	g.packed = cpu_scratch((packed + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
+	g.own = g.packed + packed;
+	if (few)
 		gemm_few(pool, &g);
 	else
 		gemm_many(pool, &g);
+}
+
+static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m, struct operand b, int64_t n,
+		 int64_t k, bool acc, bool half)
+{
+	gemm_to(pool, c, NULL, ldc, c_idx, a, m, b, n, k, acc, half);
+}
+
+/* The same to activations. */
+static void gemm_acts(struct pool *pool, act *y, int64_t ldy, struct operand a, int64_t m, struct operand b, int64_t n, int64_t k, bool acc)
+{
+#if ACT_BF16
+	gemm_to(pool, NULL, y, ldy, NULL, a, m, b, n, k, acc, true);
+#else
+	gemm_to(pool, &y->value, NULL, ldy, NULL, a, m, b, n, k, acc, false);
+#endif
 }
 
 /* Each of n rows becomes b[o]. */
@@ -441,46 +566,45 @@ static void copy_to_rows(float *y, const float *b, int64_t n, int64_t o)
 		memcpy(y + i * o, b, (size_t)o * sizeof *y);
 }
 
-#define MATMULS(suffix, half)														\
-	static void cpu_matmul_part##suffix(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx,				\
-					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)					\
-	{																\
-		gemm(pool, &y->value, ldy, NULL, acts_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);		\
-	}																\
-	static void cpu_matmul_dx_part##suffix(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy,			\
-					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)				\
-	{																\
-		gemm(pool, &dx->value, ldx, NULL, acts_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);		\
-	}																\
-	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x,			\
-					       int64_t ldx, int64_t n, int64_t o, int64_t i)						\
-	{																\
-		gemm(pool, dw, i, NULL, acts_of(dy, ldy, NULL, true), o, acts_of(x, ldx, NULL, true), i, n, true, half);		\
-	}																\
-	static void cpu_matmul##suffix(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o,			\
-				       int64_t i, int acc)										\
-	{																\
-		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);								\
-	}																\
-	static void cpu_matmul_dx##suffix(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n,			\
-					  int64_t o, int64_t i, int acc)								\
-	{																\
-		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);							\
-	}																\
-	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o,		\
-					  int64_t i)											\
-	{																\
-		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);								\
-	}																\
-	static void cpu_matmul_float##suffix(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n,	\
-					     int64_t o, int64_t i)									\
-	{																\
-		if (b)															\
-			copy_to_rows(y, b, n, o);											\
-		gemm(pool, y, o, NULL, acts_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, b != NULL, half);			\
-	}
-MATMULS(, false)
-MATMULS(_bf16, true)
+static void cpu_matmul_part(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o,
+			    int64_t i, int acc)
+{
+	gemm_acts(pool, y, ldy, acts_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc);
+}
+
+static void cpu_matmul_dx_part(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy, struct weights w, int64_t n, int64_t o,
+			       int64_t i, int acc)
+{
+	gemm_acts(pool, dx, ldx, acts_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc);
+}
+
+static void cpu_matmul_dw_part(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x, int64_t ldx, int64_t n, int64_t o,
+			       int64_t i)
+{
+	gemm(pool, dw, i, NULL, acts_of(dy, ldy, NULL, true), o, acts_of(x, ldx, NULL, true), i, n, true, ACT_BF16);
+}
+
+static void cpu_matmul(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
+{
+	cpu_matmul_part(pool, y, o, x, i, w, n, o, i, acc);
+}
+
+static void cpu_matmul_dx(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
+{
+	cpu_matmul_dx_part(pool, dx, i, dy, o, w, n, o, i, acc);
+}
+
+static void cpu_matmul_dw(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i)
+{
+	cpu_matmul_dw_part(pool, dw, dy, o, x, i, n, o, i);
+}
+
+static void cpu_matmul_float(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
+{
+	if (b)
+		copy_to_rows(y, b, n, o);
+	gemm(pool, y, o, NULL, acts_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, b != NULL, ACT_BF16);
+}
 
 /* Both operands are packed by each call, in the shade of the products. */
 static size_t cpu_packed_bytes(enum elem elem, int64_t o, int64_t i, bool backward)

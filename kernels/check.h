@@ -13,7 +13,7 @@
 
 struct check {
 	const struct kernels *k;
-	bool half;                   /* a table of bf16 products */
+	bool half;                   /* a table of bf16 */
 	struct pool *pools[2];       /* none, and three threads */
 	struct rng rng;
 	bool failed;

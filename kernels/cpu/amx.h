@@ -42,6 +42,14 @@ static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, i
 		memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
 }
 
+/* Up to 32 stored bf16 of a row, `left` of them there. */
+INLINE vf stored_pairs(const struct operand *x, int64_t i, int64_t p, int64_t left)
+{
+	__mmask32 m = left >= 32 ? 0xffffffffu : left > 0 ? (__mmask32)((1u << left) - 1) : 0;
+
+	return (vf)_mm512_maskz_loadu_epi16(m, operand_at(x, operand_index(x, i), p));
+}
+
 /* Rows [i0, i1) of x over [p0, p0 + kc), in terms, in whole TILE_ROWS, the rest 0. */
 INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
@@ -61,6 +69,10 @@ INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, 
 		}
 		for (int r = 0; r < 16; r++)
 			for (int p = 0; p < 2 * steps; p += 32) {
+				if (ACT_BF16 && x->elem == ELEM_BF16) {
+					v_store(dst + r * ld + p / 2, r < nr ? stored_pairs(x, i + r, p0 + p, kc - p) : v_zero());
+					continue;
+				}
 				const float *from = (const float *)x->p + (r < nr ? operand_index(x, i + r) * x->ld + p0 : 0);
 				int left = r < nr ? kc - p : 0;
 
@@ -197,9 +209,14 @@ INLINE void amx_tile(const bool low, const bool right, const int a_terms, const 
 		else                                                                                                                 \
 			amx_tile(false, false, a_terms, b_terms, steps, a, lda, b, c, ldc, acc, ahead);                              \
 	}
+#if ACT_BF16
 AMX_TILES(amx_tiles_11, 1, 1)
+#define amx_tiles_of(b_terms) amx_tiles_11
+#else
 AMX_TILES(amx_tiles_31, 3, 1)
 AMX_TILES(amx_tiles_33, 3, 3)
+#define amx_tiles_of(b_terms) ((b_terms) == 3 ? amx_tiles_33 : amx_tiles_31)
+#endif
 
 typedef void amx_kernel(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc, bool acc,
 			struct ahead *ahead);
@@ -215,14 +232,14 @@ static void put_scaled(const struct gemm *g, const float *t, int64_t i, int mr, 
 		}
 }
 
-/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b in panels that are b_words apart, over kc of k. */
-static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0, int64_t j1,
-		      int kc, bool acc, struct next *next)
+/* Rows [i0, i1), at a by rows of pairs, lda words apart, against columns [j0, j1), packed at b in panels that are b_words apart, over kc
+ * of k. */
+static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0,
+		      int64_t j1, int kc, bool acc, struct next *next)
 {
 	int64_t m = (i1 - i0 + 31) / 32, n = (j1 - j0 + 31) / 32 * m, lines = lines_each(next, n), b_lines = (b_words / 16 + m - 1) / m;
-	amx_kernel *kernel = g->b_terms == 3 ? amx_tiles_33 : g->terms == 3 ? amx_tiles_31 : amx_tiles_11;
+	amx_kernel *kernel = amx_tiles_of(g->b_terms);
 	float t[32 * 32] __attribute__((aligned(64)));
-	int64_t lda = tile_row_words(g->terms, kc);
 	int steps = panel_steps(1, kc);
 
 	tiles_configure();
@@ -256,6 +273,7 @@ static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t 
 	_tile_release();
 }
 
+#if ACT_BF16
 #define AMX_MUL_ROWS 64
 #define AMX_MUL_WORDS 32768     /* of b, packed */
 
@@ -271,8 +289,10 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 
 	pack_tiles(ap, &rows, 0, m, 0, (int)k, 1);
 	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, 1);
-	amx_block(&g, ap, 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc, &(struct next){.at = NULL});
+	amx_block(&g, ap, tile_row_words(1, (int)k), 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc,
+		  &(struct next){.at = NULL});
 }
+#endif
 
 #endif
 

@@ -119,19 +119,17 @@ struct stream {
 
 static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t k, int terms)
 {
-	for (int64_t r = 0; r < m; r++) {
-		const float *row = (const float *)x->p + operand_index(x, r) * x->ld;
-
+	for (int64_t r = 0; r < m; r++)
 		for (int64_t p = 0; p < k; p += 32) {
 			float *to = dst + p / 32 * terms * m * 16 + r * 16;
-			vf lo = lanes_of(row + p, k - p), hi = lanes_of(row + p + 16, k - p - 16);
+#if ACT_BF16
+			v_store(to, stored_pairs(x, r, p, k - p));
+#else
+			const float *from = (const float *)(const void *)operand_at(x, operand_index(x, r), p);
 
-			if (terms == 1)
-				store_row(1, to, m * 16, lo, hi);
-			else
-				store_row(3, to, m * 16, lo, hi);
+			store_row(3, to, m * 16, lanes_of(from, k - p), lanes_of(from + 16, k - p - 16));
+#endif
 		}
-	}
 }
 
 /* Tiles 0 to 3 are sums, 4 is of B, 5 to 7 the terms of A. */
@@ -210,7 +208,7 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < STREAM_COLUMNS; v += VL)
-			v_store(sum[r] + v, g->acc && v < nr ? v_load_at(c_row(g, r) + j0, nr, v) : v_zero());
+			v_store(sum[r] + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
 	stream_load(sum, g->scale);
 	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < steps; s++) {
 		const float *a = t->a + s * a_terms * rows, *b[STREAM_PANELS];
@@ -245,7 +243,7 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 		stream_store(sum);
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < nr; v += VL)
-			v_store_at(c_row(g, r) + j0, v_load(sum[r] + v), nr, v);
+			result_store(g, r, j0, v_load(sum[r] + v), nr, v);
 }
 
 static void stream_task(void *arg, int64_t i, int worker)
@@ -259,18 +257,12 @@ static void stream_task(void *arg, int64_t i, int worker)
 	for (int64_t j = from; j < end; j += STREAM_COLUMNS) {
 		bool goes_on = j + STREAM_COLUMNS < end;
 
-		if (g->b.elem == ELEM_BF16 && g->terms == 3)
-			stream_columns(ELEM_BF16, 3, 1, t, j, goes_on);
-		else if (g->b.elem == ELEM_BF16)
-			stream_columns(ELEM_BF16, 1, 1, t, j, goes_on);
-		else if (g->b.elem == ELEM_I8 && g->terms == 3)
-			stream_columns(ELEM_I8, 3, 1, t, j, goes_on);
+		if (g->b.elem == ELEM_BF16)
+			stream_columns(ELEM_BF16, ACT_BF16 ? 1 : 3, 1, t, j, goes_on);
 		else if (g->b.elem == ELEM_I8)
-			stream_columns(ELEM_I8, 1, 1, t, j, goes_on);
-		else if (g->terms == 3)
-			stream_columns(ELEM_F32, 3, 3, t, j, goes_on);
+			stream_columns(ELEM_I8, ACT_BF16 ? 1 : 3, 1, t, j, goes_on);
 		else
-			stream_columns(ELEM_F32, 1, 1, t, j, goes_on);
+			stream_columns(ELEM_F32, ACT_BF16 ? 1 : 3, ACT_BF16 ? 1 : 3, t, j, goes_on);
 	}
 	_tile_release();
 }

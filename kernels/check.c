@@ -780,7 +780,7 @@ static const struct entry {
 	{"adamw8", check_adamw8, 10, false},
 	{"lion", check_lion, 10, false},
 	{"sgd", check_sgd, 20, false},
-	{"sumsq", check_sumsq, 10, false},
+	{"grad_norm", check_grad_norm, 10, false},
 };
 
 static struct tally { int passed, failed; } tally;

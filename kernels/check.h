@@ -117,6 +117,6 @@ void check_adamw(struct check *c);
 void check_adamw8(struct check *c);
 void check_lion(struct check *c);
 void check_sgd(struct check *c);
-void check_sumsq(struct check *c);
+void check_grad_norm(struct check *c);
 
 #endif

@@ -18,7 +18,8 @@ void check_packed(struct check *c)
 	if (in_place)
 		n = 513 + below(c, 200), o = (o + 31) / 32 * 32, i = (i + 31) / 32 * 32;
 	x = values(c, n * i), dy = values(c, n * o), w = random_weights(c, o, i);
-	bytes = c->k->packed_bytes(w.w.elem, o, i, backward);
+	/* A device's weights are packed on every other call of its products (check_device.c). */
+	bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, backward) : 0;
 	packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
 	if (packed) {
 		memset(packed, 0xff, bytes);

@@ -24,9 +24,10 @@
 	{                                                                     \
 		.abi = KERNELS_ABI, .name = "cpu", .elem_bytes = sizeof(act),  \
 		.host_access = true,                                          \
-		.status = cpu_status,                                         \
+		.status = cpu_status, .failed = cpu_status,                   \
 		.alloc = cpu_alloc, .release = cpu_release,                   \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
+		.mark = cpu_mark, .download_marked = cpu_transfer,            \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
 		.matmul = cpu_matmul,                                 \
 		.matmul_dx = cpu_matmul_dx,                           \
@@ -56,8 +57,7 @@
 		.logprob_scratch = cpu_logprob_scratch,                       \
 		.from_floats = cpu_from_floats, .to_floats = cpu_to_floats,   \
 		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
-		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
-		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \
+		.grad_norm = cpu_grad_norm, .update = cpu_update,             \
 		.peak_flops = cpu_peak_flops                                  \
 	}
 

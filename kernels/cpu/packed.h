@@ -2,13 +2,14 @@
  * memory gives them.
  *
  * Panels of 32 columns of the result, each over all of k, one after the other: a step of a panel is a pair of k, zeros
- * where there are no more. bf16 lie as the tiles take them; integers of eight bits in the same order, two bytes for a pair; floats by
- * k, so that they are split (split.h) with no shuffle: four bytes to read, not six. Only for forward products: those of training have
+ * where there are no more. bf16 lie as the tiles take them; integers of eight bits a byte each, from which bf16 are quickly made (bytes.h);
+ * floats by k, so that they are split (split.h) with no shuffle: four bytes to read, not six. Only for forward products: those of training have
  * thousands of rows, and pack what they need in their shade. */
 #ifndef QUERN_CPU_PACKED_H
 #define QUERN_CPU_PACKED_H
 
 #include "cpu/amx.h"
+#include "cpu/bytes.h"
 
 #if GEMM_TILES                  /* else this file says nothing */
 
@@ -25,29 +26,21 @@ static const char *packed_panels(const struct operand *b)
 	return b->idx || b->k_major ? NULL : b->packed;
 }
 
-/* Sixteen pairs of bf16 from as many pairs of integers. */
-INLINE vf pairs_of_bytes(const char *from)
-{
-	__m512 lo = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(const void *)from)));
-	__m512 hi = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(const void *)(from + 16))));
-
-	return (vf)_mm512_cvtne2ps_pbh(hi, lo);
-}
-
 /* `steps` steps of a panel, from what is stored of them, as amx_tile takes them: terms that are `apart` words from each other. bf16
  * are not unpacked but read where they are. */
 INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int64_t apart, const char *from, int steps)
 {
 	for (int s = 0; s < steps; s++)
+		if (elem == ELEM_I8) {
+			pairs_of_bytes(dst + s * PANEL, from + 2 * s * PANEL);
+		} else {
 #pragma GCC unroll 2
-		for (int g = 0; g < PANEL; g += VL)
-			if (elem == ELEM_I8) {
-				v_store(dst + s * PANEL + g, pairs_of_bytes(from + 2 * (s * PANEL + g)));
-			} else {
+			for (int g = 0; g < PANEL; g += VL) {
 				const float *x = (const float *)(const void *)from + 2 * s * PANEL + g;
 
 				store_pairs(terms, dst + s * PANEL + g, apart, v_load(x), v_load(x + PANEL));
 			}
+		}
 }
 
 /* --- packing ------------------------------------------------------------------------------------------- */
@@ -79,7 +72,7 @@ static void pack_task(void *arg, int64_t j, int worker)
 		if (t->b.elem == ELEM_F32)
 			memcpy(dst, x, sizeof x);
 		for (int i = 0; t->b.elem == ELEM_I8 && i < GEMM_K_ALIGN * PANEL; i++)
-			((int8_t *)dst)[i / (2 * PANEL) * (2 * PANEL) + i % PANEL * 2 + i / PANEL % 2] = (int8_t)x[i];
+			((uint8_t *)dst)[i / (2 * PANEL) * (2 * PANEL) + byte_place(i % PANEL, i / PANEL % 2)] = byte_of((int)x[i]);
 	}
 }
 
@@ -108,12 +101,13 @@ static void cpu_pack(struct pool *pool, void *packed, struct weights w, int64_t 
 #define STREAM_COLUMNS (STREAM_PANELS * PANEL)
 #define STREAM_TILES (STREAM_COLUMNS / 16)
 #define STREAM_TASKS 4           /* a thread's, if all are equally fast */
-#define STREAM_AHEAD 3072        /* bytes of a panel between what is read and what is asked for */
+#define STREAM_AHEAD 2048        /* bytes of a panel between what is read and what is asked for */
 
 struct stream {
 	const struct gemm *g;
 	const char *panels;
 	float *a;                    /* packed: [32 of k][term][row][32] */
+	float *row;                  /* the only row: [32 of k][term][odd][16] */
 	int64_t per;                 /* STREAM_COLUMNS in a task, one after the other: what a thread asks for is its own */
 };
 
@@ -195,6 +189,12 @@ static void stream_scale(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int
 	stream_load(t, true);
 }
 
+/* Reads what the tiles load next. Vectors come from memory faster than tiles: only they wake the first cache's own fetching. */
+INLINE void touch(const char *at)
+{
+	__asm__ volatile("" : : "v"(_mm512_load_si512(at)));
+}
+
 /* Columns [j0, j0 + STREAM_COLUMNS). What is unpacked is read one step later, when it has reached the cache. */
 INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
 {
@@ -214,16 +214,19 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 		const float *a = t->a + s * a_terms * rows, *b[STREAM_PANELS];
 
 		for (int i = 0; i < STREAM_PANELS; i++) {
-			const char *at = panel[i] + (s + 1) * block + STREAM_AHEAD;
+			const char *from = panel[i] + (elem == ELEM_BF16 ? s : s + 1) * block, *at = from + STREAM_AHEAD;
 
 			/* behind the end are the panels that come next */
 			if (at >= panel[i] + bytes && goes_on)
 				at += bytes;
-			for (int64_t l = 0; l < block; l += 64)
-				__builtin_prefetch(at + l, 0, 2);
+			for (int64_t l = 0; l < block; l += 64) {
+				__builtin_prefetch(at + l);
+				if (elem == ELEM_BF16)
+					touch(from + l);
+			}
 			if (elem != ELEM_BF16 && s + 1 < steps)
-				unpack_panel(elem, b_terms, unpacked[(s + 1) & 1][i], apart, panel[i] + (s + 1) * block, 16);
-			b[i] = elem == ELEM_BF16 ? (const float *)(const void *)(panel[i] + s * block) : unpacked[s & 1][i];
+				unpack_panel(elem, b_terms, unpacked[(s + 1) & 1][i], apart, from, 16);
+			b[i] = elem == ELEM_BF16 ? (const float *)(const void *)from : unpacked[s & 1][i];
 		}
 		if (s < 0)
 			continue;
@@ -245,6 +248,92 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 		for (int v = 0; v < nr; v += VL)
 			result_store(g, r, j0, v_load(sum[r] + v), nr, v);
 }
+
+/* --- one row ------------------------------------------------------------------------------------------- */
+
+#define ROW_VECTORS (STREAM_COLUMNS / VL)
+#define FLUSH_SUBNORMALS 0x8040  /* of MXCSR: those read are zero, and so are those that come out */
+
+/* Of the packed row, its terms as floats, the even k before the odd. */
+static void widen_row(float *dst, const float *a, int64_t vectors)
+{
+	for (int64_t i = 0; i < vectors; i++) {
+		vu pairs = (vu)v_load(a + i * 16);
+
+		v_store(dst + i * 32, (vf)(pairs << 16));
+		v_store(dst + i * 32 + 16, (vf)(pairs & 0xffff0000u));
+	}
+}
+
+/* Columns [j0, j0 + STREAM_COLUMNS) of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
+ * memory faster than tiles do. To the bit what TDPBF16PS gives, whose products are fused multiply-adds too: split.h's in their
+ * order, of each the even and the odd ones from zero, then their sum, then C. */
+INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, bool goes_on)
+{
+	static const int order[3] = {1, 2, 0};
+	const struct gemm *g = t->g;
+	const int64_t steps = whole_k(g->k) / 32, bytes = panel_bytes(ELEM_BF16, g->k), block = panel_bytes(ELEM_BF16, 32);
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0), many = nr > PANEL ? 2 : 1;
+	const char *panel[STREAM_PANELS] = {t->panels + j0 / PANEL * bytes, t->panels + (j0 / PANEL + many - 1) * bytes};
+	const float *a = t->row;
+	vf sum[ROW_VECTORS];
+
+#pragma GCC unroll 4
+	for (int v = 0; v < ROW_VECTORS; v++)
+		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
+	for (int64_t s = 0; s < steps; s++, a += terms * 32) {
+		const int64_t ahead = s + 1 == steps && goes_on ? STREAM_PANELS * bytes - s * block : block;
+		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
+
+#pragma GCC unroll 3
+		for (int p = 0; p < terms; p++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++)
+				even[p][v] = odd[p][v] = v_zero();
+		for (int r = 0; r < 16; r++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++) {
+				const char *at = panel[v / 2] + s * block + r * PANEL * 4 + v % 2 * VL * 4;
+				vu pairs = (vu)v_load((const float *)(const void *)at);
+
+				__builtin_prefetch(at + ahead);
+#pragma GCC unroll 3
+				for (int p = 0; p < terms; p++) {
+					const float *x = a + (terms == 3 ? order[p] : 0) * 32 + r;
+
+					even[p][v] = v_fma(v_set1(x[0]), (vf)(pairs << 16), even[p][v]);
+					odd[p][v] = v_fma(v_set1(x[16]), (vf)(pairs & 0xffff0000u), odd[p][v]);
+				}
+			}
+#pragma GCC unroll 3
+		for (int p = 0; p < terms; p++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++)
+				sum[v] += even[p][v] + odd[p][v];
+	}
+#pragma GCC unroll 4
+	for (int v = 0; v < ROW_VECTORS; v++)
+		if (v * VL < nr)
+			result_store(g, 0, j0, sum[v], nr, v * VL);
+}
+
+static void row_task(void *arg, int64_t i, int worker)
+{
+	const struct stream *t = arg;
+	int64_t from = i * t->per * STREAM_COLUMNS, end = shorter(from + t->per * STREAM_COLUMNS, t->g->n);
+	unsigned control = _mm_getcsr();
+
+	(void)worker;
+	_mm_setcsr(control | FLUSH_SUBNORMALS);
+	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
+		if (t->g->terms == 3)
+			row_columns(3, t, j, j + STREAM_COLUMNS < end);
+		else
+			row_columns(1, t, j, j + STREAM_COLUMNS < end);
+	_mm_setcsr(control);
+}
+
+/* --- any few rows -------------------------------------------------------------------------------------- */
 
 static void stream_task(void *arg, int64_t i, int worker)
 {
@@ -273,12 +362,19 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 	struct stream t = {.g = g, .panels = g->panels};
 	int64_t blocks = (g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, tasks = (int64_t)pool_threads(pool) * STREAM_TASKS;
 
-	t.a = cpu_scratch((size_t)(whole_k(g->k) / 2 * g->terms * g->m) * sizeof(float));
+	int64_t words = whole_k(g->k) / 2 * g->terms * g->m;
+	bool row = g->m == 1 && g->b.elem == ELEM_BF16;
+
+	t.a = cpu_scratch((size_t)(row ? 3 * words : words) * sizeof(float));
 	pack_stream(t.a, &g->a, g->m, g->k, g->terms);
+	if (row) {
+		t.row = t.a + words;
+		widen_row(t.row, t.a, words / 16);
+	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
 	t.per = (blocks + tasks - 1) / tasks;
-	pool_run(pool, (blocks + t.per - 1) / t.per, stream_task, &t);
+	pool_run(pool, (blocks + t.per - 1) / t.per, row ? row_task : stream_task, &t);
 }
 
 #else

@@ -103,8 +103,9 @@ CFLAGS_avx2 := -mavx2 -mfma
 CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
 CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16 -mgfni
-$(foreach i,avx2 avx512 avx512bf16 amx,$(eval CFLAGS_$i_bf16 := $(CFLAGS_$i)))
 endif
+# -g1: lines, but not what vector lies in which register when, which takes gcc as long as two thirds of all the rest
+$(foreach i,plain avx2 avx512 avx512bf16 amx,$(eval CFLAGS_$i += -g1)$(eval CFLAGS_$i_bf16 := $(CFLAGS_$i)))
 $(B)/kernels-check: $(patsubst %.c,$(B)/obj/%.o,$(wildcard kernels/check*.c)) $(call libs,kernels base)
 	$(Q)$(link)
 

@@ -295,12 +295,11 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 
 #define BESIDE_ROWS (STREAM_ROWS / 3)
 
-#define BESIDE_MULTIPLY(c, b, to)                                                 \
+#define BESIDE_MULTIPLY(c, b)                                                     \
 	do {                                                                      \
 		_tile_zero(c);                                                    \
 		_tile_loadd(4, (b), PANEL * 4);                                   \
 		_tile_dpbf16ps(c, 5, 4);                                          \
-		_tile_stored(c, (to), STREAM_COLUMNS * 4);                        \
 	} while (0)
 
 /* The same for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits for
@@ -318,33 +317,36 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 
 	p.unpacked = unpacked;
 	load_sums(g, sum, j0, nr);
-	memset(of_kc, 0, sizeof of_kc);
+	clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
 	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s <= p.steps; s++) {
-		if (s < p.steps) {
-			const float *b = panel_step(elem, 1, &p, 0, s);
-			float (*x)[STREAM_COLUMNS] = of_step[s & 1];
+		float (*now)[STREAM_COLUMNS] = of_step[s & 1], (*before)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
+		const float *b = s < p.steps ? panel_step(elem, 1, &p, 0, s) : NULL;
 
+		if (s > 0) {
+			_tile_stored(2, before[0] + 32, STREAM_COLUMNS * 4);
+			_tile_stored(3, before[0] + 48, STREAM_COLUMNS * 4);
+		}
+		if (s < p.steps) {
 			if (s >= 0) {
 				_tile_loadd(5, t->a + s * 3 * m * 16, 64);
-				BESIDE_MULTIPLY(0, b, x[0]);
-				BESIDE_MULTIPLY(1, b + 16, x[0] + 16);
+				BESIDE_MULTIPLY(0, b);
+				BESIDE_MULTIPLY(1, b + 16);
 			}
 			b = panel_step(elem, 1, &p, 1, s);
 			if (s < 0)
 				continue;
-			BESIDE_MULTIPLY(2, b, x[0] + 32);
-			BESIDE_MULTIPLY(3, b + 16, x[0] + 48);
+			_tile_stored(0, now[0], STREAM_COLUMNS * 4);
+			_tile_stored(1, now[0] + 16, STREAM_COLUMNS * 4);
+			BESIDE_MULTIPLY(2, b);
+			BESIDE_MULTIPLY(3, b + 16);
 		}
-		for (int64_t r = 0; r < m && s > 0; r++) {
-			float (*x)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
-
+		for (int64_t r = 0; r < m && s > 0; r++)
 #pragma GCC unroll 4
 			for (int v = 0; v < STREAM_COLUMNS; v += VL)
-				v_store(to[r] + v, v_load(to[r] + v) + v_load(x[m + r] + v) + v_load(x[2 * m + r] + v) + v_load(x[r] + v));
-		}
+				v_store(to[r] + v, v_load(to[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
 		if (g->scale && s > 0 && (s * 32 % g->kc == 0 || s == p.steps)) {
 			add_scaled(g, sum, of_kc, j0, nr);
-			memset(of_kc, 0, sizeof of_kc);
+			clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
 		}
 	}
 	store_sums(g, sum, j0, nr);

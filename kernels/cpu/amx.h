@@ -232,6 +232,15 @@ static void put_scaled(const struct gemm *g, const float *t, int64_t i, int mr, 
 		}
 }
 
+/* From now on subnormals that are read are zero, and those that would come out, as in tiles; what _mm_setcsr is given to end it. */
+INLINE unsigned flush_subnormals(void)
+{
+	unsigned control = _mm_getcsr();
+
+	_mm_setcsr(control | 0x8040);
+	return control;
+}
+
 /* Rows [i0, i1), at a by rows of pairs, lda words apart, against columns [j0, j1), packed at b in panels that are b_words apart, over kc
  * of k. */
 static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0,
@@ -241,6 +250,7 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 	amx_kernel *kernel = amx_tiles_of(g->b_terms);
 	float t[32 * 32] __attribute__((aligned(64)));
 	int steps = panel_steps(1, kc);
+	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
 
 	tiles_configure();
 	for (int64_t j = j0; j < j1; j += 32, b += b_words)
@@ -271,6 +281,7 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
 		}
 	_tile_release();
+	_mm_setcsr(control);
 }
 
 #if ACT_BF16

@@ -352,11 +352,11 @@ static void pack_columns_of_b(const struct gemm *g, float *dst, int64_t j0, int6
 			const char *from = g->panels + j / PANEL * bytes + p * PANEL * elem_bits(g->b.elem) / 8;
 
 			if (g->b.elem == ELEM_I8)
-				unpack_panel(ELEM_I8, 1, dst, apart, from, panel_steps(1, kc));
+				unpack_panel(ELEM_I8, 1, dst, apart, from, panel_steps(1, kc), NULL);
 			else if (g->terms == 3)
-				unpack_panel(ELEM_F32, 3, dst, apart, from, panel_steps(1, kc));
+				unpack_panel(ELEM_F32, 3, dst, apart, from, panel_steps(1, kc), NULL);
 			else
-				unpack_panel(ELEM_F32, 1, dst, apart, from, panel_steps(1, kc));
+				unpack_panel(ELEM_F32, 1, dst, apart, from, panel_steps(1, kc), NULL);
 		}
 		return;
 	}

@@ -27,10 +27,12 @@ static const char *packed_panels(const struct operand *b)
 }
 
 /* `steps` steps of a panel, from what is stored of them, as amx_tile takes them: terms that are `apart` words from each other. bf16
- * are not unpacked but read where they are. */
-INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int64_t apart, const char *from, int steps)
+ * are not unpacked but read where they are. As much as is read is asked for at `ahead` (NULL: nothing). */
+INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int64_t apart, const char *from, int steps, const char *ahead)
 {
-	for (int s = 0; s < steps; s++)
+	for (int s = 0; s < steps; s++) {
+		for (int l = 0; ahead && l < PANEL * elem_bits(elem) / 4; l += 64)
+			__builtin_prefetch(ahead + s * PANEL * elem_bits(elem) / 4 + l);
 		if (elem == ELEM_I8) {
 			pairs_of_bytes(dst + s * PANEL, from + 2 * s * PANEL);
 		} else {
@@ -41,6 +43,7 @@ INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int6
 				store_pairs(terms, dst + s * PANEL + g, apart, v_load(x), v_load(x + PANEL));
 			}
 		}
+	}
 }
 
 /* --- packing ------------------------------------------------------------------------------------------- */
@@ -96,11 +99,12 @@ static void cpu_pack(struct pool *pool, void *packed, struct weights w, int64_t 
 
 /* --- few rows ------------------------------------------------------------------------------------------ */
 
+#define A_TERMS (ACT_BF16 ? 1 : 3)
 #define STREAM_ROWS 16           /* of A: one tile */
 #define STREAM_PANELS 2          /* at a time: the sums of four tiles go on side by side */
 #define STREAM_COLUMNS (STREAM_PANELS * PANEL)
 #define STREAM_TILES (STREAM_COLUMNS / 16)
-#define STREAM_TASKS 4           /* a thread's, if all are equally fast */
+#define STREAM_TASKS 64          /* at most */
 #define STREAM_AHEAD 2048        /* bytes of a panel between what is read and what is asked for */
 
 struct stream {
@@ -108,7 +112,7 @@ struct stream {
 	const char *panels;
 	float *a;                    /* packed: [32 of k][term][row][32] */
 	float *row;                  /* the only row: [32 of k][term][odd][16] */
-	int64_t per;                 /* STREAM_COLUMNS in a task, one after the other: what a thread asks for is its own */
+	int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
 };
 
 static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t k, int terms)
@@ -177,82 +181,179 @@ INLINE void stream_store(float (*sum)[STREAM_COLUMNS])
 	_tile_stored(3, sum[0] + 48, STREAM_COLUMNS * 4);
 }
 
-/* The sums of integers over one kc of k, times their columns' scale, are added to what was there. */
-static void stream_scale(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
-{
-	float t[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
-
-	stream_store(t);
-	for (int64_t r = 0; r < g->m; r++)
-		for (int v = 0; v < nr; v += VL)
-			v_store(sum[r] + v, v_fma(v_load(t[r] + v), v_load_at(g->scale + j0, nr, v), v_load(sum[r] + v)));
-	stream_load(t, true);
-}
-
 /* Reads what the tiles load next. Vectors come from memory faster than tiles: only they wake the first cache's own fetching. */
 INLINE void touch(const char *at)
 {
 	__asm__ volatile("" : : "v"(_mm512_load_si512(at)));
 }
 
-/* Columns [j0, j0 + STREAM_COLUMNS). What is unpacked is read one step later, when it has reached the cache. */
-INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
-{
-	const struct gemm *g = t->g;
-	const int64_t steps = whole_k(g->k) / 32, bytes = panel_bytes(elem, g->k), block = panel_bytes(elem, 32);
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0), many = nr > PANEL ? 2 : 1;
-	const int64_t apart = 16 * PANEL, rows = g->m * 16;
-	float sum[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
-	float unpacked[2][STREAM_PANELS][3 * 16 * PANEL] __attribute__((aligned(64)));
-	const char *panel[STREAM_PANELS] = {t->panels + j0 / PANEL * bytes, t->panels + (j0 / PANEL + many - 1) * bytes};
+#define UNPACKED (16 * PANEL)    /* words of a term */
 
+/* The panels of STREAM_COLUMNS, in steps of 32 k. */
+struct panels {
+	const char *at[STREAM_PANELS];
+	int64_t steps, block, bytes;        /* of a step and of a panel */
+	bool goes_on;                /* behind the end are the panels that come next */
+	float *unpacked;             /* [panel][step odd][term][UNPACKED] */
+};
+
+INLINE struct panels panels_at(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+{
+	int64_t k = t->g->k, bytes = panel_bytes(elem, k);
+	const char *first = t->panels + j0 / PANEL * bytes;
+
+	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes, goes_on, NULL};
+}
+
+/* Where step s of panel i lies as the tiles take it. What is unpacked is read one step later, when it has reached the cache: of step
+ * -1 there is only what it prepares. */
+INLINE const float *panel_step(const enum elem elem, const int b_terms, const struct panels *t, int i, int64_t s)
+{
+	const char *from = t->at[i] + (elem == ELEM_BF16 ? s : s + 1) * t->block, *ahead = from + STREAM_AHEAD;
+
+	if (ahead >= t->at[i] + t->bytes && t->goes_on)
+		ahead += t->bytes;
+	if (elem == ELEM_BF16) {
+		for (int64_t l = 0; l < t->block; l += 64) {
+			__builtin_prefetch(ahead + l);
+			touch(from + l);
+		}
+		return (const float *)(const void *)from;
+	}
+	if (s + 1 < t->steps)
+		unpack_panel(elem, b_terms, t->unpacked + (2 * i + ((s + 1) & 1)) * b_terms * UNPACKED, UNPACKED, from, 16, ahead);
+	return t->unpacked + (2 * i + (s & 1)) * b_terms * UNPACKED;
+}
+
+INLINE void load_sums(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+{
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < STREAM_COLUMNS; v += VL)
 			v_store(sum[r] + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
-	stream_load(sum, g->scale);
-	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < steps; s++) {
-		const float *a = t->a + s * a_terms * rows, *b[STREAM_PANELS];
+}
 
-		for (int i = 0; i < STREAM_PANELS; i++) {
-			const char *from = panel[i] + (elem == ELEM_BF16 ? s : s + 1) * block, *at = from + STREAM_AHEAD;
-
-			/* behind the end are the panels that come next */
-			if (at >= panel[i] + bytes && goes_on)
-				at += bytes;
-			for (int64_t l = 0; l < block; l += 64) {
-				__builtin_prefetch(at + l);
-				if (elem == ELEM_BF16)
-					touch(from + l);
-			}
-			if (elem != ELEM_BF16 && s + 1 < steps)
-				unpack_panel(elem, b_terms, unpacked[(s + 1) & 1][i], apart, from, 16);
-			b[i] = elem == ELEM_BF16 ? (const float *)(const void *)from : unpacked[s & 1][i];
-		}
-		if (s < 0)
-			continue;
-		_tile_loadd(5, a, 64);
-		if (a_terms == 3) {
-			_tile_loadd(6, a + rows, 64);
-			_tile_loadd(7, a + 2 * rows, 64);
-		}
-		STREAM_MULTIPLY(0, a_terms, b_terms, b[0], apart);
-		STREAM_MULTIPLY(1, a_terms, b_terms, b[0] + 16, apart);
-		STREAM_MULTIPLY(2, a_terms, b_terms, b[1], apart);
-		STREAM_MULTIPLY(3, a_terms, b_terms, b[1] + 16, apart);
-		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == steps))
-			stream_scale(g, sum, j0, nr);
-	}
-	if (!g->scale)
-		stream_store(sum);
+INLINE void store_sums(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+{
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < nr; v += VL)
 			result_store(g, r, j0, v_load(sum[r] + v), nr, v);
 }
 
+/* The sums of integers over one kc of k, t, times their columns' scale, are added to what was there. */
+INLINE void add_scaled(const struct gemm *g, float (*sum)[STREAM_COLUMNS], float (*t)[STREAM_COLUMNS], int64_t j0, int nr)
+{
+	for (int64_t r = 0; r < g->m; r++)
+		for (int v = 0; v < nr; v += VL)
+			v_store(sum[r] + v, v_fma(v_load(t[r] + v), v_load_at(g->scale + j0, nr, v), v_load(sum[r] + v)));
+}
+
+/* Columns [j0, j0 + STREAM_COLUMNS). */
+INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t rows = g->m * 16;
+	float sum[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	struct panels p = panels_at(elem, t, j0, goes_on);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum, j0, nr);
+	stream_load(sum, g->scale);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
+		const float *a = t->a + s * a_terms * rows, *b = panel_step(elem, b_terms, &p, 0, s);
+
+		if (s >= 0) {
+			_tile_loadd(5, a, 64);
+			if (a_terms == 3) {
+				_tile_loadd(6, a + rows, 64);
+				_tile_loadd(7, a + 2 * rows, 64);
+			}
+			STREAM_MULTIPLY(0, a_terms, b_terms, b, UNPACKED);
+			STREAM_MULTIPLY(1, a_terms, b_terms, b + 16, UNPACKED);
+		}
+		b = panel_step(elem, b_terms, &p, 1, s);
+		if (s < 0)
+			continue;
+		STREAM_MULTIPLY(2, a_terms, b_terms, b, UNPACKED);
+		STREAM_MULTIPLY(3, a_terms, b_terms, b + 16, UNPACKED);
+		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
+			float of_kc[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+
+			stream_store(of_kc);
+			add_scaled(g, sum, of_kc, j0, nr);
+			stream_load(of_kc, true);
+		}
+	}
+	if (!g->scale)
+		stream_store(sum);
+	store_sums(g, sum, j0, nr);
+}
+
+/* --- a row's terms as rows ----------------------------------------------------------------------------- */
+
+#define BESIDE_ROWS (STREAM_ROWS / 3)
+
+#define BESIDE_MULTIPLY(c, b)                                                     \
+	do {                                                                      \
+		_tile_zero(c);                                                    \
+		_tile_loadd(4, (b), PANEL * 4);                                   \
+		_tile_dpbf16ps(c, 5, 4);                                          \
+	} while (0)
+
+/* The same for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits for
+ * another. Each is added to its sum afterwards, in split.h's order, as the tiles add it. */
+INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t m = g->m;
+	float sum[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64))), of_kc[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float of_step[2][3 * BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	float (*to)[STREAM_COLUMNS] = g->scale ? of_kc : sum;
+	struct panels p = panels_at(elem, t, j0, goes_on);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum, j0, nr);
+	clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s <= p.steps; s++) {
+		float (*now)[STREAM_COLUMNS] = of_step[s & 1], (*before)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
+		const float *b = s < p.steps ? panel_step(elem, 1, &p, 0, s) : NULL;
+
+		if (s > 0) {
+			_tile_stored(2, before[0] + 32, STREAM_COLUMNS * 4);
+			_tile_stored(3, before[0] + 48, STREAM_COLUMNS * 4);
+		}
+		if (s < p.steps) {
+			if (s >= 0) {
+				_tile_loadd(5, t->a + s * 3 * m * 16, 64);
+				BESIDE_MULTIPLY(0, b);
+				BESIDE_MULTIPLY(1, b + 16);
+			}
+			b = panel_step(elem, 1, &p, 1, s);
+			if (s < 0)
+				continue;
+			_tile_stored(0, now[0], STREAM_COLUMNS * 4);
+			_tile_stored(1, now[0] + 16, STREAM_COLUMNS * 4);
+			BESIDE_MULTIPLY(2, b);
+			BESIDE_MULTIPLY(3, b + 16);
+		}
+		for (int64_t r = 0; r < m && s > 0; r++)
+#pragma GCC unroll 4
+			for (int v = 0; v < STREAM_COLUMNS; v += VL)
+				v_store(to[r] + v, v_load(to[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
+		if (g->scale && s > 0 && (s * 32 % g->kc == 0 || s == p.steps)) {
+			add_scaled(g, sum, of_kc, j0, nr);
+			clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
+		}
+	}
+	store_sums(g, sum, j0, nr);
+}
+
 /* --- one row ------------------------------------------------------------------------------------------- */
 
 #define ROW_VECTORS (STREAM_COLUMNS / VL)
-#define FLUSH_SUBNORMALS 0x8040  /* of MXCSR: those read are zero, and so are those that come out */
 
 /* Of the packed row, its terms as floats, the even k before the odd. */
 static void widen_row(float *dst, const float *a, int64_t vectors)
@@ -272,17 +373,16 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 {
 	static const int order[3] = {1, 2, 0};
 	const struct gemm *g = t->g;
-	const int64_t steps = whole_k(g->k) / 32, bytes = panel_bytes(ELEM_BF16, g->k), block = panel_bytes(ELEM_BF16, 32);
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0), many = nr > PANEL ? 2 : 1;
-	const char *panel[STREAM_PANELS] = {t->panels + j0 / PANEL * bytes, t->panels + (j0 / PANEL + many - 1) * bytes};
+	const struct panels w = panels_at(ELEM_BF16, t, j0, goes_on);
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
 	const float *a = t->row;
 	vf sum[ROW_VECTORS];
 
 #pragma GCC unroll 4
 	for (int v = 0; v < ROW_VECTORS; v++)
 		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
-	for (int64_t s = 0; s < steps; s++, a += terms * 32) {
-		const int64_t ahead = s + 1 == steps && goes_on ? STREAM_PANELS * bytes - s * block : block;
+	for (int64_t s = 0; s < w.steps; s++, a += terms * 32) {
+		const int64_t ahead = s + 1 == w.steps && goes_on ? STREAM_PANELS * w.bytes - s * w.block : w.block;
 		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
 
 #pragma GCC unroll 3
@@ -293,7 +393,7 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 		for (int r = 0; r < 16; r++)
 #pragma GCC unroll 4
 			for (int v = 0; v < ROW_VECTORS; v++) {
-				const char *at = panel[v / 2] + s * block + r * PANEL * 4 + v % 2 * VL * 4;
+				const char *at = w.at[v / 2] + s * w.block + r * PANEL * 4 + v % 2 * VL * 4;
 				vu pairs = (vu)v_load((const float *)(const void *)at);
 
 				__builtin_prefetch(at + ahead);
@@ -320,48 +420,65 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 static void row_task(void *arg, int64_t i, int worker)
 {
 	const struct stream *t = arg;
-	int64_t from = i * t->per * STREAM_COLUMNS, end = shorter(from + t->per * STREAM_COLUMNS, t->g->n);
-	unsigned control = _mm_getcsr();
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, t->g->n);
+	unsigned control = flush_subnormals();
 
 	(void)worker;
-	_mm_setcsr(control | FLUSH_SUBNORMALS);
 	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
-		if (t->g->terms == 3)
-			row_columns(3, t, j, j + STREAM_COLUMNS < end);
-		else
-			row_columns(1, t, j, j + STREAM_COLUMNS < end);
+		row_columns(A_TERMS, t, j, j + STREAM_COLUMNS < end);
 	_mm_setcsr(control);
 }
 
-/* --- any few rows -------------------------------------------------------------------------------------- */
+/* --- the loops ------------------------------------------------------------------------------------------ */
 
 static void stream_task(void *arg, int64_t i, int worker)
 {
 	const struct stream *t = arg;
 	const struct gemm *g = t->g;
-	int64_t from = i * t->per * STREAM_COLUMNS, end = shorter(from + t->per * STREAM_COLUMNS, g->n);
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
+
+	bool beside = A_TERMS == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
+	unsigned control = g->scale || beside ? flush_subnormals() : _mm_getcsr();
 
 	(void)worker;
-	stream_configure((int)g->m);
+	stream_configure((int)(beside ? 3 * g->m : g->m));
 	for (int64_t j = from; j < end; j += STREAM_COLUMNS) {
 		bool goes_on = j + STREAM_COLUMNS < end;
 
-		if (g->b.elem == ELEM_BF16)
-			stream_columns(ELEM_BF16, ACT_BF16 ? 1 : 3, 1, t, j, goes_on);
+		if (g->b.elem == ELEM_BF16 && beside)
+			beside_columns(ELEM_BF16, t, j, goes_on);
+		else if (g->b.elem == ELEM_I8 && beside)
+			beside_columns(ELEM_I8, t, j, goes_on);
+		else if (g->b.elem == ELEM_BF16)
+			stream_columns(ELEM_BF16, A_TERMS, 1, t, j, goes_on);
 		else if (g->b.elem == ELEM_I8)
-			stream_columns(ELEM_I8, ACT_BF16 ? 1 : 3, 1, t, j, goes_on);
+			stream_columns(ELEM_I8, A_TERMS, 1, t, j, goes_on);
 		else
-			stream_columns(ELEM_F32, ACT_BF16 ? 1 : 3, ACT_BF16 ? 1 : 3, t, j, goes_on);
+			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, j, goes_on);
 	}
 	_tile_release();
+	_mm_setcsr(control);
+}
+
+/* Cuts the columns into tasks, each a part of what is left: the last are short, and the threads end together. Their number. */
+static int64_t cut_columns(struct stream *t, int threads)
+{
+	int64_t blocks = (t->g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, at = 0, tasks = 0;
+
+	while (at < blocks) {
+		int64_t left = blocks - at, share = left / (2 * threads);
+
+		t->start[tasks++] = at;
+		at += tasks == STREAM_TASKS ? left : share > 1 ? share : 1;
+	}
+	t->start[tasks] = blocks;
+	return tasks;
 }
 
 /* g->panels against m <= STREAM_ROWS rows over k. How the columns are cut depends on the threads, what a column gives does not. */
 static void stream_run(struct pool *pool, const struct gemm *g)
 {
 	struct stream t = {.g = g, .panels = g->panels};
-	int64_t blocks = (g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, tasks = (int64_t)pool_threads(pool) * STREAM_TASKS;
-
 	int64_t words = whole_k(g->k) / 2 * g->terms * g->m;
 	bool row = g->m == 1 && g->b.elem == ELEM_BF16;
 
@@ -373,8 +490,7 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
-	t.per = (blocks + tasks - 1) / tasks;
-	pool_run(pool, (blocks + t.per - 1) / t.per, row ? row_task : stream_task, &t);
+	pool_run(pool, cut_columns(&t, pool_threads(pool)), row ? row_task : stream_task, &t);
 }
 
 #else

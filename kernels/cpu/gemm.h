@@ -333,14 +333,11 @@ static void pack_b_task(void *arg, int64_t i, int worker)
 			  g->j0 + shorter(j + 2 * g->nr, g->rows), p, kc, 0);
 }
 
-/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
-static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
+/* Rows of a from i0 over k from p, to be packed next. */
+static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t rows, int64_t p)
 {
-	int64_t rows, kc;
+	int64_t kc = shorter(g->kc, g->p1 - p);
 
-	if (p >= g->p1)
-		i0 += g->mb, p = g->p0;
-	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
 	if (g->a.idx || rows <= 0)
 		return (struct next){.at = NULL};
 	if (g->a.k_major && g->terms != 1) /* tiles of bf16 have no time to ask for so many short rows */
@@ -359,8 +356,8 @@ static void rows_task(void *arg, int64_t i, int worker)
 
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
-
-		struct next next = next_of_a(g, i0, p + kc);
+		bool last = p + kc == g->p1;
+		struct next next = next_of_a(g, last ? i1 : i0, shorter(g->mb, g->m - (last ? i1 : i0)), last ? g->p0 : p + kc);
 
 		pack_rows_of_a(g, a, i0, i1, p, kc);
 		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, p, kc, g->acc || p > 0, &next);
@@ -435,6 +432,8 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	}
 }
 
+#include "cpu/deep.h"
+
 /* k in as many parts as parts of at most `most` need, and all of about one size: a multiple of 64, as NF4's blocks are. */
 static int even_share(int64_t k, int most)
 {
@@ -491,12 +490,16 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 #endif
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
+	g.nr = g.terms && GEMM_TILES ? 32 : TILE_NV * VL;
+	if (deep_wins(&g, pool)) {
+		gemm_deep(pool, &g);
+		return;
+	}
 	g.own = cpu_scratch(((g.terms == 3 ? GEMM_SPLIT_PACKED : GEMM_PACKED) + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) *
 			    sizeof(float));
 	g.packed = g.own + (pool ? pool_threads(pool) : 1) * OWN_WORDS;
 	g.a_in_place = !g.terms && !a.k_major;
 	g.mb = g.terms == 3 ? GEMM_SPLIT_MB : GEMM_MB;
-	g.nr = g.terms && GEMM_TILES ? 32 : TILE_NV * VL;
 	if (m <= GEMM_FEW)
 		gemm_few(pool, &g);
 	else

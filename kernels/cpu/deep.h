@@ -29,11 +29,10 @@ static void deep_task(void *arg, int64_t t, int worker)
 		for (int64_t j = j0; j < j1; j += 2 * g->nr)
 			pack_columns_of_b(g, b + columns_words(g, j - j0, kc), j, shorter(j + 2 * g->nr, j1), p, kc, 0);
 		for (int64_t i = i0; i < i1; i += GEMM_SPLIT_MB) {
-			int64_t end = shorter(i + GEMM_SPLIT_MB, i1), then = end < i1 ? end : i0;
-			struct next next = next_of_a(g, then, shorter(GEMM_SPLIT_MB, i1 - then), end < i1 ? p : p + kc);
+			int64_t end = shorter(i + GEMM_SPLIT_MB, i1);
 
 			pack_rows_of_a(g, a, i, end, p, kc);
-			multiply(g, a, i, end, b, j0, j1, p, kc, g->acc || p > 0, &next);
+			multiply(g, a, i, end, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 		}
 	}
 }
@@ -62,7 +61,6 @@ static void gemm_deep(struct pool *pool, struct gemm *g)
 	int threads = pool ? pool_threads(pool) : 1;
 
 	g->own = cpu_scratch((size_t)threads * DEEP_WORDS * sizeof(float));
-	g->p0 = 0, g->p1 = g->k;
 	pool_run(pool, deep_blocks(g, threads), deep_task, g);
 }
 

@@ -333,14 +333,17 @@ static void pack_b_task(void *arg, int64_t i, int worker)
 			  g->j0 + shorter(j + 2 * g->nr, g->rows), p, kc, 0);
 }
 
-/* Rows of a from i0 over k from p, to be packed next. */
-static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t rows, int64_t p)
+/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. Three terms have no time to ask for it. */
+static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 {
-	int64_t kc = shorter(g->kc, g->p1 - p);
+	int64_t rows, kc;
 
-	if (g->a.idx || rows <= 0)
+	if (p >= g->p1)
+		i0 += g->mb, p = g->p0;
+	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
+	if (g->a.idx || rows <= 0 || g->terms == 3)
 		return (struct next){.at = NULL};
-	if (g->a.k_major && g->terms != 1) /* tiles of bf16 have no time to ask for so many short rows */
+	if (g->a.k_major && !g->terms) /* tiles of bf16 have no time to ask for so many short rows */
 		return (struct next){operand_at(&g->a, p, i0), g->a.ld * 4, rows * 4, kc, 0, 0};
 	if (g->a.k_major)
 		return (struct next){.at = NULL};
@@ -356,8 +359,8 @@ static void rows_task(void *arg, int64_t i, int worker)
 
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
-		bool last = p + kc == g->p1;
-		struct next next = next_of_a(g, last ? i1 : i0, shorter(g->mb, g->m - (last ? i1 : i0)), last ? g->p0 : p + kc);
+
+		struct next next = next_of_a(g, i0, p + kc);
 
 		pack_rows_of_a(g, a, i0, i1, p, kc);
 		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, p, kc, g->acc || p > 0, &next);

@@ -12,34 +12,40 @@
 /* Words from row to row of packed A: an odd number of cache lines, so that rows do not share a place in the cache. */
 INLINE int64_t tile_row_words(int terms, int kc) { return (panel_words(terms, kc) / 16 | 1) * 16; }
 
-/* The same rows, k being the leading dimension: TILES_TURNED of them are taken from one matrix row at a time, in panels, which are
- * then transposed by words. */
+/* The same rows, k being the leading dimension: 32 of k of TILES_TURNED rows at a time are brought together, in rows that do not share a
+ * place in the cache, then transposed as floats. */
 #define TILES_TURNED 64
-static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc, int terms)
+#define TILES_AHEAD 16  /* matrix rows between what is packed and what is asked for */
+INLINE void pack_tiles_turned(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
-	float panels[PACK_DEPTH / 2 * TILES_TURNED] __attribute__((aligned(64)));
+	float near[32][TILES_TURNED + 16] __attribute__((aligned(64))), buf[ROW_MAX];
 	int64_t ld = tile_row_words(terms, kc);
-	int words = panel_words(terms, kc);
+	int steps = panel_steps(terms, kc);
 
-	for (int64_t i = i0; i < i1; i += TILES_TURNED) {
-		int64_t nr = i1 - i < TILES_TURNED ? i1 - i : TILES_TURNED;
-		const float *panel = panels;
+	for (int64_t i = i0; i < i1; i += TILES_TURNED, dst += TILES_TURNED * ld) {
+		int64_t nr = i1 - i < TILES_TURNED ? i1 - i : TILES_TURNED, wide = (nr + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
 
-		pack_panels(panels, 16, 16, x, i, nr, p0, kc, 0, terms);
-		for (int64_t t = 0; t < nr; t += 16, dst += 16 * ld, panel += (int64_t)words * 16)
-			for (int s = 0; s < words; s += 16) {
-				const char *row[16];
-				vu out[16];
+		for (int p = 0; p < kc; p += 32) {
+			for (int r = 0; r < 32; r++) {
+				const float *from = p + r < kc ? row_from(x, operand_index(x, p0 + p + r), i, nr, buf) : buf;
 
-				for (int r = 0; r < 16; r++)
-					row[r] = (const char *)(panel + (s + r) * 16);
-				transpose_words(out, row, 0);
-				for (int r = 0; r < 16; r++)
-					v_store(dst + r * ld + s, (vf)out[r]);
+				ask_for_row(x, p + r + TILES_AHEAD < kc ? p0 + p + r + TILES_AHEAD : -1, i, nr);
+				for (int64_t j = 0; j < wide; j += VL)
+					v_store(near[r] + j, lanes_of(from + j, p + r < kc ? nr - j : 0));
 			}
+			for (int64_t t = 0; t < wide; t += VL) {
+				const char *row[32];
+				vu out[2][VL];
+
+				for (int r = 0; r < 32; r++)
+					row[r] = (const char *)(near[r] + t);
+				transpose_words(out[0], row, 0);
+				transpose_words(out[1], row + VL, 0);
+				for (int r = 0; r < VL; r++)
+					store_row(terms, dst + (t + r) * ld + p / 2, steps, (vf)out[0][r], (vf)out[1][r]);
+			}
+		}
 	}
-	if ((i1 - i0 + 15) / 16 % 2)
-		memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
 }
 
 /* Up to 32 stored bf16 of a row, `left` of them there. */
@@ -57,7 +63,7 @@ INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, 
 	int steps = panel_steps(terms, kc);
 
 	if (x->k_major) {
-		pack_tiles_turned(dst, x, i0, i1, p0, kc, terms);
+		pack_tiles_turned(terms, dst, x, i0, i1, p0, kc);
 		return;
 	}
 	for (int64_t i = i0; i < (i1 - i0 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS + i0; i += 16, dst += 16 * ld) {

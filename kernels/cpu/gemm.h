@@ -294,7 +294,7 @@ INLINE int64_t columns_words(const struct gemm *g, int64_t columns, int kc)
 }
 
 /* Of one panel over all of k. */
-INLINE int64_t deep_panel_words(const struct gemm *g)
+INLINE int64_t whole_panel_words(const struct gemm *g)
 {
 	int64_t whole = (g->k - 1) / g->kc;
 
@@ -437,7 +437,7 @@ static void rows_in_place(const struct gemm *g, float *sums, int64_t i0, int64_t
 #endif
 #endif
 
-/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
+/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. Three terms have no time to ask for it. */
 static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 {
 	int64_t rows, kc, bytes = elem_bits(g->a.elem) / 8;
@@ -445,7 +445,7 @@ static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 	if (p >= g->p1)
 		i0 += g->mb, p = g->p0;
 	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
-	if (g->a.idx || rows <= 0)
+	if (g->a.idx || rows <= 0 || g->terms == 3)
 		return (struct next){.at = NULL};
 	if (g->a.k_major && g->terms != 1) /* tiles of bf16 have no time to ask for so many short rows */
 		return (struct next){operand_at(&g->a, p, i0), g->a.ld * bytes, rows * bytes, kc, 0, 0};
@@ -564,7 +564,7 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 		columns = GEMM_SPLIT_COLUMNS;
 
 	if (g->y) {  /* all of k at once */
-		columns = GEMM_PACKED / deep_panel_words(g) * g->nr;
+		columns = GEMM_PACKED / whole_panel_words(g) * g->nr;
 		columns = columns < g->nr ? g->nr : shorter(columns, SUM_COLUMNS / g->nr * g->nr);
 	}
 	parts = (g->n + columns - 1) / columns;
@@ -581,6 +581,8 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 		}
 	}
 }
+
+#include "cpu/deep.h"
 
 /* k in as many parts as parts of at most `most` need, and all of about one size: a multiple of 64, as NF4's blocks are. */
 static int even_share(int64_t k, int most)
@@ -648,8 +650,12 @@ static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int3
 	few = m <= GEMM_FEW && (!y || rows_words(&g, m, g.kc) * ((k + g.kc - 1) / g.kc) <= GEMM_PACKED);
 	if (g.terms == 3)
 		packed = GEMM_SPLIT_PACKED;
-	if (y && !few && deep_panel_words(&g) > GEMM_PACKED)
-		packed = (size_t)deep_panel_words(&g);
+	if (y && !few && whole_panel_words(&g) > GEMM_PACKED)
+		packed = (size_t)whole_panel_words(&g);
+	if (deep_wins(&g, pool)) {
+		gemm_deep(pool, &g);
+		return;
+	}
 	g.own = cpu_scratch((packed + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
 	g.packed = g.own + (pool ? pool_threads(pool) : 1) * OWN_WORDS;
 	if (few)

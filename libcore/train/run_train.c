@@ -129,6 +129,18 @@ static enum status one_step(struct loop *l, struct error *err)
 	return l->hooks->step(l->hooks->arg, l->t, l->last, l->line.data, l->line.len, err);
 }
 
+/* Of a machine that failed: what is left of the run. */
+static enum status say_what_stands(const struct loop *l, enum status st, struct error *err)
+{
+	struct error why;
+
+	if (!err || (st != ERR_IO && st != ERR_MEMORY))
+		return st;
+	why = *err;
+	return l->saved < 0 ? error_set(err, st, "%s; there is no checkpoint yet", why.text) :
+			      error_set(err, st, "%s; the checkpoint of step %lld stands", why.text, (long long)l->saved);
+}
+
 static bool out_of_patience(const struct loop *l)
 {
 	return l->plan->patience && l->run->state.stale >= l->plan->patience;
@@ -144,10 +156,13 @@ static bool at_end(const struct loop *l)
 static enum status save(struct loop *l, struct error *err)
 {
 	bool regular = l->saved > 0 && l->saved % l->plan->save_every == 0;
+	enum status st;
 
 	if (l->saved == l->t->step)
 		return OK;
-	TRY(run_save(l->run, l->t, l->plan->keep, regular ? l->saved : 0, err));
+	st = run_save(l->run, l->t, l->plan->keep, regular ? l->saved : 0, err);
+	if (st != OK)
+		return error_prefix(err, st, "the checkpoint of step %lld", (long long)l->t->step);
 	l->saved = l->t->step;
 	return OK;
 }
@@ -185,5 +200,5 @@ enum status run_train(struct run *r, struct trainer *t, const struct run_plan *p
 		TRY(tensorboard_resume(plan->board, t->step, err));
 	st = train(&l, err);
 	buf_release(&l.line);
-	return st;
+	return say_what_stands(&l, st, err);
 }

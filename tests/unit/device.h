@@ -291,12 +291,20 @@ static enum status device_status(struct error *err)
 	return device.failed == OK ? OK : error_set(err, device.failed, "the device: an illegal address");
 }
 
+/* What each allocation takes besides is left out: ten of them find their room. */
+static size_t device_available(void)
+{
+	size_t room = device.live_max ? device.live_max - device.live : DEVICE_BYTES - device.used, besides = 20 * DEVICE_PAGE;
+
+	return room > besides ? room - besides : 0;
+}
+
 #define TAKE(name) .name = device_##name
 static inline const struct kernels *device_kernels(void)
 {
 	static const struct kernels table = {
 		.abi = KERNELS_ABI, .name = "device", .elem_bytes = sizeof(float),
-		TAKE(status), .failed = device_status, TAKE(alloc), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
+		TAKE(status), .failed = device_status, TAKE(alloc), .alloc_host = device_alloc, TAKE(available), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
 		TAKE(download_marked), TAKE(zero), TAKE(copy),
 		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_part),
 		TAKE(matmul_dx_part), TAKE(matmul_dw_part), TAKE(pack), TAKE(embed), TAKE(noise), TAKE(embed_dw),

@@ -237,6 +237,8 @@ static enum status update(struct trainer *t, struct report *r, struct error *err
 {
 	const struct kernels *k = t->model->k;
 
+	if (t->settle)
+		t->settle(t->settle_arg);
 	optimizer_norm(&t->optimizer, t->grads, t->o.clip);
 	optimizer_update(&t->optimizer, t->model->params, t->grads, r->lr, r->step - skip_count(&t->o.skip, r->step));
 	k->zero(t->model->pool, t->grads, params_bytes(t));

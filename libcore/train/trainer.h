@@ -65,6 +65,9 @@ struct trainer {
 	double loss_sum, loss_weight; /* of the losses so far, older ones ever less: their average is the quotient */
 	int64_t *items, n_items;     /* of the current step; room for all */
 	struct micro_room room;
+	/* Called before parameters change: who reads them waits here until that is done. NULL: nobody does. */
+	void (*settle)(void *arg);
+	void *settle_arg;
 };
 
 /* Plans; takes no device memory. d and m outlive the trainer. min_tokens: a micro-batch at least this long will be needed

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define DEVICE_BYTES ((size_t)1 << 34)       /* of addresses, none used twice */
 #define DEVICE_PAGE ((size_t)4096)
@@ -20,6 +21,7 @@ static struct {
 	size_t used, live, live_max; /* bytes: given out so far, and now; live_max: no more than that, 0 is no limit */
 	int inside;                  /* entries that run */
 	bool marked;                 /* once at least */
+	bool slow;                   /* what is downloaded beside the rest takes its time */
 	enum status failed;          /* what status tells */
 	pthread_mutex_t lock;
 } device = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -239,6 +241,8 @@ static void device_mark(void)
 static void device_download_marked(void *dst, const void *src, size_t bytes)
 {
 	device_expect(device.marked, "download_marked", "no mark, src");
+	if (device.slow)
+		usleep(5000);
 	device_download(dst, src, bytes);
 }
 

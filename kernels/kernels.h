@@ -119,6 +119,9 @@ struct kernels {
 	/* --- memory ------------------------------------------------------------------------ */
 	void *(*alloc)(struct pool *pool, size_t bytes);         /* zeroed, 64-byte aligned; NULL if there is not that much */
 	void (*release)(void *p);
+	/* As alloc, but pinned memory of the host, which entries reach as they do the device's, at the rate of the bus; on the CPU the same. */
+	void *(*alloc_host)(struct pool *pool, size_t bytes);
+	size_t (*available)(void);           /* bytes that alloc could give now, about */
 	void (*upload)(void *dst, const void *src, size_t bytes);   /* host -> device */
 	void (*download)(void *dst, const void *src, size_t bytes); /* device -> host, waits */
 	/* Downloads beside what the device goes on with. After mark, download_marked gives what src holds once all is done that was asked for

@@ -26,6 +26,7 @@
 		.host_access = true,                                          \
 		.status = cpu_status, .failed = cpu_status,                   \
 		.alloc = cpu_alloc, .release = cpu_release,                   \
+		.alloc_host = cpu_alloc, .available = mem_available,          \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
 		.zero = cpu_zero, .copy = cpu_copy,                           \

@@ -90,11 +90,49 @@ static void *cuda_alloc(struct pool *, size_t bytes)
 	return p;
 }
 
-/* Work that uses it is done first: cudaFree waits. */
+/* Pages of the host that the device reads and writes where they are. */
+static void *cuda_alloc_host(struct pool *, size_t bytes)
+{
+	void *p = NULL;
+	cudaError_t e;
+
+	if (device.failed != OK)
+		return NULL;
+	e = cudaHostAlloc(&p, bytes ? bytes : 1, cudaHostAllocMapped | cudaHostAllocPortable);
+	if (e == cudaErrorMemoryAllocation) {
+		(void)cudaGetLastError();
+		return NULL;
+	}
+	device_note(e, "allocating memory of the host");
+	if (e == cudaSuccess)
+		memset(p, 0, bytes ? bytes : 1);
+	return e == cudaSuccess ? p : NULL;
+}
+
+/* Lost to the granularity of allocations, and to what else the driver wants. */
+#ifdef QUERN_EMULATED
+#define AVAILABLE_LEFT ((size_t)64 << 10)
+#else
+#define AVAILABLE_LEFT ((size_t)64 << 20)
+#endif
+
+static size_t cuda_available(void)
+{
+	size_t free_bytes = 0, total = 0;
+
+	device_note(cudaMemGetInfo(&free_bytes, &total), "asking for the memory that is free");
+	return free_bytes > AVAILABLE_LEFT ? free_bytes - AVAILABLE_LEFT : 0;
+}
+
+/* Work that uses it is done first: cudaFree waits, and so does cudaFreeHost. */
 static void cuda_release(void *p)
 {
-	if (p)
-		device_note(cudaFree(p), "releasing memory");
+	cudaPointerAttributes of = {};
+
+	if (!p)
+		return;
+	device_note(cudaPointerGetAttributes(&of, p), "releasing memory");
+	device_note(of.type == cudaMemoryTypeHost ? cudaFreeHost(p) : cudaFree(p), "releasing memory");
 }
 
 /* Copies go through pinned memory: what is not pinned would be copied twice, and the caller would wait for all work before it. A ring
@@ -150,7 +188,7 @@ static void cuda_upload(void *dst, const void *src, size_t bytes)
 		if (device.failed != OK)
 			break;
 		memcpy(room, (const char *)src + at, n);
-		device_note(cudaMemcpyAsync((char *)dst + at, room, n, cudaMemcpyHostToDevice, s->stream), "uploading");
+		device_note(cudaMemcpyAsync((char *)dst + at, room, n, cudaMemcpyDefault, s->stream), "uploading");
 		staging_take(s, n);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -171,7 +209,7 @@ static void staging_download(struct staging *s, void *dst, const void *src, size
 			size[turn] = bytes - at, from[turn] = at;
 			room[turn] = staging_room(s, &size[turn]);
 			segment[turn] = s->segment;
-			device_note(cudaMemcpyAsync(room[turn], (const char *)src + at, size[turn], cudaMemcpyDeviceToHost, s->stream), "downloading");
+			device_note(cudaMemcpyAsync(room[turn], (const char *)src + at, size[turn], cudaMemcpyDefault, s->stream), "downloading");
 			device_note(cudaEventRecord(s->left[segment[turn]], s->stream), "downloading");
 			s->used = SEGMENT_BYTES;
 			at += size[turn];
@@ -206,13 +244,13 @@ static void cuda_zero(struct pool *, void *p, size_t bytes)
 static void cuda_copy(struct pool *, void *dst, const void *src, size_t bytes)
 {
 	if (bytes && device.failed == OK)
-		device_note(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, device.stream), "copying");
+		device_note(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, device.stream), "copying");
 }
 
 void entries_memory(struct kernels *k)
 {
 	k->status = cuda_status, k->failed = cuda_failed;
-	k->alloc = cuda_alloc, k->release = cuda_release;
+	k->alloc = cuda_alloc, k->release = cuda_release, k->alloc_host = cuda_alloc_host, k->available = cuda_available;
 	k->upload = cuda_upload, k->download = cuda_download;
 	k->mark = cuda_mark, k->download_marked = cuda_download_marked;
 	k->zero = cuda_zero, k->copy = cuda_copy;

@@ -156,6 +156,7 @@ void model_adapter_off(struct model *m, bool off);
 /* Lays out the matrices for the products of both passes, where the device gains by it: again after each change of the parameters. A
  * model that was packed on loading stays as it is. */
 enum status model_pack(struct model *m, struct error *err);
+size_t model_pack_bytes(const struct model *m);      /* what that takes on the device */
 /* Writes config.json, generation_config.json, model.safetensors (float32) into an existing directory, each file whole or not; a model with
  * adapters writes those, as PEFT does. */
 enum status model_save(const struct model *m, const char *dir, struct error *err);

@@ -122,17 +122,19 @@ void optimizer_plan(struct optimizer *opt, const struct model *m, const bool *tr
 
 static enum status no_memory(const struct optimizer *opt, struct error *err)
 {
-	return error_set(err, ERR_MEMORY, "no memory for the optimizer's state (%zu MB)", optimizer_bytes(opt) >> 20);
+	return error_set(err, ERR_MEMORY, "no %smemory for the optimizer's state (%zu MB)", optimizer_is_apart(opt) ? "pinned " : "",
+			 optimizer_bytes(opt) >> 20);
 }
 
 enum status optimizer_take(struct optimizer *opt, struct error *err)
 {
+	void *(*alloc)(struct pool *, size_t) = opt->o.offload ? opt->k->alloc_host : opt->k->alloc;
 	size_t bytes = (size_t)opt->n_ranges * sizeof(*opt->ranges);
 
 	for (int i = 0; i < BUCKETS; i++) {
 		struct bucket *b = &opt->buckets[i];
 
-		if (b->n && !(b->data = opt->k->alloc(opt->pool, bucket_bytes(b))))
+		if (b->n && !(b->data = alloc(opt->pool, bucket_bytes(b))))
 			return no_memory(opt, err);
 	}
 	opt->placed = opt->k->alloc(opt->pool, bytes);
@@ -163,6 +165,11 @@ size_t optimizer_bytes(const struct optimizer *opt)
 	for (int i = 0; i < BUCKETS; i++)
 		bytes += bucket_bytes(&opt->buckets[i]);
 	return bytes;
+}
+
+bool optimizer_is_apart(const struct optimizer *opt)
+{
+	return opt->o.offload && !opt->k->host_access;
 }
 
 /* --- a step ------------------------------------------------------------------------------- */

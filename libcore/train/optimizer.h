@@ -21,6 +21,7 @@ struct optimizer_options {
 	double beta1, beta2, eps;    /* SGD: beta1 is the momentum, 0 for none; beta2 0 is 0.95, Lion 0.99 */
 	double weight_decay;
 	bool nesterov;
+	bool offload;                /* its state lies in the host's memory, pinned */
 };
 
 /* Optimizer state by name; elements of 4 bytes or, m8 and v8, of one. */
@@ -50,6 +51,8 @@ void optimizer_plan(struct optimizer *opt, const struct model *m, const bool *tr
 enum status optimizer_take(struct optimizer *opt, struct error *err);
 void optimizer_close(struct optimizer *opt);
 size_t optimizer_bytes(const struct optimizer *opt);
+/* Whether its state lies in the host's memory and the parameters do not. */
+bool optimizer_is_apart(const struct optimizer *opt);
 /* The norm of the gradients (device, of all parameters) of what is trained is measured; nobody waits for it. clip: the norm that the update
  * behind it brings them down to, 0 = they stay. */
 void optimizer_norm(const struct optimizer *opt, const float *grads, double clip);

@@ -79,10 +79,9 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 		return error_set(err, ERR_DATA, "there is nothing to train on");
 	if (t->o.recompute == MODEL_SCORE)
 		t->o.recompute = MODEL_TRAIN;
+	t->n_least = largest(largest(d->longest, min_tokens), d->companion ? d->companion->longest : 0);
 	t->n_max = largest_step(d, o);
-	t->n_max = largest(largest(o->micro_tokens < t->n_max ? o->micro_tokens : t->n_max, d->longest), min_tokens);
-	if (d->companion)
-		t->n_max = largest(t->n_max, d->companion->longest);
+	t->n_max = largest(o->micro_tokens < t->n_max ? o->micro_tokens : t->n_max, t->n_least);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
 	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
@@ -107,8 +106,9 @@ void trainer_arena(const struct trainer *t, const struct dataset *held_out, stru
 	const struct arena_part all[ARENA_PARTS] = {
 		{ "frozen weights", t->model->store_bytes },
 		{ "parameters", params_bytes(t) },
+		{ "weights as the products take them", model_pack_bytes(t->model) },
 		{ "gradients", params_bytes(t) },
-		{ "optimizer", optimizer_bytes(&t->optimizer) },
+		{ optimizer_is_apart(&t->optimizer) ? "optimizer, in the host's memory" : "optimizer", optimizer_bytes(&t->optimizer) },
 		{ "activations", state - scratch },
 		{ "scratch", scratch },
 		{ "data", data_bytes(t->cursor.d) + data_bytes(held_out) },
@@ -237,6 +237,8 @@ static enum status update(struct trainer *t, struct report *r, struct error *err
 {
 	const struct kernels *k = t->model->k;
 
+	if (t->settle)
+		t->settle(t->settle_arg);
 	optimizer_norm(&t->optimizer, t->grads, t->o.clip);
 	optimizer_update(&t->optimizer, t->model->params, t->grads, r->lr, r->step - skip_count(&t->o.skip, r->step));
 	k->zero(t->model->pool, t->grads, params_bytes(t));

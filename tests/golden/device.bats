@@ -52,8 +52,54 @@ close() {
 		{ d = $1 - $2; m = $1 < 0 ? -$1 : $1; if (d < 0) d = -d; if (d > t * m) { print; exit 1 } n++ } END { if (!n) exit 1 }'
 }
 
-@test "a GPU's kernels, emulated, train and generate as the CPU does: to rounding in float32, to bfloat16's rounding in that" {
+emulated() {
 	[ -e "$BIN/../lib/quern-cuda-emulated.so" ] || skip "this build has no emulated device"
+	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
+}
+
+@test "a GPU that fails says which checkpoint stands, and the run goes on on the CPU; and the other way round" {
+	emulated
+	local many="-m $DATA/model/tiny tokens.jsonl --float32 --steps 6 --batch-tokens 14 --save-every 2"
+	quern sft-train -q $many --keep 3 --device cpu -o whole
+	QUERN_EMULATE_FAIL=launch:100 status 1 quern sft-train -q $many --device cuda:0 -o over
+	says 'step 1: cuda:0: .*launch failure; there is no checkpoint yet'
+	QUERN_EMULATE_FAIL=launch:500 status 1 quern sft-train -q $many --device cuda:0 -o over
+	says 'step [3-6]: cuda:0: .*launch failure; the checkpoint of step [24] stands'
+	quern sft-train -q $many --device cpu -o over
+	cp -r whole back
+	mv back/trainer/checkpoint-2.safetensors back/trainer/checkpoint.safetensors
+	rm back/trainer/done back/model.safetensors
+	quern sft-train -q $many --device cuda:0 -o back
+	for d in whole over back; do
+		numbers loss $d/trainer/metrics.jsonl >loss.$d
+		[ "$(wc -l <loss.$d)" = 6 ]
+	done
+	close loss.whole loss.over 1e-5
+	close loss.whole loss.back 1e-5
+}
+
+@test "the optimizer's state in the host's memory gives the same bits; a run that does not fit is refused with flags that make it fit" {
+	emulated
+	local o many="$ARGS --device cuda:0 --float32"
+	for o in adamw adamw8; do
+		quern sft-train -q $many --optimizer $o -o own
+		quern sft-train $many --optimizer $o --offload-optimizer -o apart 2>err
+		grep -q "optimizer, in the host's memory" err
+		cmp own/model.safetensors apart/model.safetensors
+		rm -r own apart
+	done
+	quern sft-train $ARGS --device cpu --offload-optimizer -o cpu 2>err
+	grep -q 'MB  optimizer$' err
+	quern sft-train $ARGS --device cuda:0 --plan >plan
+	grep -q 'MB  weights as the products take them' plan
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do cat tokens.jsonl; done >more.jsonl
+	QUERN_EMULATE_FAIL=memory:540000 status 1 quern sft-train -q ${many/tokens/more} -o none
+	says 'no memory for training: beside the weights it takes [0-9.]* MB, and [0-9.]* MB are free; it would fit with --'
+	[ ! -e none/model.safetensors ]
+}
+
+@test "a GPU's kernels, emulated, train and generate as the CPU does: to rounding in float32, to bfloat16's rounding in that" {
+	emulated
 	source "$DATA/generate/model.bash"
 	make_model
 	make_problems 2
@@ -61,7 +107,6 @@ close() {
 		printf '{"id":"%d","prompt":[{"role":"user","content":"%d+1=?"}],"chosen":[{"role":"assistant","content":"%d"}],"rejected":[{"role":"assistant","content":"no %d"}]}\n' \
 			$i $i $((i + 1)) $i
 	done >pairs.jsonl
-	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
 	quern sft-train -q $ARGS --device cpu -o cpu
 	quern sft-train -q $ARGS --device cuda:0 --float32 -o gpu
 	quern sft-train -q $ARGS --device cuda:0 -o half

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define DEVICE_BYTES ((size_t)1 << 34)       /* of addresses, none used twice */
 #define DEVICE_PAGE ((size_t)4096)
@@ -20,6 +21,7 @@ static struct {
 	size_t used, live, live_max; /* bytes: given out so far, and now; live_max: no more than that, 0 is no limit */
 	int inside;                  /* entries that run */
 	bool marked;                 /* once at least */
+	bool slow;                   /* what is downloaded beside the rest takes its time */
 	enum status failed;          /* what status tells */
 	pthread_mutex_t lock;
 } device = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -239,6 +241,8 @@ static void device_mark(void)
 static void device_download_marked(void *dst, const void *src, size_t bytes)
 {
 	device_expect(device.marked, "download_marked", "no mark, src");
+	if (device.slow)
+		usleep(5000);
 	device_download(dst, src, bytes);
 }
 
@@ -291,12 +295,20 @@ static enum status device_status(struct error *err)
 	return device.failed == OK ? OK : error_set(err, device.failed, "the device: an illegal address");
 }
 
+/* What each allocation takes besides is left out: ten of them find their room. */
+static size_t device_available(void)
+{
+	size_t room = device.live_max ? device.live_max - device.live : DEVICE_BYTES - device.used, besides = 20 * DEVICE_PAGE;
+
+	return room > besides ? room - besides : 0;
+}
+
 #define TAKE(name) .name = device_##name
 static inline const struct kernels *device_kernels(void)
 {
 	static const struct kernels table = {
 		.abi = KERNELS_ABI, .name = "device", .elem_bytes = sizeof(float),
-		TAKE(status), .failed = device_status, TAKE(alloc), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
+		TAKE(status), .failed = device_status, TAKE(alloc), .alloc_host = device_alloc, TAKE(available), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
 		TAKE(download_marked), TAKE(zero), TAKE(copy),
 		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_part),
 		TAKE(matmul_dx_part), TAKE(matmul_dw_part), TAKE(pack), TAKE(embed), TAKE(noise), TAKE(embed_dw),

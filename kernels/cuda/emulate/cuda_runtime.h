@@ -3,7 +3,8 @@
  * Threads of a block are fibers on one thread of the machine; __syncthreads, __syncwarp, shuffles and ballots wait for all whom they
  * concern, and if one of them can never come the process ends with a message. Work of a stream is queued and runs when the host waits,
  * as late as it may be on a device. Device memory cannot be read or written except while queued work runs: a host that touches it dies of
- * SIGSEGV, and so does whoever goes past the end of an allocation. A kernel's pointers must be device memory.
+ * SIGSEGV, and so does whoever goes past the end of an allocation. A kernel's pointers must be device memory, or memory of the host that is
+ * mapped for it.
  *
  * QUERN_EMULATE_SEED=N in the environment: another order of blocks and threads. Results must not change by it; where they do,
  * threads race. */
@@ -211,12 +212,15 @@ enum cudaError_t {
 	cudaErrorECCUncorrectable = 214, cudaErrorNoKernelImageForDevice = 209, cudaErrorNotReady = 600, cudaErrorIllegalAddress = 700,
 	cudaErrorLaunchOutOfResources = 701, cudaErrorLaunchFailure = 719, cudaErrorSystemDriverMismatch = 803, cudaErrorUnknown = 999
 };
-enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
+enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice };
+struct cudaPointerAttributes { cudaMemoryType type; };
 enum cudaDeviceAttr {
 	cudaDevAttrMaxSharedMemoryPerBlockOptin = 97, cudaDevAttrMultiProcessorCount = 16, cudaDevAttrComputeCapabilityMajor = 75,
 	cudaDevAttrComputeCapabilityMinor = 76
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum { cudaHostAllocPortable = 1, cudaHostAllocMapped = 2 };
 enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0, cudaEventDisableTiming = 2 };
 typedef struct emulate_stream *cudaStream_t;
 typedef struct emulate_event *cudaEvent_t;
@@ -228,7 +232,9 @@ cudaError_t cudaFree(void *p);
 cudaError_t cudaMalloc(void **p, size_t bytes);
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total);
 cudaError_t cudaMallocHost(void **p, size_t bytes);
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags);
 cudaError_t cudaFreeHost(void *p);
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *of, const void *p);
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);

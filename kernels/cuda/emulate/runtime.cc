@@ -1,7 +1,7 @@
 /* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and one queue for all streams.
  *
  * Each allocation ends where a page that cannot be accessed begins. QUERN_EMULATE_FAIL in the environment asks for failures to test with:
- * gpu or driver (there is none, or none that is new enough), memory:N (no allocation beyond N bytes), launch:N or ecc:N (the device breaks with
+ * gpu or driver (there is none, or none that is new enough), memory:N (N bytes are free, and no allocation goes beyond them), launch:N or ecc:N (the device breaks with
  * its N-th piece of work). */
 #include "block.h"
 
@@ -17,7 +17,7 @@
 struct allocation {
 	char *map, *p;
 	size_t map_bytes, bytes;     /* map_bytes without the guard */
-	bool pinned;
+	bool pinned, mapped;         /* of the host; and given to kernels */
 	struct allocation *next;
 };
 
@@ -122,13 +122,13 @@ void emulate_pointer(const char *kernel, const void *p)
 	locked l;
 	struct allocation *a = allocation_of(p);
 
-	if (p && (!a || a->pinned))
+	if (p && (!a || (a->pinned && !a->mapped)))
 		emulate_die("%s is given the pointer %p, which is no device memory", kernel, p);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------- */
 
-static cudaError_t allocate(void **p, size_t bytes, bool pinned)
+static cudaError_t allocate(void **p, size_t bytes, bool pinned, bool mapped)
 {
 	size_t room = (bytes + ALIGN - 1) / ALIGN * ALIGN, pages = (room + PAGE - 1) / PAGE * PAGE;
 	struct allocation *a;
@@ -143,7 +143,7 @@ static cudaError_t allocate(void **p, size_t bytes, bool pinned)
 	if (map == MAP_FAILED)
 		return note(cudaErrorMemoryAllocation);
 	a = (struct allocation *)malloc(sizeof *a);
-	*a = allocation{map, map + pages - room, pages, bytes, pinned, all};
+	*a = allocation{map, map + pages - room, pages, bytes, pinned, mapped, all};
 	all = a;
 	memset(a->p + bytes, FILL, room - bytes);
 	if (bytes <= 1 << 20)
@@ -180,14 +180,30 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 {
 	locked l;
 
-	return allocate(p, bytes, false);
+	return allocate(p, bytes, false, false);
 }
 
 cudaError_t cudaMallocHost(void **p, size_t bytes)
 {
 	locked l;
 
-	return allocate(p, bytes, true);
+	return allocate(p, bytes, true, false);
+}
+
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags)
+{
+	locked l;
+
+	return allocate(p, bytes, true, flags & cudaHostAllocMapped);
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *of, const void *p)
+{
+	locked l;
+	struct allocation *a = allocation_of(p);
+
+	of->type = !a ? cudaMemoryTypeUnregistered : a->pinned ? cudaMemoryTypeHost : cudaMemoryTypeDevice;
+	return cudaSuccess;
 }
 
 cudaError_t cudaFree(void *p) { return deallocate(p, false); }
@@ -195,33 +211,34 @@ cudaError_t cudaFreeHost(void *p) { return deallocate(p, true); }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {
-	*free_bytes = *total = (size_t)8 << 30;
+	*total = (size_t)8 << 30;
+	*free_bytes = asked("memory") ? asked("memory") : *total;
 	return cudaSuccess;
 }
 
-/* [p, p + bytes) is device memory or it is not, as the kind says. */
-static bool fits(const void *p, size_t bytes, bool device)
+/* [p, p + bytes) is device memory or it is not, as the kind says, which may leave it open. */
+static bool fits(const void *p, size_t bytes, bool device, bool any)
 {
 	struct allocation *a = allocation_of(p);
 
 	if (a && ((const char *)p < a->p || (const char *)p + bytes > a->p + a->bytes))
 		return false;
-	return (a && !a->pinned) == device;
+	return any || (a && !a->pinned) == device;
 }
 
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
 {
-	bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost;
+	bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost, any = kind == cudaMemcpyDefault;
 	struct allocation *a, *to;
 
 	{
 		locked l;
 
-		if (!fits(dst, bytes, !down) || !fits(src, bytes, !up))
+		if (!fits(dst, bytes, !down, any) || !fits(src, bytes, !up, any))
 			return note(cudaErrorInvalidValue);
 		a = allocation_of(src), to = allocation_of(dst);
 	}
-	if (up && !a) {
+	if (!a) {
 		/* What is not pinned is read before the call returns. */
 		void *kept = malloc(bytes);
 
@@ -230,7 +247,7 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
 		return cudaSuccess;
 	}
 	emulate_host_work("cudaMemcpyAsync", [=] { memmove(dst, src, bytes); });
-	if (down && !to)
+	if (!to)
 		return cudaStreamSynchronize(NULL);
 	return cudaSuccess;
 }
@@ -240,7 +257,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
 	{
 		locked l;
 
-		if (!fits(p, bytes, true))
+		if (!fits(p, bytes, true, false))
 			return note(cudaErrorInvalidValue);
 	}
 	emulate_host_work("cudaMemsetAsync", [=] { memset(p, value, bytes); });

@@ -244,7 +244,7 @@ void done(struct check *c)
 
 static void check_memory(struct check *c)
 {
-	int64_t n = size(c, 700000);
+	int64_t n = size(c, 700000), few = KERNELS_MAIL / sizeof(float);
 	float *x = floats(c, n), *back = junk(n);
 
 	for (int p = 0; p < 2; p++) {
@@ -260,6 +260,13 @@ static void check_memory(struct check *c)
 		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		expect_same(c, "copy", back, x, n);
+		memset(back, 0, (size_t)n * sizeof *back);
+		c->k->download_begin(back, b, (size_t)(n < few ? n : few) * sizeof *b);
+		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
+		if (c->k->download_end(NULL) != OK || c->k->memory_left() == 0)
+			fail(c, "download_end, memory_left", 0, 0, 1);
+		expect_same(c, "download while other work goes on", back, x, n < few ? n : few);
+		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
 		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		for (int64_t i = 0; i < n; i++)
@@ -774,6 +781,8 @@ static const struct entry {
 	{"logprob", check_logprob, 40, true},
 	{"logprob_dx", check_logprob_dx, 40, true},
 	{"noise", check_noise, 20, false},
+	{"sample", check_sample, 30, false},
+	{"take_ids", check_take_ids, 10, false},
 	{"adamw", check_adamw, 10, false},
 	{"adamw8", check_adamw8, 10, false},
 	{"lion", check_lion, 10, false},

@@ -100,6 +100,14 @@ static void cpu_transfer(void *dst, const void *src, size_t bytes)
 		memcpy(dst, src, bytes);
 }
 
+static enum status cpu_download_end(struct error *err)
+{
+	(void)err;
+	return OK;
+}
+
+static size_t cpu_memory_left(void) { return mem_available(); }
+
 /* --- embedding and gather: y[i] = table[index[i]] ------------------------------------------------- */
 
 struct gather_job {

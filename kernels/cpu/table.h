@@ -13,6 +13,7 @@
 #include "cpu/optimizer.h"
 #include "cpu/peak.h"
 #include "cpu/rows.h"
+#include "cpu/sample.h"
 
 /* suffix: of the products and what is made of them, nothing or _bf16. */
 #define KERNELS_CPU_TABLE(suffix)                                             \
@@ -22,6 +23,9 @@
 		.status = cpu_status,                                         \
 		.alloc = cpu_alloc, .release = cpu_release,                   \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
+		.download_begin = cpu_transfer,                               \
+		.download_end = cpu_download_end,                             \
+		.memory_left = cpu_memory_left,                               \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
 		.matmul = cpu_matmul##suffix,                                 \
 		.matmul_dx = cpu_matmul_dx##suffix,                           \
@@ -51,6 +55,8 @@
 		.logprob_scratch = cpu_logprob_scratch,                       \
 		.from_floats = cpu_from_floats, .to_floats = cpu_to_floats,   \
 		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.sample = cpu_sample, .sample_scratch = cpu_sample_scratch,   \
+		.take_ids = cpu_take_ids,                                     \
 		.adamw = cpu_adamw, .adamw8 = cpu_adamw8, .lion = cpu_lion,   \
 		.sgd = cpu_sgd, .sumsq = cpu_sumsq,                           \
 		.peak_flops = cpu_peak_flops                                  \

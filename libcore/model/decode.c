@@ -136,7 +136,7 @@ struct model_cache_use model_cache_use(const struct model_cache *c)
 }
 
 static enum status check_call(const struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
-			      const int32_t *slot, const int32_t *past, struct error *err)
+			      const int32_t *slot, const int32_t *past, const int32_t *said, struct error *err)
 {
 	memset(c->taken, 0, (size_t)c->slots * sizeof(bool));
 	if (s > c->slots || cu[0] != 0)
@@ -156,7 +156,7 @@ static enum status check_call(const struct model *m, struct model_cache *c, int 
 	if (cu[s] > c->n_max)
 		return error_set(err, ERR_USAGE, "%d new tokens in a cache for %lld", cu[s], (long long)c->n_max);
 	for (int32_t i = 0; i < cu[s]; i++)
-		if (ids[i] < 0 || ids[i] >= m->cfg.vocab)
+		if ((ids[i] < 0 && (!said || ids[i] < -c->slots)) || ids[i] >= m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", ids[i], m->cfg.vocab);
 	return OK;
 }
@@ -179,13 +179,16 @@ static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, c
 	return OK;
 }
 
-static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *past)
+static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *past,
+			const int32_t *said)
 {
 	for (int i = 0; i < s; i++) {
 		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
 			c->host_pos[j] = past[i] + j - cu[i];
 	}
 	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
+	if (said)
+		c->k->take_ids(m->pool, c->ids, said, cu[s]);
 	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
 	c->k->upload(c->cu, cu, (size_t)(s + 1) * sizeof(int32_t));
 	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
@@ -194,16 +197,16 @@ static void upload_call(struct model_cache *c, const struct model *m, int s, con
 
 /* Feeds the tokens: acts.x holds what comes out of the last layer for each of them. */
 static enum status feed(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
-			const int32_t *slot, const int32_t *past, struct error *err)
+			const int32_t *slot, const int32_t *past, const int32_t *said, struct error *err)
 {
 	const struct model_config *f = &m->cfg;
 	const struct kernels *k = m->k;
 	const struct acts *a = &c->acts;
 	int64_t n;
 
-	TRY(check_call(m, c, s, ids, cu, slot, past, err));
+	TRY(check_call(m, c, s, ids, cu, slot, past, said, err));
 	TRY(open_pages(c, s, cu, slot, past, err));
-	upload_call(c, m, s, ids, cu, past);
+	upload_call(c, m, s, ids, cu, past, said);
 	n = cu[s];
 	embed_tokens(m, a->x, c->ids, c->pos, n);
 	for (int64_t l = 0; l < f->n_layers; l++) {
@@ -230,15 +233,29 @@ static void head_rows(struct model *m, struct model_cache *c, const int32_t *row
 		k->soft_cap(m->pool, c->logits, n * f->vocab, f->logit_cap);
 }
 
+enum status model_decode_said(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+			      const int32_t *past, const int32_t *said, const int32_t *rows, int64_t n_rows, const float **logits,
+			      struct error *err)
+{
+	*logits = c->logits;
+	if (s < 1)
+		return OK;
+	TRY(feed(m, c, s, ids, cu, slot, past, said, err));
+	if (n_rows)
+		head_rows(m, c, rows, n_rows);
+	return OK;
+}
+
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err)
 {
+	const float *made;
+
 	if (s < 1)
 		return OK;
-	TRY(feed(m, c, s, ids, cu, slot, past, err));
 	for (int i = 0; i < s; i++)
 		c->host_rows[i] = cu[i + 1] - 1;
-	head_rows(m, c, c->host_rows, s);
+	TRY(model_decode_said(m, c, s, ids, cu, slot, past, NULL, c->host_rows, s, &made, err));
 	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
 	return m->k->status(err);
 }
@@ -319,7 +336,7 @@ enum status model_decode_targets(struct model *m, struct model_cache *c, int s, 
 		all += targets[i] >= 0;
 	}
 	TRY(open_targets(m, c, all, err));
-	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	TRY(feed(m, c, s, ids, cu, slot, past, NULL, err));
 	for (int32_t i = 0; i < cu[s]; i++) {
 		if (targets[i] >= 0)
 			rows[n++] = i;

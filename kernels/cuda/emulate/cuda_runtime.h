@@ -158,6 +158,9 @@ static inline float __uint_as_float(unsigned u) { float x; memcpy(&x, &u, 4); re
 static inline unsigned __float_as_uint(float x) { unsigned u; memcpy(&u, &x, 4); return u; }
 static inline float __int_as_float(int u) { float x; memcpy(&x, &u, 4); return x; }
 static inline int __float_as_int(float x) { int u; memcpy(&u, &x, 4); return u; }
+/* Threads are fibers of one thread: nothing comes between. */
+template <class T> T atomicAdd(T *p, T v) { T old = *p; *p += v; return old; }
+template <class T> T atomicMax(T *p, T v) { T old = *p; *p = v > old ? v : old; return old; }
 template <class T> T __ldg(const T *p) { return *p; }
 template <class T> T min(T a, T b) { return b < a ? b : a; }
 template <class T> T max(T a, T b) { return a < b ? b : a; }

@@ -280,6 +280,45 @@ static void check_memory(struct check *c)
 	mem_free(x), mem_free(back);
 }
 
+/* Asked for one by one, then recorded, then as a whole: each time with what the buffers hold by then. */
+static void check_record(struct check *c)
+{
+	const struct kernels *k = c->k;
+	int64_t n = size1(c, 5000);
+	size_t bytes = (size_t)n * sizeof(float);
+	float *a = k->alloc(NULL, bytes), *b = k->alloc(NULL, bytes), *back = junk(n);
+
+	for (int turn = 0; k->replay && turn < 5; turn++) {
+		float *x = floats(c, n);
+		bool again, keeps = false;
+
+		k->upload(a, x, bytes);
+		again = k->replay(17);
+		if (!again) {
+			keeps = k->record_begin(17);
+			k->copy(NULL, b, a, bytes);
+			k->zero(NULL, a, bytes);
+			if (keeps && !k->record_end())
+				fail(c, "record_end", turn, 0, 1);
+		}
+		if (again != (turn == 2 || turn == 3) || keeps != (turn == 1))
+			fail(c, "recorded", turn, again + 2 * keeps, turn == 1 ? 2 : turn == 2 || turn == 3);
+		k->download(back, b, bytes);
+		expect_same(c, "recorded work", back, x, n);
+		k->download(back, a, bytes);
+		for (int64_t i = 0; i < n; i++)
+			if (back[i] != 0)
+				fail(c, "recorded zeros", i, back[i], 0);
+		if (turn == 3)
+			k->forget_records();
+		mem_free(x);
+	}
+	if (k->forget_records)
+		k->forget_records();
+	k->release(a), k->release(b);
+	mem_free(back);
+}
+
 /* --- matrix products ------------------------------------------------------------------------------ */
 
 void as_multiplied(const struct check *c, float *x, int64_t n)
@@ -747,6 +786,7 @@ static const struct entry {
 	bool half;                   /* differs in a table of bf16 products */
 } entries[] = {
 	{"memory", check_memory, 8, false},
+	{"recorded work", check_record, 4, false},
 	{"matmul", check_matmul, 80, true},
 	{"matmul_dx", check_matmul_dx, 80, true},
 	{"matmul_dw", check_matmul_dw, 80, true},

@@ -109,6 +109,14 @@ struct kernels {
 	 * One at a time, of KERNELS_MAIL bytes at most. download_end gives the failure, as status does, but waits for nothing else. */
 	void (*download_begin)(void *dst, const void *src, size_t bytes);
 	enum status (*download_end)(struct error *err);
+	/* Work of one form that is asked for again and again, its arguments in the same buffers, may be asked for as a whole: replay asks for
+	 * what was recorded under key; false: nothing was. What comes after record_begin, if that says true, is kept, not done, until
+	 * record_end; that asks for it, or says that it cannot be recorded: then it must be asked for again, one by one. In between only
+	 * entries that compute may be called. forget_records: before buffers of them are released. NULL, all of them: nothing is gained. */
+	bool (*replay)(uint64_t key);
+	bool (*record_begin)(uint64_t key);
+	bool (*record_end)(void);
+	void (*forget_records)(void);
 	/* Bytes that alloc could still give, about. */
 	size_t (*memory_left)(void);
 	void (*zero)(struct pool *pool, void *p, size_t bytes);

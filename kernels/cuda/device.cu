@@ -254,5 +254,6 @@ extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_
 	entries_logprob(k, half);
 	entries_sample(k);
 	entries_mail(k);
+	entries_record(k);
 	return k;
 }

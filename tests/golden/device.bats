@@ -98,6 +98,8 @@ close() {
 		cmp out.cpu out.cuda:0
 		case "$how" in *kv-memory*) grep -q '"preemptions"' stats.cuda:0 ;; esac
 	done
+	QUERN_EMULATE_FAIL=capture quern generate -q -m m --max-new-tokens 20 --float32 --device cuda:0 $how --format jsonl problems.jsonl |
+		sed 's/"logprob":[^,]*//' | cmp - out.cpu
 	status 3 quern generate -m m --logit-bias 0=-inf --device cuda:0 --max-new-tokens 2 $(seq -f '--logit-bias %g=-inf' 1 600) problems.jsonl
 	says 'the bias leaves no token to say'
 }

@@ -17,12 +17,12 @@ struct sampler {
 	void *arena;                 /* device: */
 	double *logp;                /* [slots], and behind them the ids: one download */
 	int32_t *id;
-	uint64_t *u;
+	uint64_t *u;                 /* [slots], and behind them the slots of a call's rows: one upload */
 	int32_t *slot;
 	uint32_t *seen;              /* [slots, vocab]; NULL: no penalties */
 	float *bias;
 	void *scratch;
-	char *taken;                 /* host: as logp and id */
+	char *taken, *given;         /* host: as logp and id, as u and slot */
 	uint32_t *counts;            /* host, [vocab]: to begin with */
 	bool waits;                  /* a download is under way */
 };
@@ -42,6 +42,8 @@ static size_t take(size_t *used, size_t bytes)
 
 static size_t result_bytes(const struct sampler *s) { return (size_t)s->slots * (sizeof(double) + sizeof(int32_t)); }
 
+static size_t given_bytes(const struct sampler *s) { return (size_t)s->slots * (sizeof(uint64_t) + sizeof(int32_t)); }
+
 /* Places in the arena; how many bytes it has. */
 static size_t lay_out(struct sampler *s, const struct sample_options *o)
 {
@@ -50,8 +52,8 @@ static size_t lay_out(struct sampler *s, const struct sample_options *o)
 
 	s->logp = (double *)(void *)(at + take(&used, result_bytes(s)));
 	s->id = (int32_t *)(void *)(s->logp + slots);
-	s->u = (uint64_t *)(void *)(at + take(&used, slots * sizeof(*s->u)));
-	s->slot = (int32_t *)(void *)(at + take(&used, slots * sizeof(*s->slot)));
+	s->u = (uint64_t *)(void *)(at + take(&used, given_bytes(s)));
+	s->slot = (int32_t *)(void *)(s->u + slots);
 	if (o->n_bias)
 		s->bias = (float *)(void *)(at + take(&used, vocab * sizeof(*s->bias)));
 	if (penalises(o))
@@ -85,6 +87,7 @@ enum status sampler_open(struct sampler **out, const struct sample_options *o, c
 		return error_set(err, ERR_MEMORY, "no memory for drawing the tokens of %d sequences (%zu MB): lower --batch", slots, bytes >> 20);
 	lay_out(s, o);
 	s->taken = mem_array(1, result_bytes(s));
+	s->given = mem_array(1, given_bytes(s));
 	s->counts = mem_array((size_t)vocab, sizeof(*s->counts));
 	if (s->bias)
 		upload_bias(s, o);
@@ -104,6 +107,7 @@ void sampler_close(struct sampler *s)
 	if (s->arena)
 		s->k->release(s->arena);
 	mem_free(s->taken);
+	mem_free(s->given);
 	mem_free(s->counts);
 	mem_free(s);
 }
@@ -134,8 +138,9 @@ void sampler_begin(struct sampler *s, int slot, const int32_t *ids, int64_t n_pr
 
 void sampler_draw(struct sampler *s, const float *logits, const int32_t *slot, const uint64_t *u, int64_t n)
 {
-	s->k->upload(s->slot, slot, (size_t)n * sizeof(*slot));
-	s->k->upload(s->u, u, (size_t)n * sizeof(*u));
+	memcpy(s->given, u, (size_t)n * sizeof(*u));
+	memcpy(s->given + (size_t)s->slots * sizeof(*u), slot, (size_t)n * sizeof(*slot));
+	s->k->upload(s->u, s->given, (size_t)s->slots * sizeof(*u) + (size_t)n * sizeof(*slot));
 	s->k->sample(s->pool, s->id, s->logp, logits, &s->rule, (struct sample_rows){ s->slot, s->u, s->seen }, s->scratch, n, s->vocab);
 	s->k->download_begin(s->taken, s->logp, result_bytes(s));
 	s->waits = true;

@@ -8,20 +8,25 @@
 #include <math.h>
 #include <string.h>
 
+/* Of a call: its tokens, their places, the sequences' cumulative lengths and pasts, the tokens that have logits, the pages. */
+struct arguments {
+	int32_t *ids, *pos, *cu, *past, *rows;
+	act **table;                 /* [s, width] */
+};
+
 struct model_cache {
 	const struct kernels *k;
 	int slots, positions;
 	int64_t n_max;
 	void *arena;                 /* device */
 	struct pages pages;
-	act **table, **host_table; /* of a call: [s, width] */
+	struct arguments args, host; /* of a call, on the device and as they are made: one upload */
 	int64_t width;
 	struct acts acts;
 	act *last;                   /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
 	struct rotary rotary;
-	int32_t *ids, *pos, *cu, *past, *rows;
-	int32_t *host_pos, *host_rows, *host_cu;
+	int32_t *last_rows;          /* host, [slots] */
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
 	/* of model_decode_targets, made by its first call */
 	void *target_arena;
@@ -32,6 +37,17 @@ struct model_cache {
 	int32_t *target_ids, *target_rows;
 };
 
+/* In one piece from ids on, the table last. */
+static void plan_arguments(struct plan *p, struct arguments *a, const struct model_cache *c)
+{
+	a->ids = plan_take(p, c->n_max, sizeof(int32_t));
+	a->pos = plan_take(p, c->n_max, sizeof(int32_t));
+	a->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
+	a->past = plan_take(p, c->slots, sizeof(int32_t));
+	a->rows = plan_take(p, c->slots, sizeof(int32_t));
+	a->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(act *));
+}
+
 static void plan_cache(struct plan *p, struct model_cache *c, const struct model *m)
 {
 	const struct model_config *f = &m->cfg;
@@ -41,12 +57,7 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	c->last = plan_acts(p, m->k, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
 	rotary_plan(p, &c->rotary, f, c->positions, n);
-	c->ids = plan_take(p, n, sizeof(int32_t));
-	c->pos = plan_take(p, n, sizeof(int32_t));
-	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
-	c->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(act *));
-	c->past = plan_take(p, c->slots, sizeof(int32_t));
-	c->rows = plan_take(p, c->slots, sizeof(int32_t));
+	plan_arguments(p, &c->args, c);
 }
 
 enum status model_cache_open(struct model_cache **out, const struct model *m, int slots, int positions, int64_t n_max,
@@ -77,10 +88,11 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	plan_cache(&p, c, m);
 	rotary_open(&c->rotary, m, n_max);
 	pages_open(&c->pages, m, slots, positions);
-	c->host_table = mem_array((size_t)slots * (size_t)pages_for(positions), sizeof(*c->host_table));
-	c->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
-	c->host_rows = mem_array((size_t)slots, sizeof(int32_t));
-	c->host_cu = mem_array((size_t)slots + 1, sizeof(int32_t));
+	p = (struct plan){ 0 };
+	plan_arguments(&p, &c->host, c);
+	p = (struct plan){ .base = mem_array(1, p.used) };
+	plan_arguments(&p, &c->host, c);
+	c->last_rows = mem_array((size_t)slots, sizeof(int32_t));
 	c->taken = mem_array((size_t)slots, sizeof(bool));
 	*out = c;
 	return OK;
@@ -97,10 +109,8 @@ void model_cache_close(struct model_cache *c)
 		c->k->release(c->target_arena);
 	rotary_close(&c->rotary);
 	pages_close(&c->pages);
-	mem_free(c->host_table);
-	mem_free(c->host_pos);
-	mem_free(c->host_rows);
-	mem_free(c->host_cu);
+	mem_free(c->host.ids);
+	mem_free(c->last_rows);
 	mem_free(c->taken);
 	mem_free(c);
 }
@@ -211,31 +221,27 @@ static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, c
 	if (step)
 		c->width = step_width(c, c->width);
 	for (int i = 0; i < s; i++)
-		pages_addresses(&c->pages, slot[i], past[i] + cu[i + 1] - cu[i], c->host_table + i * c->width);
-	c->k->upload(c->table, c->host_table, (size_t)(s * c->width) * sizeof(*c->table));
+		pages_addresses(&c->pages, slot[i], past[i] + cu[i + 1] - cu[i], c->host.table + i * c->width);
 	return OK;
 }
 
-/* The first `size` sequences of cu, those behind s empty. */
-static void upload_cu(struct model_cache *c, int s, int size, const int32_t *cu)
-{
-	memcpy(c->host_cu, cu, (size_t)(s + 1) * sizeof(*cu));
-	for (int i = s + 1; i <= size; i++)
-		c->host_cu[i] = cu[s];
-	c->k->upload(c->cu, c->host_cu, (size_t)(size + 1) * sizeof(*cu));
-}
-
+/* size: of cu; sequences behind s are empty. */
 static void upload_call(struct model_cache *c, const struct model *m, int s, int size, const int32_t *ids, const int32_t *cu,
-			const int32_t *past)
+			const int32_t *past, const int32_t *rows, int64_t n_rows)
 {
+	struct arguments *h = &c->host;
+
+	memcpy(h->ids, ids, (size_t)cu[s] * sizeof(*ids));
 	for (int i = 0; i < s; i++) {
 		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
-			c->host_pos[j] = past[i] + j - cu[i];
+			h->pos[j] = past[i] + j - cu[i];
 	}
-	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
-	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
-	upload_cu(c, s, size, cu);
-	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
+	for (int i = 0; i <= size; i++)
+		h->cu[i] = cu[i < s ? i : s];
+	memcpy(h->past, past, (size_t)s * sizeof(*past));
+	if (n_rows)
+		memcpy(h->rows, rows, (size_t)n_rows * sizeof(*rows));
+	c->k->upload(c->args.ids, h->ids, (size_t)((char *)(h->table + s * c->width) - (char *)h->ids));
 	rotary_set(&c->rotary, m, cu, s, past);
 }
 
@@ -247,17 +253,17 @@ static void compute(struct model *m, struct model_cache *c, const struct call *c
 	const struct acts *a = &c->acts;
 
 	if (call->said)
-		k->take_ids(m->pool, c->ids, call->said, call->n);
-	embed_tokens(m, a->x, c->ids, c->pos, call->n);
+		k->take_ids(m->pool, c->args.ids, call->said, call->n);
+	embed_tokens(m, a->x, c->args.ids, c->args.pos, call->n);
 	for (int64_t l = 0; l < f->n_layers; l++) {
 		layer_before(m, (int)l, a, &c->rotary, call->n);
-		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->table, c->width, l * c->pages.layer },
-				    c->past, c->cu, call->s, layer_heads(f, (int)l));
+		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->args.table, c->width, l * c->pages.layer },
+				    c->args.past, c->args.cu, call->s, layer_heads(f, (int)l));
 		layer_after(m, (int)l, a, a->x, call->n);
 	}
 	if (!call->rows)
 		return;
-	k->gather_rows(m->pool, c->last, a->x, c->rows, call->rows, f->hidden);
+	k->gather_rows(m->pool, c->last, a->x, c->args.rows, call->rows, f->hidden);
 	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, call->rows);
 	head_forward(m, c->logits, a->att.n1, call->rows);
 	if (f->logit_cap > 0)
@@ -292,8 +298,7 @@ static enum status feed(struct model *m, struct model_cache *c, int s, const int
 	TRY(open_pages(c, s, cu, slot, past, step, err));
 	if (step)
 		call = (struct call){ step_size(c, s), step_size(c, s), step_size(c, s), said };
-	upload_call(c, m, s, call.s, ids, cu, past);
-	m->k->upload(c->rows, rows, (size_t)n_rows * sizeof(int32_t));
+	upload_call(c, m, s, call.s, ids, cu, past, rows, n_rows);
 	if (step)
 		compute_step(m, c, &call);
 	else
@@ -315,8 +320,8 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 	if (s < 1)
 		return OK;
 	for (int i = 0; i < s; i++)
-		c->host_rows[i] = cu[i + 1] - 1;
-	TRY(feed(m, c, s, ids, cu, slot, past, NULL, c->host_rows, s, err));
+		c->last_rows[i] = cu[i + 1] - 1;
+	TRY(feed(m, c, s, ids, cu, slot, past, NULL, c->last_rows, s, err));
 	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
 	return m->k->status(err);
 }

@@ -244,7 +244,7 @@ void done(struct check *c)
 
 static void check_memory(struct check *c)
 {
-	int64_t n = size(c, 700000);
+	int64_t n = size(c, 700000), few = KERNELS_MAIL / sizeof(float);
 	float *x = floats(c, n), *back = junk(n);
 
 	for (int p = 0; p < 2; p++) {
@@ -260,6 +260,13 @@ static void check_memory(struct check *c)
 		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		expect_same(c, "copy", back, x, n);
+		memset(back, 0, (size_t)n * sizeof *back);
+		c->k->download_begin(back, b, (size_t)(n < few ? n : few) * sizeof *b);
+		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
+		if (c->k->download_end(NULL) != OK || c->k->available() == 0)
+			fail(c, "download_end, available", 0, 0, 1);
+		expect_same(c, "download while other work goes on", back, x, n < few ? n : few);
+		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
 		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		for (int64_t i = 0; i < n; i++)
@@ -271,6 +278,45 @@ static void check_memory(struct check *c)
 	if (c->k->alloc(c->pools[0], (size_t)1 << 60) || c->k->status(NULL) != OK)
 		fail(c, "more memory than there is", 0, 1, 0);
 	mem_free(x), mem_free(back);
+}
+
+/* Asked for one by one, then recorded, then as a whole: each time with what the buffers hold by then. */
+static void check_record(struct check *c)
+{
+	const struct kernels *k = c->k;
+	int64_t n = size1(c, 5000);
+	size_t bytes = (size_t)n * sizeof(float);
+	float *a = k->alloc(NULL, bytes), *b = k->alloc(NULL, bytes), *back = junk(n);
+
+	for (int turn = 0; k->replay && turn < 5; turn++) {
+		float *x = floats(c, n);
+		bool again, keeps = false;
+
+		k->upload(a, x, bytes);
+		again = k->replay(17);
+		if (!again) {
+			keeps = k->record_begin(17);
+			k->copy(NULL, b, a, bytes);
+			k->zero(NULL, a, bytes);
+			if (keeps && !k->record_end())
+				fail(c, "record_end", turn, 0, 1);
+		}
+		if (again != (turn == 2 || turn == 3) || keeps != (turn == 1))
+			fail(c, "recorded", turn, again + 2 * keeps, turn == 1 ? 2 : turn == 2 || turn == 3);
+		k->download(back, b, bytes);
+		expect_same(c, "recorded work", back, x, n);
+		k->download(back, a, bytes);
+		for (int64_t i = 0; i < n; i++)
+			if (back[i] != 0)
+				fail(c, "recorded zeros", i, back[i], 0);
+		if (turn == 3)
+			k->forget_records();
+		mem_free(x);
+	}
+	if (k->forget_records)
+		k->forget_records();
+	k->release(a), k->release(b);
+	mem_free(back);
 }
 
 /* --- matrix products ------------------------------------------------------------------------------ */
@@ -742,6 +788,7 @@ static const struct entry {
 	bool half;                   /* differs in a table of bf16 */
 } entries[] = {
 	{"memory", check_memory, 8, true},
+	{"recorded work", check_record, 4, false},
 	{"matmul", check_matmul, 80, true},
 	{"matmul_dx", check_matmul_dx, 80, true},
 	{"matmul_dw", check_matmul_dw, 80, true},
@@ -776,6 +823,8 @@ static const struct entry {
 	{"logprob", check_logprob, 40, true},
 	{"logprob_dx", check_logprob_dx, 40, true},
 	{"noise", check_noise, 20, true},
+	{"sample", check_sample, 30, false},
+	{"take_ids", check_take_ids, 10, false},
 	{"adamw", check_adamw, 10, false},
 	{"adamw8", check_adamw8, 10, false},
 	{"lion", check_lion, 10, false},

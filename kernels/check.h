@@ -112,6 +112,10 @@ void check_dropout(struct check *c);
 void check_packed(struct check *c);
 void check_split(struct check *c);
 
+/* --- check_sample.c -------------------------------------------------------------------------- */
+void check_sample(struct check *c);
+void check_take_ids(struct check *c);
+
 /* --- check_optimizer.c ----------------------------------------------------------------------- */
 void check_adamw(struct check *c);
 void check_adamw8(struct check *c);

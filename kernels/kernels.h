@@ -23,6 +23,7 @@
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
 #define KERNELS_UPDATE_PIECE 8192 /* of parameters that are updated, elements: a multiple of that */
 
+#define KERNELS_MAIL ((size_t)1 << 20)
 #define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
 
 /* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Every form stands for the
@@ -103,6 +104,21 @@ struct update {
 	int64_t step;
 };
 
+/* How the next token is chosen from scores (infer/sample.h says what the members mean; choice.h is the arithmetic). */
+struct sample_rule {
+	double temperature, top_p, min_p, typical_p;
+	int64_t top_k;
+	double repetition, frequency, presence;
+	const float *bias;                   /* device, [V]; NULL: zeros */
+};
+
+/* Who the rows of a call of sample are. Device. */
+struct sample_rows {
+	const int32_t *slot;                 /* [n]: row i is that of sequence slot[i], no two of the same */
+	const uint64_t *u;                   /* [n]: uniform random numbers below 2^53 */
+	uint32_t *seen;                      /* [slots, V]: SAMPLE_PROMPT | how often it was said; NULL: none, and no penalties are there */
+};
+
 struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
@@ -128,6 +144,18 @@ struct kernels {
 	 * before the mark, and waits for nothing else; any thread may call it. The caller asks for nothing that changes src until then. */
 	void (*mark)(void);
 	void (*download_marked)(void *dst, const void *src, size_t bytes);
+	/* device -> host while other work goes on: dst holds, after download_end, what src held when all that was asked for before was done.
+	 * One at a time, of KERNELS_MAIL bytes at most. download_end gives the failure, as status does, but waits for nothing else. */
+	void (*download_begin)(void *dst, const void *src, size_t bytes);
+	enum status (*download_end)(struct error *err);
+	/* Work of one form that is asked for again and again, its arguments in the same buffers, may be asked for as a whole: replay asks for
+	 * what was recorded under key; false: nothing was. What comes after record_begin, if that says true, is kept, not done, until
+	 * record_end; that asks for it, or says that it cannot be recorded: then it must be asked for again, one by one. In between only
+	 * entries that compute may be called. forget_records: before buffers of them are released. NULL, all of them: nothing is gained. */
+	bool (*replay)(uint64_t key);
+	bool (*record_begin)(uint64_t key);
+	bool (*record_end)(void);
+	void (*forget_records)(void);
 	void (*zero)(struct pool *pool, void *p, size_t bytes);
 	void (*copy)(struct pool *pool, void *dst, const void *src, size_t bytes);
 
@@ -251,6 +279,16 @@ struct kernels {
 	void (*to_floats)(struct pool *pool, float *y, const act *x, int64_t n);
 	/* y[i] = x[rows[i]], i < n */
 	void (*gather_rows)(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c);
+
+	/* --- sampling ---------------------------------------------------------------------------------- */
+	/* For each row of logits[n, V] the token that it says next, id[slot], and the log of its probability in the model's own distribution,
+	 * logp[slot]: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
+	 * seen counts the token. Every device gives the same ids. scratch: sample_scratch(pool, n, v) bytes. */
+	void (*sample)(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+		       void *scratch, int64_t n, int64_t v);
+	size_t (*sample_scratch)(struct pool *pool, int64_t n, int64_t v);
+	/* ids[i] = said[-1 - ids[i]] where ids[i] is negative */
+	void (*take_ids)(struct pool *pool, int32_t *ids, const int32_t *said, int64_t n);
 
 	/* --- optimizer ---------------------------------------------------------------------------------- */
 	/* The norm of the gradients of all ranges: the root of their sum of squares, added in double in a fixed order; NaN and infinities come

@@ -13,6 +13,7 @@
 #include "cpu/optimizer.h"
 #include "cpu/peak.h"
 #include "cpu/rows.h"
+#include "cpu/sample.h"
 
 #if ACT_BF16
 #define TABLE_OF(isa) kernels_table_##isa##_bf16
@@ -29,6 +30,8 @@
 		.alloc_host = cpu_alloc, .available = mem_available,          \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
+		.download_begin = cpu_transfer,                               \
+		.download_end = cpu_download_end,                             \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
 		.matmul = cpu_matmul,                                 \
 		.matmul_dx = cpu_matmul_dx,                           \
@@ -58,6 +61,8 @@
 		.logprob_scratch = cpu_logprob_scratch,                       \
 		.from_floats = cpu_from_floats, .to_floats = cpu_to_floats,   \
 		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.sample = cpu_sample, .sample_scratch = cpu_sample_scratch,   \
+		.take_ids = cpu_take_ids,                                     \
 		.grad_norm = cpu_grad_norm, .update = cpu_update,             \
 		.peak_flops = cpu_peak_flops                                  \
 	}

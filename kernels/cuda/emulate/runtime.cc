@@ -1,8 +1,11 @@
 /* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and one queue for all streams.
  *
+ * Between cudaStreamBeginCapture and EndCapture calls go to a list instead, whose launches queue what does them again; what a device
+ * refuses to capture ends the process.
+ *
  * Each allocation ends where a page that cannot be accessed begins. QUERN_EMULATE_FAIL in the environment asks for failures to test with:
- * gpu or driver (there is none, or none that is new enough), memory:N (N bytes are free, and no allocation goes beyond them), launch:N or ecc:N (the device breaks with
- * its N-th piece of work). */
+ * gpu or driver (there is none, or none that is new enough), memory:N (N bytes are free, and no allocation goes beyond them), launch:N or
+ * ecc:N (the device breaks with its N-th piece of work), capture (nothing can be captured). */
 #include "block.h"
 
 #include <pthread.h>
@@ -21,12 +24,18 @@ struct allocation {
 	struct allocation *next;
 };
 
+struct emulate_graph {
+	emulate_call *head, **tail;
+	int owners;                  /* the graph and what was made of it */
+};
+
 struct emulate_stream { int dummy; };
 struct emulate_event { double time; };
 
 static struct allocation *all;
 static emulate_call *head, **tail = &head;
 static int queued;
+static struct emulate_graph *capturing;
 static cudaError_t last_error, broken;   /* broken: every call fails from now on, as on a device whose kernel died */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -86,6 +95,8 @@ static void maybe_break(void)
 
 static void run_queue(void)
 {
+	if (capturing)
+		emulate_die("waited for, or its memory changed, while work is captured");
 	if (!head)
 		return;
 	protect(PROT_READ | PROT_WRITE);
@@ -112,6 +123,10 @@ void emulate_queue(emulate_call *call)
 		return;
 	}
 	call->next = NULL;
+	if (capturing) {
+		*capturing->tail = call, capturing->tail = &call->next;
+		return;
+	}
 	*tail = call, tail = &call->next;
 	if (++queued >= QUEUE_MAX)
 		run_queue();
@@ -134,6 +149,8 @@ static cudaError_t allocate(void **p, size_t bytes, bool pinned, bool mapped)
 	struct allocation *a;
 	char *map;
 
+	if (capturing)
+		emulate_die("memory is asked for while work is captured");
 	if (bytes == 0) {
 		*p = NULL;
 		return cudaSuccess;
@@ -263,6 +280,68 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
 	emulate_host_work("cudaMemsetAsync", [=] { memset(p, value, bytes); });
 	return cudaSuccess;
 }
+
+/* --- graphs ------------------------------------------------------------------------------------------------ */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode)
+{
+	if (asked("capture"))
+		return note(cudaErrorStreamCaptureUnsupported);
+	capturing = new emulate_graph{NULL, NULL, 1};
+	capturing->tail = &capturing->head;
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
+{
+	*graph = capturing;
+	capturing = NULL;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+	graph->owners++;
+	*exec = graph;
+	return cudaSuccess;
+}
+
+/* Does a captured call again. */
+struct emulate_again : emulate_call {
+	emulate_call *call;
+	void run() override { call->run(); }
+};
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+	for (emulate_call *c = exec->head; c; c = c->next) {
+		emulate_again *again = new emulate_again;
+
+		again->name = c->name, again->grid = c->grid, again->block = c->block, again->shared = c->shared, again->alone = c->alone;
+		again->call = c;
+		emulate_queue(again);
+	}
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+	locked l;
+
+	if (--graph->owners)
+		return cudaSuccess;
+	run_queue();
+	while (graph->head) {
+		emulate_call *c = graph->head;
+
+		graph->head = c->next;
+		delete c;
+	}
+	delete graph;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return cudaGraphDestroy(exec); }
 
 /* --- streams, events, the device ------------------------------------------------------------------------- */
 

@@ -88,6 +88,8 @@ $(B)/test/%: $(B)/obj/tests/unit/%.o $(ALL_LIBS)
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/driver.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
+$(B)/fuzz/fuzz_report: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/report/*.c))
+
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)

@@ -58,6 +58,9 @@ void samples_close(struct samples *s);               /* NULL allowed */
 int samples_metric(const struct samples *s, const char *name);       /* -1 if there is none */
 /* A metric of items (width > 0): what they are aggregated by, without items yet. m lives as long as x is used. */
 void samples_series(const struct samples *s, int metric, struct task_metric *m, struct series *x);
+/* For samples.c (samples_check.c): fills text; and whether what all rows give is what the report says. */
+void samples_read_options(struct samples *s);
+enum status samples_check(const struct samples *s, struct error *err);
 /* Whether path is a report of an evaluation: JSON that begins with the member "results". */
 enum status samples_is_report(const char *path, bool *yes, struct error *err);
 

@@ -50,12 +50,49 @@ INLINE vf stored_pairs(const struct operand *x, int64_t i, int64_t p, int64_t le
 	return (vf)_mm512_maskz_loadu_epi16(m, operand_at(x, operand_index(x, i), p));
 }
 
+#if ACT_BF16
+/* The same of stored bf16: 32 of k and 32 rows at a time, which are whole cache lines. */
+static void turn_stored(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+{
+	static const uint16_t low[32] __attribute__((aligned(64))) = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
+								      8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+	const __m512i first = _mm512_load_si512(low), second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+	int64_t ld = tile_row_words(1, kc);
+
+	for (int p = 0; p < kc; p += 32)
+		for (int64_t i = i0; i < i1; i += 32) {
+			float *to = dst + (i - i0) * ld + p / 2;
+			vf v[2][VL];
+
+			for (int r = 0; r < VL; r++) {
+				int64_t at = p + 2 * r;
+				__m512i a = (__m512i)(at < kc ? stored_pairs(x, p0 + at, i, i1 - i) : v_zero());
+				__m512i b = (__m512i)(at + 1 < kc ? stored_pairs(x, p0 + at + 1, i, i1 - i) : v_zero());
+
+				v[0][r] = (vf)_mm512_permutex2var_epi16(a, first, b);
+				v[1][r] = (vf)_mm512_permutex2var_epi16(a, second, b);
+			}
+			for (int h = 0; h < 2; h++, to += VL * ld) {
+				v_transpose(v[h]);
+				for (int r = 0; r < VL; r++)
+					v_store(to + r * ld, v[h][r]);
+			}
+		}
+}
+#endif
+
 /* Rows [i0, i1) of x over [p0, p0 + kc), in terms, in whole TILE_ROWS, the rest 0. */
 INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
 	int64_t ld = tile_row_words(terms, kc);
 	int steps = panel_steps(terms, kc);
 
+#if ACT_BF16
+	if (x->k_major && x->elem == ELEM_BF16) {
+		turn_stored(dst, x, i0, i1, p0, kc);
+		return;
+	}
+#endif
 	if (x->k_major) {
 		pack_tiles_turned(dst, x, i0, i1, p0, kc, terms);
 		return;

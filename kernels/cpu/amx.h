@@ -69,6 +69,8 @@ static void turn_stored(float *dst, const struct operand *x, int64_t i0, int64_t
 				__m512i a = (__m512i)(at < kc ? stored_pairs(x, p0 + at, i, i1 - i) : v_zero());
 				__m512i b = (__m512i)(at + 1 < kc ? stored_pairs(x, p0 + at + 1, i, i1 - i) : v_zero());
 
+				for (int n = 0; n < 2 && at + n + 32 < kc; n++)
+					__builtin_prefetch(operand_at(x, operand_index(x, p0 + at + n + 32), i));
 				v[0][r] = (vf)_mm512_permutex2var_epi16(a, first, b);
 				v[1][r] = (vf)_mm512_permutex2var_epi16(a, second, b);
 			}
@@ -132,13 +134,20 @@ struct tile_config {
 	uint8_t rows[16];
 };
 
+/* gcc takes _tile_loadconfig to read the first eight bytes only, and may not write the others before. */
+INLINE void tiles_load(const struct tile_config *t)
+{
+	__asm__ volatile("" : : "r"(t) : "memory");
+	_tile_loadconfig(t);
+}
+
 static void tiles_configure(void)
 {
 	struct tile_config t = {.palette = 1};
 
 	for (int i = 0; i < 8; i++)
 		t.row_bytes[i] = 64, t.rows[i] = 16;
-	_tile_loadconfig(&t);
+	tiles_load(&t);
 }
 
 /* Half rows of A, and half columns of B, to their tiles. */
@@ -270,7 +279,7 @@ static void put_scaled(const struct gemm *g, const float *t, int64_t i, int mr, 
 }
 
 /* Rows [i0, i1), at a by rows of pairs, lda words apart, against columns [j0, j1), packed at b in panels that are b_words apart, over kc
- * of k. */
+ * of k. The tiles are configured. */
 static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0,
 		      int64_t j1, int kc, bool acc, struct next *next)
 {
@@ -279,7 +288,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 	float t[32 * 32] __attribute__((aligned(64)));
 	int steps = panel_steps(1, kc);
 
-	tiles_configure();
 	for (int64_t j = j0; j < j1; j += 32, b += b_words)
 		for (int64_t i = i0; i < i1; i += 32) {
 			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
@@ -307,7 +315,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 				for (int v = 0; v < nr; v += VL)
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
 		}
-	_tile_release();
 }
 
 #if ACT_BF16
@@ -326,8 +333,10 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 
 	pack_tiles(ap, &rows, 0, m, 0, (int)k, 1);
 	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, 1);
+	tiles_configure();
 	amx_block(&g, ap, tile_row_words(1, (int)k), 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc,
 		  &(struct next){.at = NULL});
+	_tile_release();
 }
 #endif
 

@@ -317,8 +317,8 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
  * AMX products of floats, but for weights in NF4, are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a
  * row of the left matrix, or a column of the result, that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
 const struct kernels *kernels_cpu(void);
-/* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): what is not yet, weights and
- * gradients of logits, is rounded to the nearest, and the products are added in floats; with AMX the integers of ELEM_I8 are exact in
+/* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): weights and gradients of logits
+ * are rounded to the nearest, and the products are added in floats; with AMX the integers of ELEM_I8 are exact in
  * matmul and logprob. The order of the additions is the instruction set's (cpu/gemm.h), so results differ between machines by rounding,
  * never between threads or batches. A thread that multiplies matrices keeps 512 KiB more for each thread of its pool, and
  * attention_dqkv at most 4 MiB for each. */

@@ -56,12 +56,51 @@ INLINE vf stored_pairs(const struct operand *x, int64_t i, int64_t p, int64_t le
 	return (vf)_mm512_maskz_loadu_epi16(m, operand_at(x, operand_index(x, i), p));
 }
 
+#if ACT_BF16
+/* The same of stored bf16: 32 of k and 32 rows at a time, which are whole cache lines. */
+static void turn_stored(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
+{
+	static const uint16_t low[32] __attribute__((aligned(64))) = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
+								      8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+	const __m512i first = _mm512_load_si512(low), second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+	int64_t ld = tile_row_words(1, kc);
+
+	for (int p = 0; p < kc; p += 32)
+		for (int64_t i = i0; i < i1; i += 32) {
+			float *to = dst + (i - i0) * ld + p / 2;
+			vf v[2][VL];
+
+			for (int r = 0; r < VL; r++) {
+				int64_t at = p + 2 * r;
+				__m512i a = (__m512i)(at < kc ? stored_pairs(x, p0 + at, i, i1 - i) : v_zero());
+				__m512i b = (__m512i)(at + 1 < kc ? stored_pairs(x, p0 + at + 1, i, i1 - i) : v_zero());
+
+				for (int n = 0; n < 2 && at + n + 32 < kc; n++)
+					__builtin_prefetch(operand_at(x, operand_index(x, p0 + at + n + 32), i));
+				v[0][r] = (vf)_mm512_permutex2var_epi16(a, first, b);
+				v[1][r] = (vf)_mm512_permutex2var_epi16(a, second, b);
+			}
+			for (int h = 0; h < 2; h++, to += VL * ld) {
+				v_transpose(v[h]);
+				for (int r = 0; r < VL; r++)
+					v_store(to + r * ld, v[h][r]);
+			}
+		}
+}
+#endif
+
 /* Rows [i0, i1) of x over [p0, p0 + kc), in terms, in whole TILE_ROWS, the rest 0. */
 INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
 	int64_t ld = tile_row_words(terms, kc);
 	int steps = panel_steps(terms, kc);
 
+#if ACT_BF16
+	if (x->k_major && x->elem == ELEM_BF16) {
+		turn_stored(dst, x, i0, i1, p0, kc);
+		return;
+	}
+#endif
 	if (x->k_major) {
 		pack_tiles_turned(terms, dst, x, i0, i1, p0, kc);
 		return;
@@ -101,13 +140,20 @@ struct tile_config {
 	uint8_t rows[16];
 };
 
+/* gcc takes _tile_loadconfig to read the first eight bytes only, and may not write the others before. */
+INLINE void tiles_load(const struct tile_config *t)
+{
+	__asm__ volatile("" : : "r"(t) : "memory");
+	_tile_loadconfig(t);
+}
+
 static void tiles_configure(void)
 {
 	struct tile_config t = {.palette = 1};
 
 	for (int i = 0; i < 8; i++)
 		t.row_bytes[i] = 64, t.rows[i] = 16;
-	_tile_loadconfig(&t);
+	tiles_load(&t);
 }
 
 /* Half rows of A, and half columns of B, to their tiles. */
@@ -248,7 +294,7 @@ INLINE unsigned flush_subnormals(void)
 }
 
 /* Rows [i0, i1), at a by rows of pairs, lda words apart, against columns [j0, j1), packed at b in panels that are b_words apart, over kc
- * of k. */
+ * of k. The tiles are configured. */
 static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0,
 		      int64_t j1, int kc, bool acc, struct next *next)
 {
@@ -258,7 +304,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 	int steps = panel_steps(1, kc);
 	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
 
-	tiles_configure();
 	for (int64_t j = j0; j < j1; j += 32, b += b_words)
 		for (int64_t i = i0; i < i1; i += 32) {
 			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
@@ -286,7 +331,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 				for (int v = 0; v < nr; v += VL)
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
 		}
-	_tile_release();
 	_mm_setcsr(control);
 }
 
@@ -306,8 +350,10 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 
 	pack_tiles(ap, &rows, 0, m, 0, (int)k, 1);
 	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, 1);
+	tiles_configure();
 	amx_block(&g, ap, tile_row_words(1, (int)k), 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc,
 		  &(struct next){.at = NULL});
+	_tile_release();
 }
 #endif
 

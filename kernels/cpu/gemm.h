@@ -314,6 +314,27 @@ static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t
 	pack_panels(dst, VL, VL, &g->a, i0, i1 - i0, p, kc, VL * g->a.ld * 4, g->terms);
 }
 
+/* Around the products of a task. */
+INLINE void begin_tiles(const struct gemm *g)
+{
+#if GEMM_TILES
+	if (g->terms)
+		tiles_configure();
+#else
+	(void)g;
+#endif
+}
+
+INLINE void end_tiles(const struct gemm *g)
+{
+#if GEMM_TILES
+	if (g->terms)
+		_tile_release();
+#else
+	(void)g;
+#endif
+}
+
 #if GEMM_TILES
 /* As multiply, rows of a being lda words apart. */
 static void multiply_tiles(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
@@ -416,7 +437,8 @@ static bool tiles_in_place(const struct gemm *g)
 	return g->a.elem == ELEM_BF16 && !g->a.k_major && !g->a.idx && g->k % 32 == 0 && g->a.ld % 32 == 0 && lines % 32 != 0;
 }
 
-/* A task's rows where they lie, by panels: the sums of one stay in the first-level cache. */
+/* A task's rows where they lie, by panels: the sums of one stay in the first-level cache. Where they will go is asked for meanwhile, a line
+ * of each row. */
 static void rows_in_place(const struct gemm *g, float *sums, int64_t i0, int64_t i1)
 {
 	for (int64_t j = 0; j < g->rows; j += g->nr) {
@@ -427,9 +449,10 @@ static void rows_in_place(const struct gemm *g, float *sums, int64_t i0, int64_t
 		sums_begin(g, sums, g->nr, i0, i1 - i0, g->j0 + j, columns);
 		for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 			int kc = (int)shorter(g->kc, g->p1 - p);
+			struct next rounded = {(const char *)(g->y + i0 * g->ldc + g->j0 + j), g->ldc * 2, columns * 2, p > g->p0 ? 0 : i1 - i0, 0, 0};
 
 			multiply_tiles(&t, (const float *)(const void *)operand_at(&g->a, i0, p), g->a.ld / 2, 0, i1 - i0,
-				       b + columns_words(g, j, kc), 0, columns, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
+				       b + columns_words(g, j, kc), 0, columns, p, kc, g->acc || p > 0, &rounded);
 		}
 		sums_end(g, sums, g->nr, i0, i1 - i0, g->j0 + j, columns);
 	}
@@ -454,9 +477,8 @@ static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 	return (struct next){operand_at(&g->a, i0, p), g->a.ld * bytes, kc * bytes, rows, 0, 0};
 }
 
-static void rows_task(void *arg, int64_t i, int worker)
+static void multiply_rows(const struct gemm *g, int64_t i, int worker)
 {
-	const struct gemm *g = arg;
 	int64_t i0 = i * g->mb, i1 = shorter(i0 + g->mb, g->m);
 	float *a = g->own + (int64_t)worker * OWN_WORDS;
 	const float *b = g->packed;
@@ -494,6 +516,15 @@ static void rows_task(void *arg, int64_t i, int worker)
 #endif
 }
 
+static void rows_task(void *arg, int64_t i, int worker)
+{
+	const struct gemm *g = arg;
+
+	begin_tiles(g);
+	multiply_rows(g, i, worker);
+	end_tiles(g);
+}
+
 /* mb rows of a, over one kc of k. */
 static void pack_a_task(void *arg, int64_t i, int worker)
 {
@@ -521,6 +552,7 @@ static void columns_task(void *arg, int64_t i, int worker)
 	if (g->y)
 		sums_begin(g, sums, 2 * g->nr, g->i0, g->rows, j0, j1 - j0);
 #endif
+	begin_tiles(g);
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
@@ -533,6 +565,7 @@ static void columns_task(void *arg, int64_t i, int worker)
 #endif
 		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
+	end_tiles(g);
 #if ACT_BF16
 	if (g->y)
 		sums_end(g, sums, 2 * g->nr, g->i0, g->rows, j0, j1 - j0);

@@ -32,22 +32,25 @@ static int64_t logits_rows(int64_t v)
 	return rows < LOGITS_ROWS_MIN ? LOGITS_ROWS_MIN : rows > LOGITS_ROWS_MAX ? LOGITS_ROWS_MAX : rows;
 }
 
+/* Values from row to row of logits: an odd number of cache lines, so that rows do not share a place in the cache. */
+INLINE int64_t logits_ld(int64_t v) { return ((v + 15) / 16 | 1) * 16; }
+
 /* The chunk's logits, then the indices of the tokens that have a target; sums of dX that are not rounded yet. */
 static int64_t cpu_logprob_scratch(int64_t n, int64_t c, int64_t v)
 {
 	int64_t rows = logits_rows(v) < n ? logits_rows(v) : n;
 
-	return rows * v + n + (ACT_BF16 ? rows * c : 0);
+	return rows * logits_ld(v) + n + (ACT_BF16 ? rows * c : 0);
 }
 
 /* Cuts scratch in logits and indices, and finds the tokens that have a target. */
 static void logprob_begin(struct logprob_job *t, float *scratch, int64_t n)
 {
-	int64_t chunk = logits_rows(t->v);
+	int64_t chunk = logits_rows(t->v), room = (chunk < n ? chunk : n) * logits_ld(t->v);
 
 	t->logits = scratch;
-	t->with_target = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * t->v);
-	t->dx = scratch + (chunk < n ? chunk : n) * t->v + n;
+	t->with_target = (int32_t *)(void *)(scratch + room);
+	t->dx = scratch + room + n;
 	for (int64_t i = 0; i < n; i++)
 		if (t->targets[i] >= 0)
 			t->with_target[t->total++] = (int32_t)i;
@@ -61,9 +64,9 @@ static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t
 
 	t->rows = t->with_target + first;
 	if (n > 0)
-		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false);
+		gemm(pool, t->logits, logits_ld(t->v), NULL, x, n, w, t->v, t->c, false);
 	if (n > 0 && t->cap > 0)
-		cpu_soft_cap(pool, t->logits, n * t->v, t->cap);
+		cpu_soft_cap(pool, t->logits, n * logits_ld(t->v), t->cap);
 	return n;
 }
 
@@ -135,7 +138,7 @@ INLINE float exp_row(float *to, const float *x, int64_t n, float top)
 static void logprob_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
-	const float *x = t->logits + i * t->v;
+	const float *x = t->logits + i * logits_ld(t->v);
 	int64_t row = t->rows[i];
 	float top = largest_of(x, t->v);
 
@@ -163,21 +166,24 @@ static void cpu_logprob(struct pool *pool, float *logp, float *lse, float *mean,
 		pool_run(pool, k, logprob_task, &t);
 }
 
-/* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2 */
+/* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2. They take the place of
+ * the logits, as activations: an element's is never behind what it is made of. */
 static void logprob_dx_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	int64_t row = t->rows[i];
-	float *x = t->logits + i * t->v, d = t->d->logp[row], inv = t->cap > 0 ? 1 / t->cap : 0, at = x[t->targets[row]] * inv;
+	float *x = t->logits + i * logits_ld(t->v), d = t->d->logp[row], inv = t->cap > 0 ? 1 / t->cap : 0, at = x[t->targets[row]];
 	vf share = v_set1((t->d->lse ? t->d->lse[row] : 0) - d), even = v_set1(t->d->mean ? t->d->mean[row] / (float)t->v : 0);
+	vf lse = v_set1(t->lse[row]), own = v_fma(v_exp(v_set1(at) - lse), share, even) + v_set1(d);
+	act *dz = (act *)(void *)x;
 
 	(void)worker;
 	for (V_EACH(j, t->v)) {
 		vf z = v_load_at(x, t->v, j), slope = v_set1(1.0f) - z * z * v_set1(inv * inv);
 
-		v_store_at(x, v_fma(v_exp(z - v_set1(t->lse[row])), share, even) * slope, t->v, j);
+		a_store_at(dz, v_fma(v_exp(z - lse), share, even) * slope, t->v, j);
 	}
-	x[t->targets[row]] += d * (1 - at * at);
+	a_set(dz + t->targets[row], own[0] * (1 - at * inv * (at * inv)));
 }
 
 /* The same where the forward has not run. Without a cap the terms of the sum become the softmax. */
@@ -185,7 +191,9 @@ static void logprob_both_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	int64_t row = t->rows[i];
-	float *x = t->logits + i * t->v, d = t->d->logp[row], at = x[t->targets[row]], top, total, share, even;
+	float *x = t->logits + i * logits_ld(t->v), d = t->d->logp[row], at = x[t->targets[row]], top, total, share, even;
+	act *dz = (act *)(void *)x;
+	vf own;
 
 	if (t->cap > 0) {
 		logprob_task(arg, i, worker);
@@ -198,9 +206,10 @@ static void logprob_both_task(void *arg, int64_t i, int worker)
 	t->logp[row] = at - t->lse[row];
 	share = ((t->d->lse ? t->d->lse[row] : 0) - d) / total;
 	even = t->d->mean ? t->d->mean[row] / (float)t->v : 0;
+	own = v_fma(v_set1(x[t->targets[row]]), v_set1(share), v_set1(even)) + v_set1(d);
 	for (V_EACH(j, t->v))
-		v_store_at(x, v_fma(v_load_at(x, t->v, j), v_set1(share), v_set1(even)), t->v, j);
-	x[t->targets[row]] += d;
+		a_store_at(dz, v_fma(v_load_at(x, t->v, j), v_set1(share), v_set1(even)), t->v, j);
+	a_set(dz + t->targets[row], own[0]);
 }
 
 #if ACT_BF16
@@ -244,15 +253,18 @@ static void cpu_logprob_dx(struct pool *pool, act *dx, float *dw, const struct l
 	}
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
+		const act *dz = (const act *)(const void *)t.logits;
+		int64_t ld = logits_ld(v) * (int64_t)(sizeof(float) / sizeof(act));
+
 		pool_run(pool, k, logp ? logprob_both_task : logprob_dx_task, &t);
 #if ACT_BF16
-		gemm(pool, t.dx, c, NULL, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false);
+		gemm(pool, t.dx, c, NULL, acts_of(dz, ld, NULL, false), k, weights_of(w, c, true), c, v, false);
 		scatter_rounded(pool, dx, t.dx, t.rows, k, c);
 #else
-		gemm(pool, &dx->value, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false);
+		gemm(pool, &dx->value, c, t.rows, acts_of(dz, ld, NULL, false), k, weights_of(w, c, true), c, v, false);
 #endif
 		if (dw)
-			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, acts_of(x, c, t.rows, true), c, k, true);
+			gemm(pool, dw, c, NULL, acts_of(dz, ld, NULL, true), v, acts_of(x, c, t.rows, true), c, k, true);
 	}
 }
 

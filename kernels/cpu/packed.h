@@ -137,7 +137,7 @@ static void stream_configure(int rows)
 
 	for (int i = 0; i < 8; i++)
 		t.row_bytes[i] = 64, t.rows[i] = (uint8_t)(i == 4 ? 16 : rows);
-	_tile_loadconfig(&t);
+	tiles_load(&t);
 }
 
 /* One tile of sums: the products of split.h in their order. The number of a tile is part of the instruction. */

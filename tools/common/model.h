@@ -13,7 +13,7 @@ struct model_flags {
 	struct device_flags device;
 };
 
-#define BF16_HELP "round the operands of a model's products to bfloat16, and add in float32"
+#define BF16_HELP "activations, cached keys and values and operands of products in bfloat16, sums in float32"
 #define MODEL_FLAGS_DEFAULT { .device = DEVICE_FLAGS_DEFAULT }
 #define MODEL_FLAGS(f)                                                                                                \
 	OPT_STRING(0, "adapter", &(f).adapter, "DIR", "a LoRA adapter over the model; the model may also be an adapter itself"), \

@@ -484,7 +484,7 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 	}
 	g.kc = even_share(k, g.kc);
 #if GEMM_TILES
-	if (g.panels && m <= STREAM_ROWS && !a.k_major) {
+	if (g.panels && m <= WIDE_ROWS && !a.k_major) {
 		stream_run(pool, &g);
 		return;
 	}

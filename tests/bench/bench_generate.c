@@ -21,7 +21,7 @@
 
 #define TOKENIZER "tests/golden/data/generate/tokenizer"
 #define ROUNDS 2
-#define ONE_ROUNDS 7             /* of one sequence, each between two measurements of reading: other machines share the memory */
+#define ONE_ROUNDS 5             /* of one sequence, each between two measurements of reading: other machines share the memory */
 
 static struct error err;
 static struct pool *pool;

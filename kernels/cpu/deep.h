@@ -23,6 +23,7 @@ static void deep_task(void *arg, int64_t t, int worker)
 	int64_t j0 = t / blocks * g->rows, j1 = shorter(j0 + g->rows, g->n);
 	float *a = g->own + (int64_t)worker * DEEP_WORDS, *b = a + A_WORDS_MAX;
 
+	begin_tiles(g);
 	for (int64_t p = 0; p < g->k; p += g->kc) {
 		int kc = (int)shorter(g->kc, g->k - p);
 
@@ -35,6 +36,7 @@ static void deep_task(void *arg, int64_t t, int worker)
 			multiply(g, a, i, end, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 		}
 	}
+	end_tiles(g);
 }
 
 /* Cuts C in blocks of mb rows and `rows` columns, the longer side first, until they are small and all threads have as many; their

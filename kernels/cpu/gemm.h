@@ -670,7 +670,7 @@ static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int3
 	}
 	g.kc = even_share(k, g.kc);
 #if GEMM_TILES
-	if (g.panels && m <= STREAM_ROWS && !a.k_major) {
+	if (g.panels && m <= WIDE_ROWS && !a.k_major) {
 		stream_run(pool, &g);
 		return;
 	}

@@ -189,11 +189,11 @@ INLINE void touch(const char *at)
 
 #define UNPACKED (16 * PANEL)    /* words of a term */
 
-/* The panels of STREAM_COLUMNS, in steps of 32 k. */
+/* Panels that are read side by side, in steps of 32 k. */
 struct panels {
 	const char *at[STREAM_PANELS];
 	int64_t steps, block, bytes;        /* of a step and of a panel */
-	bool goes_on;                /* behind the end are the panels that come next */
+	int64_t skip;                /* bytes from the end of one to what comes next, if anything does */
 	float *unpacked;             /* [panel][step odd][term][UNPACKED] */
 };
 
@@ -202,7 +202,8 @@ INLINE struct panels panels_at(const enum elem elem, const struct stream *t, int
 	int64_t k = t->g->k, bytes = panel_bytes(elem, k);
 	const char *first = t->panels + j0 / PANEL * bytes;
 
-	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes, goes_on, NULL};
+	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes,
+			       goes_on ? bytes : 0, NULL};
 }
 
 /* Where step s of panel i lies as the tiles take it. What is unpacked is read one step later, when it has reached the cache: of step
@@ -211,8 +212,8 @@ INLINE const float *panel_step(const enum elem elem, const int b_terms, const st
 {
 	const char *from = t->at[i] + (elem == ELEM_BF16 ? s : s + 1) * t->block, *ahead = from + STREAM_AHEAD;
 
-	if (ahead >= t->at[i] + t->bytes && t->goes_on)
-		ahead += t->bytes;
+	if (ahead >= t->at[i] + t->bytes)
+		ahead += t->skip;
 	if (elem == ELEM_BF16) {
 		for (int64_t l = 0; l < t->block; l += 64) {
 			__builtin_prefetch(ahead + l);
@@ -225,26 +226,30 @@ INLINE const float *panel_step(const enum elem elem, const int b_terms, const st
 	return t->unpacked + (2 * i + (s & 1)) * b_terms * UNPACKED;
 }
 
-INLINE void load_sums(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+/* The sums of all rows over nr columns from j0, `width` apart, begin with C, or 0. */
+INLINE void load_sums(const struct gemm *g, float *sum, const int width, int64_t j0, int nr)
 {
 	for (int64_t r = 0; r < g->m; r++)
-		for (int v = 0; v < STREAM_COLUMNS; v += VL)
-			v_store(sum[r] + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
+		for (int v = 0; v < width; v += VL)
+			v_store(sum + r * width + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
 }
 
-INLINE void store_sums(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+INLINE void store_sums(const struct gemm *g, const float *sum, const int width, int64_t j0, int nr)
 {
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < nr; v += VL)
-			result_store(g, r, j0, v_load(sum[r] + v), nr, v);
+			result_store(g, r, j0, v_load(sum + r * width + v), nr, v);
 }
 
 /* The sums of integers over one kc of k, t, times their columns' scale, are added to what was there. */
-INLINE void add_scaled(const struct gemm *g, float (*sum)[STREAM_COLUMNS], float (*t)[STREAM_COLUMNS], int64_t j0, int nr)
+INLINE void add_scaled(const struct gemm *g, float *sum, const float *t, const int width, int64_t j0, int nr)
 {
 	for (int64_t r = 0; r < g->m; r++)
-		for (int v = 0; v < nr; v += VL)
-			v_store(sum[r] + v, v_fma(v_load(t[r] + v), v_load_at(g->scale + j0, nr, v), v_load(sum[r] + v)));
+		for (int v = 0; v < nr; v += VL) {
+			float *to = sum + r * width + v;
+
+			v_store(to, v_fma(v_load(t + r * width + v), v_load_at(g->scale + j0, nr, v), v_load(to)));
+		}
 }
 
 /* Columns [j0, j0 + STREAM_COLUMNS). */
@@ -258,7 +263,7 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 	struct panels p = panels_at(elem, t, j0, goes_on);
 
 	p.unpacked = unpacked;
-	load_sums(g, sum, j0, nr);
+	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 	stream_load(sum, g->scale);
 	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
 		const float *a = t->a + s * a_terms * rows, *b = panel_step(elem, b_terms, &p, 0, s);
@@ -281,13 +286,13 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 			float of_kc[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
 
 			stream_store(of_kc);
-			add_scaled(g, sum, of_kc, j0, nr);
+			add_scaled(g, sum[0], of_kc[0], STREAM_COLUMNS, j0, nr);
 			stream_load(of_kc, true);
 		}
 	}
 	if (!g->scale)
 		stream_store(sum);
-	store_sums(g, sum, j0, nr);
+	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 }
 
 /* --- a row's terms as rows ----------------------------------------------------------------------------- */
@@ -315,7 +320,7 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 	struct panels p = panels_at(elem, t, j0, goes_on);
 
 	p.unpacked = unpacked;
-	load_sums(g, sum, j0, nr);
+	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 	clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
 	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s <= p.steps; s++) {
 		float (*now)[STREAM_COLUMNS] = of_step[s & 1], (*before)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
@@ -344,11 +349,93 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 			for (int v = 0; v < STREAM_COLUMNS; v += VL)
 				v_store(to[r] + v, v_load(to[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
 		if (g->scale && s > 0 && (s * 32 % g->kc == 0 || s == p.steps)) {
-			add_scaled(g, sum, of_kc, j0, nr);
+			add_scaled(g, sum[0], of_kc[0], STREAM_COLUMNS, j0, nr);
 			clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
 		}
 	}
-	store_sums(g, sum, j0, nr);
+	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
+}
+
+/* --- up to 32 rows -------------------------------------------------------------------------------------- */
+
+#define WIDE_ROWS 32
+
+INLINE void wide_load(const float *sum, const bool zero)
+{
+	if (zero) {
+		_tile_zero(0);
+		_tile_zero(1);
+		_tile_zero(2);
+		_tile_zero(3);
+		return;
+	}
+	_tile_loadd(0, sum, PANEL * 4);
+	_tile_loadd(1, sum + 16, PANEL * 4);
+	_tile_loadd(2, sum + 16 * PANEL, PANEL * 4);
+	_tile_loadd(3, sum + 16 * PANEL + 16, PANEL * 4);
+}
+
+INLINE void wide_store(float *sum)
+{
+	_tile_stored(0, sum, PANEL * 4);
+	_tile_stored(1, sum + 16, PANEL * 4);
+	_tile_stored(2, sum + 16 * PANEL, PANEL * 4);
+	_tile_stored(3, sum + 16 * PANEL + 16, PANEL * 4);
+}
+
+/* One panel from column j0 against 17 rows or more: the tiles of amx.h, on weights that are asked for as above. */
+INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(PANEL, g->n - j0);
+	const int64_t rows = g->m * 16;
+	float sum[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+	float unpacked[2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	struct panels p = panels_at(elem, t, j0, false);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum, PANEL, j0, nr);
+	wide_load(sum, g->scale);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
+		const float *b = panel_step(elem, b_terms, &p, 0, s);
+
+		if (s < 0)
+			continue;
+		amx_step(true, true, a_terms, b_terms, t->a + s * a_terms * rows, 16, (int)rows, b, UNPACKED);
+		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
+			float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+
+			wide_store(of_kc);
+			add_scaled(g, sum, of_kc, PANEL, j0, nr);
+			wide_load(of_kc, true);
+		}
+	}
+	if (!g->scale)
+		wide_store(sum);
+	store_sums(g, sum, PANEL, j0, nr);
+}
+
+static void wide_task(void *arg, int64_t i, int worker)
+{
+	const struct stream *t = arg;
+	const struct gemm *g = t->g;
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
+	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
+	struct tile_config rows = {.palette = 1};
+
+	(void)worker;
+	for (int tile = 0; tile < 8; tile++)
+		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile == 2 || tile == 3 || tile == 5 ? g->m - 16 : 16);
+	_tile_loadconfig(&rows);
+	for (int64_t j = from; j < end; j += PANEL)
+		if (g->b.elem == ELEM_BF16)
+			wide_columns(ELEM_BF16, A_TERMS, 1, t, j);
+		else if (g->b.elem == ELEM_I8)
+			wide_columns(ELEM_I8, A_TERMS, 1, t, j);
+		else
+			wide_columns(ELEM_F32, A_TERMS, A_TERMS, t, j);
+	_tile_release();
+	_mm_setcsr(control);
 }
 
 /* --- one row ------------------------------------------------------------------------------------------- */
@@ -475,7 +562,7 @@ static int64_t cut_columns(struct stream *t, int threads)
 	return tasks;
 }
 
-/* g->panels against m <= STREAM_ROWS rows over k. How the columns are cut depends on the threads, what a column gives does not. */
+/* g->panels against m <= WIDE_ROWS rows over k. How the columns are cut depends on the threads, what a column gives does not. */
 static void stream_run(struct pool *pool, const struct gemm *g)
 {
 	struct stream t = {.g = g, .panels = g->panels};
@@ -490,7 +577,7 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
-	pool_run(pool, cut_columns(&t, pool_threads(pool)), row ? row_task : stream_task, &t);
+	pool_run(pool, cut_columns(&t, pool_threads(pool)), row ? row_task : g->m > STREAM_ROWS ? wide_task : stream_task, &t);
 }
 
 #else

@@ -75,10 +75,13 @@ prepare_all() {
 	mkdir -p go/trainer
 	printf '{"step":%d,"loss":3.5,"lr":0.1}\n' 1 2 >go/trainer/metrics.jsonl
 	printf '{"step":3,"lo' >>go/trainer/metrics.jsonl
+	printf '{"step":%d,"seconds":0.5,"tokens_per_second":%d}\n' 1 200 2 100 >go/trainer/times.jsonl
 	timeout 30 "$BIN/report" -q go --watch 1 -o w.html & pid=$!
 	for _ in $(seq 100); do [ -e w.html ] && break; sleep 0.1; done
 	grep -q 'http-equiv="refresh" content="1"' w.html
 	grep -q '<td class="n">2</td>' w.html
+	grep -q '<td class="n">150</td>' w.html         # tokens per second, of the seconds of both steps
+	grep -q 'tokens_per_second of go' w.html
 	printf 'ss":3.0}\n' >>go/trainer/metrics.jsonl
 	touch go/trainer/done
 	wait $pid

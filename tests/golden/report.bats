@@ -106,6 +106,14 @@ prepare_all() {
 	! grep -qE '(^|[^\\])<(script|img)' r.md || return 1
 }
 
+@test "more metrics than anybody reads" {
+	awk 'BEGIN { printf "{\"results\":{\"x\":{"; for (i = 0; i < 60000; i++) printf "%s\"m%d,none\":0.5", i ? "," : "", i; print "}}}" }' >many.json
+	timeout 30 "$BIN/report" -q many.json -o many.html
+	grep -q '<td>m1999</td>\|>m1999<' many.html
+	! grep -q 'm2000' many.html || return 1
+	grep -q 'There are more: the first 2000 are shown' many.html
+}
+
 @test "bad inputs end in words" {
 	mkdir empty run && mkdir run/trainer
 	attempt "nothing" 2 quern report

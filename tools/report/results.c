@@ -292,7 +292,9 @@ void page_number(struct page *p, double v, const char *format)
 	else if (!strcmp(format, "%.4f") && v > 0 && v < 0.00005)
 		page_cell(p, "n", "%.1e", v);
 	else if (format[1] == '+')
-		page_cell(p, "n", "%s%.4f", v < 0 ? "\xe2\x88\x92" : "+", fabs(v));
+		page_cell(p, "n", fabs(v) < 1e6 ? "%s%.4f" : "%s%.3g", v < 0 ? "\xe2\x88\x92" : "+", fabs(v));
+	else if (fabs(v) >= 1e6)
+		page_cell(p, "n", "%.3g", v);
 	else
 		page_cell(p, "n", format, v);
 }

@@ -14,7 +14,7 @@ struct train_flags {
 	int optimizer;               /* enum optimizer_kind */
 	int schedule, decay_shape;   /* enum schedule, enum decay_shape */
 	int recompute;               /* enum model_use, from MODEL_TRAIN on */
-	bool bf16, nesterov, shuffle, best, restart, resume, plan, offload;
+	bool bf16, nesterov, shuffle, best, restart, resume, plan, offload, times;
 	struct adapter_flags adapter;
 };
 
@@ -76,6 +76,8 @@ struct train_flags {
 	OPT_DOUBLE(0, "spike", &(f).spike, "X", 0, 1e9, "stop at a loss above X times its average; 0 is never"),      \
 	{ .type = OPT_TYPE_STRING, .name = "skip-batches", .value = &(f).skip_batches, .arg = "LIST",                 \
 	  .help = "steps whose batch is not learned from, as 57,80-83; may be added to a run that stopped", .no_provenance = true }, \
+	{ .type = OPT_TYPE_FLAG, .name = "times", .value = &(f).times, .no_provenance = true,                                \
+	  .help = "keep what each step took in trainer/times.jsonl, for quern report" },                              \
 	{ .type = OPT_TYPE_STRING, .name = "tensorboard", .value = &(f).tensorboard, .arg = "DIR",                    \
 	  .help = "write the metrics there as TensorBoard's event files, too", .no_provenance = true },               \
 	{ .type = OPT_TYPE_FLAG, .name = "resume", .value = &(f).resume,                                              \

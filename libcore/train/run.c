@@ -210,10 +210,11 @@ enum status run_open(struct run *r, const char *dir, const struct run_options *o
 	enum status st;
 
 	*r = (struct run){ .dir = mem_strdup(dir), .trainer_dir = path_join(dir, "trainer"), .best_dir = path_join(dir, "best"),
-			   .identity = mem_strdup(o->identity), .metrics_fd = -1, .lock_fd = -1 };
+			   .identity = mem_strdup(o->identity), .metrics_fd = -1, .times_fd = -1, .lock_fd = -1 };
 	r->done_identity = o->skipped ? mem_printf("%s\nskipped %s", o->identity, o->skipped) : mem_strdup(o->identity);
 	r->checkpoint = path_join(r->trainer_dir, "checkpoint.safetensors");
 	r->metrics = path_join(r->trainer_dir, "metrics.jsonl");
+	r->times = path_join(r->trainer_dir, "times.jsonl");
 	r->done = path_join(r->trainer_dir, "done");
 	st = enter(r, o, state, err);
 	if (st != OK)
@@ -223,15 +224,17 @@ enum status run_open(struct run *r, const char *dir, const struct run_options *o
 
 void run_close(struct run *r)
 {
-	char *const texts[] = { r->dir, r->trainer_dir, r->best_dir, r->checkpoint, r->metrics, r->done, r->identity, r->done_identity };
+	char *const texts[] = { r->dir, r->trainer_dir, r->best_dir, r->checkpoint, r->metrics, r->times, r->done, r->identity, r->done_identity };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mem_free(texts[i]);
 	if (r->metrics_fd > 0)
 		close(r->metrics_fd);
+	if (r->times_fd > 0)
+		close(r->times_fd);
 	if (r->lock_fd > 0)
 		close(r->lock_fd);
-	*r = (struct run){ .metrics_fd = -1, .lock_fd = -1 };
+	*r = (struct run){ .metrics_fd = -1, .times_fd = -1, .lock_fd = -1 };
 }
 
 /* --- while it runs ------------------------------------------------------------------------ */
@@ -256,19 +259,64 @@ enum status run_open_metrics(struct run *r, struct error *err)
 	return OK;
 }
 
-enum status run_add_metrics(struct run *r, const struct buf *lines, struct error *err)
+static enum status append(int fd, const char *path, const struct buf *lines, struct error *err)
 {
 	for (size_t at = 0; at < lines->len;) {
-		ssize_t n = write(r->metrics_fd, lines->data + at, lines->len - at);
+		ssize_t n = write(fd, lines->data + at, lines->len - at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_errno(err, ERR_IO, "%s: cannot write", r->metrics);
+			return error_errno(err, ERR_IO, "%s: cannot write", path);
 		at += (size_t)n;
 	}
+	return OK;
+}
+
+enum status run_add_metrics(struct run *r, const struct buf *lines, struct error *err)
+{
+	TRY(append(r->metrics_fd, r->metrics, lines, err));
 	r->state.metrics_bytes += (int64_t)lines->len;
 	return OK;
+}
+
+/* Bytes of the whole lines of steps up to that one; what else may stand there is cut off with the rest. */
+static size_t times_until(const struct buf *b, int64_t step)
+{
+	static const char head[] = "{\"step\":";
+	size_t at = 0;
+
+	for (const char *end; at < b->len && (end = memchr(b->data + at, '\n', b->len - at)); at = (size_t)(end - b->data) + 1)
+		if (strncmp(b->data + at, head, sizeof(head) - 1) || strtoll(b->data + at + sizeof(head) - 1, NULL, 10) > step)
+			break;
+	return at;
+}
+
+enum status run_open_times(struct run *r, int64_t step, struct error *err)
+{
+	struct buf b = { 0 };
+	enum status st = path_exists(r->times) ? file_read_all(r->times, (size_t)1 << 32, &b, err) : OK;
+
+	if (st == OK) {
+		off_t keep = (off_t)times_until(&b, step);
+
+		r->times_fd = open(r->times, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		if (r->times_fd < 0 || ftruncate(r->times_fd, keep) < 0 || lseek(r->times_fd, keep, SEEK_SET) < 0)
+			st = error_errno(err, ERR_IO, "%s: cannot open", r->times);
+	}
+	buf_release(&b);
+	return st;
+}
+
+enum status run_add_time(struct run *r, int64_t step, double seconds, double tokens_per_second, struct error *err)
+{
+	struct buf b = { 0 };
+	enum status st;
+
+	buf_printf(&b, "{\"step\":%lld,\"seconds\":%.6f,\"tokens_per_second\":%.1f}\n", (long long)step, seconds, tokens_per_second);
+	st = append(r->times_fd, r->times, &b, err);
+	buf_release(&b);
+	return st;
 }
 
 enum status run_finish(struct run *r, const struct model *m, const struct run_hooks *hooks, struct error *err)

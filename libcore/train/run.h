@@ -1,8 +1,8 @@
 /* run.h - a training run in its directory: checkpoints, metrics, exact resume, the finished model.
  *
  * DIR/trainer/ holds checkpoint.safetensors (parameters, optimizer state, step; replaced whole), older ones as
- * checkpoint-STEP.safetensors where some are kept, metrics.jsonl (a line per step, no wall clock) and, once the model is written,
- * done. Each names the run it belongs to by its identity, the provenance of the model it makes: tool, options, and the hashes of
+ * checkpoint-STEP.safetensors where some are kept, metrics.jsonl (a line per step, no wall clock), times.jsonl (what each
+ * step took, if that is wanted: no two runs have the same) and, once the model is written, done. Each names the run it belongs to by its identity, the provenance of the model it makes: tool, options, and the hashes of
  * model and data. DIR/best/ is the model of the best evaluation. A run that is killed anywhere and started again with the same words
  * ends in the same bytes; one that is finished does nothing; another run in its place is refused. */
 #ifndef QUERN_TRAIN_RUN_H
@@ -15,12 +15,12 @@
 enum run_state { RUN_NEW, RUN_RESUME, RUN_DONE };
 
 struct run {
-	char *dir, *trainer_dir, *best_dir, *checkpoint, *metrics, *done;
+	char *dir, *trainer_dir, *best_dir, *checkpoint, *metrics, *times, *done;
 	char *identity, *done_identity;
 	struct checkpoint state;     /* as of the steps done */
 	int64_t written;             /* step of the checkpoint that is there, -1 = none */
 	struct run_writer *writer;   /* of one that is on its way, NULL = none is */
-	int metrics_fd;
+	int metrics_fd, times_fd;
 	int lock_fd;
 };
 
@@ -47,6 +47,9 @@ enum status run_trim(const struct run *r, int64_t keep, struct error *err);
 /* Opens metrics.jsonl and cuts off the lines of steps that the state does not know. */
 enum status run_open_metrics(struct run *r, struct error *err);
 enum status run_add_metrics(struct run *r, const struct buf *lines, struct error *err);
+/* The same of times.jsonl, with the lines of steps up to `step` kept, and a step that took so long. */
+enum status run_open_times(struct run *r, int64_t step, struct error *err);
+enum status run_add_time(struct run *r, int64_t step, double seconds, double tokens_per_second, struct error *err);
 
 struct run_hooks {
 	void *arg;
@@ -65,6 +68,7 @@ struct run_plan {
 	const struct dataset *eval;  /* held-out data, or NULL */
 	int64_t eval_every;          /* steps; also after the last */
 	int64_t patience;            /* evaluations without a better one that end the run; 0 = never */
+	bool times;                  /* write times.jsonl */
 	bool best;                   /* write DIR/best at each better evaluation */
 	struct tensorboard *board;   /* NULL without */
 };

@@ -124,6 +124,8 @@ static enum status one_step(struct loop *l, struct error *err)
 	print_metrics(l->last, &numbers, -1, &l->line);
 	buf_char(&l->line, '\n');
 	TRY(run_add_metrics(l->run, &l->line, err));
+	if (plan->times)
+		TRY(run_add_time(l->run, l->last->step, seconds, rate, err));
 	TRY(show_on_board(plan->board, l->last, &numbers, rate, err));
 	print_metrics(l->last, &numbers, rate, &l->line);
 	return l->hooks->step(l->hooks->arg, l->t, l->last, l->line.data, l->line.len, err);
@@ -195,6 +197,8 @@ enum status run_train(struct run *r, struct trainer *t, const struct run_plan *p
 	}
 	TRY(model_pack(t->model, err));
 	TRY(run_open_metrics(r, err));
+	if (plan->times)
+		TRY(run_open_times(r, t->step, err));
 	if (plan->board && t->step)
 		TRY(tensorboard_resume(plan->board, t->step, err));
 	t->settle = run_settle, t->settle_arg = r;

@@ -42,7 +42,8 @@ static enum status train(const struct session *s, struct run *run, struct traine
 {
 	const struct train_flags *f = s->flags;
 	struct run_plan plan = { .save_every = f->save_every, .keep = f->keep, .eval = s->eval->n_items ? s->eval : NULL,
-				 .eval_every = f->eval_every, .patience = f->patience, .best = f->best, .board = board };
+				 .eval_every = f->eval_every, .patience = f->patience, .best = f->best, .times = f->times,
+				 .board = board };
 	double start = clock_seconds();
 	enum status st;
 
@@ -81,7 +82,7 @@ static enum status open_and_train(const struct session *s, struct run *run, stru
 
 enum status session_run(const struct session *s, struct session_result *r, struct error *err)
 {
-	struct run run = { .metrics_fd = -1, .lock_fd = -1 };
+	struct run run = { .metrics_fd = -1, .times_fd = -1, .lock_fd = -1 };
 	struct trainer t;
 	enum status st = OK;
 

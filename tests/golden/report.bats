@@ -75,10 +75,13 @@ prepare_all() {
 	mkdir -p go/trainer
 	printf '{"step":%d,"loss":3.5,"lr":0.1}\n' 1 2 >go/trainer/metrics.jsonl
 	printf '{"step":3,"lo' >>go/trainer/metrics.jsonl
+	printf '{"step":%d,"seconds":0.5,"tokens_per_second":%d}\n' 1 200 2 100 >go/trainer/times.jsonl
 	timeout 30 "$BIN/report" -q go --watch 1 -o w.html & pid=$!
 	for _ in $(seq 100); do [ -e w.html ] && break; sleep 0.1; done
 	grep -q 'http-equiv="refresh" content="1"' w.html
 	grep -q '<td class="n">2</td>' w.html
+	grep -q '<td class="n">150</td>' w.html         # tokens per second, of the seconds of both steps
+	grep -q 'tokens_per_second of go' w.html
 	printf 'ss":3.0}\n' >>go/trainer/metrics.jsonl
 	touch go/trainer/done
 	wait $pid
@@ -101,6 +104,14 @@ prepare_all() {
 	if command -v tidy >/dev/null; then tidy -q -e --show-filename no r.html; fi
 	quern report -q "x<script>y/s.jsonl" e.json run --format markdown >r.md
 	! grep -qE '(^|[^\\])<(script|img)' r.md || return 1
+}
+
+@test "more metrics than anybody reads" {
+	awk 'BEGIN { printf "{\"results\":{\"x\":{"; for (i = 0; i < 60000; i++) printf "%s\"m%d,none\":0.5", i ? "," : "", i; print "}}}" }' >many.json
+	timeout 30 "$BIN/report" -q many.json -o many.html
+	grep -q '<td>m1999</td>\|>m1999<' many.html
+	! grep -q 'm2000' many.html || return 1
+	grep -q 'There are more: the first 2000 are shown' many.html
 }
 
 @test "bad inputs end in words" {

@@ -30,6 +30,20 @@ prepare() {
 	quern view --provenance out | grep -qF "reads $M, xxh3 $hash"
 }
 
+@test "--times: what each step took, beside a run that it does not change" {
+	quern sft-train $ARGS -o plain
+	quern sft-train $ARGS --times -o timed
+	[ "$(wc -l <timed/trainer/times.jsonl)" -eq "$(wc -l <timed/trainer/metrics.jsonl)" ]
+	grep -qE '^\{"step":1,"seconds":[0-9.]+,"tokens_per_second":[0-9.]+\}$' timed/trainer/times.jsonl
+	cp timed/trainer/times.jsonl as-it-was
+	rm timed/trainer/done                                   # killed behind the last checkpoint
+	printf '{"step":999,"seconds":1,"tokens_per_second":1}\n{"st' >>timed/trainer/times.jsonl
+	quern sft-train $ARGS --times -o timed
+	cmp timed/trainer/times.jsonl as-it-was
+	rm timed/trainer/times.jsonl
+	diff -r plain timed
+}
+
 @test "threads do not change a bit" {
 	quern sft-train $ARGS -j1 -o a
 	quern sft-train $ARGS -j2 -o b

@@ -332,3 +332,24 @@ sandbox_or_skip() {
 	status 3 quern eval -m nan --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --cache c d.jsonl
 	quern eval -q -m m --task "$DATA/tasks/mc.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --cache c d.jsonl -o r.json
 }
+
+@test "requests that are rendered already: context and choices, context and continuation" {
+	quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" --hidden 32 --layers 1 --heads 4 --kv-heads 2 --ffn 64 \
+		--positions 128 --init-range 0.3 --seed 3 -o m
+	printf '{"context":"The {{ sky }} is","choices":[" blue"," a green"," "],"answer":%s}\n' 0 1 2 1 >c.jsonl
+	sed 's/"answer":0/"answer":" blue"/; s/"answer":1/"answer":" a green"/; s/"answer":2/"answer":" "/' c.jsonl >text.jsonl
+	for i in c text; do quern eval -q -m m --task choices --samples $i.arrows $i.jsonl -o $i.json; done
+	[ "$(grep '"acc' c.json)" = "$(grep '"acc' text.json)" ]
+	quern view --format jsonl c.arrows | head -1 | grep -qF '"arguments":"[[\"The {{ sky }} is\",\" blue\"],[\"The {{ sky }} is\",\" a green\"],[\"The {{ sky }} is\",\" \"]]"'
+	# the row of each choice is right once, of one of them twice: so is the share
+	grep -qE '"acc,none": 0.(25|5)' c.json
+	printf '{"context":"The {{ sky }} is","continuation":"%s"}\n' ' blue' ' a green' ' ' >k.jsonl
+	quern eval -q -m m --task continuation --samples k.arrows k.jsonl -o k.json
+	grep -q '"perplexity,none"' k.json
+	# the log-probabilities are the same
+	quern view --format jsonl k.arrows | grep -oE '"resps":"\[\[-[0-9.]+' | grep -oE -- '-[0-9.]+' >one
+	quern view --format jsonl c.arrows | head -1 | grep -oE '"resps":"[^"]*' | grep -oE -- '-[0-9.]+' >all
+	cmp one all
+	status 3 quern eval -m m --task choices <(echo '{"context":"a","choices":[]}')
+	status 3 quern eval -m m --task continuation <(echo '{"context":"a"}')
+}

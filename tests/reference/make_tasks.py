@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the reference numbers of tests/unit/test_task.c: lm-evaluation-harness's own results of the task files in
 tests/golden/data/tasks, under a small random model; of "NAME+turns" and "NAME+text" under its chat template (--apply_chat_template), with
-examples as turns and as text (--fewshot_as_multiturn).
+examples as turns and as text (--fewshot_as_multiturn); "@SEED" is the seed of the model, if it is another.
 
     pip install "lm_eval[hf]==0.4.13" scikit-learn sacrebleu
     tests/reference/make_tasks.py build/bin tests/golden/data/tasks
@@ -17,10 +17,13 @@ import sys
 import tempfile
 
 TASKS = ["mc", "bin", "lam", "roll", "gen", "wino", "included", "prefix"]
-# Without "gen": under the template this random model says <|endoftext|> now and then, its padding. There quern ends an answer; transformers goes on.
 CHAT = ["mc", "bin", "lam", "wino", "included", "prefix"]
+# Generation under the template: by the first random model that never says <|endoftext|>, its padding. There quern ends an answer, and
+# transformers goes on.
+SAID = ["gen", "say"]
+PADDING = 256
 MODEL = ["--preset", "tiny", "--hidden", "32", "--layers", "2", "--heads", "4", "--kv-heads", "2", "--ffn", "64",
-         "--positions", "256", "--init-range", "0.3", "--seed", "3"]
+         "--positions", "256", "--init-range", "0.3"]
 
 
 def documents(folder):
@@ -56,9 +59,12 @@ def main():
     from lm_eval.tasks._yaml_loader import load_yaml
 
     with tempfile.TemporaryDirectory() as tmp:
-        subprocess.run([f"{binaries}/quern", "init-model", "-q", *MODEL, "-t", "tests/golden/data/generate/tokenizer", "-o",
-                        f"{tmp}/m"], check=True)
-        lm = HFLM(pretrained=f"{tmp}/m", dtype="float32", device="cpu", batch_size=4)
+        def model(seed, batch):
+            subprocess.run([f"{binaries}/quern", "init-model", "-q", *MODEL, "--seed", str(seed), "-t", "tests/golden/data/generate/tokenizer",
+                            "-o", f"{tmp}/m{seed}"], check=True)
+            return HFLM(pretrained=f"{tmp}/m{seed}", dtype="float32", device="cpu", batch_size=batch)
+
+        lm = model(3, 4)
 
         def load(name):
             config = load_yaml(f"{folder}/{name}.yaml")
@@ -72,6 +78,28 @@ def main():
             chat = evaluate(lm=lm, task_dict={name: load(name) for name in CHAT}, bootstrap_iters=1000, apply_chat_template=True,
                             fewshot_as_multiturn=turns)["results"]
             found |= {f"{name}+{how}": chat[name] for name in CHAT}
+
+        def say(seed):
+            """Results of SAID under a model, None if it says its padding. One sequence at a time: nothing else is padding then."""
+            lm, padded = model(seed, 1), []
+            generate = lm._model_generate
+
+            def watched(context, **kwargs):
+                out = generate(context, **kwargs)
+                padded.append(bool((out[:, context.shape[1]:] == PADDING).any()))
+                return out
+
+            lm._model_generate = watched
+            results = {}
+            for how, turns in (("turns", True), ("text", False)):
+                of = evaluate(lm=lm, task_dict={name: load(name) for name in SAID}, bootstrap_iters=1000, apply_chat_template=True,
+                              fewshot_as_multiturn=turns)["results"]
+                results |= {f"{name}+{how}@{seed}": of[name] for name in SAID}
+                if any(padded):
+                    return None
+            return results
+
+        found |= next(r for r in map(say, range(3, 100)) if r)
     out = {}
     for name in found:
         out[name] = {k: (None if v == "N/A" else float(v)) for k, v in found[name].items() if "," in k}

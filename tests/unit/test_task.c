@@ -18,17 +18,22 @@ static struct lm lm;
 static struct pool *pool;
 
 /* The model of quern init-model --preset tiny as the script calls it. */
-static int open_lm(void **state)
+static void open_model(uint64_t seed)
 {
 	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = 2, .hidden = 32, .heads = 4,
 				  .kv_heads = 2, .head_dim = 8, .ffn = 64, .vocab = 259, .positions = 256, .rope_theta = 10000,
 				  .norm_eps = 1e-5f, .init_range = 0.3f, .tied = true, .bos_id = -1, .eos_id = 258, .pad_id = 256 };
 
-	(void)state;
-	pool = pool_open(2);
-	OK_OR_FAIL(model_init(&lm.model, &c, 3, kernels_cpu(), pool, &err));
+	OK_OR_FAIL(model_init(&lm.model, &c, seed, kernels_cpu(), pool, &err));
 	OK_OR_FAIL(tokenizer_load(&lm.tokenizer, "tests/golden/data/generate/tokenizer", &err));
 	lm.scratch = tokenizer_scratch_open(lm.tokenizer);
+}
+
+static int open_lm(void **state)
+{
+	(void)state;
+	pool = pool_open(2);
+	open_model(3);
 	return 0;
 }
 
@@ -81,7 +86,7 @@ static void results_are_the_harness_s(void **state)
 
 	(void)state;
 	OK_OR_FAIL(json_parse_file(p, DIR "results.json", &all, &err));
-	assert_int_equal(all->len, 20);
+	assert_int_equal(all->len, 24);
 	for (size_t i = 0; i < all->len; i++) {
 		struct docs docs = { 0 }, shots = { 0 };
 		struct schema columns = { 0 };
@@ -92,7 +97,12 @@ static void results_are_the_harness_s(void **state)
 		char path[200];
 		int n;
 
-		const char *name = all->keys[i].str, *chat = strchr(name, '+');
+		const char *name = all->keys[i].str, *chat = strchr(name, '+'), *seed = strchr(name, '@');
+
+		if (seed) {
+			lm_close(&lm);
+			open_model((uint64_t)strtoull(seed + 1, NULL, 10));
+		}
 
 		snprintf(path, sizeof(path), DIR "%.*s.yaml", chat ? (int)(chat - name) : (int)strlen(name), name);
 		OK_OR_FAIL(task_load(&t, path, &err));
@@ -101,7 +111,7 @@ static void results_are_the_harness_s(void **state)
 		OK_OR_FAIL(task_bind(t, &columns, &err));
 		task_scores_open(&s, t);
 		struct task_run r = { .lm = &lm, .task = t, .docs = &docs, .shots = t->shots_from_docs ? &docs : &shots, .shot_seed = 1234,
-				      .generate = { .slots = 8 }, .chat = chat, .one_turn = chat && !strcmp(chat, "+text") };
+				      .generate = { .slots = 8 }, .chat = chat, .one_turn = chat && !strncmp(chat, "+text", 5) };
 		OK_OR_FAIL(task_run(&r, s, &totals, &err));
 		n = task_scores_report(s, 1000, &scores);
 		assert_int_equal(all->items[i].len, 2 * n);

@@ -107,7 +107,8 @@ static enum status read_member(struct inputs *in, const char *dir, const char *n
 static enum status read_directory(struct inputs *in, const char *path, struct error *err)
 {
 	const struct json *chain, *config;
-	char *metrics = path_join(path, "trainer/metrics.jsonl"), *done = path_join(path, "trainer/done");
+	char *metrics = path_join(path, "trainer/metrics.jsonl"), *times = path_join(path, "trainer/times.jsonl");
+	char *done = path_join(path, "trainer/done");
 	enum status st = read_member(in, path, "provenance.json", &chain, err);
 
 	if (st == OK)
@@ -118,6 +119,10 @@ static enum status read_directory(struct inputs *in, const char *path, struct er
 		if (chain && chain->type == JSON_ARRAY && chain->len)
 			r.stage = &chain->items[chain->len - 1];
 		st = read_metrics(&r, metrics, err);
+		int64_t last = r.last_step;
+		if (st == OK && path_exists(times))
+			st = read_metrics(&r, times, err);
+		r.last_step = last;
 		MEM_PUSH_ROOM(in->runs, in->n_runs, in->cap_runs);
 		in->runs[in->n_runs++] = r;
 	} else if (st == OK && !chain && !config) {
@@ -126,6 +131,7 @@ static enum status read_directory(struct inputs *in, const char *path, struct er
 	if (st == OK)
 		add_chain(in, path, chain);
 	mem_free(metrics);
+	mem_free(times);
 	mem_free(done);
 	return st;
 }

@@ -13,9 +13,12 @@ struct entry {                       /* a metric of a task under a filter: a row
 	char metric[80], filter[80];
 };
 
+#define ENTRIES_MAX 2000             /* what is read of more rows nobody reads, and to find each takes a look at all */
+
 struct table {
 	struct entry *entries;
 	int n, cap;
+	bool more;                   /* there are others */
 	const char **models;         /* the columns */
 	int n_models, cap_models;
 };
@@ -61,6 +64,9 @@ static void add_entry(struct table *t, const char *task, const struct json *key)
 	for (int i = 0; i < t->n; i++)
 		if (!strcmp(t->entries[i].task, task) && !strcmp(t->entries[i].metric, x.metric) && !strcmp(t->entries[i].filter, x.filter))
 			return;
+	t->more = t->n == ENTRIES_MAX;
+	if (t->more)
+		return;
 	MEM_PUSH_ROOM(t->entries, t->n, t->cap);
 	t->entries[t->n++] = x;
 }
@@ -79,7 +85,7 @@ static void collect(struct table *t, const struct inputs *in)
 			t->models[t->n_models++] = e->model;
 		}
 		for (size_t k = 0; k < results->len; k++)
-			for (size_t m = 0; results->items[k].type == JSON_OBJECT && m < results->items[k].len; m++)
+			for (size_t m = 0; results->items[k].type == JSON_OBJECT && m < results->items[k].len && !t->more; m++)
 				if (results->items[k].items[m].type == JSON_DOUBLE || results->items[k].items[m].type == JSON_INT)
 					add_entry(t, results->keys[k].str, &results->items[k].keys[m]);
 	}
@@ -169,6 +175,8 @@ void section_results(struct page *p, const struct inputs *in)
 		for (int i = 0; i < t.n; i++)
 			entry_row(p, in, &t, &t.entries[i], !i || strcmp(t.entries[i].task, t.entries[i - 1].task));
 		page_table_end(p);
+		if (t.more)
+			page_text(p, "There are more: the first %d are shown.", ENTRIES_MAX);
 		page_figures(p);
 		for (int i = 0, k, number = 1; i < t.n; i = k, number++) {
 			for (k = i + 1; k < t.n && !strcmp(t.entries[k].task, t.entries[i].task);)
@@ -284,7 +292,9 @@ void page_number(struct page *p, double v, const char *format)
 	else if (!strcmp(format, "%.4f") && v > 0 && v < 0.00005)
 		page_cell(p, "n", "%.1e", v);
 	else if (format[1] == '+')
-		page_cell(p, "n", "%s%.4f", v < 0 ? "\xe2\x88\x92" : "+", fabs(v));
+		page_cell(p, "n", fabs(v) < 1e6 ? "%s%.4f" : "%s%.3g", v < 0 ? "\xe2\x88\x92" : "+", fabs(v));
+	else if (fabs(v) >= 1e6)
+		page_cell(p, "n", "%.3g", v);
 	else
 		page_cell(p, "n", format, v);
 }

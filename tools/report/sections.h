@@ -37,7 +37,8 @@ void section_compared(struct page *p, const struct inputs *in, const struct sect
 void section_contamination(struct page *p, const struct inputs *in);
 /* The differences of a comparison, a table. */
 void compared_table(struct page *p, const struct compared *found, int n);
-/* A cell: a dash for NAN, a sign where the format has a plus, powers of ten for what is smaller than four digits show. */
+/* A cell: a dash for NAN, a sign where the format has a plus, powers of ten for what is smaller than four digits show, or a
+ * million and more. */
 void page_number(struct page *p, double v, const char *format);
 void section_training(struct page *p, const struct inputs *in, const struct section_options *o);
 void section_data(struct page *p, const struct inputs *in, const struct stages *s);

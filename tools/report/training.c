@@ -27,6 +27,20 @@ static double last_mean(const struct curve *c)
 	return n ? sum / (double)n : NAN;
 }
 
+/* Tokens per second over all steps whose time is known; NAN without. */
+static double mean_rate(const struct run *r)
+{
+	const struct curve *rate = curve_named(r, "tokens_per_second"), *seconds = curve_named(r, "seconds");
+	double tokens = 0, time = 0;
+
+	for (int64_t i = 0; rate && seconds && i < rate->n && i < seconds->n; i++)
+		if (isfinite(rate->value[i]) && isfinite(seconds->value[i])) {
+			tokens += rate->value[i] * seconds->value[i];
+			time += seconds->value[i];
+		}
+	return time > 0 ? tokens / time : NAN;
+}
+
 static void number_cell(struct page *p, double v)
 {
 	struct buf s = { 0 };
@@ -38,10 +52,10 @@ static void number_cell(struct page *p, double v)
 
 static void summary(struct page *p, const struct inputs *in)
 {
-	static const char *const heads[] = { "run", "steps", "tokens", "loss, first", "loss, last 5 %", "grad norm, last 5 %", "lr, last" };
+	static const char *const heads[] = { "run", "steps", "tokens", "tokens/s", "loss, first", "loss, last 5 %", "grad norm, last 5 %", "lr, last" };
 
-	page_table(p, NULL, 7);
-	for (int i = 0; i < 7; i++)
+	page_table(p, NULL, 8);
+	for (int i = 0; i < 8; i++)
 		page_cell(p, i ? "n" : NULL, "%s", heads[i]);
 	for (int i = 0; i < in->n_runs; i++) {
 		const struct run *r = &in->runs[i];
@@ -53,6 +67,7 @@ static void summary(struct page *p, const struct inputs *in)
 		page_cell(p, NULL, "%s%s", r->path, r->done || !r->stage ? "" : " (not finished)");
 		number_cell(p, (double)r->last_step);
 		number_cell(p, tokens ? all : NAN);
+		number_cell(p, mean_rate(r));
 		number_cell(p, loss && loss->n ? loss->value[0] : NAN);
 		number_cell(p, last_mean(loss));
 		number_cell(p, last_mean(curve_named(r, "grad_norm")));
@@ -124,7 +139,7 @@ static bool is_one_of(const char *s, const char *const *list)
 static void curves(struct page *p, const struct inputs *in, double smooth)
 {
 	static const char *const first[] = { "loss", "eval_loss", "grad_norm", "lr", "tokens_per_second", "rewards/accuracies", NULL };
-	static const char *const apart[] = { "epoch", "tokens", "rewards/chosen", "rewards/rejected", "rewards/margins", NULL };
+	static const char *const apart[] = { "epoch", "tokens", "seconds", "rewards/chosen", "rewards/rejected", "rewards/margins", NULL };
 	const char *others[64];
 	int n = 0;
 

@@ -24,6 +24,7 @@
 		.alloc_host = cpu_alloc, .available = mem_available,          \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
+		.upload_ahead = cpu_transfer,                                 \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
 		.matmul = cpu_matmul##suffix,                                 \
 		.matmul_dx = cpu_matmul_dx##suffix,                           \

@@ -267,6 +267,16 @@ static void check_memory(struct check *c)
 			fail(c, "download_end, available", 0, 0, 1);
 		expect_same(c, "download while other work goes on", back, x, n < few ? n : few);
 		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
+		/* beside the rest, and in order nevertheless */
+		c->k->zero(c->pools[p], a, (size_t)n * sizeof *a);
+		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
+		(void)c->k->status(NULL);
+		c->k->upload_ahead(a, x, (size_t)n * sizeof *a);
+		c->k->copy(c->pools[p], b, a, (size_t)n * sizeof *b);
+		c->k->mark();
+		c->k->zero(c->pools[p], a, (size_t)n * sizeof *a);
+		c->k->download_marked(back, b, (size_t)n * sizeof *b);
+		expect_same(c, "copies ahead and behind", back, x, n);
 		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
 		c->k->download(back, b, (size_t)n * sizeof *b);
 		for (int64_t i = 0; i < n; i++)

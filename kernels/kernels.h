@@ -140,8 +140,11 @@ struct kernels {
 	size_t (*available)(void);           /* bytes that alloc could give now, about */
 	void (*upload)(void *dst, const void *src, size_t bytes);   /* host -> device */
 	void (*download)(void *dst, const void *src, size_t bytes); /* device -> host, waits */
-	/* Downloads beside what the device goes on with. After mark, download_marked gives what src holds once all is done that was asked for
+	/* Copies beside what the device goes on with. After mark, download_marked gives what src holds once all is done that was asked for
 	 * before the mark, and waits for nothing else; any thread may call it. The caller asks for nothing that changes src until then. */
+	/* upload_ahead: what is asked for later finds src in dst, and the copy goes beside what is in flight: of that nothing uses dst. So is
+	 * all done that was asked for before the caller last waited (download, status). */
+	void (*upload_ahead)(void *dst, const void *src, size_t bytes);
 	void (*mark)(void);
 	void (*download_marked)(void *dst, const void *src, size_t bytes);
 	/* device -> host while other work goes on: dst holds, after download_end, what src held when all that was asked for before was done.

@@ -32,6 +32,7 @@
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
 		.download_begin = cpu_transfer,                               \
 		.download_end = cpu_download_end,                             \
+		.upload_ahead = cpu_transfer,                                 \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
 		.matmul = cpu_matmul,                                 \
 		.matmul_dx = cpu_matmul_dx,                           \

@@ -136,8 +136,8 @@ static void cuda_release(void *p)
 }
 
 /* Copies go through pinned memory: what is not pinned would be copied twice, and the caller would wait for all work before it. A ring
- * of segments is filled from one end to the other; before one is filled again what was copied from it must have arrived. There are two:
- * one in the order of all work, and one beside it. */
+ * of segments is filled from one end to the other; before one is filled again what was copied from it must have arrived. There are three:
+ * one in the order of all work, and beside it one down and one up. */
 #define SEGMENTS 8
 #ifdef QUERN_EMULATED
 #define SEGMENT_BYTES ((size_t)16 << 10)
@@ -153,8 +153,9 @@ struct staging {
 	int segment;
 	size_t used;                 /* of the segment */
 };
-static struct staging in_order = {PTHREAD_MUTEX_INITIALIZER, NULL, NULL, {}, 0, 0}, beside = {PTHREAD_MUTEX_INITIALIZER, NULL, NULL, {}, 0, 0};
-static cudaEvent_t marked;
+#define STAGING {PTHREAD_MUTEX_INITIALIZER, NULL, NULL, {}, 0, 0}
+static struct staging in_order = STAGING, beside = STAGING, ahead = STAGING;
+static cudaEvent_t marked, arrived;
 
 /* Up to *bytes of room, 64-byte aligned, that nothing uses any more. */
 static char *staging_room(struct staging *s, size_t *bytes)
@@ -177,10 +178,8 @@ static void staging_take(struct staging *s, size_t bytes)
 		s->used = SEGMENT_BYTES;
 }
 
-static void cuda_upload(void *dst, const void *src, size_t bytes)
+static void staging_upload(struct staging *s, void *dst, const void *src, size_t bytes)
 {
-	struct staging *s = &in_order;
-
 	pthread_mutex_lock(&s->lock);
 	for (size_t at = 0, n; at < bytes && device.failed == OK; at += n) {
 		char *room = staging_room(s, &(n = bytes - at));
@@ -224,8 +223,18 @@ static void staging_download(struct staging *s, void *dst, const void *src, size
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void cuda_upload(void *dst, const void *src, size_t bytes) { staging_upload(&in_order, dst, src, bytes); }
 static void cuda_download(void *dst, const void *src, size_t bytes) { staging_download(&in_order, dst, src, bytes); }
 static void cuda_download_marked(void *dst, const void *src, size_t bytes) { staging_download(&beside, dst, src, bytes); }
+
+static void cuda_upload_ahead(void *dst, const void *src, size_t bytes)
+{
+	staging_upload(&ahead, dst, src, bytes);
+	if (device.failed != OK || !bytes)
+		return;
+	device_note(cudaEventRecord(arrived, ahead.stream), "uploading");
+	device_note(cudaStreamWaitEvent(device.stream, arrived, 0), "uploading");
+}
 
 static void cuda_mark(void)
 {
@@ -252,7 +261,7 @@ void entries_memory(struct kernels *k)
 	k->status = cuda_status, k->failed = cuda_failed;
 	k->alloc = cuda_alloc, k->release = cuda_release, k->alloc_host = cuda_alloc_host, k->available = cuda_available;
 	k->upload = cuda_upload, k->download = cuda_download;
-	k->mark = cuda_mark, k->download_marked = cuda_download_marked;
+	k->mark = cuda_mark, k->download_marked = cuda_download_marked, k->upload_ahead = cuda_upload_ahead;
 	k->zero = cuda_zero, k->copy = cuda_copy;
 }
 
@@ -268,16 +277,19 @@ static void open_staging(struct staging *s, cudaStream_t stream)
 
 static void open_streams(void)
 {
-	cudaStream_t copies = NULL;
+	cudaStream_t down = NULL, up = NULL;
 
 	device_note(cudaStreamCreateWithFlags(&device.stream, cudaStreamNonBlocking), "opening");
-	device_note(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking), "opening");
+	device_note(cudaStreamCreateWithFlags(&down, cudaStreamNonBlocking), "opening");
+	device_note(cudaStreamCreateWithFlags(&up, cudaStreamNonBlocking), "opening");
 	device_note(cudaEventCreateWithFlags(&marked, cudaEventDisableTiming), "opening");
+	device_note(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming), "opening");
 	device_note_lt(cublasLtCreate(&device.lt), "opening");
 	device_note(cudaMalloc(&device.workspace, DEVICE_WORKSPACE_BYTES), "opening");
 	device_note(cudaMalloc(&device.panel, DEVICE_PANEL_BYTES), "opening");
 	open_staging(&in_order, device.stream);
-	open_staging(&beside, copies);
+	open_staging(&beside, down);
+	open_staging(&ahead, up);
 }
 
 static void open_device(int number)

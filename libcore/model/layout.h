@@ -190,7 +190,8 @@ void rotary_plan(struct plan *p, struct rotary *r, const struct model_config *c,
 /* Fills the tables, once the plan has a base. */
 void rotary_open(struct rotary *r, const struct model *m, int64_t n);
 void rotary_close(struct rotary *r);
-/* Rows of the tokens of s sequences; past[i] tokens of sequence i came before (NULL: none, the sequences are whole). */
+/* Rows of the tokens of s sequences; past[i] tokens of sequence i came before (NULL: none, the sequences are whole, and row is not in use by
+ * what is in flight). */
 void rotary_set(struct rotary *r, const struct model *m, const int32_t *cu, int64_t s, const int32_t *past);
 
 /* Takes one set for scoring or decoding. */

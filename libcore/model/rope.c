@@ -209,5 +209,5 @@ void rotary_set(struct rotary *r, const struct model *m, const int32_t *cu, int6
 		for (int32_t j = 0; j < length; j++)
 			r->host_row[cu[i] + j] = first + j;
 	}
-	m->k->upload(r->row, r->host_row, (size_t)cu[s] * sizeof(int32_t));
+	(past ? m->k->upload : m->k->upload_ahead)(r->row, r->host_row, (size_t)cu[s] * sizeof(int32_t));
 }

@@ -123,10 +123,15 @@ static void plan_state(struct plan *p, struct model_state *s, const struct model
 	s->mean = plan_floats(p, n, 1);
 	s->logits = plan_floats(p, n, c->labels);
 	rotary_plan(p, &s->rotary, c, s->positions, n);
-	s->ids = plan_take(p, n, sizeof(int32_t));
-	s->pos = plan_take(p, n, sizeof(int32_t));
-	s->cu = plan_take(p, n + 1, sizeof(int32_t));
-	s->targets = plan_take(p, n, sizeof(int32_t));
+	for (int i = 0; i < 2; i++) {
+		struct batch_room *r = &s->rooms[i];
+
+		r->ids = plan_take(p, n, sizeof(int32_t));
+		r->pos = plan_take(p, n, sizeof(int32_t));
+		r->cu = plan_take(p, n + 1, sizeof(int32_t));
+		r->targets = plan_take(p, n, sizeof(int32_t));
+		r->row = i ? plan_take(p, n, sizeof(int32_t)) : s->rotary.row;
+	}
 	plan_scratch(p, s, m);
 }
 
@@ -185,6 +190,10 @@ enum status model_state_open(struct model_state **out, const struct model *m, in
 	plan_state(&p, s, m);
 	rotary_open(&s->rotary, m, n_max);
 	s->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
+	if (m->k->status(err) != OK) {       /* the zeroing is done before a batch comes beside it */
+		model_state_close(s);
+		return ERR_IO;
+	}
 	*out = s;
 	return OK;
 }
@@ -224,17 +233,24 @@ static enum status check_batch(const struct model *m, const struct model_state *
 	return OK;
 }
 
+/* Into the room of the batch before the last: its work is done, for each batch ends with a wait, for what it gives or for the status. */
 static void upload_batch(struct model_state *s, const struct model *m, const struct model_batch *b)
 {
 	size_t ints = (size_t)b->n * sizeof(int32_t);
+	struct batch_room *r;
 
+	if (!b->n)
+		return;
+	s->room ^= 1;
+	r = &s->rooms[s->room];
+	s->ids = r->ids, s->pos = r->pos, s->cu = r->cu, s->targets = r->targets, s->rotary.row = r->row;
 	for (int64_t i = 0; i < b->s; i++)
 		for (int32_t j = b->cu[i]; j < b->cu[i + 1]; j++)
 			s->host_pos[j] = j - b->cu[i];
-	s->k->upload(s->ids, b->ids, ints);
-	s->k->upload(s->pos, s->host_pos, ints);
-	s->k->upload(s->cu, b->cu, (size_t)(b->s + 1) * sizeof(int32_t));
-	s->k->upload(s->targets, b->targets, ints);
+	s->k->upload_ahead(s->ids, b->ids, ints);
+	s->k->upload_ahead(s->pos, s->host_pos, ints);
+	s->k->upload_ahead(s->cu, b->cu, (size_t)(b->s + 1) * sizeof(int32_t));
+	s->k->upload_ahead(s->targets, b->targets, ints);
 	rotary_set(&s->rotary, m, b->cu, b->s, NULL);
 }
 

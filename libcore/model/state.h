@@ -23,6 +23,11 @@ struct model_state {
 	float *logits;               /* [N, labels] of a classifier, and their gradient from the host */
 	struct rotary rotary;
 	int32_t *ids, *pos, *cu, *targets;
+	/* Those, and the rows of the rotary tables, of this batch and of the one before it, whose backward may be under way when they come. */
+	struct batch_room {
+		int32_t *ids, *pos, *cu, *targets, *row;
+	} rooms[2];
+	int room;                    /* of this batch */
 	float *head_scratch;
 	/* training only */
 	act *dx, *dn, *dh, *dqkv, *dt, *dlogits;

@@ -78,6 +78,16 @@ emulated() {
 	close loss.whole loss.back 1e-5
 }
 
+@test "copies beside the computing change no bits, however late or early they come" {
+	emulated
+	local many="-m $DATA/model/tiny tokens.jsonl --steps 4 --batch-tokens 28 --micro-tokens 7 --device cuda:0 --save-every 1"
+	QUERN_EMULATE_SEED=2 quern sft-train -q $many -o late
+	QUERN_EMULATE_SEED=3 quern sft-train -q $many -o early
+	cmp late/model.safetensors early/model.safetensors
+	cmp late/trainer/checkpoint.safetensors early/trainer/checkpoint.safetensors
+	cmp late/trainer/metrics.jsonl early/trainer/metrics.jsonl
+}
+
 @test "the optimizer's state in the host's memory gives the same bits; a run that does not fit is refused with flags that make it fit" {
 	emulated
 	local o many="$ARGS --device cuda:0 --float32"

@@ -309,7 +309,7 @@ static inline const struct kernels *device_kernels(void)
 	static const struct kernels table = {
 		.abi = KERNELS_ABI, .name = "device", .elem_bytes = sizeof(float),
 		TAKE(status), .failed = device_status, TAKE(alloc), .alloc_host = device_alloc, TAKE(available), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
-		TAKE(download_marked), TAKE(zero), TAKE(copy),
+		TAKE(download_marked), .upload_ahead = device_upload, TAKE(zero), TAKE(copy),
 		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_part),
 		TAKE(matmul_dx_part), TAKE(matmul_dw_part), TAKE(pack), TAKE(embed), TAKE(noise), TAKE(embed_dw),
 		TAKE(rmsnorm), TAKE(rmsnorm_dx), TAKE(layernorm), TAKE(layernorm_dx), TAKE(qk_norm), TAKE(qk_norm_dx),

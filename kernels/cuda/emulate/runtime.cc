@@ -1,4 +1,6 @@
-/* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and one queue for all streams.
+/* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and a queue for each stream. The
+ * first stream has the kernels; what others copy is done as late as it may be, when the host or the first stream waits for it, or, with an
+ * odd QUERN_EMULATE_SEED, as early: a wait that is missing shows.
  *
  * Between cudaStreamBeginCapture and EndCapture calls go to a list instead, whose launches queue what does them again; what a device
  * refuses to capture ends the process.
@@ -29,13 +31,22 @@ struct emulate_graph {
 	int owners;                  /* the graph and what was made of it */
 };
 
-struct emulate_stream { int dummy; };
-struct emulate_event { double time; };
+/* Calls that were queued and that are done tell an event's place in its stream. */
+struct emulate_stream {
+	emulate_call *head, **tail;
+	uint64_t queued, done;
+	struct emulate_stream *next;
+};
+struct emulate_event {
+	double time;
+	struct emulate_stream *stream;
+	uint64_t at;
+};
 
 static struct allocation *all;
-static emulate_call *head, **tail = &head;
-static int queued;
-static struct emulate_graph *capturing;
+static struct emulate_stream first = {NULL, &first.head, 0, 0, NULL};    /* and those behind it */
+static int depth;            /* of calls that run others, of streams that they wait for */
+static struct emulate_graph *capturing;  /* what comes to the first stream */
 static cudaError_t last_error, broken;   /* broken: every call fails from now on, as on a device whose kernel died */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -93,25 +104,55 @@ static void maybe_break(void)
 
 /* --- the queue --------------------------------------------------------------------------------------- */
 
-static void run_queue(void)
+/* The calls of a stream up to a place. */
+static void run_until(struct emulate_stream *s, uint64_t at)
 {
 	if (capturing)
 		emulate_die("waited for, or its memory changed, while work is captured");
-	if (!head)
+	if (!s->head || s->done >= at)
 		return;
-	protect(PROT_READ | PROT_WRITE);
-	while (head) {
-		emulate_call *c = head;
+	if (depth++ == 0)
+		protect(PROT_READ | PROT_WRITE);
+	while (s->head && s->done < at) {
+		emulate_call *c = s->head;
 
-		head = c->next;
+		s->head = c->next;
+		if (!s->head)
+			s->tail = &s->head;
 		if (broken == cudaSuccess) {
 			emulate_run(c);
 			maybe_break();
 		}
+		s->done++;
 		delete c;
 	}
-	tail = &head, queued = 0;
-	protect(PROT_NONE);
+	if (--depth == 0)
+		protect(PROT_NONE);
+}
+
+static void run_queue(void)
+{
+	for (struct emulate_stream *s = &first; s; s = s->next)
+		run_until(s, UINT64_MAX);
+}
+
+/* NULL is the first. */
+static void queue_on(struct emulate_stream *s, emulate_call *call)
+{
+	const char *seed = getenv("QUERN_EMULATE_SEED");
+
+	s = s ? s : &first;
+	call->next = NULL;
+	if (capturing && s != &first)
+		emulate_die("another stream has work while one is captured");
+	if (capturing) {
+		*capturing->tail = call, capturing->tail = &call->next;
+		return;
+	}
+	*s->tail = call, s->tail = &call->next;
+	s->queued++;
+	if (s->queued - s->done >= QUEUE_MAX || (s != &first && seed && strtoull(seed, NULL, 10) % 2))
+		run_until(s, UINT64_MAX);
 }
 
 void emulate_queue(emulate_call *call)
@@ -122,14 +163,17 @@ void emulate_queue(emulate_call *call)
 		delete call;
 		return;
 	}
-	call->next = NULL;
-	if (capturing) {
-		*capturing->tail = call, capturing->tail = &call->next;
-		return;
-	}
-	*tail = call, tail = &call->next;
-	if (++queued >= QUEUE_MAX)
-		run_queue();
+	queue_on(&first, call);
+}
+
+/* Work of the host in a stream. */
+template <class F> static void host_work(const char *name, struct emulate_stream *s, F f)
+{
+	locked l;
+	auto *call = new emulate_launched<F>(f);
+
+	call->name = name, call->alone = true;
+	queue_on(s, call);
 }
 
 void emulate_pointer(const char *kernel, const void *p)
@@ -243,7 +287,7 @@ static bool fits(const void *p, size_t bytes, bool device, bool any)
 	return any || (a && !a->pinned) == device;
 }
 
-cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
+cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, cudaStream_t s)
 {
 	bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost, any = kind == cudaMemcpyDefault;
 	struct allocation *a, *to;
@@ -260,16 +304,16 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
 		void *kept = malloc(bytes);
 
 		memcpy(kept, src, bytes);
-		emulate_host_work("cudaMemcpyAsync", [=] { memcpy(dst, kept, bytes), free(kept); });
+		host_work("cudaMemcpyAsync", s, [=] { memcpy(dst, kept, bytes), free(kept); });
 		return cudaSuccess;
 	}
-	emulate_host_work("cudaMemcpyAsync", [=] { memmove(dst, src, bytes); });
+	host_work("cudaMemcpyAsync", s, [=] { memmove(dst, src, bytes); });
 	if (!to)
-		return cudaStreamSynchronize(NULL);
+		return cudaStreamSynchronize(s);
 	return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
 	{
 		locked l;
@@ -277,7 +321,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
 		if (!fits(p, bytes, true, false))
 			return note(cudaErrorInvalidValue);
 	}
-	emulate_host_work("cudaMemsetAsync", [=] { memset(p, value, bytes); });
+	host_work("cudaMemsetAsync", s, [=] { memset(p, value, bytes); });
 	return cudaSuccess;
 }
 
@@ -355,29 +399,50 @@ static double now(void)
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 {
-	*s = new emulate_stream{0};
+	static bool some;
+	struct emulate_stream *made;
+	locked l;
+
+	*s = &first;
+	if (!some) {
+		some = true;
+		return cudaSuccess;
+	}
+	made = new emulate_stream{NULL, NULL, 0, 0, first.next};
+	made->tail = &made->head;
+	*s = first.next = made;
 	return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
-	delete s;
+	locked l;
+
+	run_until(s, UINT64_MAX);
 	return cudaSuccess;
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t)
+cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
 	locked l;
 
-	run_queue();
+	run_until(s ? s : &first, UINT64_MAX);
 	return broken != cudaSuccess ? broken : last_error;
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
+{
+	struct emulate_stream *of = e->stream;
+	uint64_t at = e->at;
+
+	if (of && of != (s ? s : &first))
+		host_work("cudaStreamWaitEvent", s, [=] { run_until(of, at); });
+	return cudaSuccess;
+}
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
 {
-	*e = new emulate_event{0};
+	*e = new emulate_event{0, NULL, 0};
 	return cudaSuccess;
 }
 
@@ -387,13 +452,22 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 	return cudaSuccess;
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t)
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
-	emulate_host_work("cudaEventRecord", [=] { e->time = now(); });
+	e->stream = s ? s : &first;
+	e->at = e->stream->queued + 1;
+	host_work("cudaEventRecord", s, [=] { e->time = now(); });
 	return cudaSuccess;
 }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaStreamSynchronize(NULL); }
+cudaError_t cudaEventSynchronize(cudaEvent_t e)
+{
+	locked l;
+
+	if (e->stream)
+		run_until(e->stream, e->at);
+	return broken != cudaSuccess ? broken : last_error;
+}
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
 {

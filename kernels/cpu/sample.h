@@ -122,7 +122,16 @@ INLINE sample_sums sample_add(sample_sums s, vf w)
 	s = _mm512_add_epi64(s, _mm512_castpd_si512(_mm512_add_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(u)), whole)));
 	return _mm512_add_epi64(s, _mm512_castpd_si512(_mm512_add_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps(u, 1)), whole)));
 }
-INLINE uint64_t sample_total(sample_sums s) { return (uint64_t)_mm512_reduce_add_epi64(s); }
+INLINE uint64_t sample_total(sample_sums s)
+{
+	typedef uint64_t lanes __attribute__((vector_size(64)));
+	const lanes v = (lanes)s;
+	uint64_t sum = 0;
+
+	for (int l = 0; l < 8; l++)
+		sum += v[l];
+	return sum;
+}
 #elif VL == 8
 typedef __m256i sample_sums;
 INLINE sample_sums sample_add(sample_sums s, vf w)

@@ -6,7 +6,10 @@
  * one that is in the cache or on its way there (other samples of it, a system prompt) is computed and held once. A row of
  * a call does not depend on the others, and random numbers depend on the row's id, so a sample does not depend on slots,
  * threads, neighbours, or the memory for pages (lanes.h). Memory is bounded: those pages,
- * and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots. */
+ * and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots.
+ *
+ * On a device the next step is asked for before the tokens of the last one are looked at: it takes their ids where they were drawn, and
+ * stop strings, text and journal are the host's work meanwhile. */
 #ifndef QUERN_INFER_GENERATE_H
 #define QUERN_INFER_GENERATE_H
 
@@ -31,7 +34,7 @@ struct generate_options {
 	bool early_stopping;         /* beams: end with the beams-th hypothesis that is complete */
 	int64_t slots;               /* sequences that run at once */
 	int64_t context;             /* most tokens of prompt and completion together; 0 = generate_context() */
-	size_t kv_memory;            /* bytes for keys and values; 0 = three quarters of what the machine has left */
+	size_t kv_memory;            /* bytes for keys and values; 0 = three quarters of what the device has left */
 	uint64_t seed;
 	const char *const *stops;    /* stop strings, none empty */
 	int n_stops;

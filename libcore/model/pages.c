@@ -7,6 +7,8 @@
 
 #define SEGMENT_BYTES ((int64_t)64 << 20)     /* large pages cover nearly all of it; what is not used is not there */
 
+#define SEGMENTS_MAX 32                       /* of a device, but for small ones */
+
 /* The widest window of all layers; 0 if one has none. */
 static int widest_window(const struct model_config *c)
 {
@@ -54,6 +56,9 @@ int64_t pages_limit(struct pages *p, size_t bytes)
 
 	if (n < (size_t)p->limit)
 		p->limit = (int64_t)n;
+	/* A device's allocations wait for its work: few of them, then. */
+	if (!p->k->host_access && p->limit / SEGMENTS_MAX > p->segment)
+		p->segment = p->limit / SEGMENTS_MAX;
 	return p->limit;
 }
 

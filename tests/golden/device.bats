@@ -143,17 +143,23 @@ emulated() {
 	make_model
 	make_problems 5
 	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
+	model=m
 	for how in "-n 3 --kv-memory 40K --batch 5 --stop a --stop e" \
 		"-n 2 --top-p 0.9 --temperature 0.8 --repetition-penalty 1.3 --frequency-penalty 0.5 --logit-bias 40=2" \
-		"--top-k 20 --typical-p 0.8 --min-p 0.01 --batch 2"; do
+		"--load nf4 --top-k 20 --typical-p 0.8 --min-p 0.01 --batch 2"; do
+		case "$how" in *nf4*)            # rows of 64
+			quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" --hidden 64 --layers 1 --heads 2 --kv-heads 1 \
+				--ffn 64 --positions 128 --init-range 0.3 -o m64
+			model=m64 ;;
+		esac
 		for d in cpu cuda:0; do
-			quern generate -q -m m --max-new-tokens 20 --float32 --device $d $how --stats stats.$d --format jsonl problems.jsonl |
+			quern generate -q -m $model --max-new-tokens 20 --float32 --device $d $how --stats stats.$d --format jsonl problems.jsonl |
 				sed 's/"logprob":[^,]*//' >out.$d
 		done
 		cmp out.cpu out.cuda:0
 		case "$how" in *kv-memory*) grep -q '"preemptions"' stats.cuda:0 ;; esac
 	done
-	QUERN_EMULATE_FAIL=capture quern generate -q -m m --max-new-tokens 20 --float32 --device cuda:0 $how --format jsonl problems.jsonl |
+	QUERN_EMULATE_FAIL=capture quern generate -q -m $model --max-new-tokens 20 --float32 --device cuda:0 $how --format jsonl problems.jsonl |
 		sed 's/"logprob":[^,]*//' | cmp - out.cpu
 	status 3 quern generate -m m --logit-bias 0=-inf --device cuda:0 --max-new-tokens 2 $(seq -f '--logit-bias %g=-inf' 1 600) problems.jsonl
 	says 'the bias leaves no token to say'

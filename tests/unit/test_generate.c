@@ -314,11 +314,13 @@ static void memory_for_pages_changes_no_sample(void **state)
 {
 	(void)state;
 	struct generate_options first = options(5, 64);
+	first.sample.frequency_penalty = 0.3;
 	struct run *want = run(&first, 0);
 	assert_int_equal(want->totals.kv.page_bytes, PAGE_BYTES);
 	assert_int_equal(want->totals.preemptions, 0);
 	for (int pages = CONTEXT_PAGES; pages <= CONTEXT_PAGES + 12; pages += 4) {
-		struct generate_options o = options(5, 16);
+		struct generate_options o = first;
+		o.slots = 16;
 		o.kv_memory = (size_t)pages * PAGE_BYTES + 5;
 		struct run *r = run(&o, pages % 3 == 0);
 		equal_runs(want, r);

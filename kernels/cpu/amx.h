@@ -89,6 +89,9 @@ static void turn_stored(float *dst, const struct operand *x, int64_t i0, int64_t
 }
 #endif
 
+#define ROWS_AHEAD 16    /* the same, where rows are read as they lie, */
+#define ROWS_FAR 2048    /* and lie so far apart: of others the processor sees by itself what comes next */
+
 /* Rows [i0, i1) of x over [p0, p0 + kc), in terms, in whole TILE_ROWS, the rest 0. */
 INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
@@ -121,6 +124,12 @@ INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, 
 				const float *from = (const float *)x->p + (r < nr ? operand_index(x, i + r) * x->ld + p0 : 0);
 				int left = r < nr ? kc - p : 0;
 
+				if (x->ld > ROWS_FAR && i + r + ROWS_AHEAD < i1) {
+					const float *soon = (const float *)x->p + operand_index(x, i + r + ROWS_AHEAD) * x->ld + p0 + p;
+
+					__builtin_prefetch(soon);
+					__builtin_prefetch(soon + 16);
+				}
 				store_row(terms, dst + r * ld + p / 2, steps, lanes_of(from + p, left), lanes_of(from + p + 16, left - 16));
 			}
 	}

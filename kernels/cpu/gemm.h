@@ -587,22 +587,39 @@ static void gemm_few(struct pool *pool, struct gemm *g)
 	}
 }
 
+/* Columns of three terms to pack at a time: if few less let all of k be packed, C is read and written once less. */
+static int64_t columns_split(const struct gemm *g)
+{
+	int64_t whole = GEMM_SPLIT_PACKED / columns_words(g, g->nr, (int)shorter(g->k, GEMM_SPLIT_PACKED)) * g->nr;
+
+	return whole < GEMM_SPLIT_COLUMNS && whole >= GEMM_SPLIT_COLUMNS / 2 ? whole : GEMM_SPLIT_COLUMNS;
+}
+
+/* Tasks of about one size, as many for each thread: B is read once for each. */
+static void share_rows(struct gemm *g, int64_t threads)
+{
+	int64_t parts = (g->m + g->mb * threads - 1) / (g->mb * threads) * threads;
+
+	g->mb = ((g->m + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
+}
+
 /* B is packed for all: wide, or several kc of k at a time. */
 static void gemm_many(struct pool *pool, struct gemm *g)
 {
-	int64_t room = g->terms == 3 ? GEMM_SPLIT_PACKED : GEMM_PACKED, depth;
+	int64_t room = g->terms == 3 ? GEMM_SPLIT_PACKED : GEMM_PACKED, depth, threads = pool ? pool_threads(pool) : 1;
 	int64_t columns = room / columns_words(g, g->nr, g->kc) / (g->a_in_place && g->k > g->kc ? 2 : 1) * g->nr, parts;
 
-	if (g->terms == 3 && columns > GEMM_SPLIT_COLUMNS)
-		columns = GEMM_SPLIT_COLUMNS;
-
+	if (g->terms == 3)
+		columns = shorter(columns, columns_split(g));
 	if (g->y) {  /* all of k at once */
 		columns = GEMM_PACKED / whole_panel_words(g) * g->nr;
 		columns = columns < g->nr ? g->nr : shorter(columns, SUM_COLUMNS / g->nr * g->nr);
 	}
 	parts = (g->n + columns - 1) / columns;
 	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
-	if (g->m < 4 * g->mb * (pool ? pool_threads(pool) : 1))
+	if (g->terms == 3)
+		share_rows(g, threads);
+	else if (g->m < 4 * g->mb * threads)
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);

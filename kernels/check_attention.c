@@ -166,17 +166,19 @@ static void attention_cached_of(struct check *c, bool usual)
 	done(c);
 	while (left > 0) {
 		float *part = junk(r.n * r.ld), *o = junk(r.n * hd);
+		bool single = true;
 
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t rest = cu[i + 1] - cu[i] - past[i], take = below(c, 2) ? (rest > 0) : below(c, rest + 1);
 
 			now[i + 1] = now[i] + (int32_t)take;
+			single &= take <= 1;
 			memcpy(part + now[i] * r.ld, qkv + (cu[i] + past[i]) * r.ld, (size_t)(take * r.ld) * sizeof *part);
 			for (int64_t j = 0; r.heads.window && (j + 1) * KERNELS_KEY_BLOCK <= past[i] + 1 - r.heads.window; j++)
 				table[i * width + j] = NULL;
 		}
-		c->k->attention_cached(c->pools[below(c, 2)], out(c, o, r.n * hd), in(c, part, r.n * r.ld), (struct kv_pages){table, width, at}, past,
-				       now, r.s, r.heads);
+		c->k->attention_cached(c->pools[below(c, 2)], out(c, o, r.n * hd), in(c, part, r.n * r.ld), (struct kv_pages){table, width, at, single && below(c, 2)},
+				       past, now, r.s, r.heads);
 		done(c);
 		for (int64_t i = 0; i < r.s; i++) {
 			int64_t took = now[i + 1] - now[i];

@@ -332,7 +332,7 @@ static void d_attention_cached(struct pool *pool, act *o, const act *qkv, struct
 	for (int64_t i = 0; i < entries; i++)
 		pages[i] = acts_out(kv.table[i], page);
 	dev->attention_cached(pool, acts_out(o, n * hd.h * hd.d), acts_in(qkv, n * (hd.h + 2 * hd.hkv) * hd.d),
-			      (struct kv_pages){lend(pages, (size_t)entries * sizeof *pages, false), kv.width, kv.at}, ints(past, s), ints(cu, s + 1), s,
+			      (struct kv_pages){lend(pages, (size_t)entries * sizeof *pages, false), kv.width, kv.at, kv.single}, ints(past, s), ints(cu, s + 1), s,
 			      hd);
 	take_back();
 	mem_free(pages);

@@ -61,6 +61,7 @@ struct heads {
 struct kv_pages {
 	act *const *table;                   /* [S, width] device */
 	int64_t width, at;
+	bool single;                         /* no sequence of the call brings more than one token */
 };
 
 /* Gradient of a loss by what logprob gives, [n] each. */

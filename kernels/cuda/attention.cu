@@ -61,7 +61,8 @@ static void attention_cached_half(struct pool *, act *o, const act *qkv, struct 
 	keep_keys(a, (const bf16 *)qkv);
 	if (by_tensor_cores(hd, o, qkv) && kv.at % 8 == 0) {
 		attend_few(a, (bf16 *)o, (const bf16 *)qkv);
-		attend_mma(a, true, (bf16 *)o, NULL, (const bf16 *)qkv);
+		if (!kv.single || a.group > FEW_ROWS)
+			attend_mma(a, true, (bf16 *)o, NULL, (const bf16 *)qkv);
 	} else {
 		attend_pages_plainly(a, (bf16 *)o, (const bf16 *)qkv);
 	}

@@ -245,8 +245,8 @@ void lanes_end(struct lanes *l, int lane)
 
 /* --- one step ------------------------------------------------------------------------------------------------- */
 
-/* Collects the new tokens of every lane; *s is the number of sequences in the call. Lanes whose tokens are all fed then have a row. Lanes that decode always go; a chunk of a
- * prompt that has no room left in this call waits for the next. */
+/* Collects the new tokens of every lane; *s is the number of sequences in the call. Lanes whose tokens are all fed then have a row. Lanes
+ * that decode always go; a chunk of a prompt that has no room left in this call waits for the next. */
 static enum status collect(struct lanes *l, int *s, struct error *err)
 {
 	int64_t room = l->feed_max - l->n;

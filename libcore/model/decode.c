@@ -180,6 +180,7 @@ struct call {
 	int s;                       /* sequences */
 	int64_t n, rows;             /* tokens; those that have logits */
 	const int32_t *said;
+	bool single;                 /* no sequence brings more than one token */
 };
 
 /* A step that is asked for again and again: every sequence brings one token. Its sizes are rounded up, that few are different; sequences
@@ -257,7 +258,7 @@ static void compute(struct model *m, struct model_cache *c, const struct call *c
 	embed_tokens(m, a->x, c->args.ids, c->args.pos, call->n);
 	for (int64_t l = 0; l < f->n_layers; l++) {
 		layer_before(m, (int)l, a, &c->rotary, call->n);
-		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->args.table, c->width, l * c->pages.layer },
+		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->args.table, c->width, l * c->pages.layer, call->single },
 				    c->args.past, c->args.cu, call->s, layer_heads(f, (int)l));
 		layer_after(m, (int)l, a, a->x, call->n);
 	}
@@ -291,13 +292,13 @@ static void compute_step(struct model *m, struct model_cache *c, const struct ca
 static enum status feed(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
 			const int32_t *past, const int32_t *said, const int32_t *rows, int64_t n_rows, struct error *err)
 {
-	struct call call = { s, cu[s], n_rows, said };
+	struct call call = { s, cu[s], n_rows, said, cu[s] == s };
 	bool step = is_step(c, s, cu, said, n_rows);
 
 	TRY(check_call(m, c, s, ids, cu, slot, past, said, err));
 	TRY(open_pages(c, s, cu, slot, past, step, err));
 	if (step)
-		call = (struct call){ step_size(c, s), step_size(c, s), step_size(c, s), said };
+		call.s = step_size(c, s), call.n = call.rows = call.s;
 	upload_call(c, m, s, call.s, ids, cu, past, rows, n_rows);
 	if (step)
 		compute_step(m, c, &call);

@@ -126,7 +126,7 @@ struct ahead {
 INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #include "cpu/amx.h"
-#include "cpu/packed.h"
+#include "cpu/stream.h"
 
 /* --- tiles ------------------------------------------------------------------------------------------- */
 

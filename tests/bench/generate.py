@@ -5,7 +5,7 @@ transformers (PEER, the path of its python; this one unless it is set); each is 
 a Llama or Qwen2 model; FORM is f32, bf16 or int8 (default all three): llama.cpp's are F32, BF16 and Q8_0, transformers has no int8 here.
 Measured are one sequence behind a prompt of 16, prompts of 512, and 32 sequences behind prompts of 16, with THREADS (default 2)
 threads; ours also as a share of what the machine can do, measured in the same run (bench_generate.c says how). GGUF files are
-made in GGUF (a folder, default $TMPDIR) and left there."""
+made in GGUF (a folder, default $TMPDIR) and left there. --transformers DIR FORM and --llama DIR FORM measure one of the peers alone."""
 import json, os, re, subprocess, sys, tempfile, time
 
 threads = int(os.environ.get("THREADS", 2))
@@ -169,6 +169,9 @@ def main():
         quietly = llama_cpp.llama_log_callback(lambda *a: None)
     except ImportError:
         pass
+    if sys.argv[1] == "--llama":
+        print(json.dumps(llama_rates(gguf_file(*sys.argv[2:]))))
+        return
     path = sys.argv[1]
     for form in sys.argv[2:] or ["f32", "bf16", "int8"]:
         file = attempt(lambda: gguf_file(path, form))

@@ -1,0 +1,498 @@
+/* stream.h - the product of up to 32 rows with packed weights (packed.h), which reads them as fast as the memory gives them.
+ *
+ * All that is done here is to the bit what amx.h does for many rows. One row against bf16 is so little work that vectors do it; up to five
+ * have their three terms side by side in one tile; up to sixteen, and up to 32, take as many columns at a time as there are tiles for.
+ * Columns are cut into tasks: how depends on the threads, what a column gives does not. */
+#ifndef QUERN_CPU_STREAM_H
+#define QUERN_CPU_STREAM_H
+
+#include "cpu/packed.h"
+
+#if GEMM_TILES                  /* else this file says nothing */
+
+#define A_TERMS (ACT_BF16 ? 1 : 3)
+#define STREAM_ROWS 16           /* of A: one tile */
+#define STREAM_PANELS 2          /* at a time: the sums of four tiles go on side by side */
+#define STREAM_COLUMNS (STREAM_PANELS * PANEL)
+#define STREAM_TASKS 1024        /* at most: some nine for each of STREAM_THREADS */
+#define STREAM_THREADS 96        /* more share the tasks of so many */
+#define STREAM_AHEAD 2048        /* bytes of a panel between what is read and what is asked for */
+
+struct stream {
+	const struct gemm *g;
+	const char *panels;
+	float *a;                    /* packed: [32 of k][term][row][32] */
+	float *row;                  /* the only row: [32 of k][term][odd][16] */
+	int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
+};
+
+static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t k, int terms)
+{
+	for (int64_t r = 0; r < m; r++)
+		for (int64_t p = 0; p < k; p += 32) {
+			float *to = dst + p / 32 * terms * m * 16 + r * 16;
+#if ACT_BF16
+			v_store(to, stored_pairs(x, r, p, k - p));
+#else
+			const float *from = (const float *)(const void *)operand_at(x, operand_index(x, r), p);
+
+			store_row(3, to, m * 16, lanes_of(from, k - p), lanes_of(from + 16, k - p - 16));
+#endif
+		}
+}
+
+/* Tiles 0 to 3 are sums, 4 is of B, 5 to 7 the terms of A. */
+static void stream_configure(int rows)
+{
+	struct tile_config t = {.palette = 1};
+
+	for (int i = 0; i < 8; i++)
+		t.row_bytes[i] = 64, t.rows[i] = (uint8_t)(i == 4 ? 16 : rows);
+	tiles_load(&t);
+}
+
+/* One tile of sums: the products of split.h in their order. The number of a tile is part of the instruction. */
+#define STREAM_MULTIPLY(c, a_terms, b_terms, b, apart)                            \
+	do {                                                                      \
+		if ((b_terms) == 3) {                                             \
+			_tile_loadd(4, (b) + 2 * (apart), PANEL * 4);             \
+			_tile_dpbf16ps(c, 5, 4);                                  \
+			_tile_loadd(4, (b) + (apart), PANEL * 4);                 \
+			_tile_dpbf16ps(c, 5, 4);                                  \
+			_tile_dpbf16ps(c, 6, 4);                                  \
+		}                                                                 \
+		_tile_loadd(4, (b), PANEL * 4);                                   \
+		if ((a_terms) == 3) {                                             \
+			_tile_dpbf16ps(c, 6, 4);                                  \
+			_tile_dpbf16ps(c, 7, 4);                                  \
+		}                                                                 \
+		_tile_dpbf16ps(c, 5, 4);                                          \
+	} while (0)
+
+INLINE void stream_load(float (*sum)[STREAM_COLUMNS], const bool zero)
+{
+	if (zero) {
+		_tile_zero(0);
+		_tile_zero(1);
+		_tile_zero(2);
+		_tile_zero(3);
+		return;
+	}
+	_tile_loadd(0, sum[0], STREAM_COLUMNS * 4);
+	_tile_loadd(1, sum[0] + 16, STREAM_COLUMNS * 4);
+	_tile_loadd(2, sum[0] + 32, STREAM_COLUMNS * 4);
+	_tile_loadd(3, sum[0] + 48, STREAM_COLUMNS * 4);
+}
+
+INLINE void stream_store(float (*sum)[STREAM_COLUMNS])
+{
+	_tile_stored(0, sum[0], STREAM_COLUMNS * 4);
+	_tile_stored(1, sum[0] + 16, STREAM_COLUMNS * 4);
+	_tile_stored(2, sum[0] + 32, STREAM_COLUMNS * 4);
+	_tile_stored(3, sum[0] + 48, STREAM_COLUMNS * 4);
+}
+
+/* Reads what the tiles load next. Vectors come from memory faster than tiles: only they wake the first cache's own fetching. */
+INLINE void touch(const char *at)
+{
+	__asm__ volatile("" : : "v"(_mm512_load_si512(at)));
+}
+
+#define UNPACKED (16 * PANEL)    /* words of a term */
+
+/* Panels that are read side by side, in steps of 32 k. */
+struct panels {
+	const char *at[STREAM_PANELS];
+	int64_t steps, block, bytes;        /* of a step and of a panel */
+	int64_t skip;                /* bytes from the end of one to what comes next, if anything does */
+	float *unpacked;             /* [panel][step odd][term][UNPACKED] */
+};
+
+INLINE struct panels panels_at(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+{
+	int64_t k = t->g->k, bytes = panel_bytes(elem, k);
+	const char *first = t->panels + j0 / PANEL * bytes;
+
+	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes,
+			       goes_on ? bytes : 0, NULL};
+}
+
+/* Where step s of panel i lies as the tiles take it. What is unpacked is read one step later, when it has reached the cache: of step
+ * -1 there is only what it prepares. */
+INLINE const float *panel_step(const enum elem elem, const int b_terms, const struct panels *t, int i, int64_t s)
+{
+	const char *from = t->at[i] + (elem == ELEM_BF16 ? s : s + 1) * t->block, *ahead = from + STREAM_AHEAD;
+
+	if (ahead >= t->at[i] + t->bytes)
+		ahead += t->skip;
+	if (elem == ELEM_BF16) {
+		for (int64_t l = 0; l < t->block; l += 64) {
+			__builtin_prefetch(ahead + l);
+			touch(from + l);
+		}
+		return (const float *)(const void *)from;
+	}
+	if (s + 1 < t->steps)
+		unpack_panel(elem, b_terms, t->unpacked + (2 * i + ((s + 1) & 1)) * b_terms * UNPACKED, UNPACKED, from, 16, ahead);
+	return t->unpacked + (2 * i + (s & 1)) * b_terms * UNPACKED;
+}
+
+/* The sums of all rows over nr columns from j0, `width` apart, begin with C, or 0. */
+INLINE void load_sums(const struct gemm *g, float *sum, const int width, int64_t j0, int nr)
+{
+	for (int64_t r = 0; r < g->m; r++)
+		for (int v = 0; v < width; v += VL)
+			v_store(sum + r * width + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
+}
+
+INLINE void store_sums(const struct gemm *g, const float *sum, const int width, int64_t j0, int nr)
+{
+	for (int64_t r = 0; r < g->m; r++)
+		for (int v = 0; v < nr; v += VL)
+			result_store(g, r, j0, v_load(sum + r * width + v), nr, v);
+}
+
+/* The sums of integers over one kc of k, t, times their columns' scale, are added to what was there. */
+INLINE void add_scaled(const struct gemm *g, float *sum, const float *t, const int width, int64_t j0, int nr)
+{
+	for (int64_t r = 0; r < g->m; r++)
+		for (int v = 0; v < nr; v += VL) {
+			float *to = sum + r * width + v;
+
+			v_store(to, v_fma(v_load(t + r * width + v), v_load_at(g->scale + j0, nr, v), v_load(to)));
+		}
+}
+
+/* Columns [j0, j0 + STREAM_COLUMNS). */
+INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t rows = g->m * 16;
+	float sum[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	struct panels p = panels_at(elem, t, j0, goes_on);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
+	stream_load(sum, g->scale);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
+		const float *a = t->a + s * a_terms * rows, *b = panel_step(elem, b_terms, &p, 0, s);
+
+		if (s >= 0) {
+			_tile_loadd(5, a, 64);
+			if (a_terms == 3) {
+				_tile_loadd(6, a + rows, 64);
+				_tile_loadd(7, a + 2 * rows, 64);
+			}
+			STREAM_MULTIPLY(0, a_terms, b_terms, b, UNPACKED);
+			STREAM_MULTIPLY(1, a_terms, b_terms, b + 16, UNPACKED);
+		}
+		b = panel_step(elem, b_terms, &p, 1, s);
+		if (s < 0)
+			continue;
+		STREAM_MULTIPLY(2, a_terms, b_terms, b, UNPACKED);
+		STREAM_MULTIPLY(3, a_terms, b_terms, b + 16, UNPACKED);
+		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
+			float of_kc[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+
+			stream_store(of_kc);
+			add_scaled(g, sum[0], of_kc[0], STREAM_COLUMNS, j0, nr);
+			stream_load(of_kc, true);
+		}
+	}
+	if (!g->scale)
+		stream_store(sum);
+	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
+}
+
+/* --- a row's terms as rows ----------------------------------------------------------------------------- */
+
+#define BESIDE_ROWS (STREAM_ROWS / 3)
+
+#define BESIDE_MULTIPLY(c, b)                                                     \
+	do {                                                                      \
+		_tile_zero(c);                                                    \
+		_tile_loadd(4, (b), PANEL * 4);                                   \
+		_tile_dpbf16ps(c, 5, 4);                                          \
+	} while (0)
+
+/* The same for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits for
+ * another. Each is added to its sum afterwards, in split.h's order, as the tiles add it. */
+INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t m = g->m;
+	float sum[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64))), of_kc[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float of_step[2][3 * BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	float (*to)[STREAM_COLUMNS] = g->scale ? of_kc : sum;
+	struct panels p = panels_at(elem, t, j0, goes_on);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
+	clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s <= p.steps; s++) {
+		float (*now)[STREAM_COLUMNS] = of_step[s & 1], (*before)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
+		const float *b = s < p.steps ? panel_step(elem, 1, &p, 0, s) : NULL;
+
+		if (s > 0) {
+			_tile_stored(2, before[0] + 32, STREAM_COLUMNS * 4);
+			_tile_stored(3, before[0] + 48, STREAM_COLUMNS * 4);
+		}
+		if (s < p.steps) {
+			if (s >= 0) {
+				_tile_loadd(5, t->a + s * 3 * m * 16, 64);
+				BESIDE_MULTIPLY(0, b);
+				BESIDE_MULTIPLY(1, b + 16);
+			}
+			b = panel_step(elem, 1, &p, 1, s);
+			if (s < 0)
+				continue;
+			_tile_stored(0, now[0], STREAM_COLUMNS * 4);
+			_tile_stored(1, now[0] + 16, STREAM_COLUMNS * 4);
+			BESIDE_MULTIPLY(2, b);
+			BESIDE_MULTIPLY(3, b + 16);
+		}
+		for (int64_t r = 0; r < m && s > 0; r++)
+#pragma GCC unroll 4
+			for (int v = 0; v < STREAM_COLUMNS; v += VL)
+				v_store(to[r] + v, v_load(to[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
+		if (g->scale && s > 0 && (s * 32 % g->kc == 0 || s == p.steps)) {
+			add_scaled(g, sum[0], of_kc[0], STREAM_COLUMNS, j0, nr);
+			clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
+		}
+	}
+	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
+}
+
+/* --- up to 32 rows -------------------------------------------------------------------------------------- */
+
+#define WIDE_ROWS 32
+
+INLINE void wide_load(const float *sum, const bool zero)
+{
+	if (zero) {
+		_tile_zero(0);
+		_tile_zero(1);
+		_tile_zero(2);
+		_tile_zero(3);
+		return;
+	}
+	_tile_loadd(0, sum, PANEL * 4);
+	_tile_loadd(1, sum + 16, PANEL * 4);
+	_tile_loadd(2, sum + 16 * PANEL, PANEL * 4);
+	_tile_loadd(3, sum + 16 * PANEL + 16, PANEL * 4);
+}
+
+INLINE void wide_store(float *sum)
+{
+	_tile_stored(0, sum, PANEL * 4);
+	_tile_stored(1, sum + 16, PANEL * 4);
+	_tile_stored(2, sum + 16 * PANEL, PANEL * 4);
+	_tile_stored(3, sum + 16 * PANEL + 16, PANEL * 4);
+}
+
+/* One panel from column j0 against 17 rows or more: the tiles of amx.h, on weights that are asked for as above. */
+INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(PANEL, g->n - j0);
+	const int64_t rows = g->m * 16;
+	float sum[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+	float unpacked[2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	struct panels p = panels_at(elem, t, j0, false);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum, PANEL, j0, nr);
+	wide_load(sum, g->scale);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
+		const float *b = panel_step(elem, b_terms, &p, 0, s);
+
+		if (s < 0)
+			continue;
+		amx_step(true, true, a_terms, b_terms, t->a + s * a_terms * rows, 16, (int)rows, b, UNPACKED);
+		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
+			float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+
+			wide_store(of_kc);
+			add_scaled(g, sum, of_kc, PANEL, j0, nr);
+			wide_load(of_kc, true);
+		}
+	}
+	if (!g->scale)
+		wide_store(sum);
+	store_sums(g, sum, PANEL, j0, nr);
+}
+
+static void wide_task(void *arg, int64_t i, int worker)
+{
+	const struct stream *t = arg;
+	const struct gemm *g = t->g;
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
+	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
+	struct tile_config rows = {.palette = 1};
+
+	(void)worker;
+	for (int tile = 0; tile < 8; tile++)
+		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile == 2 || tile == 3 || tile == 5 ? g->m - 16 : 16);
+	tiles_load(&rows);
+	for (int64_t j = from; j < end; j += PANEL)
+		if (g->b.elem == ELEM_BF16)
+			wide_columns(ELEM_BF16, A_TERMS, 1, t, j);
+		else if (g->b.elem == ELEM_I8)
+			wide_columns(ELEM_I8, A_TERMS, 1, t, j);
+		else
+			wide_columns(ELEM_F32, A_TERMS, A_TERMS, t, j);
+	_tile_release();
+	_mm_setcsr(control);
+}
+
+/* --- one row ------------------------------------------------------------------------------------------- */
+
+#define ROW_VECTORS (STREAM_COLUMNS / VL)
+
+/* Of the packed row, its terms as floats, the even k before the odd. */
+static void widen_row(float *dst, const float *a, int64_t vectors)
+{
+	for (int64_t i = 0; i < vectors; i++) {
+		vu pairs = (vu)v_load(a + i * 16);
+
+		v_store(dst + i * 32, (vf)(pairs << 16));
+		v_store(dst + i * 32 + 16, (vf)(pairs & 0xffff0000u));
+	}
+}
+
+/* Columns [j0, j0 + STREAM_COLUMNS) of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
+ * memory faster than tiles do. To the bit what TDPBF16PS gives, whose products are fused multiply-adds too: split.h's in their
+ * order, of each the even and the odd ones from zero, then their sum, then C. */
+INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, bool goes_on)
+{
+	static const int order[3] = {1, 2, 0};
+	const struct gemm *g = t->g;
+	const struct panels w = panels_at(ELEM_BF16, t, j0, goes_on);
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const float *a = t->row;
+	vf sum[ROW_VECTORS];
+
+#pragma GCC unroll 4
+	for (int v = 0; v < ROW_VECTORS; v++)
+		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
+	for (int64_t s = 0; s < w.steps; s++, a += terms * 32) {
+		const int64_t ahead = s + 1 == w.steps && goes_on ? STREAM_PANELS * w.bytes - s * w.block : w.block;
+		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
+
+#pragma GCC unroll 3
+		for (int p = 0; p < terms; p++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++)
+				even[p][v] = odd[p][v] = v_zero();
+		for (int r = 0; r < 16; r++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++) {
+				const char *at = w.at[v / 2] + s * w.block + r * PANEL * 4 + v % 2 * VL * 4;
+				vu pairs = (vu)v_load((const float *)(const void *)at);
+
+				__builtin_prefetch(at + ahead);
+#pragma GCC unroll 3
+				for (int p = 0; p < terms; p++) {
+					const float *x = a + (terms == 3 ? order[p] : 0) * 32 + r;
+
+					even[p][v] = v_fma(v_set1(x[0]), (vf)(pairs << 16), even[p][v]);
+					odd[p][v] = v_fma(v_set1(x[16]), (vf)(pairs & 0xffff0000u), odd[p][v]);
+				}
+			}
+#pragma GCC unroll 3
+		for (int p = 0; p < terms; p++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++)
+				sum[v] += even[p][v] + odd[p][v];
+	}
+#pragma GCC unroll 4
+	for (int v = 0; v < ROW_VECTORS; v++)
+		if (v * VL < nr)
+			result_store(g, 0, j0, sum[v], nr, v * VL);
+}
+
+static void row_task(void *arg, int64_t i, int worker)
+{
+	const struct stream *t = arg;
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, t->g->n);
+	unsigned control = flush_subnormals();
+
+	(void)worker;
+	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
+		row_columns(A_TERMS, t, j, j + STREAM_COLUMNS < end);
+	_mm_setcsr(control);
+}
+
+/* --- the loops ------------------------------------------------------------------------------------------ */
+
+static void stream_task(void *arg, int64_t i, int worker)
+{
+	const struct stream *t = arg;
+	const struct gemm *g = t->g;
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
+
+	bool beside = A_TERMS == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
+	unsigned control = g->scale || beside ? flush_subnormals() : _mm_getcsr();
+
+	(void)worker;
+	stream_configure((int)(beside ? 3 * g->m : g->m));
+	for (int64_t j = from; j < end; j += STREAM_COLUMNS) {
+		bool goes_on = j + STREAM_COLUMNS < end;
+
+		if (g->b.elem == ELEM_BF16 && beside)
+			beside_columns(ELEM_BF16, t, j, goes_on);
+		else if (g->b.elem == ELEM_I8 && beside)
+			beside_columns(ELEM_I8, t, j, goes_on);
+		else if (g->b.elem == ELEM_BF16)
+			stream_columns(ELEM_BF16, A_TERMS, 1, t, j, goes_on);
+		else if (g->b.elem == ELEM_I8)
+			stream_columns(ELEM_I8, A_TERMS, 1, t, j, goes_on);
+		else
+			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, j, goes_on);
+	}
+	_tile_release();
+	_mm_setcsr(control);
+}
+
+/* Cuts the columns into tasks, each a part of what is left: the last are short, and the threads end together. Their number. */
+static int64_t cut_columns(struct stream *t, int threads)
+{
+	int64_t blocks = (t->g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, at = 0, tasks = 0;
+
+	threads = threads < STREAM_THREADS ? threads : STREAM_THREADS;
+	while (at < blocks) {
+		int64_t left = blocks - at, share = left / (2 * threads), least = blocks / (64 * threads);
+
+		share = share > least ? share : least;
+		t->start[tasks++] = at;
+		at = tasks == STREAM_TASKS ? blocks : shorter(at + (share > 1 ? share : 1), blocks);
+	}
+	t->start[tasks] = blocks;
+	return tasks;
+}
+
+/* g->panels against m <= WIDE_ROWS rows over k. */
+static void stream_run(struct pool *pool, const struct gemm *g)
+{
+	struct stream t = {.g = g, .panels = g->panels};
+	int64_t words = whole_k(g->k) / 2 * g->terms * g->m;
+	bool row = g->m == 1 && g->b.elem == ELEM_BF16;
+
+	t.a = cpu_scratch((size_t)(row ? 3 * words : words) * sizeof(float));
+	pack_stream(t.a, &g->a, g->m, g->k, g->terms);
+	if (row) {
+		t.row = t.a + words;
+		widen_row(t.row, t.a, words / 16);
+	}
+	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
+		pool = NULL;
+	pool_run(pool, cut_columns(&t, pool_threads(pool)), row ? row_task : g->m > STREAM_ROWS ? wide_task : stream_task, &t);
+}
+
+#endif
+
+#endif

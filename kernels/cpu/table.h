@@ -7,6 +7,7 @@
 #include "cpu/dropout.h"
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
+#include "cpu/linear.h"
 #include "cpu/logprob.h"
 #include "cpu/noise.h"
 #include "cpu/norm.h"
@@ -30,6 +31,7 @@
 		.matmul_dx = cpu_matmul_dx##suffix,                           \
 		.matmul_dw = cpu_matmul_dw##suffix,                           \
 		.matmul_float = cpu_matmul_float##suffix,                     \
+		.matmul_add = cpu_matmul_add##suffix,                         \
 		.matmul_part = cpu_matmul_part##suffix,                       \
 		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
 		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \

@@ -478,6 +478,35 @@ static void check_matmul_dx(struct check *c) { check_product(c, 1); }
 static void check_matmul_dw(struct check *c) { check_product(c, 2); }
 static void check_matmul_float(struct check *c) { check_product(c, 3); }
 
+/* With a bias that the table's type holds, and another matrix. */
+static void check_matmul_add(struct check *c)
+{
+	int64_t n = size1(c, 40), o = size1(c, 150), i = size1(c, 200);
+	bool bias = below(c, 3), rest = below(c, 3), in_place = rest && below(c, 2);
+	float *x = values(c, n * i), *r = values(c, n * o), *b = values(c, o), *wm, *xm = copy_of(x, n * i), *y[2];
+	struct stored w = random_weights(c, o, i);
+	double *want = doubles(rest ? r : NULL, n * o);
+
+	wm = copy_of(w.values, o * i);
+	as_multiplied(c, xm, n * i), weights_as_multiplied(c, &w, wm, o * i);
+	for (int64_t j = 0; bias && j < n * o; j++)
+		want[j] += b[j % o];
+	ref_mul(want, xm, i, 1, wm, 1, i, n, o, i);
+	for (int p = 0; p < 2; p++) {
+		act *to;
+
+		y[p] = in_place ? copy_of(r, n * o) : junk(n * o);
+		to = out(c, y[p], n * o);
+		c->k->matmul_add(c->pools[p], to, in(c, x, n * i), w.w, bias ? b : NULL, !rest ? NULL : in_place ? to : in(c, r, n * o), n, o, i);
+		done(c);
+		expect_acts(c, "sum", y[p], want, n * o, 4 + sqrt((double)i));
+	}
+	expect_same(c, "sum, 3 threads", y[1], y[0], n * o);
+	for (int p = 0; p < 2; p++)
+		mem_free(y[p]);
+	mem_free(x), mem_free(r), mem_free(b), mem_free(wm), mem_free(xm), mem_free(want), stored_free(&w);
+}
+
 /* A row of a product is the same to the bit whichever rows share the call. */
 static void check_matmul_rows(struct check *c)
 {
@@ -803,6 +832,7 @@ static const struct entry {
 	{"matmul_dx", check_matmul_dx, 80, true},
 	{"matmul_dw", check_matmul_dw, 80, true},
 	{"matmul_float", check_matmul_float, 60, true},
+	{"matmul_add", check_matmul_add, 40, true},
 	{"matmul rows", check_matmul_rows, 80, true},
 	{"matmul of columns", check_matmul_part, 60, true},
 	{"packed weights", check_packed, 60, true},

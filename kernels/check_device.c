@@ -153,6 +153,12 @@ static void d_matmul_float(struct pool *pool, float *y, const act *x, struct wei
 	take_back();
 }
 
+static void d_matmul_add(struct pool *pool, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n, int64_t o, int64_t i)
+{
+	dev->matmul_add(pool, acts_out(y, n * o), acts_in(x, n * i), packed(weights_in(w, o, i), o, i), floats_in(b, o), acts_in(r, n * o), n, o, i);
+	take_back();
+}
+
 /* --- rows ------------------------------------------------------------------------------------------------ */
 
 /* One more than the largest. */
@@ -484,7 +490,7 @@ const struct kernels *device_on_host(const struct kernels *device)
 	dev = device;
 	table = *device;
 	table.matmul = d_matmul, table.matmul_dx = d_matmul_dx, table.matmul_dw = d_matmul_dw, table.matmul_float = d_matmul_float;
-	table.matmul_part = d_matmul_part, table.matmul_dx_part = d_matmul_dx_part, table.matmul_dw_part = d_matmul_dw_part;
+	table.matmul_add = d_matmul_add, table.matmul_part = d_matmul_part, table.matmul_dx_part = d_matmul_dx_part, table.matmul_dw_part = d_matmul_dw_part;
 	table.embed = d_embed, table.noise = d_noise, table.embed_dw = d_embed_dw;
 	table.rmsnorm = d_rmsnorm, table.rmsnorm_dx = d_rmsnorm_dx, table.layernorm = d_layernorm, table.layernorm_dx = d_layernorm_dx;
 	table.qk_norm = d_qk_norm, table.qk_norm_dx = d_qk_norm_dx;

@@ -7,6 +7,7 @@
 #include "cpu/dropout.h"
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
+#include "cpu/linear.h"
 #include "cpu/logprob.h"
 #include "cpu/noise.h"
 #include "cpu/norm.h"
@@ -38,6 +39,7 @@
 		.matmul_dx = cpu_matmul_dx,                           \
 		.matmul_dw = cpu_matmul_dw,                           \
 		.matmul_float = cpu_matmul_float,                     \
+		.matmul_add = cpu_matmul_add,                         \
 		.matmul_part = cpu_matmul_part,                       \
 		.matmul_dx_part = cpu_matmul_dx_part,                 \
 		.matmul_dw_part = cpu_matmul_dw_part,                 \

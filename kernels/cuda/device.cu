@@ -286,6 +286,7 @@ static void open_streams(void)
 	device_note(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming), "opening");
 	device_note_lt(cublasLtCreate(&device.lt), "opening");
 	device_note(cudaMalloc(&device.workspace, DEVICE_WORKSPACE_BYTES), "opening");
+	device_note(cudaMalloc(&device.bias, DEVICE_BIAS_VALUES * sizeof(float)), "opening");
 	device_note(cudaMalloc(&device.panel, DEVICE_PANEL_BYTES), "opening");
 	open_staging(&in_order, device.stream);
 	open_staging(&beside, down);

@@ -26,6 +26,8 @@ typedef __nv_bfloat16 bf16;
 #define DEVICE_WORKSPACE_BYTES ((size_t)32 << 20)
 #endif
 
+#define DEVICE_BIAS_VALUES ((int64_t)1 << 20)
+
 struct device {
 	bool open;
 	int number, processors;
@@ -33,6 +35,7 @@ struct device {
 	cudaStream_t stream;
 	cublasLtHandle_t lt;
 	void *workspace;             /* of cuBLASLt, DEVICE_WORKSPACE_BYTES */
+	void *bias;                  /* of one product, DEVICE_BIAS_VALUES in the table's type */
 	void *panel;                 /* scratch of one entry, DEVICE_PANEL_BYTES: weights in another form, partial sums */
 	enum status failed;          /* OK so far */
 	char what[256];
@@ -59,9 +62,9 @@ void entries_mail(struct kernels *k);
 void entries_record(struct kernels *k);
 
 /* C[m, n] (+)= op(A) op(B), column-major as cuBLASLt sees it: A is [m, k] with lda, or its transpose, B [k, n]. Types are those of the table;
- * to_float: C is of floats. With any_n the bits of a column of C do not depend on n. */
+ * to_float: C is of floats. add: what acc adds, laid out as C; NULL: C itself. bias, NULL or m values of C's type, is added to each column. With any_n the bits of a column of C do not depend on n. */
 struct gemm {
-	const void *a, *b;
+	const void *a, *b, *add, *bias;
 	void *c;
 	int64_t m, n, k, lda, ldb, ldc;
 	bool ta, tb, half, to_float, acc, any_n;

@@ -14,8 +14,8 @@
 struct plan {
 	struct key {
 		int64_t m, n, k, lda, ldb, ldc;
-		int32_t align[3];        /* of A, B and C, bytes */
-		bool ta, tb, half, to_float;
+		int32_t align[4];        /* of A, B, what is added and C, bytes */
+		bool ta, tb, half, to_float, bias;
 	} key;
 	bool known;
 	cublasLtMatmulAlgo_t algo;
@@ -41,6 +41,7 @@ static void layouts_open(struct layouts *l, const struct gemm *g, int64_t n)
 {
 	cublasOperation_t ta = g->ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb = g->tb ? CUBLAS_OP_T : CUBLAS_OP_N;
 	cudaDataType_t in = type_of(g->half), out = type_of(g->half && !g->to_float);
+	cublasLtEpilogue_t with_bias = CUBLASLT_EPILOGUE_BIAS;
 
 	*l = {};
 	device_note_lt(cublasLtMatmulDescCreate(&l->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F), "matmul");
@@ -51,6 +52,10 @@ static void layouts_open(struct layouts *l, const struct gemm *g, int64_t n)
 		return;
 	device_note_lt(cublasLtMatmulDescSetAttribute(l->desc, CUBLASLT_MATMUL_DESC_TRANSA, &ta, sizeof ta), "matmul");
 	device_note_lt(cublasLtMatmulDescSetAttribute(l->desc, CUBLASLT_MATMUL_DESC_TRANSB, &tb, sizeof tb), "matmul");
+	if (!g->bias)
+		return;
+	device_note_lt(cublasLtMatmulDescSetAttribute(l->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &with_bias, sizeof with_bias), "matmul");
+	device_note_lt(cublasLtMatmulDescSetAttribute(l->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &g->bias, sizeof g->bias), "matmul");
 }
 
 static void layouts_close(struct layouts *l)
@@ -83,7 +88,7 @@ static void ask(struct plan *p, const struct layouts *l)
 	device_note_lt(cublasLtMatmulPreferenceSetAttribute(pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace), "matmul");
 	device_note_lt(cublasLtMatmulPreferenceSetAttribute(pref, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &none, sizeof none), "matmul");
 	for (int i = 0; i < 4; i++) {
-		uint32_t align = (uint32_t)p->key.align[i < 3 ? i : 2];
+		uint32_t align = (uint32_t)p->key.align[i];
 
 		device_note_lt(cublasLtMatmulPreferenceSetAttribute(pref, which[i], &align, sizeof align), "matmul");
 	}
@@ -117,7 +122,8 @@ static const cublasLtMatmulAlgo_t *algorithm_of(const struct gemm *g)
 
 	memset(&key, 0, sizeof key);         /* padding, too, is compared */
 	key.m = g->m, key.n = g->any_n ? ANY_N : g->n, key.k = g->k, key.lda = g->lda, key.ldb = g->ldb, key.ldc = g->ldc;
-	key.align[0] = alignment(g->a), key.align[1] = alignment(g->b), key.align[2] = alignment(g->c);
+	key.align[0] = alignment(g->a), key.align[1] = alignment(g->b), key.align[2] = alignment(g->add ? g->add : g->c);
+	key.align[3] = alignment(g->c), key.bias = g->bias != NULL;
 	key.ta = g->ta, key.tb = g->tb, key.half = g->half, key.to_float = g->to_float;
 	p = &plans[hash_of(&key) % PLANS];
 	if (p->known && !memcmp(&p->key, &key, sizeof key))
@@ -140,8 +146,8 @@ void gemm_run(const struct gemm *g)
 		return;
 	layouts_open(&l, g, g->n);
 	if (device.failed == OK)
-		device_note_lt(cublasLtMatmul(device.lt, l.desc, &one, g->a, l.a, g->b, l.b, g->acc ? &one : &zero, g->c, l.c, g->c, l.c, algo,
-					      device.workspace, DEVICE_WORKSPACE_BYTES, device.stream),
+		device_note_lt(cublasLtMatmul(device.lt, l.desc, &one, g->a, l.a, g->b, l.b, g->acc ? &one : &zero,
+					      g->add ? g->add : g->c, l.c, g->c, l.c, algo, device.workspace, DEVICE_WORKSPACE_BYTES, device.stream),
 			       "matmul");
 	layouts_close(&l);
 }
@@ -238,6 +244,40 @@ static void product(Y *y, int64_t ldy, const act *x, int64_t ldx, struct weights
 		g.b = x, g.ldb = ldx;
 		g.c = y + r, g.ldc = ldy;
 		g.half = is_half<T>, g.to_float = sizeof(Y) == sizeof(float), g.acc = acc, g.any_n = true;
+		gemm_run(&g);
+	}
+}
+
+/* As cuBLASLt takes it: aligned, and in the type of what is written. */
+template <class T> __global__ void take_bias_kernel(T *to, const float *b, int64_t n)
+{
+	for (GRID_STRIDE(i, n))
+		to[i] = from_float<T>(b[i]);
+}
+
+template <class T>
+static void cuda_matmul_add(struct pool *, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n, int64_t o, int64_t i)
+{
+	int64_t per = panel_rows(is_half<T>, i);
+
+	if (!n || !o || !panel_fits(per, o, i))
+		return;
+	if (i == 0 || o > DEVICE_BIAS_VALUES) {
+		device_fail(ERR_IO, "cuda:%d: a layer of %lld x %lld", device.number, (long long)o, (long long)i);
+		return;
+	}
+	if (b)
+		LAUNCH(take_bias_kernel<T>, grid_of(o), THREADS, 0, device.stream, (T *)device.bias, b, o);
+	for (int64_t row = 0; row < o; row += per) {
+		struct gemm g = {};
+
+		g.m = o - row < per ? o - row : per, g.n = n, g.k = i;
+		g.a = weights_panel(is_half<T>, w, i, row, g.m, 0, i, &g.lda), g.ta = true;
+		g.b = x, g.ldb = i;
+		g.c = (T *)y + row, g.ldc = o;
+		g.add = r ? (const T *)r + row : NULL, g.acc = r != NULL;
+		g.bias = b ? (const T *)device.bias + row : NULL;
+		g.half = is_half<T>, g.any_n = true;
 		gemm_run(&g);
 	}
 }
@@ -380,7 +420,7 @@ template <class T> static double cuda_peak_flops(struct pool *)
 template <class T> static void fill(struct kernels *k)
 {
 	k->matmul = cuda_matmul<T>, k->matmul_dx = cuda_matmul_dx<T>, k->matmul_dw = cuda_matmul_dw<T>;
-	k->matmul_float = cuda_matmul_float<T>;
+	k->matmul_float = cuda_matmul_float<T>, k->matmul_add = cuda_matmul_add<T>;
 	k->matmul_part = cuda_matmul_part<T>, k->matmul_dx_part = cuda_matmul_dx_part<T>, k->matmul_dw_part = cuda_matmul_dw_part<T>;
 	k->packed_bytes = is_half<T> ? packed_bytes_half : packed_bytes_float, k->pack = cuda_pack;
 	k->peak_flops = cuda_peak_flops<T>;

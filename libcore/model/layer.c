@@ -6,13 +6,7 @@
 
 void linear_forward(const struct model *m, const struct linear *l, act *y, const act *x, const act *res, int64_t n)
 {
-	bool bias = l->b >= 0;
-
-	if (bias)
-		m->k->add_bias(m->pool, y, res, m->params + l->b, n, l->out);
-	else if (res && res != y)
-		m->k->copy(m->pool, y, res, (size_t)(n * l->out) * m->k->elem_bytes);
-	m->k->matmul(m->pool, y, x, linear_weights(m, l), n, l->out, l->in, bias || res);
+	m->k->matmul_add(m->pool, y, x, linear_weights(m, l), l->b >= 0 ? m->params + l->b : NULL, res, n, l->out, l->in);
 	lora_forward(m, l, y, x, n);
 }
 

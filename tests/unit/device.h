@@ -131,6 +131,8 @@ ENTRY(matmul_dw, (struct pool *pool, float *dw, const act *dy, const act *x, int
       o, i)
 ENTRY(matmul_float, (struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i),
       pool, y, x, w, b, n, o, i)
+ENTRY(matmul_add, (struct pool *pool, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n, int64_t o,
+      int64_t i), pool, y, x, w, b, r, n, o, i)
 ENTRY(matmul_part, (struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o,
       int64_t i, int acc), pool, y, ldy, x, ldx, w, n, o, i, acc)
 ENTRY(matmul_dx_part, (struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy, struct weights w, int64_t n, int64_t o,
@@ -310,7 +312,7 @@ static inline const struct kernels *device_kernels(void)
 		.abi = KERNELS_ABI, .name = "device", .elem_bytes = sizeof(float),
 		TAKE(status), .failed = device_status, TAKE(alloc), .alloc_host = device_alloc, TAKE(available), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
 		TAKE(download_marked), .upload_ahead = device_upload, TAKE(zero), TAKE(copy),
-		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_part),
+		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_add), TAKE(matmul_part),
 		TAKE(matmul_dx_part), TAKE(matmul_dw_part), TAKE(pack), TAKE(embed), TAKE(noise), TAKE(embed_dw),
 		TAKE(rmsnorm), TAKE(rmsnorm_dx), TAKE(layernorm), TAKE(layernorm_dx), TAKE(qk_norm), TAKE(qk_norm_dx),
 		TAKE(add_bias), TAKE(bias_db), TAKE(add_rows), TAKE(scale), TAKE(scale_columns), TAKE(dropout), TAKE(rope),

@@ -5,12 +5,16 @@
 #include "block.h"
 
 struct emulate_lt { int dummy; };
-struct emulate_desc { cublasOperation_t trans[2]; };
+struct emulate_desc {
+	cublasOperation_t trans[2];
+	cublasLtEpilogue_t epilogue;
+	const void *bias;            /* a value for each row of the result, of its type */
+};
 struct emulate_layout { cudaDataType_t type; uint64_t rows, cols; int64_t ld; };
 struct emulate_preference { uint64_t workspace; uint32_t scheme, align[4]; };
 
 /* What an algorithm remembers: the alignments that it was found for, and the types. */
-struct algorithm { uint32_t align[4], types[3], trans[2], pad[7]; };
+struct algorithm { uint32_t align[4], types[3], trans[2], epilogue, pad[6]; };
 static_assert(sizeof(algorithm) == sizeof(cublasLtMatmulAlgo_t), "an algorithm fits");
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *lt) { return *lt = new emulate_lt{0}, CUBLAS_STATUS_SUCCESS; }
@@ -23,16 +27,21 @@ const char *cublasLtGetStatusString(cublasStatus_t s)
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *d, cublasComputeType_t, cudaDataType_t)
 {
-	return *d = new emulate_desc{{CUBLAS_OP_N, CUBLAS_OP_N}}, CUBLAS_STATUS_SUCCESS;
+	return *d = new emulate_desc{{CUBLAS_OP_N, CUBLAS_OP_N}, CUBLASLT_EPILOGUE_DEFAULT, NULL}, CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d) { return delete d, CUBLAS_STATUS_SUCCESS; }
 
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t a, const void *value, size_t bytes)
 {
-	if (bytes != sizeof(cublasOperation_t))
+	if (bytes != (a == CUBLASLT_MATMUL_DESC_BIAS_POINTER ? sizeof d->bias : sizeof(cublasOperation_t)))
 		return CUBLAS_STATUS_INVALID_VALUE;
-	memcpy(&d->trans[a == CUBLASLT_MATMUL_DESC_TRANSB], value, bytes);
+	if (a == CUBLASLT_MATMUL_DESC_BIAS_POINTER)
+		memcpy(&d->bias, value, bytes);
+	else if (a == CUBLASLT_MATMUL_DESC_EPILOGUE)
+		memcpy(&d->epilogue, value, bytes);
+	else
+		memcpy(&d->trans[a == CUBLASLT_MATMUL_DESC_TRANSB], value, bytes);
 	return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -79,7 +88,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
 					      cublasLtMatrixLayout_t, cublasLtMatrixLayout_t to, cublasLtMatmulPreference_t p, int wanted,
 					      cublasLtMatmulHeuristicResult_t *result, int *found)
 {
-	algorithm al = {{}, {(uint32_t)a->type, (uint32_t)b->type, (uint32_t)to->type}, {(uint32_t)d->trans[0], (uint32_t)d->trans[1]}, {}};
+	algorithm al = {{}, {(uint32_t)a->type, (uint32_t)b->type, (uint32_t)to->type}, {(uint32_t)d->trans[0], (uint32_t)d->trans[1]}, (uint32_t)d->epilogue, {}};
 
 	*found = 0;
 	if (!fits(d, a, b, to) || wanted < 1)
@@ -107,8 +116,13 @@ struct product {
 	emulate_desc d;
 	emulate_layout la, lb, lto;
 	float alpha, beta;
-	const void *a, *b;
+	const void *a, *b, *c;
 	void *to;
+
+	static float value(const void *p, cudaDataType_t type, int64_t i)
+	{
+		return type == CUDA_R_32F ? ((const float *)p)[i] : __bfloat162float(((const __nv_bfloat16 *)p)[i]);
+	}
 
 	void run() const
 	{
@@ -127,7 +141,9 @@ struct product {
 					sum += rows[i * k + p] * column[p];
 				sum *= alpha;
 				if (beta != 0)
-					sum += beta * (lto.type == CUDA_R_32F ? *f : __bfloat162float(*h));
+					sum += beta * value(c, lto.type, j * lto.ld + i);
+				if (d.epilogue == CUBLASLT_EPILOGUE_BIAS)
+					sum += value(d.bias, lto.type, i);
 				if (lto.type == CUDA_R_32F)
 					*f = sum;
 				else
@@ -144,16 +160,20 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
 			      const void *b, cublasLtMatrixLayout_t lb, const void *beta, const void *c, cublasLtMatrixLayout_t lc, void *to,
 			      cublasLtMatrixLayout_t lto, const cublasLtMatmulAlgo_t *algo, void *, size_t, cudaStream_t)
 {
-	product t = {*d, *la, *lb, *lto, *(const float *)alpha, *(const float *)beta, a, b, to};
+	product t = {*d, *la, *lb, *lto, *(const float *)alpha, *(const float *)beta, a, b, c, to};
 	algorithm al;
 
 	memcpy(&al, algo, sizeof al);
-	if (!fits(d, la, lb, lto) || c != to || lc->ld != lto->ld || lc->type != lto->type)
+	if (!fits(d, la, lb, lto) || lc->rows != lto->rows || lc->cols != lto->cols || lc->ld != lto->ld || lc->type != lto->type)
 		return CUBLAS_STATUS_INVALID_VALUE;
 	if (!aligned(a, al.align[0]) || !aligned(b, al.align[1]) || !aligned(c, al.align[2]) || !aligned(to, al.align[3]) ||
-	    al.types[0] != la->type || al.types[1] != lb->type || al.types[2] != lto->type || al.trans[0] != d->trans[0] ||
+	    al.types[0] != la->type || al.types[1] != lb->type || al.types[2] != lto->type || al.epilogue != (uint32_t)d->epilogue || al.trans[0] != d->trans[0] ||
 	    al.trans[1] != d->trans[1])
 		return CUBLAS_STATUS_NOT_SUPPORTED;
+	if (*(const float *)beta != 0)
+		emulate_pointer("cublasLtMatmul", c);
+	if (d->epilogue == CUBLASLT_EPILOGUE_BIAS)
+		emulate_pointer("cublasLtMatmul", d->bias);
 	emulate_pointer("cublasLtMatmul", a), emulate_pointer("cublasLtMatmul", b), emulate_pointer("cublasLtMatmul", to);
 	emulate_host_work("cublasLtMatmul", [=] { t.run(); });
 	return CUBLAS_STATUS_SUCCESS;

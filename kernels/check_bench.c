@@ -23,7 +23,10 @@ static struct room {
 	float *f[4];                 /* WIDTH x FF each */
 	float *scratch;
 	int32_t *ids, *cu;
+	struct update_set set;       /* of f[0], one range, and with eight bits */
+	struct update_set set8;
 	struct update u;
+	struct grad_norm *norm;
 } r;
 
 static void copy(void) { r.k->copy(NULL, r.b, r.a, (size_t)TOKENS * 2 * FF * r.k->elem_bytes); }
@@ -44,14 +47,16 @@ static void bias_db(void) { r.k->bias_db(NULL, r.f[1], r.a, TOKENS, FF); }
 static void embed(void) { r.k->embed(NULL, r.a, weights_f32(r.f[0]), r.ids, TOKENS, WIDTH); }
 static void embed_dw(void) { r.k->embed_dw(NULL, r.f[1], r.a, r.ids, TOKENS, WIDTH, TOKENS); }
 static void dropout(void) { r.k->dropout(NULL, r.b, r.a, (const uint64_t *)(void *)r.scratch, 1, 0.1f, TOKENS, FF, 0); }
-static void adamw(void) { r.k->adamw(NULL, r.f[0], r.f[1], r.f[2], r.f[3], (int64_t)WIDTH * FF, &r.u); }
-static void adamw8(void)
+static void adamw(void) { r.k->update(NULL, &r.set, &r.u, r.norm); }
+static void adamw8(void) { r.k->update(NULL, &r.set8, &r.u, r.norm); }
+static void lion(void)
 {
-	r.k->adamw8(NULL, r.f[0], (uint8_t *)r.f[1], (uint8_t *)r.f[2], r.scratch, r.scratch + WIDTH * FF / KERNELS_BLOCK8, r.f[3],
-		    (int64_t)WIDTH * FF, &r.u);
+	struct update u = r.u;
+
+	u.rule = UPDATE_LION;
+	r.k->update(NULL, &r.set, &u, r.norm);
 }
-static void lion(void) { r.k->lion(NULL, r.f[0], r.f[1], r.f[3], (int64_t)WIDTH * FF, &r.u); }
-static void sumsq(void) { (void)r.k->sumsq(NULL, r.f[0], (int64_t)WIDTH * FF); }
+static void grad_norm(void) { r.k->grad_norm(NULL, r.norm, &r.set, 1); }
 
 static struct heads heads(void) { return (struct heads){.h = HEADS, .hkv = KV_HEADS, .d = HEAD, .scale = 0.088f}; }
 static void attention(void) { r.k->attention(NULL, r.b, r.f[1], r.a, r.cu, 2, heads()); }
@@ -91,7 +96,7 @@ static const struct timed {
 	{"adamw", adamw, 0, 7.0 * WIDTH * FF, 0},
 	{"adamw8", adamw8, 0, 4.0 * WIDTH * FF, 0},
 	{"lion", lion, 0, 5.0 * WIDTH * FF, 0},
-	{"sumsq", sumsq, 0, 1.0 * WIDTH * FF, 0},
+	{"grad_norm", grad_norm, 0, 1.0 * WIDTH * FF, 0},
 };
 
 /* Seconds a run takes, when many follow each other. */
@@ -109,13 +114,39 @@ static double seconds_of(void (*run)(void))
 	return (clock_seconds() - start) / RUNS;
 }
 
+static struct update_range *range_of(const struct kernels *k, bool bits8)
+{
+	struct update_range range = {.n = (int64_t)WIDTH * FF, .decay = true, .bits8 = bits8}, *p = k->alloc(NULL, sizeof range);
+
+	if (p)
+		k->upload(p, &range, sizeof range);
+	return p;
+}
+
+/* The state of eight bits takes the place of that of floats. */
+static bool open_sets(const struct kernels *k)
+{
+	int64_t n = (int64_t)WIDTH * FF;
+
+	r.norm = k->alloc(NULL, sizeof *r.norm);
+	r.set = (struct update_set){.p = r.f[0], .m = r.f[1], .v = r.f[2], .g = r.f[3], .ranges = range_of(k, false), .n = 1,
+				    .pieces = (n + KERNELS_UPDATE_PIECE - 1) / KERNELS_UPDATE_PIECE};
+	r.set8 = r.set;
+	r.set8.ranges = range_of(k, true);
+	r.set8.m8 = (uint8_t *)r.f[1], r.set8.v8 = (uint8_t *)r.f[2], r.set8.m_max = r.scratch, r.set8.v_max = r.scratch + n / KERNELS_BLOCK8;
+	if (!r.norm || !r.set.ranges || !r.set8.ranges)
+		return false;
+	k->grad_norm(NULL, r.norm, &r.set, 1);
+	return true;
+}
+
 static bool open_room(const struct kernels *k)
 {
 	int32_t ids[TOKENS], cu[3] = {0, TOKENS / 2, TOKENS};
 	size_t acts = (size_t)TOKENS * 2 * FF, floats = (size_t)WIDTH * FF;
 	float *values = malloc(acts * sizeof *values);
 
-	r = (struct room){.k = k, .u = {.lr = 1e-4f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f, .gscale = 1, .step = 10}};
+	r = (struct room){.k = k, .u = {.lr = 1e-4f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f, .step = 10}};
 	r.a = k->alloc(NULL, acts * k->elem_bytes), r.b = k->alloc(NULL, acts * k->elem_bytes), r.c = k->alloc(NULL, acts * k->elem_bytes);
 	for (int i = 0; i < 4; i++)
 		r.f[i] = k->alloc(NULL, floats * sizeof(float));
@@ -141,12 +172,13 @@ static bool open_room(const struct kernels *k)
 		k->from_floats(NULL, act_at(k, r.c, (int64_t)at), r.f[2], n);
 	}
 	free(values);
-	return true;
+	return open_sets(k);
 }
 
 static void close_room(void)
 {
 	r.k->release(r.a), r.k->release(r.b), r.k->release(r.c), r.k->release(r.scratch), r.k->release(r.ids), r.k->release(r.cu);
+	r.k->release((void *)(uintptr_t)r.set.ranges), r.k->release((void *)(uintptr_t)r.set8.ranges), r.k->release(r.norm);
 	for (int i = 0; i < 4; i++)
 		r.k->release(r.f[i]);
 }

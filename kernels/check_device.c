@@ -386,42 +386,72 @@ static void d_logprob_dx(struct pool *pool, act *dx, float *dw, const struct log
 	take_back();
 }
 
+/* --- sampling ------------------------------------------------------------------------------------------------ */
+
+static void d_sample(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+		     void *scratch, int64_t n, int64_t v)
+{
+	struct sample_rule own = *rule;
+	int64_t slots = rows_of(rows.slot, n);
+
+	own.bias = floats_in(rule->bias, v);
+	rows = (struct sample_rows){ints(rows.slot, n), lend(rows.u, (size_t)n * sizeof *rows.u, false),
+				    lend(rows.seen, (size_t)(slots * v) * sizeof *rows.seen, true)};
+	dev->sample(pool, lend(id, (size_t)slots * sizeof *id, true), lend(logp, (size_t)slots * sizeof *logp, true), floats_in(logits, n * v), &own,
+		    rows, lend(scratch, dev->sample_scratch(pool, n, v), false), n, v);
+	take_back();
+}
+
+static void d_take_ids(struct pool *pool, int32_t *ids, const int32_t *said, int64_t n)
+{
+	int64_t most = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		most = -ids[i] > most ? -ids[i] : most;
+	dev->take_ids(pool, lend(ids, (size_t)n * sizeof *ids, true), ints(said, most), n);
+	take_back();
+}
+
 /* --- optimizers --------------------------------------------------------------------------------------------------- */
 
-static void d_adamw(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u)
+/* Elements of a set, by what its ranges say. */
+static struct update_set set_in(const struct update_set *s, bool changes)
 {
-	dev->adamw(pool, floats_out(p, n), floats_out(m, n), floats_out(v, n), floats_in(g, n), n, u);
+	struct update_set d = *s;
+	int64_t n = 0, floats = 0, codes = 0, blocks = 0;
+
+	for (int64_t i = 0; i < s->n; i++) {
+		const struct update_range *r = &s->ranges[i];
+
+		n = r->from + r->n;
+		*(r->bits8 ? &codes : &floats) = r->state + r->n;
+		blocks = r->bits8 ? r->block + (r->n + KERNELS_BLOCK8 - 1) / KERNELS_BLOCK8 : blocks;
+	}
+	d.ranges = lend(s->ranges, (size_t)s->n * sizeof *s->ranges, false);
+	d.g = floats_in(s->g, n);
+	if (!changes)
+		return d;
+	d.p = floats_out(s->p, n);
+	d.m = floats_out(s->m, floats), d.v = floats_out(s->v, floats);
+	d.m8 = lend(s->m8, (size_t)codes, true), d.v8 = lend(s->v8, (size_t)codes, true);
+	d.m_max = floats_out(s->m_max, blocks), d.v_max = floats_out(s->v_max, blocks);
+	return d;
+}
+
+static void d_grad_norm(struct pool *pool, struct grad_norm *norm, const struct update_set *s, double clip)
+{
+	struct update_set d = set_in(s, false);
+
+	dev->grad_norm(pool, lend(norm, sizeof *norm, true), &d, clip);
 	take_back();
 }
 
-static void d_adamw8(struct pool *pool, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g, int64_t n,
-		     const struct update *u)
+static void d_update(struct pool *pool, const struct update_set *s, const struct update *u, const struct grad_norm *norm)
 {
-	int64_t blocks = (n + KERNELS_BLOCK8 - 1) / KERNELS_BLOCK8;
+	struct update_set d = set_in(s, true);
 
-	dev->adamw8(pool, floats_out(p, n), lend(m, (size_t)n, true), lend(v, (size_t)n, true), floats_out(m_max, blocks), floats_out(v_max, blocks),
-		    floats_in(g, n), n, u);
+	dev->update(pool, &d, u, lend(norm, sizeof *norm, false));
 	take_back();
-}
-
-static void d_lion(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u)
-{
-	dev->lion(pool, floats_out(p, n), floats_out(m, n), floats_in(g, n), n, u);
-	take_back();
-}
-
-static void d_sgd(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u)
-{
-	dev->sgd(pool, floats_out(p, n), floats_out(m, n), floats_in(g, n), n, u);
-	take_back();
-}
-
-static double d_sumsq(struct pool *pool, const float *x, int64_t n)
-{
-	double sum = dev->sumsq(pool, floats_in(x, n), n);
-
-	take_back();
-	return sum;
 }
 
 uint64_t device_digest(void) { return digest; }
@@ -466,6 +496,7 @@ const struct kernels *device_on_host(const struct kernels *device)
 	table.gelu = d_gelu, table.gelu_dx = d_gelu_dx;
 	table.logprob = d_logprob, table.logprob_dx = d_logprob_dx, table.soft_cap = d_soft_cap;
 	table.gather_rows = d_gather_rows, table.from_floats = d_from_floats, table.to_floats = d_to_floats;
-	table.adamw = d_adamw, table.adamw8 = d_adamw8, table.lion = d_lion, table.sgd = d_sgd, table.sumsq = d_sumsq;
+	table.sample = d_sample, table.take_ids = d_take_ids;
+	table.grad_norm = d_grad_norm, table.update = d_update;
 	return &table;
 }

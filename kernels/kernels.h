@@ -17,11 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 7
+#define KERNELS_ABI 8
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
+#define KERNELS_UPDATE_PIECE 8192 /* of parameters that are updated, elements: a multiple of that */
 
+#define KERNELS_MAIL ((size_t)1 << 20)
 #define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
 
 /* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Every form stands for the
@@ -66,11 +68,55 @@ struct logprob_grad {
 	const float *logp, *lse, *mean;
 };
 
-/* One step of an optimizer: g is multiplied by gscale first; step counts from 1. */
+/* Neighbouring parameters that an optimizer updates alike. */
+struct update_range {
+	int64_t from, n;                     /* in p and g */
+	int64_t state;                       /* their place in m and v, or in m8 and v8 */
+	int64_t block;                       /* in m_max and v_max */
+	int64_t piece;                       /* pieces of KERNELS_UPDATE_PIECE that the ranges before it have, each range's last one cut short */
+	bool decay, bits8;                   /* whether weights decay; whether their state has eight bits */
+};
+
+/* What an optimizer updates, all of it: device. What no range has use for may be NULL. */
+struct update_set {
+	float *p;
+	const float *g;
+	float *m, *v;
+	uint8_t *m8, *v8;                    /* of AdamW in eight bits (Dettmers et al. 2022), as bitsandbytes: codes of its dynamic types, with
+					      * sign and without, for the size relative to the largest of each block of KERNELS_BLOCK8; */
+	float *m_max, *v_max;                /* those, one a block. Blocks begin with each range. All zeros is the state before the first step */
+	const struct update_range *ranges;   /* [n] in the order of from */
+	int64_t n, pieces;                   /* pieces of all */
+};
+
+/* The norm of gradients, and what they are multiplied by so that it is no larger than asked for. On the device. */
+struct grad_norm {
+	double norm;
+	float factor;
+};
+
+/* One step of an optimizer; step counts from 1. decay is that of ranges that have it. */
+enum update_rule { UPDATE_ADAMW, UPDATE_LION, UPDATE_SGD };
 struct update {
-	float lr, beta1, beta2, eps, decay, gscale;
+	enum update_rule rule;
+	float lr, beta1, beta2, eps, decay;
 	int nesterov;
 	int64_t step;
+};
+
+/* How the next token is chosen from scores (infer/sample.h says what the members mean; choice.h is the arithmetic). */
+struct sample_rule {
+	double temperature, top_p, min_p, typical_p;
+	int64_t top_k;
+	double repetition, frequency, presence;
+	const float *bias;                   /* device, [V]; NULL: zeros */
+};
+
+/* Who the rows of a call of sample are. Device. */
+struct sample_rows {
+	const int32_t *slot;                 /* [n]: row i is that of sequence slot[i], no two of the same */
+	const uint64_t *u;                   /* [n]: uniform random numbers below 2^53 */
+	uint32_t *seen;                      /* [slots, V]: SAMPLE_PROMPT | how often it was said; NULL: none, and no penalties are there */
 };
 
 struct kernels {
@@ -83,12 +129,33 @@ struct kernels {
 	/* What went wrong on the device since it was opened, once all that was asked of it is done: entries return nothing, and after a
 	 * failure do nothing. Always OK on the CPU. */
 	enum status (*status)(struct error *err);
+	/* The same as far as it is known by now: waits for nothing. */
+	enum status (*failed)(struct error *err);
 
 	/* --- memory ------------------------------------------------------------------------ */
 	void *(*alloc)(struct pool *pool, size_t bytes);         /* zeroed, 64-byte aligned; NULL if there is not that much */
 	void (*release)(void *p);
+	/* As alloc, but pinned memory of the host, which entries reach as they do the device's, at the rate of the bus; on the CPU the same. */
+	void *(*alloc_host)(struct pool *pool, size_t bytes);
+	size_t (*available)(void);           /* bytes that alloc could give now, about */
 	void (*upload)(void *dst, const void *src, size_t bytes);   /* host -> device */
 	void (*download)(void *dst, const void *src, size_t bytes); /* device -> host, waits */
+	/* Downloads beside what the device goes on with. After mark, download_marked gives what src holds once all is done that was asked for
+	 * before the mark, and waits for nothing else; any thread may call it. The caller asks for nothing that changes src until then. */
+	void (*mark)(void);
+	void (*download_marked)(void *dst, const void *src, size_t bytes);
+	/* device -> host while other work goes on: dst holds, after download_end, what src held when all that was asked for before was done.
+	 * One at a time, of KERNELS_MAIL bytes at most. download_end gives the failure, as status does, but waits for nothing else. */
+	void (*download_begin)(void *dst, const void *src, size_t bytes);
+	enum status (*download_end)(struct error *err);
+	/* Work of one form that is asked for again and again, its arguments in the same buffers, may be asked for as a whole: replay asks for
+	 * what was recorded under key; false: nothing was. What comes after record_begin, if that says true, is kept, not done, until
+	 * record_end; that asks for it, or says that it cannot be recorded: then it must be asked for again, one by one. In between only
+	 * entries that compute may be called. forget_records: before buffers of them are released. NULL, all of them: nothing is gained. */
+	bool (*replay)(uint64_t key);
+	bool (*record_begin)(uint64_t key);
+	bool (*record_end)(void);
+	void (*forget_records)(void);
 	void (*zero)(struct pool *pool, void *p, size_t bytes);
 	void (*copy)(struct pool *pool, void *dst, const void *src, size_t bytes);
 
@@ -213,20 +280,25 @@ struct kernels {
 	/* y[i] = x[rows[i]], i < n */
 	void (*gather_rows)(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c);
 
+	/* --- sampling ---------------------------------------------------------------------------------- */
+	/* For each row of logits[n, V] the token that it says next, id[slot], and the log of its probability in the model's own distribution,
+	 * logp[slot]: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
+	 * seen counts the token. Every device gives the same ids. scratch: sample_scratch(pool, n, v) bytes. */
+	void (*sample)(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+		       void *scratch, int64_t n, int64_t v);
+	size_t (*sample_scratch)(struct pool *pool, int64_t n, int64_t v);
+	/* ids[i] = said[-1 - ids[i]] where ids[i] is negative */
+	void (*take_ids)(struct pool *pool, int32_t *ids, const int32_t *said, int64_t n);
+
 	/* --- optimizer ---------------------------------------------------------------------------------- */
-	/* AdamW (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr decay; m, v; p -= lr mhat / (sqrt(vhat) + eps). */
-	void (*adamw)(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u);
-	/* The same with m and v in eight bits (Dettmers et al. 2022), as bitsandbytes: codes of its dynamic types, with sign and
-	 * without, for the size relative to the largest of each block of KERNELS_BLOCK8; m_max and v_max hold those, one per
-	 * block. All zeros is the state before the first step. */
-	void (*adamw8)(struct pool *pool, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g, int64_t n,
-		       const struct update *u);
-	/* Lion (Chen et al. 2023): p *= 1 - lr decay; p -= lr sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g. */
-	void (*lion)(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u);
-	/* As torch.optim.SGD: g += decay p; m = beta1 m + g; p -= lr (nesterov ? g + beta1 m : m). m NULL: p -= lr g. */
-	void (*sgd)(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u);
-	/* Sum of squares in double, in fixed pieces; NaN and infinities come through. */
-	double (*sumsq)(struct pool *pool, const float *x, int64_t n);
+	/* The norm of the gradients of all ranges: the root of their sum of squares, added in double in a fixed order; NaN and infinities come
+	 * through. factor: clip / (norm + 1e-6) where clip > 0 and the norm is larger (as torch's clip_grad_norm_), else 1. */
+	void (*grad_norm)(struct pool *pool, struct grad_norm *norm, const struct update_set *s, double clip);
+	/* One step on all ranges with gradients times norm->factor, or nothing where norm->norm is not finite. g is then multiplied already:
+	 * AdamW (Loshchilov & Hutter 2019), as torch.optim.AdamW: p *= 1 - lr decay; m, v; p -= lr mhat / (sqrt(vhat) + eps).
+	 * Lion (Chen et al. 2023): p *= 1 - lr decay; p -= lr sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g.
+	 * SGD, as torch.optim.SGD: g += decay p; m = beta1 m + g; p -= lr (nesterov ? g + beta1 m : m). m NULL: p -= lr g. */
+	void (*update)(struct pool *pool, const struct update_set *s, const struct update *u, const struct grad_norm *norm);
 
 	/* --- limits -------------------------------------------------------------------------------------- */
 	/* Multiplications and additions a second that the pool's threads can do in vectors, measured (some 20 ms). */
@@ -245,11 +317,11 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
  * AMX products of floats, but for weights in NF4, are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a
  * row of the left matrix, or a column of the result, that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
 const struct kernels *kernels_cpu(void);
-/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of
- * attention) are rounded to the nearest bf16 and their products added in floats; with AMX the integers of ELEM_I8 are exact in matmul and
- * logprob. The order of the additions is the instruction
- * set's (cpu/gemm.h), so results differ between machines by rounding, never between threads or batches. Everything else is the
- * table above. */
+/* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): what is not yet, weights and
+ * gradients of logits, is rounded to the nearest, and the products are added in floats; with AMX the integers of ELEM_I8 are exact in
+ * matmul and logprob. The order of the additions is the instruction set's (cpu/gemm.h), so results differ between machines by rounding,
+ * never between threads or batches. A thread that multiplies matrices keeps 512 KiB more for each thread of its pool, and
+ * attention_dqkv at most 4 MiB for each. */
 const struct kernels *kernels_cpu_bf16(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);

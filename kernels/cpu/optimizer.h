@@ -17,17 +17,9 @@ struct update_job {
 	const float *g;
 	int64_t n;
 	const struct update *u;
+	float gscale, decay;
 	float keep, rate, inv_root_bc2; /* 1 - lr decay, lr / (1 - beta1^step), 1 / sqrt(1 - beta2^step) */
 };
-
-INLINE struct update_job adam_job(float *p, const float *g, int64_t n, const struct update *u)
-{
-	/* Bias corrections in double: 1 - beta^step loses its digits in float. */
-	double bc1 = 1 - pow(u->beta1, (double)u->step), bc2 = 1 - pow(u->beta2, (double)u->step);
-
-	return (struct update_job){.p = p, .g = g, .n = n, .u = u, .keep = (float)(1 - (double)u->lr * u->decay),
-				   .rate = (float)(u->lr / bc1), .inv_root_bc2 = (float)(1 / sqrt(bc2))};
-}
 
 /* Elements [0, n) of one piece. */
 INLINE void adamw_piece(const struct update_job *t, float *p, float *m, float *v, const float *grad, int64_t n)
@@ -35,7 +27,7 @@ INLINE void adamw_piece(const struct update_job *t, float *p, float *m, float *v
 	const struct update *u = t->u;
 
 	for (V_EACH(j, n)) {
-		vf g = v_load_at(grad, n, j) * v_set1(u->gscale);
+		vf g = v_load_at(grad, n, j) * v_set1(t->gscale);
 		vf mv = v_load_at(m, n, j), vv = v_load_at(v, n, j), denom;
 
 		mv = v_fma(v_set1(1.0f - u->beta1), g - mv, mv);
@@ -54,14 +46,6 @@ static void adamw_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	adamw_piece(t, t->p + from, t->m + from, t->v + from, t->g + from, n);
-}
-
-static void cpu_adamw(struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u)
-{
-	struct update_job t = adam_job(p, g, n, u);
-
-	t.m = m, t.v = v;
-	pool_run(pool, pieces_of(n, ROWS_PIECE), adamw_task, &t);
 }
 
 /* --- AdamW, moments in eight bits --------------------------------------------------------------------- */
@@ -157,15 +141,6 @@ static void adamw8_task(void *arg, int64_t i, int worker)
 	}
 }
 
-static void cpu_adamw8(struct pool *pool, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g,
-		       int64_t n, const struct update *u)
-{
-	struct update_job t = adam_job(p, g, n, u);
-
-	t.m8 = m, t.v8 = v, t.m_max = m_max, t.v_max = v_max;
-	pool_run(pool, pieces_of(n, ROWS_PIECE), adamw8_task, &t);
-}
-
 /* --- Lion ------------------------------------------------------------------------------------------- */
 
 static void lion_task(void *arg, int64_t i, int worker)
@@ -177,20 +152,13 @@ static void lion_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (V_EACH(j, n)) {
-		vf g = v_load_at(t->g + from, n, j) * v_set1(u->gscale), mv = v_load_at(m, n, j);
+		vf g = v_load_at(t->g + from, n, j) * v_set1(t->gscale), mv = v_load_at(m, n, j);
 		vf c = v_fma(v_set1(1.0f - u->beta1), g - mv, mv);
 		vf sign = __builtin_convertvector((vi)(c < v_zero()) - (vi)(c > v_zero()), vf);
 
 		v_store_at(m, v_fma(v_set1(1.0f - u->beta2), g - mv, mv), n, j);
 		v_store_at(p, v_load_at(p, n, j) * v_set1(t->keep) - v_set1(u->lr) * sign, n, j);
 	}
-}
-
-static void cpu_lion(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u)
-{
-	struct update_job t = {.p = p, .m = m, .g = g, .n = n, .u = u, .keep = (float)(1 - (double)u->lr * u->decay)};
-
-	pool_run(pool, pieces_of(n, ROWS_PIECE), lion_task, &t);
 }
 
 /* --- SGD -------------------------------------------------------------------------------------------- */
@@ -204,7 +172,7 @@ static void sgd_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (V_EACH(j, n)) {
-		vf pv = v_load_at(p, n, j), g = v_fma(pv, v_set1(u->decay), v_load_at(t->g + from, n, j) * v_set1(u->gscale));
+		vf pv = v_load_at(p, n, j), g = v_fma(pv, v_set1(t->decay), v_load_at(t->g + from, n, j) * v_set1(t->gscale));
 
 		if (m) {
 			vf mv = v_fma(v_load_at(m, n, j), v_set1(u->beta1), g);
@@ -216,14 +184,38 @@ static void sgd_task(void *arg, int64_t i, int worker)
 	}
 }
 
-static void cpu_sgd(struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u)
-{
-	struct update_job t = {.p = p, .m = m, .g = g, .n = n, .u = u};
+/* --- all ranges ------------------------------------------------------------------------------------- */
 
-	pool_run(pool, pieces_of(n, ROWS_PIECE), sgd_task, &t);
+/* What a range is updated by: its places, and what follows from the rule and the step. */
+INLINE struct update_job range_job(const struct update_set *s, const struct update_range *r, const struct update *u, float gscale)
+{
+	/* Bias corrections in double: 1 - beta^step loses its digits in float. */
+	double bc1 = 1 - pow(u->beta1, (double)u->step), bc2 = 1 - pow(u->beta2, (double)u->step);
+	float decay = r->decay ? u->decay : 0;
+	struct update_job t = {.p = s->p + r->from, .g = s->g + r->from, .n = r->n, .u = u, .gscale = gscale, .decay = decay,
+			       .keep = (float)(1 - (double)u->lr * decay), .rate = (float)(u->lr / bc1),
+			       .inv_root_bc2 = (float)(1 / sqrt(bc2))};
+
+	if (r->bits8) {
+		t.m8 = s->m8 + r->state, t.v8 = s->v8 + r->state;
+		t.m_max = s->m_max + r->block, t.v_max = s->v_max + r->block;
+		return t;
+	}
+	t.m = s->m ? s->m + r->state : NULL, t.v = s->v ? s->v + r->state : NULL;
+	return t;
 }
 
-/* --- sum of squares -------------------------------------------------------------------------------- */
+static void cpu_update(struct pool *pool, const struct update_set *s, const struct update *u, const struct grad_norm *norm)
+{
+	for (int64_t i = 0; i < s->n && isfinite(norm->norm); i++) {
+		struct update_job t = range_job(s, &s->ranges[i], u, norm->factor);
+
+		pool_run(pool, pieces_of(t.n, ROWS_PIECE),
+			 t.m8 ? adamw8_task : u->rule == UPDATE_LION ? lion_task : u->rule == UPDATE_SGD ? sgd_task : adamw_task, &t);
+	}
+}
+
+/* --- the norm -------------------------------------------------------------------------------------- */
 
 #define SUMSQ_PIECES 256
 
@@ -252,7 +244,7 @@ static void sumsq_task(void *arg, int64_t i, int worker)
 	t->part[i] = sum[0];
 }
 
-static double cpu_sumsq(struct pool *pool, const float *x, int64_t n)
+static double sumsq(struct pool *pool, const float *x, int64_t n)
 {
 	struct sumsq_job t = {.x = x, .n = n};
 	int64_t pieces;
@@ -265,6 +257,22 @@ static double cpu_sumsq(struct pool *pool, const float *x, int64_t n)
 	for (int64_t i = 0; i < pieces; i++)
 		sum += t.part[i];
 	return sum;
+}
+
+/* Ranges that touch are summed as one, so that what they are parted for does not show in the sum. */
+static void cpu_grad_norm(struct pool *pool, struct grad_norm *norm, const struct update_set *s, double clip)
+{
+	double sum = 0;
+
+	for (int64_t i = 0, next; i < s->n; i = next) {
+		int64_t from = s->ranges[i].from, to = from;
+
+		for (next = i; next < s->n && s->ranges[next].from == to; next++)
+			to += s->ranges[next].n;
+		sum += sumsq(pool, s->g + from, to - from);
+	}
+	norm->norm = sqrt(sum);
+	norm->factor = (float)(clip > 0 && norm->norm > clip ? clip / (norm->norm + 1e-6) : 1);
 }
 
 #endif

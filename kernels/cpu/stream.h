@@ -10,6 +10,7 @@
 
 #if GEMM_TILES                  /* else this file says nothing */
 
+#define A_TERMS (ACT_BF16 ? 1 : 3)  /* of A's numbers */
 #define STREAM_ROWS 16           /* of A: one tile */
 #define STREAM_PANELS 2          /* at a time: the sums of four tiles go on side by side */
 #define STREAM_COLUMNS (STREAM_PANELS * PANEL)
@@ -27,19 +28,17 @@ struct stream {
 
 static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t k, int terms)
 {
-	for (int64_t r = 0; r < m; r++) {
-		const float *row = (const float *)x->p + operand_index(x, r) * x->ld;
-
+	for (int64_t r = 0; r < m; r++)
 		for (int64_t p = 0; p < k; p += 32) {
 			float *to = dst + p / 32 * terms * m * 16 + r * 16;
-			vf lo = lanes_of(row + p, k - p), hi = lanes_of(row + p + 16, k - p - 16);
+#if ACT_BF16
+			v_store(to, stored_pairs(x, r, p, k - p));
+#else
+			const float *from = (const float *)(const void *)operand_at(x, operand_index(x, r), p);
 
-			if (terms == 1)
-				store_row(1, to, m * 16, lo, hi);
-			else
-				store_row(3, to, m * 16, lo, hi);
+			store_row(3, to, m * 16, lanes_of(from, k - p), lanes_of(from + 16, k - p - 16));
+#endif
 		}
-	}
 }
 
 /* Tiles 0 to 3 are sums, 4 is of B, 5 to 7 the terms of A. */
@@ -143,14 +142,14 @@ INLINE void load_sums(const struct gemm *g, float *sum, const int width, int64_t
 {
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < width; v += VL)
-			v_store(sum + r * width + v, g->acc && v < nr ? v_load_at(c_row(g, r) + j0, nr, v) : v_zero());
+			v_store(sum + r * width + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
 }
 
 INLINE void store_sums(const struct gemm *g, const float *sum, const int width, int64_t j0, int nr)
 {
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < nr; v += VL)
-			v_store_at(c_row(g, r) + j0, v_load(sum + r * width + v), nr, v);
+			result_store(g, r, j0, v_load(sum + r * width + v), nr, v);
 }
 
 /* The sums of integers over one kc of k, t, times their columns' scale, are added to what was there. */
@@ -340,18 +339,12 @@ static void wide_task(void *arg, int64_t i, int worker)
 		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile == 2 || tile == 3 || tile == 5 ? g->m - 16 : 16);
 	_tile_loadconfig(&rows);
 	for (int64_t j = from; j < end; j += PANEL)
-		if (g->b.elem == ELEM_BF16 && g->terms == 3)
-			wide_columns(ELEM_BF16, 3, 1, t, j);
-		else if (g->b.elem == ELEM_BF16)
-			wide_columns(ELEM_BF16, 1, 1, t, j);
-		else if (g->b.elem == ELEM_I8 && g->terms == 3)
-			wide_columns(ELEM_I8, 3, 1, t, j);
+		if (g->b.elem == ELEM_BF16)
+			wide_columns(ELEM_BF16, A_TERMS, 1, t, j);
 		else if (g->b.elem == ELEM_I8)
-			wide_columns(ELEM_I8, 1, 1, t, j);
-		else if (g->terms == 3)
-			wide_columns(ELEM_F32, 3, 3, t, j);
+			wide_columns(ELEM_I8, A_TERMS, 1, t, j);
 		else
-			wide_columns(ELEM_F32, 1, 1, t, j);
+			wide_columns(ELEM_F32, A_TERMS, A_TERMS, t, j);
 	_tile_release();
 	_mm_setcsr(control);
 }
@@ -385,7 +378,7 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 
 #pragma GCC unroll 4
 	for (int v = 0; v < ROW_VECTORS; v++)
-		sum[v] = g->acc && v * VL < nr ? v_load_at(c_row(g, 0) + j0, nr, v * VL) : v_zero();
+		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
 	for (int64_t s = 0; s < w.steps; s++, a += terms * 32) {
 		const int64_t ahead = s + 1 == w.steps && goes_on ? STREAM_PANELS * w.bytes - s * w.block : w.block;
 		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
@@ -419,7 +412,7 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 #pragma GCC unroll 4
 	for (int v = 0; v < ROW_VECTORS; v++)
 		if (v * VL < nr)
-			v_store_at(c_row(g, 0) + j0, sum[v], nr, v * VL);
+			result_store(g, 0, j0, sum[v], nr, v * VL);
 }
 
 static void row_task(void *arg, int64_t i, int worker)
@@ -430,10 +423,7 @@ static void row_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
-		if (t->g->terms == 3)
-			row_columns(3, t, j, j + STREAM_COLUMNS < end);
-		else
-			row_columns(1, t, j, j + STREAM_COLUMNS < end);
+		row_columns(A_TERMS, t, j, j + STREAM_COLUMNS < end);
 	_mm_setcsr(control);
 }
 
@@ -445,7 +435,7 @@ static void stream_task(void *arg, int64_t i, int worker)
 	const struct gemm *g = t->g;
 	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
 
-	bool beside = g->terms == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
+	bool beside = A_TERMS == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
 	unsigned control = g->scale || beside ? flush_subnormals() : _mm_getcsr();
 
 	(void)worker;
@@ -457,18 +447,12 @@ static void stream_task(void *arg, int64_t i, int worker)
 			beside_columns(ELEM_BF16, t, j, goes_on);
 		else if (g->b.elem == ELEM_I8 && beside)
 			beside_columns(ELEM_I8, t, j, goes_on);
-		else if (g->b.elem == ELEM_BF16 && g->terms == 3)
-			stream_columns(ELEM_BF16, 3, 1, t, j, goes_on);
 		else if (g->b.elem == ELEM_BF16)
-			stream_columns(ELEM_BF16, 1, 1, t, j, goes_on);
-		else if (g->b.elem == ELEM_I8 && g->terms == 3)
-			stream_columns(ELEM_I8, 3, 1, t, j, goes_on);
+			stream_columns(ELEM_BF16, A_TERMS, 1, t, j, goes_on);
 		else if (g->b.elem == ELEM_I8)
-			stream_columns(ELEM_I8, 1, 1, t, j, goes_on);
-		else if (g->terms == 3)
-			stream_columns(ELEM_F32, 3, 3, t, j, goes_on);
+			stream_columns(ELEM_I8, A_TERMS, 1, t, j, goes_on);
 		else
-			stream_columns(ELEM_F32, 1, 1, t, j, goes_on);
+			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, j, goes_on);
 	}
 	_tile_release();
 	_mm_setcsr(control);

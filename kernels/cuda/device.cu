@@ -9,16 +9,20 @@ struct device device;
 
 /* --- failures ---------------------------------------------------------------------------------------- */
 
+/* Any thread. */
 void device_fail(enum status st, const char *fmt, ...)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	va_list ap;
 
-	if (device.failed != OK)
-		return;
-	device.failed = st;
-	va_start(ap, fmt);
-	vsnprintf(device.what, sizeof device.what, fmt, ap);
-	va_end(ap);
+	pthread_mutex_lock(&lock);
+	if (device.failed == OK) {
+		va_start(ap, fmt);
+		vsnprintf(device.what, sizeof device.what, fmt, ap);
+		va_end(ap);
+		device.failed = st;
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 /* A sentence for what people meet. */
@@ -51,13 +55,18 @@ void device_note_lt(cublasStatus_t s, const char *doing)
 		device_fail(ERR_IO, "cuda:%d: %s: cuBLASLt: %s", device.number, doing, cublasLtGetStatusString(s));
 }
 
+static enum status cuda_failed(struct error *err)
+{
+	if (device.failed != OK && err)
+		snprintf(err->text, sizeof err->text, "%s", device.what);
+	return device.failed;
+}
+
 static enum status cuda_status(struct error *err)
 {
 	if (device.failed == OK)
 		device_note(cudaStreamSynchronize(device.stream), "computing");
-	if (device.failed != OK && err)
-		snprintf(err->text, sizeof err->text, "%s", device.what);
-	return device.failed;
+	return cuda_failed(err);
 }
 
 /* --- memory -------------------------------------------------------------------------------------------- */
@@ -81,15 +90,54 @@ static void *cuda_alloc(struct pool *, size_t bytes)
 	return p;
 }
 
-/* Work that uses it is done first: cudaFree waits. */
+/* Pages of the host that the device reads and writes where they are. */
+static void *cuda_alloc_host(struct pool *, size_t bytes)
+{
+	void *p = NULL;
+	cudaError_t e;
+
+	if (device.failed != OK)
+		return NULL;
+	e = cudaHostAlloc(&p, bytes ? bytes : 1, cudaHostAllocMapped | cudaHostAllocPortable);
+	if (e == cudaErrorMemoryAllocation) {
+		(void)cudaGetLastError();
+		return NULL;
+	}
+	device_note(e, "allocating memory of the host");
+	if (e == cudaSuccess)
+		memset(p, 0, bytes ? bytes : 1);
+	return e == cudaSuccess ? p : NULL;
+}
+
+/* Lost to the granularity of allocations, and to what else the driver wants. */
+#ifdef QUERN_EMULATED
+#define AVAILABLE_LEFT ((size_t)64 << 10)
+#else
+#define AVAILABLE_LEFT ((size_t)64 << 20)
+#endif
+
+static size_t cuda_available(void)
+{
+	size_t free_bytes = 0, total = 0;
+
+	device_note(cudaMemGetInfo(&free_bytes, &total), "asking for the memory that is free");
+	return free_bytes > AVAILABLE_LEFT ? free_bytes - AVAILABLE_LEFT : 0;
+}
+
+/* Work that uses it is done first: cudaFree waits, and so does cudaFreeHost. */
 static void cuda_release(void *p)
 {
-	if (p)
-		device_note(cudaFree(p), "releasing memory");
+	cudaPointerAttributes of = {};
+
+	if (!p)
+		return;
+	device_note(cudaPointerGetAttributes(&of, p), "releasing memory");
+	device_note(of.type == cudaMemoryTypeHost ? cudaFreeHost(p) : cudaFree(p), "releasing memory");
 }
 
 /* Copies go through pinned memory: what is not pinned would be copied twice, and the caller would wait for all work before it. A ring
- * of segments is filled from one end to the other; before one is filled again what was copied from it must have arrived. */
+ * of segments is filled from one end to the other; before one is filled again what was copied from it must have arrived. There are two:
+ * one in the order of all work, and one beside it. */
 #define SEGMENTS 8
 #ifdef QUERN_EMULATED
 #define SEGMENT_BYTES ((size_t)16 << 10)
@@ -97,79 +145,94 @@ static void cuda_release(void *p)
 #define SEGMENT_BYTES ((size_t)2 << 20)
 #endif
 
-static struct staging {
+struct staging {
 	pthread_mutex_t lock;
+	cudaStream_t stream;
 	char *memory;                /* SEGMENTS of them */
 	cudaEvent_t left[SEGMENTS];  /* behind the last copy of each */
 	int segment;
 	size_t used;                 /* of the segment */
-} staging = {PTHREAD_MUTEX_INITIALIZER, NULL, {}, 0, 0};
+};
+static struct staging in_order = {PTHREAD_MUTEX_INITIALIZER, NULL, NULL, {}, 0, 0}, beside = {PTHREAD_MUTEX_INITIALIZER, NULL, NULL, {}, 0, 0};
+static cudaEvent_t marked;
 
 /* Up to *bytes of room, 64-byte aligned, that nothing uses any more. */
-static char *staging_room(size_t *bytes)
+static char *staging_room(struct staging *s, size_t *bytes)
 {
-	if (staging.used == SEGMENT_BYTES) {
-		device_note(cudaEventRecord(staging.left[staging.segment], device.stream), "copying");
-		staging.segment = (staging.segment + 1) % SEGMENTS;
-		staging.used = 0;
-		device_note(cudaEventSynchronize(staging.left[staging.segment]), "copying");
+	if (s->used == SEGMENT_BYTES) {
+		device_note(cudaEventRecord(s->left[s->segment], s->stream), "copying");
+		s->segment = (s->segment + 1) % SEGMENTS;
+		s->used = 0;
+		device_note(cudaEventSynchronize(s->left[s->segment]), "copying");
 	}
-	if (*bytes > SEGMENT_BYTES - staging.used)
-		*bytes = SEGMENT_BYTES - staging.used;
-	return staging.memory + (size_t)staging.segment * SEGMENT_BYTES + staging.used;
+	if (*bytes > SEGMENT_BYTES - s->used)
+		*bytes = SEGMENT_BYTES - s->used;
+	return s->memory + (size_t)s->segment * SEGMENT_BYTES + s->used;
 }
 
-static void staging_take(size_t bytes)
+static void staging_take(struct staging *s, size_t bytes)
 {
-	staging.used += (bytes + 63) / 64 * 64;
-	if (staging.used > SEGMENT_BYTES)
-		staging.used = SEGMENT_BYTES;
+	s->used += (bytes + 63) / 64 * 64;
+	if (s->used > SEGMENT_BYTES)
+		s->used = SEGMENT_BYTES;
 }
 
 static void cuda_upload(void *dst, const void *src, size_t bytes)
 {
-	pthread_mutex_lock(&staging.lock);
+	struct staging *s = &in_order;
+
+	pthread_mutex_lock(&s->lock);
 	for (size_t at = 0, n; at < bytes && device.failed == OK; at += n) {
-		char *room = staging_room(&(n = bytes - at));
+		char *room = staging_room(s, &(n = bytes - at));
 
 		if (device.failed != OK)
 			break;
 		memcpy(room, (const char *)src + at, n);
-		device_note(cudaMemcpyAsync((char *)dst + at, room, n, cudaMemcpyHostToDevice, device.stream), "uploading");
-		staging_take(n);
+		device_note(cudaMemcpyAsync((char *)dst + at, room, n, cudaMemcpyDefault, s->stream), "uploading");
+		staging_take(s, n);
 	}
-	pthread_mutex_unlock(&staging.lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* One segment is read out while the next is filled: the copies of a large download overlap. */
-static void cuda_download(void *dst, const void *src, size_t bytes)
+static void staging_download(struct staging *s, void *dst, const void *src, size_t bytes)
 {
 	char *room[2] = {NULL, NULL};
 	size_t size[2] = {0, 0}, from[2] = {0, 0}, at = 0;
 	int segment[2] = {0, 0}, turn = 0;
 
-	pthread_mutex_lock(&staging.lock);
-	staging.used = staging.memory && bytes ? SEGMENT_BYTES : staging.used;   /* whole segments, so that each has its event */
+	pthread_mutex_lock(&s->lock);
+	s->used = s->memory && bytes ? SEGMENT_BYTES : s->used;   /* whole segments, so that each has its event */
 	for (; (at < bytes || size[turn ^ 1]) && device.failed == OK; turn ^= 1) {
 		size[turn] = 0;
 		if (at < bytes) {
 			size[turn] = bytes - at, from[turn] = at;
-			room[turn] = staging_room(&size[turn]);
-			segment[turn] = staging.segment;
-			device_note(cudaMemcpyAsync(room[turn], (const char *)src + at, size[turn], cudaMemcpyDeviceToHost, device.stream),
-				    "downloading");
-			device_note(cudaEventRecord(staging.left[segment[turn]], device.stream), "downloading");
-			staging.used = SEGMENT_BYTES;
+			room[turn] = staging_room(s, &size[turn]);
+			segment[turn] = s->segment;
+			device_note(cudaMemcpyAsync(room[turn], (const char *)src + at, size[turn], cudaMemcpyDefault, s->stream), "downloading");
+			device_note(cudaEventRecord(s->left[segment[turn]], s->stream), "downloading");
+			s->used = SEGMENT_BYTES;
 			at += size[turn];
 		}
 		if (size[turn ^ 1]) {
-			device_note(cudaEventSynchronize(staging.left[segment[turn ^ 1]]), "downloading");
+			device_note(cudaEventSynchronize(s->left[segment[turn ^ 1]]), "downloading");
 			if (device.failed == OK)
 				memcpy((char *)dst + from[turn ^ 1], room[turn ^ 1], size[turn ^ 1]);
 			size[turn ^ 1] = 0;
 		}
 	}
-	pthread_mutex_unlock(&staging.lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void cuda_download(void *dst, const void *src, size_t bytes) { staging_download(&in_order, dst, src, bytes); }
+static void cuda_download_marked(void *dst, const void *src, size_t bytes) { staging_download(&beside, dst, src, bytes); }
+
+static void cuda_mark(void)
+{
+	if (device.failed != OK)
+		return;
+	device_note(cudaEventRecord(marked, device.stream), "marking");
+	device_note(cudaStreamWaitEvent(beside.stream, marked, 0), "marking");
 }
 
 static void cuda_zero(struct pool *, void *p, size_t bytes)
@@ -181,28 +244,40 @@ static void cuda_zero(struct pool *, void *p, size_t bytes)
 static void cuda_copy(struct pool *, void *dst, const void *src, size_t bytes)
 {
 	if (bytes && device.failed == OK)
-		device_note(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, device.stream), "copying");
+		device_note(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, device.stream), "copying");
 }
 
 void entries_memory(struct kernels *k)
 {
-	k->status = cuda_status;
-	k->alloc = cuda_alloc, k->release = cuda_release;
+	k->status = cuda_status, k->failed = cuda_failed;
+	k->alloc = cuda_alloc, k->release = cuda_release, k->alloc_host = cuda_alloc_host, k->available = cuda_available;
 	k->upload = cuda_upload, k->download = cuda_download;
+	k->mark = cuda_mark, k->download_marked = cuda_download_marked;
 	k->zero = cuda_zero, k->copy = cuda_copy;
 }
 
 /* --- opening -------------------------------------------------------------------------------------------- */
 
+static void open_staging(struct staging *s, cudaStream_t stream)
+{
+	s->stream = stream;
+	device_note(cudaMallocHost((void **)&s->memory, SEGMENTS * SEGMENT_BYTES), "opening");
+	for (int i = 0; i < SEGMENTS; i++)
+		device_note(cudaEventCreateWithFlags(&s->left[i], cudaEventDisableTiming), "opening");
+}
+
 static void open_streams(void)
 {
+	cudaStream_t copies = NULL;
+
 	device_note(cudaStreamCreateWithFlags(&device.stream, cudaStreamNonBlocking), "opening");
+	device_note(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking), "opening");
+	device_note(cudaEventCreateWithFlags(&marked, cudaEventDisableTiming), "opening");
 	device_note_lt(cublasLtCreate(&device.lt), "opening");
 	device_note(cudaMalloc(&device.workspace, DEVICE_WORKSPACE_BYTES), "opening");
 	device_note(cudaMalloc(&device.panel, DEVICE_PANEL_BYTES), "opening");
-	device_note(cudaMallocHost((void **)&staging.memory, SEGMENTS * SEGMENT_BYTES), "opening");
-	for (int i = 0; i < SEGMENTS; i++)
-		device_note(cudaEventCreateWithFlags(&staging.left[i], cudaEventDisableTiming), "opening");
+	open_staging(&in_order, device.stream);
+	open_staging(&beside, copies);
 }
 
 static void open_device(int number)
@@ -252,5 +327,8 @@ extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_
 	entries_optimizer(k);
 	entries_attention(k, half);
 	entries_logprob(k, half);
+	entries_sample(k);
+	entries_mail(k);
+	entries_record(k);
 	return k;
 }

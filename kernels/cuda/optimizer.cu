@@ -1,11 +1,13 @@
-/* optimizer.cu - the updates of parameters, and the gradient's norm. Memory-bound, as cpu/optimizer.h says: 12 to 28 bytes a parameter. */
+/* optimizer.cu - the updates of parameters, and the gradient's norm. Memory-bound, as cpu/optimizer.h says: 12 to 28 bytes a parameter.
+ *
+ * One launch updates all ranges, whose pieces the blocks share out. The norm stays on the device, where the update reads it. */
 #include "device.h"
 
 extern "C" {
 #include "base/dynamic8.h"
 }
 
-/* What the host works out of a rule, in double where digits would be lost. */
+/* What the host works out of a rule, in double where digits would be lost; gscale and what a range's decay says are the device's. */
 struct step {
 	float lr, beta1, beta2, eps, decay, gscale;
 	float keep, rate, inv_root_bc2;      /* 1 - lr decay, lr / (1 - beta1^step), 1 / sqrt(1 - beta2^step) */
@@ -15,7 +17,7 @@ struct step {
 static struct step step_of(const struct update *u)
 {
 	double bc1 = 1 - pow(u->beta1, (double)u->step), bc2 = 1 - pow(u->beta2, (double)u->step);
-	struct step s = {u->lr, u->beta1, u->beta2, u->eps, u->decay, u->gscale, (float)(1 - (double)u->lr * u->decay), (float)(u->lr / bc1),
+	struct step s = {u->lr, u->beta1, u->beta2, u->eps, u->decay, 1, (float)(1 - (double)u->lr * u->decay), (float)(u->lr / bc1),
 			 (float)(1 / sqrt(bc2)), u->nesterov != 0};
 
 	return s;
@@ -61,11 +63,13 @@ struct plain_rule {
 	}
 };
 
-/* N elements a thread; m and v may be NULL where the rule has none. */
-template <class R, int N> __global__ void update_kernel(float *p, float *m, float *v, const float *g, int64_t from, int64_t n, struct step s)
+/* --- pieces of floats ----------------------------------------------------------------------------------- */
+
+/* Elements [from, to) of a piece by all threads, N a thread; m and v may be NULL where the rule has none. */
+template <class R, int N>
+__device__ static __forceinline__ void update_floats(float *p, float *m, float *v, const float *g, int64_t from, int64_t to, const struct step &s)
 {
-	for (GRID_STRIDE(i, (n - from) / N)) {
-		int64_t at = from + i * N;
+	for (int64_t at = from + (int64_t)threadIdx.x * N; at + N <= to; at += (int64_t)THREADS * N) {
 		float pv[N], mv[N] = {}, vv[N] = {}, gv[N];
 
 		load(pv, p + at), load(gv, g + at);
@@ -84,32 +88,9 @@ template <class R, int N> __global__ void update_kernel(float *p, float *m, floa
 	}
 }
 
-template <class R> static void update_run(float *p, float *m, float *v, const float *g, int64_t n, const struct update *u)
+__device__ static __forceinline__ bool aligned16(const void *a, const void *b, const void *c, const void *d)
 {
-	int64_t whole = wide<float>(0, p, m, v, g) ? n / 4 * 4 : 0;
-
-	if (whole)
-		LAUNCH((update_kernel<R, 4>), grid_of(whole / 4), THREADS, 0, device.stream, p, m, v, g, (int64_t)0, whole, step_of(u));
-	if (n > whole)
-		LAUNCH((update_kernel<R, 1>), grid_of(n - whole), THREADS, 0, device.stream, p, m, v, g, whole, n, step_of(u));
-}
-
-static void cuda_adamw(struct pool *, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u)
-{
-	update_run<adamw_rule>(p, m, v, g, n, u);
-}
-
-static void cuda_lion(struct pool *, float *p, float *m, const float *g, int64_t n, const struct update *u)
-{
-	update_run<lion_rule>(p, m, NULL, g, n, u);
-}
-
-static void cuda_sgd(struct pool *, float *p, float *m, const float *g, int64_t n, const struct update *u)
-{
-	if (m)
-		update_run<momentum_rule>(p, m, NULL, g, n, u);
-	else
-		update_run<plain_rule>(p, NULL, NULL, g, n, u);
+	return ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)d) % 16 == 0;
 }
 
 /* --- moments in eight bits ----------------------------------------------------------------------------------- */
@@ -145,17 +126,12 @@ __device__ static __forceinline__ float pack8(const struct dynamic8 *d, const fl
 }
 
 /* A warp has a block of KERNELS_BLOCK8. The tables are looked up in shared memory. */
-__global__ static void adamw8_kernel(float *p, unsigned char *m, unsigned char *v, float *m_max, float *v_max, const float *g, int64_t n,
-				     struct step s, const struct dynamic8 *tables)
+__device__ static __forceinline__ void update_codes(float *p, unsigned char *m, unsigned char *v, float *m_max, float *v_max, const float *g,
+						    int64_t n, const struct step &s, const struct dynamic8 *d)
 {
-	__shared__ struct dynamic8 d[2];
-	int lane = (int)threadIdx.x & 31;
-	int64_t warps = blockDim.x / 32, blocks = (n + KERNELS_BLOCK8 - 1) / KERNELS_BLOCK8;
+	const int lane = (int)threadIdx.x & 31;
 
-	for (int i = (int)threadIdx.x; i < (int)(sizeof d / (sizeof(int))); i += (int)blockDim.x)
-		((int *)d)[i] = ((const int *)tables)[i];
-	__syncthreads();
-	for (int64_t b = blockIdx.x * warps + threadIdx.x / 32; b < blocks; b += gridDim.x * warps) {
+	for (int64_t b = threadIdx.x / 32; b * KERNELS_BLOCK8 < n; b += THREADS / 32) {
 		int64_t from = b * KERNELS_BLOCK8, left = n - from < KERNELS_BLOCK8 ? n - from : KERNELS_BLOCK8;
 		float mv[EACH], vv[EACH], mm = m_max[b], vm = v_max[b];
 
@@ -177,27 +153,99 @@ __global__ static void adamw8_kernel(float *p, unsigned char *m, unsigned char *
 }
 static_assert(sizeof(struct dynamic8) % sizeof(int) == 0, "the tables are copied as ints");
 
-static void cuda_adamw8(struct pool *, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g, int64_t n,
-			const struct update *u)
+/* --- all ranges in one launch ------------------------------------------------------------------------------------ */
+
+/* The range that has a piece: the last that begins at it or before. Ranges without any are never that. */
+__device__ static __forceinline__ struct update_range range_of(const struct update_set &set, int64_t piece)
 {
-	if (n)
-		LAUNCH(adamw8_kernel, grid_of(pieces_of(n, KERNELS_BLOCK8) * 32), THREADS, 0, device.stream, p, m, v, m_max, v_max, g, n, step_of(u),
-		       codes);
+	int64_t low = 0, high = set.n - 1;
+
+	while (low < high) {
+		int64_t middle = (low + high + 1) / 2;
+
+		if (set.ranges[middle].piece <= piece)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return set.ranges[low];
 }
 
-/* --- sum of squares --------------------------------------------------------------------------------------------- */
-
-#define SUMSQ_PIECES 1024        /* at most, whatever the device: the order of additions is the same on all */
-#define SUMSQ_LEAST 4096         /* elements of a piece */
-
-__global__ static void sumsq_kernel(double *part, const float *x, int64_t n, int64_t per)
+/* Elements [from, from + n) of a range. */
+template <class R, bool CODES>
+__device__ static __forceinline__ void update_piece(const struct update_set &set, const struct update_range &r, int64_t from, int64_t n,
+						    const struct step &s, const struct dynamic8 *d)
 {
-	__shared__ double sums[THREADS];
-	int64_t from = blockIdx.x * per, to = min(from + per, n);
-	double sum = 0;
+	float *p = set.p + r.from + from, *m = set.m ? set.m + r.state + from : NULL, *v = set.v ? set.v + r.state + from : NULL;
+	const float *g = set.g + r.from + from;
+	int64_t block = r.block + from / KERNELS_BLOCK8, whole;
 
-	for (int64_t i = from + threadIdx.x; i < to; i += THREADS)
-		sum += (double)x[i] * x[i];
+	if (CODES && r.bits8) {
+		update_codes(p, set.m8 + r.state + from, set.v8 + r.state + from, set.m_max + block, set.v_max + block, g, n, s, d);
+		return;
+	}
+	whole = aligned16(p, m, v, g) ? n / 4 * 4 : 0;
+	update_floats<R, 4>(p, m, v, g, 0, whole, s);
+	update_floats<R, 1>(p, m, v, g, whole, n, s);
+}
+
+/* A block has a piece at a time. CODES: some ranges have eight bits. */
+template <class R, bool CODES>
+__global__ void __launch_bounds__(THREADS, CODES ? 3 : 4)
+update_kernel(struct update_set set, struct step s, const struct grad_norm *norm, const struct dynamic8 *tables)
+{
+	__shared__ struct dynamic8 d[CODES ? 2 : 1];
+
+	if (!isfinite(norm->norm))
+		return;
+	s.gscale = norm->factor;
+	for (int i = (int)threadIdx.x; CODES && i * (int)sizeof(int) < (int)sizeof d; i += THREADS)
+		((int *)d)[i] = ((const int *)tables)[i];
+	if (CODES)
+		__syncthreads();
+	for (int64_t piece = blockIdx.x; piece < set.pieces; piece += gridDim.x) {
+		const struct update_range r = range_of(set, piece);
+		const int64_t from = (piece - r.piece) * KERNELS_UPDATE_PIECE, left = r.n - from;
+		struct step t = s;
+
+		if (!r.decay)
+			t.decay = 0, t.keep = 1;
+		update_piece<R, CODES>(set, r, from, left < KERNELS_UPDATE_PIECE ? left : KERNELS_UPDATE_PIECE, t, d);
+	}
+}
+
+static unsigned blocks_of(int64_t pieces)
+{
+	int64_t most = (int64_t)device.processors * 8;
+
+	return (unsigned)(pieces < most ? pieces : most);
+}
+
+static void cuda_update(struct pool *, const struct update_set *set, const struct update *u, const struct grad_norm *norm)
+{
+	const unsigned grid = blocks_of(set->pieces);
+	const struct step s = step_of(u);
+
+	if (!set->pieces)
+		return;
+	if (u->rule == UPDATE_LION)
+		LAUNCH((update_kernel<lion_rule, false>), grid, THREADS, 0, device.stream, *set, s, norm, codes);
+	else if (u->rule == UPDATE_SGD && set->m)
+		LAUNCH((update_kernel<momentum_rule, false>), grid, THREADS, 0, device.stream, *set, s, norm, codes);
+	else if (u->rule == UPDATE_SGD)
+		LAUNCH((update_kernel<plain_rule, false>), grid, THREADS, 0, device.stream, *set, s, norm, codes);
+	else if (set->m8)
+		LAUNCH((update_kernel<adamw_rule, true>), grid, THREADS, 0, device.stream, *set, s, norm, codes);
+	else
+		LAUNCH((update_kernel<adamw_rule, false>), grid, THREADS, 0, device.stream, *set, s, norm, codes);
+}
+
+/* --- the norm ------------------------------------------------------------------------------------------------------ */
+
+/* The sum over a block of THREADS, for thread 0, in a fixed order. */
+__device__ static __forceinline__ double block_total(double sum, double *sums)
+{
+	__syncthreads();
 	sums[threadIdx.x] = sum;
 	__syncthreads();
 	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
@@ -205,24 +253,60 @@ __global__ static void sumsq_kernel(double *part, const float *x, int64_t n, int
 			sums[threadIdx.x] += sums[threadIdx.x + half];
 		__syncthreads();
 	}
-	if (threadIdx.x == 0)
-		part[blockIdx.x] = sums[0];
+	return sums[0];
 }
 
-static struct kernels *own;          /* for its download */
-
-static double cuda_sumsq(struct pool *, const float *x, int64_t n)
+/* part[i]: of piece i. */
+__global__ static void __launch_bounds__(THREADS) squares_kernel(double *part, struct update_set set)
 {
-	double part[SUMSQ_PIECES], sum = 0;
-	int64_t per = pieces_of(n, SUMSQ_PIECES) < SUMSQ_LEAST ? SUMSQ_LEAST : pieces_of(n, SUMSQ_PIECES), pieces = pieces_of(n, per);
+	__shared__ double sums[THREADS];
 
-	if (n == 0)
-		return 0;
-	LAUNCH(sumsq_kernel, (unsigned)pieces, THREADS, 0, device.stream, (double *)device.panel, x, n, per);
-	own->download(part, device.panel, (size_t)pieces * sizeof *part);
-	for (int64_t i = 0; i < pieces && device.failed == OK; i++)
+	for (int64_t piece = blockIdx.x; piece < set.pieces; piece += gridDim.x) {
+		const struct update_range r = range_of(set, piece);
+		const int64_t from = (piece - r.piece) * KERNELS_UPDATE_PIECE, left = r.n - from;
+		const int64_t n = left < KERNELS_UPDATE_PIECE ? left : KERNELS_UPDATE_PIECE;
+		const float *g = set.g + r.from + from;
+		const int64_t whole = (uintptr_t)g % 16 == 0 ? n / 4 * 4 : 0;
+		double sum = 0;
+
+		for (int64_t i = (int64_t)threadIdx.x * 4; i < whole; i += THREADS * 4) {
+			float x[4];
+
+			load(x, g + i);
+#pragma unroll
+			for (int k = 0; k < 4; k++)
+				sum += (double)x[k] * x[k];
+		}
+		for (int64_t i = whole + threadIdx.x; i < n; i += THREADS)
+			sum += (double)g[i] * g[i];
+		sum = block_total(sum, sums);
+		if (threadIdx.x == 0)
+			part[piece] = sum;
+	}
+}
+
+/* One block. */
+__global__ static void __launch_bounds__(THREADS) norm_kernel(struct grad_norm *norm, const double *part, int64_t pieces, double clip)
+{
+	__shared__ double sums[THREADS];
+	double sum = 0;
+
+	for (int64_t i = threadIdx.x; i < pieces; i += THREADS)
 		sum += part[i];
-	return device.failed == OK ? sum : NAN;      /* a norm that is no number stops a training run */
+	sum = sqrt(block_total(sum, sums));
+	if (threadIdx.x == 0) {
+		norm->norm = sum;
+		norm->factor = clip > 0 && sum > clip ? (float)(clip / (sum + 1e-6)) : 1.0f;
+	}
+}
+
+static void cuda_grad_norm(struct pool *, struct grad_norm *norm, const struct update_set *set, double clip)
+{
+	if ((size_t)set->pieces > DEVICE_PANEL_BYTES / sizeof(double))
+		device_fail(ERR_IO, "cuda:%d: the norm of %lld pieces of gradients", device.number, (long long)set->pieces);
+	if (set->pieces)
+		LAUNCH(squares_kernel, blocks_of(set->pieces), THREADS, 0, device.stream, (double *)device.panel, *set);
+	LAUNCH(norm_kernel, 1, THREADS, 0, device.stream, norm, (const double *)device.panel, set->pieces, clip);
 }
 
 static void open_codes(struct kernels *k)
@@ -239,8 +323,7 @@ static void open_codes(struct kernels *k)
 
 void entries_optimizer(struct kernels *k)
 {
-	own = k;
 	if (!codes)
 		open_codes(k);
-	k->adamw = cuda_adamw, k->adamw8 = cuda_adamw8, k->lion = cuda_lion, k->sgd = cuda_sgd, k->sumsq = cuda_sumsq;
+	k->grad_norm = cuda_grad_norm, k->update = cuda_update;
 }

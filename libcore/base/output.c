@@ -25,20 +25,35 @@ struct output {
 };
 
 /* Temporaries to unlink when a signal ends the process. The handler only walks the list and calls
- * unlink, both safe there; changes to the list are made with these signals blocked. */
+ * unlink, both safe there; changes to the list are made with these signals blocked. Who reads or changes it holds busy: a handler that
+ * finds it held waits for another thread, never for its own. */
 static struct output *volatile unfinished;
+static bool busy;
 static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
 #define N_FATAL (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
 
-void output_unlink_unfinished(void)
+static void hold(void)
 {
+	while (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
+		continue;
+}
+
+static void let_go(void)
+{
+	__atomic_clear(&busy, __ATOMIC_RELEASE);
+}
+
+static void unlink_all(void)
+{
+	hold();
 	for (struct output *o = unfinished; o; o = o->next)
 		unlink(o->temp);
+	let_go();
 }
 
 static void unlink_and_die(int sig)
 {
-	output_unlink_unfinished();
+	unlink_all();
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
@@ -50,6 +65,14 @@ static void block_signals(sigset_t *old)
 	for (size_t i = 0; i < N_FATAL; i++)
 		sigaddset(&set, fatal_signals[i]);
 	pthread_sigmask(SIG_BLOCK, &set, old);
+}
+
+void output_unlink_unfinished(void)
+{
+	sigset_t old;
+	block_signals(&old);
+	unlink_all();
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 /* Takes the signals whose action is still the default one: a tool that handles or ignores one keeps its own. */
@@ -72,9 +95,11 @@ static void register_temp(struct output *o)
 {
 	sigset_t old;
 	block_signals(&old);
+	hold();
 	install_handlers();
 	o->next = unfinished;
 	unfinished = o;
+	let_go();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -82,11 +107,13 @@ static void forget_temp(struct output *o)
 {
 	sigset_t old;
 	block_signals(&old);
+	hold();
 	for (struct output *volatile *p = &unfinished; *p; p = &(*p)->next)
 		if (*p == o) {
 			*p = o->next;
 			break;
 		}
+	let_go();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -131,8 +158,11 @@ static enum status open_temp(struct output *o, struct error *err)
 	o->fd = mkostemp(o->temp, O_CLOEXEC);
 	if (o->fd < 0)
 		return error_errno(err, ERR_IO, "%s: cannot create", o->target);
+	static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&asking);
 	mode_t mask = umask(0);
 	umask(mask);
+	pthread_mutex_unlock(&asking);
 	fchmod(o->fd, 0666 & ~mask);
 	register_temp(o);
 	return OK;

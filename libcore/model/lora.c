@@ -94,14 +94,12 @@ static void largest(struct lora *a, const struct linear *l)
 	a->in_max = l->in > a->in_max ? l->in : a->in_max;
 }
 
-enum status lora_reserve(const struct model *m, int64_t n, struct error *err)
+size_t lora_bytes(const struct model *m, int64_t n)
 {
 	struct lora *a = m->lora;
 	struct plan p = { 0 };
 
-	if (!a || n <= a->n_max)
-		return OK;
-	for (int l = 0; l < m->cfg.n_layers; l++) {
+	for (int l = 0; l < m->cfg.n_layers && a; l++) {
 		const struct layer_layout *y = &m->layout->layers[l];
 
 		largest(a, &y->qkv);
@@ -109,15 +107,26 @@ enum status lora_reserve(const struct model *m, int64_t n, struct error *err)
 		largest(a, &y->gate_up);
 		largest(a, &y->down);
 	}
+	if (a)
+		plan_room(&p, &(struct lora){ .config = a->config, .rank_max = a->rank_max, .in_max = a->in_max }, m->k, n);
+	return p.used;
+}
+
+enum status lora_reserve(const struct model *m, int64_t n, struct error *err)
+{
+	struct lora *a = m->lora;
+	size_t bytes;
+
+	if (!a || n <= a->n_max)
+		return OK;
+	bytes = lora_bytes(m, n);
 	if (a->room)
 		m->k->release(a->room);
-	plan_room(&p, a, m->k, n);
-	a->room = m->k->alloc(m->pool, p.used);
+	a->room = m->k->alloc(m->pool, bytes);
 	a->n_max = a->room ? n : 0;
 	if (!a->room)
-		return error_set(err, ERR_MEMORY, "no memory for the adapters of %lld tokens (%zu MB)", (long long)n, p.used >> 20);
-	p = (struct plan){ .base = a->room };
-	plan_room(&p, a, m->k, n);
+		return error_set(err, ERR_MEMORY, "no memory for the adapters of %lld tokens (%zu MB)", (long long)n, bytes >> 20);
+	plan_room(&(struct plan){ .base = a->room }, a, m->k, n);
 	return OK;
 }
 

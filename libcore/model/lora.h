@@ -34,7 +34,8 @@ bool lora_saves(const struct lora *a, const char *module);
 /* Once all layers have asked: whether all went well, and the configuration as it is to be written. */
 enum status lora_check(const struct lora *a, struct error *err);
 void lora_resolve(struct lora *a, bool transposed);
-/* Room for batches of n tokens; what is there stays if it is enough. */
+/* Room for batches of n tokens, and its bytes; what is there stays if it is enough. */
+size_t lora_bytes(const struct model *m, int64_t n);
 enum status lora_reserve(const struct model *m, int64_t n, struct error *err);
 
 /* What dropout is drawn from until the next call: the keys of the batch's tokens (device), NULL: nothing is dropped. */

@@ -52,15 +52,35 @@ void stage_end(const struct model *m, struct linear *l)
 
 /* --- of a model that is trained ------------------------------------------------------------------------ */
 
-/* Places for all that is packed; those in p's memory, if it has a base. */
+/* 0: matrix i is not packed. */
+static size_t packed_bytes(const struct model *m, int i)
+{
+	struct linear *l = store_linear(m, i);
+
+	return l && (i || m->cfg.tied) ? m->k->packed_bytes(linear_weights(m, l).elem, l->out, l->in, true) : 0;
+}
+
+static void *take_packed(struct plan *p, size_t bytes)
+{
+	return plan_take(p, bytes < INT64_MAX ? (int64_t)bytes : -1, 1);
+}
+
+size_t model_pack_bytes(const struct model *m)
+{
+	struct plan p = { 0 };
+
+	for (int i = 0; i < store_linears(m) && !m->packs; i++)
+		take_packed(&p, packed_bytes(m, i));
+	return p.used;
+}
+
 static void place_packed(struct plan *p, struct model *m)
 {
 	for (int i = 0; i < store_linears(m); i++) {
-		struct linear *l = store_linear(m, i);
-		size_t bytes = l && (i || m->cfg.tied) ? m->k->packed_bytes(linear_weights(m, l).elem, l->out, l->in, true) : 0;
+		size_t bytes = packed_bytes(m, i);
 
 		if (bytes)
-			l->stored.packed = plan_take(p, bytes < INT64_MAX ? (int64_t)bytes : -1, 1);
+			store_linear(m, i)->stored.packed = take_packed(p, bytes);
 	}
 	if (m->cfg.tied)
 		m->layout->head = m->layout->embed;
@@ -73,15 +93,13 @@ enum status model_pack(struct model *m, struct error *err)
 	if (m->packs)
 		return OK;
 	if (first) {
-		struct plan p = { 0 };
+		size_t bytes = model_pack_bytes(m);
 
-		place_packed(&p, m);
-		if (!p.used)
+		if (!bytes)
 			return OK;
-		if (!(m->packed = m->k->alloc(m->pool, p.used)))
-			return error_set(err, ERR_MEMORY, "no memory for the weights as the products take them (%zu MB)", p.used >> 20);
-		p = (struct plan){ .base = m->packed };
-		place_packed(&p, m);
+		if (!(m->packed = m->k->alloc(m->pool, bytes)))
+			return error_set(err, ERR_MEMORY, "no memory for the weights as the products take them (%zu MB)", bytes >> 20);
+		place_packed(&(struct plan){ .base = m->packed }, m);
 	}
 	for (int i = 0; i < store_linears(m); i++) {
 		struct linear *l = store_linear(m, i);

@@ -143,7 +143,7 @@ size_t model_state_bytes(const struct model *m, int64_t n_max, enum model_use us
 	s.acts = mem_array((size_t)m->cfg.n_layers, sizeof(*s.acts));
 	plan_state(&p, &s, m);
 	mem_free(s.acts);
-	return p.used;
+	return __builtin_add_overflow(p.used, lora_bytes(m, n_max), &p.used) ? SIZE_MAX : p.used;
 }
 
 size_t model_scratch_bytes(const struct model *m, int64_t n_max)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PIECE ((size_t)8 << 20)      /* bytes that leave the device at a time */
+
 /* Metadata, in the order in which it is written. Doubles are hexadecimal: they come back to the bit. */
 enum { KEY_IDENTITY, KEY_STEP, KEY_METRICS, KEY_SKIPPED, KEY_LOSS_SUM, KEY_LOSS_WEIGHT, KEY_BEST_LOSS, KEY_BEST_STEP, KEY_STALE, KEY_OBJECTIVE, KEYS };
 static const char *const keys[KEYS] = {
@@ -34,37 +36,98 @@ static int collect(const struct trainer *t, struct safetensors_part parts[BUCKET
 	return n;
 }
 
-enum status checkpoint_save(const struct trainer *t, const char *path, const char *identity, const struct checkpoint *c,
-			    struct error *err)
-{
+struct checkpoint_image {
+	const struct kernels *k;
 	struct safetensors_part parts[BUCKETS + 1];
-	char text[KEYS][40];
-	const char *meta[2 * KEYS + 1];
-	struct buf skipped = { 0 }, state = { 0 };
-	int n = collect(t, parts);
-	enum status st;
+	int n;
+	char *meta[2 * KEYS + 1];
+};
 
-	buf_str(&skipped, "");
+struct checkpoint_image *checkpoint_begin(const struct trainer *t, const char *identity, const struct checkpoint *c)
+{
+	struct checkpoint_image *image = mem_zalloc(sizeof(*image));
+	struct buf skipped = { 0 }, state = { 0 };
+	char *const values[KEYS] = {
+		[KEY_IDENTITY] = mem_strdup(identity),
+		[KEY_STEP] = mem_printf("%lld", (long long)t->step),
+		[KEY_METRICS] = mem_printf("%lld", (long long)c->metrics_bytes),
+		[KEY_LOSS_SUM] = mem_printf("%a", t->loss_sum),
+		[KEY_LOSS_WEIGHT] = mem_printf("%a", t->loss_weight),
+		[KEY_BEST_LOSS] = mem_printf("%a", c->best_loss),
+		[KEY_BEST_STEP] = mem_printf("%lld", (long long)c->best_step),
+		[KEY_STALE] = mem_printf("%lld", (long long)c->stale),
+	};
+
 	skip_print(&t->o.skip, t->step, &skipped);
-	buf_str(&state, "");
 	for (int i = 0; i < t->objective.n_state; i++)
 		buf_printf(&state, i ? " %a" : "%a", t->objective.state[i]);
-	snprintf(text[KEY_STEP], sizeof(text[0]), "%lld", (long long)t->step);
-	snprintf(text[KEY_METRICS], sizeof(text[0]), "%lld", (long long)c->metrics_bytes);
-	snprintf(text[KEY_LOSS_SUM], sizeof(text[0]), "%a", t->loss_sum);
-	snprintf(text[KEY_LOSS_WEIGHT], sizeof(text[0]), "%a", t->loss_weight);
-	snprintf(text[KEY_BEST_LOSS], sizeof(text[0]), "%a", c->best_loss);
-	snprintf(text[KEY_BEST_STEP], sizeof(text[0]), "%lld", (long long)c->best_step);
-	snprintf(text[KEY_STALE], sizeof(text[0]), "%lld", (long long)c->stale);
 	for (int i = 0; i < KEYS; i++) {
-		meta[2 * i] = keys[i];
-		meta[2 * i + 1] = i == KEY_IDENTITY ? identity : i == KEY_SKIPPED ? skipped.data :
-				  i == KEY_OBJECTIVE ? state.data : text[i];
+		image->meta[2 * i] = (char *)(uintptr_t)keys[i];
+		image->meta[2 * i + 1] = i == KEY_SKIPPED ? buf_detach(&skipped) : i == KEY_OBJECTIVE ? buf_detach(&state) : values[i];
 	}
-	meta[2 * KEYS] = NULL;
-	st = safetensors_write(path, parts, n, meta, t->model->k, err);
-	buf_release(&skipped);
-	buf_release(&state);
+	image->k = t->model->k;
+	image->n = collect(t, image->parts);
+	image->k->mark();
+	return image;
+}
+
+void checkpoint_end(struct checkpoint_image *image)
+{
+	for (int i = 0; i < KEYS; i++)
+		mem_free(image->meta[2 * i + 1]);
+	mem_free(image);
+}
+
+/* A part's bytes as they were at the mark. */
+static enum status put_part(const struct checkpoint_image *image, struct safetensors_writer *w, int i, char *piece, struct error *err)
+{
+	const struct safetensors_part *p = &image->parts[i];
+	int width;
+	size_t bytes;
+
+	safetensors_type(p->dtype ? p->dtype : "F32", &width);
+	bytes = (size_t)p->shape[0] * (size_t)width;
+	for (size_t at = 0; at < bytes; at += PIECE) {
+		size_t n = bytes - at < PIECE ? bytes - at : PIECE;
+		const char *from = (const char *)p->data + at;
+
+		if (!image->k->host_access)
+			image->k->download_marked(piece, from, n);
+		TRY(safetensors_put(w, i, at, image->k->host_access ? from : piece, n, err));
+	}
+	return image->k->failed(err);        /* what a device that failed gives is no value */
+}
+
+enum status checkpoint_write(const struct checkpoint_image *image, const char *path, void (*read)(void *arg), void *arg, struct error *err)
+{
+	struct safetensors_decl d[BUCKETS + 1];
+	struct safetensors_writer *w;
+	char *piece = image->k->host_access ? NULL : mem_alloc(PIECE);
+	enum status st;
+
+	for (int i = 0; i < image->n; i++) {
+		const struct safetensors_part *p = &image->parts[i];
+
+		d[i] = (struct safetensors_decl){ p->name, p->dtype ? p->dtype : "F32", 1, { p->shape[0] } };
+	}
+	st = safetensors_create(&w, path, d, image->n, (const char *const *)image->meta, err);
+	for (int i = 0; i < image->n && st == OK; i++)
+		st = put_part(image, w, i, piece, err);
+	mem_free(piece);
+	if (read)
+		read(arg);
+	if (st == OK)
+		return safetensors_commit(w, err);
+	safetensors_abort(w);
+	return st;
+}
+
+enum status checkpoint_save(const struct trainer *t, const char *path, const char *identity, const struct checkpoint *c, struct error *err)
+{
+	struct checkpoint_image *image = checkpoint_begin(t, identity, c);
+	enum status st = checkpoint_write(image, path, NULL, NULL, err);
+
+	checkpoint_end(image);
 	return st;
 }
 

@@ -13,7 +13,13 @@ struct checkpoint {
 	int64_t stale;               /* evaluations since */
 };
 
-/* Replaces path whole. */
+/* A checkpoint is begun by the thread that trains, which fixes the step, and may be written by another one: the caller changes no parameter
+ * and no state of the optimizer before read is called (NULL: nobody asks), which it is in any case, once. Path is replaced whole. */
+struct checkpoint_image;
+struct checkpoint_image *checkpoint_begin(const struct trainer *t, const char *identity, const struct checkpoint *c);
+enum status checkpoint_write(const struct checkpoint_image *image, const char *path, void (*read)(void *arg), void *arg, struct error *err);
+void checkpoint_end(struct checkpoint_image *image);
+/* All of that at once. */
 enum status checkpoint_save(const struct trainer *t, const char *path, const char *identity, const struct checkpoint *c,
 			    struct error *err);
 /* Reads only the identity; NULL in *identity when path does not exist (mem_free). */

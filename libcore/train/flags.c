@@ -25,7 +25,8 @@ enum status train_flags_options(const struct train_flags *f, const struct model 
 		.schedule = { .kind = (enum schedule)f->schedule, .lr = f->lr, .floor = f->lr_floor, .warmup = f->warmup,
 			      .decay = f->decay_steps, .power = f->lr_power, .shape = (enum decay_shape)f->decay_shape },
 		.optimizer = { .kind = (enum optimizer_kind)f->optimizer, .beta1 = f->optimizer == OPTIMIZER_SGD ? f->momentum : f->beta1,
-			       .beta2 = f->beta2, .eps = f->eps, .weight_decay = f->weight_decay, .nesterov = f->nesterov },
+			       .beta2 = f->beta2, .eps = f->eps, .weight_decay = f->weight_decay, .nesterov = f->nesterov,
+			       .offload = f->offload },
 		.recompute = (enum model_use)(MODEL_TRAIN + f->recompute), .clip = f->clip, .spike = f->spike, .shuffle = f->shuffle,
 		.seed = (uint64_t)seed,
 	};

@@ -14,7 +14,7 @@ struct train_flags {
 	int optimizer;               /* enum optimizer_kind */
 	int schedule, decay_shape;   /* enum schedule, enum decay_shape */
 	int recompute;               /* enum model_use, from MODEL_TRAIN on */
-	bool bf16, nesterov, shuffle, best, restart, resume, plan;
+	bool bf16, nesterov, shuffle, best, restart, resume, plan, offload;
 	struct adapter_flags adapter;
 };
 
@@ -33,7 +33,7 @@ struct train_flags {
 	{ .type = OPT_TYPE_CHOICE, .name = "recompute", .value = &(f).recompute, .arg = "none|attention|full",        \
 	  .help = "activations that the backward pass computes again, which takes less memory and more time",         \
 	  .no_provenance = true },                                                                                    \
-	OPT_FLAG(0, "bf16", &(f).bf16, "round the operands of products to bfloat16, and add in float32"),             \
+	OPT_FLAG(0, "bf16", &(f).bf16, "activations and operands of products in bfloat16, sums in float32"),          \
 	OPT_FLAG(0, "shuffle", &(f).shuffle, "a new random order in each epoch"),                                     \
 	OPT_LIST(0, "freeze", &(f).freeze, "GLOB", "leave tensors whose name fits as they are; may be given several times"), \
 	OPT_LIST(0, "train", &(f).train, "GLOB", "train only tensors whose name fits; may be given several times")
@@ -61,7 +61,9 @@ struct train_flags {
 	OPT_DOUBLE(0, "beta2", &(f).beta2, "X", 0, 0.9999999, "AdamW, Lion: decay of the second moment; 0 is 0.95, for Lion 0.99"), \
 	OPT_DOUBLE(0, "eps", &(f).eps, "X", 1e-30, 1, "AdamW's epsilon"),                                             \
 	OPT_DOUBLE(0, "momentum", &(f).momentum, "X", 0, 0.9999999, "SGD's momentum"),                                \
-	OPT_FLAG(0, "nesterov", &(f).nesterov, "SGD: Nesterov's form of momentum")
+	OPT_FLAG(0, "nesterov", &(f).nesterov, "SGD: Nesterov's form of momentum"),                                   \
+	{ .type = OPT_TYPE_FLAG, .name = "offload-optimizer", .value = &(f).offload,                                  \
+	  .help = "keep the optimizer's state in the host's memory, pinned, not in that of the GPU", .no_provenance = true }
 
 #define TRAIN_FLAGS_RUN(f)                                                                                            \
 	OPT_GROUP("Run"),                                                                                             \

@@ -57,9 +57,14 @@ static int by_offset(const void *a, const void *b)
 }
 
 /* Whether r may take up the parameters behind it: no block of eight bits may lie across two tensors. */
-static bool goes_on(const struct optimizer_range *r, int64_t from, bool decay, bool bits8)
+static bool goes_on(const struct update_range *r, int64_t from, bool decay, bool bits8)
 {
 	return r->from + r->n == from && r->decay == decay && r->bits8 == bits8 && (!bits8 || r->n % KERNELS_BLOCK8 == 0);
+}
+
+static int64_t pieces_until(const struct update_range *r)
+{
+	return r->piece + (r->n + KERNELS_UPDATE_PIECE - 1) / KERNELS_UPDATE_PIECE;
 }
 
 /* The trained tensors in parameter order, neighbours of one kind joined, and the sizes of the buckets. */
@@ -77,18 +82,20 @@ static void find_ranges(struct optimizer *opt, const struct model *m, const bool
 	for (int i = 0; i < n; i++) {
 		int64_t size = order[i]->rows * order[i]->cols;
 		bool bits8 = opt->o.kind == OPTIMIZER_ADAMW8 && size >= OPTIMIZER_SMALL;
-		struct optimizer_range *last = &opt->ranges[opt->n_ranges - (opt->n_ranges > 0)];
+		struct update_range *last = &opt->ranges[opt->n_ranges - (opt->n_ranges > 0)];
 
 		if (opt->n_ranges && goes_on(last, order[i]->offset, order[i]->decay, bits8))
 			last->n += size;
 		else
-			opt->ranges[opt->n_ranges++] = (struct optimizer_range){ order[i]->offset, size, bits8 ? bytes : floats,
-										 blocks, order[i]->decay, bits8 };
+			opt->ranges[opt->n_ranges++] = (struct update_range){ .from = order[i]->offset, .n = size, .state = bits8 ? bytes : floats,
+									     .block = blocks, .decay = order[i]->decay, .bits8 = bits8 };
 		*(bits8 ? &bytes : &floats) += size;
 		blocks += bits8 ? (size + KERNELS_BLOCK8 - 1) / KERNELS_BLOCK8 : 0;
 		opt->n_trained += size;
 	}
 	mem_free(order);
+	for (int i = 1; i < opt->n_ranges; i++)
+		opt->ranges[i].piece = pieces_until(&opt->ranges[i - 1]);
 	opt->buckets[BUCKET_M].n = opt->o.kind == OPTIMIZER_SGD && opt->o.beta1 == 0 ? 0 : floats;
 	opt->buckets[BUCKET_V].n = opt->o.kind == OPTIMIZER_ADAMW || opt->o.kind == OPTIMIZER_ADAMW8 ? floats : 0;
 	opt->buckets[BUCKET_M8].n = opt->buckets[BUCKET_V8].n = bytes;
@@ -113,14 +120,28 @@ void optimizer_plan(struct optimizer *opt, const struct model *m, const bool *tr
 	find_ranges(opt, m, trained);
 }
 
+static enum status no_memory(const struct optimizer *opt, struct error *err)
+{
+	return error_set(err, ERR_MEMORY, "no %smemory for the optimizer's state (%zu MB)", optimizer_is_apart(opt) ? "pinned " : "",
+			 optimizer_bytes(opt) >> 20);
+}
+
 enum status optimizer_take(struct optimizer *opt, struct error *err)
 {
+	void *(*alloc)(struct pool *, size_t) = opt->o.offload ? opt->k->alloc_host : opt->k->alloc;
+	size_t bytes = (size_t)opt->n_ranges * sizeof(*opt->ranges);
+
 	for (int i = 0; i < BUCKETS; i++) {
 		struct bucket *b = &opt->buckets[i];
 
-		if (b->n && !(b->data = opt->k->alloc(opt->pool, bucket_bytes(b))))
-			return error_set(err, ERR_MEMORY, "no memory for the optimizer's state (%zu MB)", optimizer_bytes(opt) >> 20);
+		if (b->n && !(b->data = alloc(opt->pool, bucket_bytes(b))))
+			return no_memory(opt, err);
 	}
+	opt->placed = opt->k->alloc(opt->pool, bytes);
+	opt->norm = opt->k->alloc(opt->pool, sizeof(*opt->norm));
+	if (!opt->placed || !opt->norm)
+		return no_memory(opt, err);
+	opt->k->upload(opt->placed, opt->ranges, bytes);
 	return OK;
 }
 
@@ -129,6 +150,10 @@ void optimizer_close(struct optimizer *opt)
 	for (int i = 0; i < BUCKETS; i++)
 		if (opt->buckets[i].data)
 			opt->k->release(opt->buckets[i].data);
+	if (opt->placed)
+		opt->k->release(opt->placed);
+	if (opt->norm)
+		opt->k->release(opt->norm);
 	mem_free(opt->ranges);
 	*opt = (struct optimizer){ 0 };
 }
@@ -142,56 +167,47 @@ size_t optimizer_bytes(const struct optimizer *opt)
 	return bytes;
 }
 
+bool optimizer_is_apart(const struct optimizer *opt)
+{
+	return opt->o.offload && !opt->k->host_access;
+}
+
 /* --- a step ------------------------------------------------------------------------------- */
 
-/* Ranges that touch are summed as one, so that what is joined for its decay does not show in the sum. */
-double optimizer_grad_norm(const struct optimizer *opt, const float *grads)
+static struct update_set set_of(const struct optimizer *opt, float *params, const float *grads)
 {
-	double sum = 0;
+	const struct bucket *b = opt->buckets;
 
-	for (int i = 0, next; i < opt->n_ranges; i = next) {
-		int64_t from = opt->ranges[i].from, to = from;
-
-		for (next = i; next < opt->n_ranges && opt->ranges[next].from == to; next++)
-			to += opt->ranges[next].n;
-		sum += opt->k->sumsq(opt->pool, grads + from, to - from);
-	}
-	return sqrt(sum);
+	return (struct update_set){
+		.p = params, .g = grads, .m = b[BUCKET_M].data, .v = b[BUCKET_V].data, .m8 = b[BUCKET_M8].data, .v8 = b[BUCKET_V8].data,
+		.m_max = b[BUCKET_M_MAX].data, .v_max = b[BUCKET_V_MAX].data, .ranges = opt->placed, .n = opt->n_ranges,
+		.pieces = opt->n_ranges ? pieces_until(&opt->ranges[opt->n_ranges - 1]) : 0,
+	};
 }
 
-static float *floats_at(const struct optimizer *opt, int bucket, int64_t at)
+void optimizer_norm(const struct optimizer *opt, const float *grads, double clip)
 {
-	float *p = opt->buckets[bucket].data;
+	struct update_set s = set_of(opt, NULL, grads);
 
-	return p ? p + at : NULL;
+	opt->k->grad_norm(opt->pool, opt->norm, &s, clip);
+	opt->k->mark();
 }
 
-static uint8_t *bytes_at(const struct optimizer *opt, int bucket, int64_t at)
+double optimizer_read_norm(const struct optimizer *opt)
 {
-	uint8_t *p = opt->buckets[bucket].data;
+	struct grad_norm norm = { .norm = NAN };
 
-	return p + at;
+	opt->k->download_marked(&norm, opt->norm, sizeof(norm));
+	return norm.norm;
 }
 
-void optimizer_update(const struct optimizer *opt, float *params, const float *grads, double lr, double scale, int64_t step)
+void optimizer_update(const struct optimizer *opt, float *params, const float *grads, double lr, int64_t step)
 {
-	struct update u = { .lr = (float)lr, .beta1 = (float)opt->o.beta1, .beta2 = (float)opt->o.beta2, .eps = (float)opt->o.eps,
-			    .gscale = (float)scale, .nesterov = opt->o.nesterov, .step = step };
+	static const enum update_rule rules[] = { [OPTIMIZER_ADAMW] = UPDATE_ADAMW, [OPTIMIZER_ADAMW8] = UPDATE_ADAMW,
+						  [OPTIMIZER_LION] = UPDATE_LION, [OPTIMIZER_SGD] = UPDATE_SGD };
+	struct update_set s = set_of(opt, params, grads);
+	struct update u = { .rule = rules[opt->o.kind], .lr = (float)lr, .beta1 = (float)opt->o.beta1, .beta2 = (float)opt->o.beta2,
+			    .eps = (float)opt->o.eps, .decay = (float)opt->o.weight_decay, .nesterov = opt->o.nesterov, .step = step };
 
-	for (int i = 0; i < opt->n_ranges; i++) {
-		const struct optimizer_range *r = &opt->ranges[i];
-		float *p = params + r->from, *m = r->bits8 ? NULL : floats_at(opt, BUCKET_M, r->state);
-		const float *g = grads + r->from;
-
-		u.decay = r->decay ? (float)opt->o.weight_decay : 0;
-		if (r->bits8)
-			opt->k->adamw8(opt->pool, p, bytes_at(opt, BUCKET_M8, r->state), bytes_at(opt, BUCKET_V8, r->state),
-				       floats_at(opt, BUCKET_M_MAX, r->block), floats_at(opt, BUCKET_V_MAX, r->block), g, r->n, &u);
-		else if (opt->o.kind == OPTIMIZER_LION)
-			opt->k->lion(opt->pool, p, m, g, r->n, &u);
-		else if (opt->o.kind == OPTIMIZER_SGD)
-			opt->k->sgd(opt->pool, p, m, g, r->n, &u);
-		else
-			opt->k->adamw(opt->pool, p, m, floats_at(opt, BUCKET_V, r->state), g, r->n, &u);
-	}
+	opt->k->update(opt->pool, &s, &u, opt->norm);
 }

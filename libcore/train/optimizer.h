@@ -21,13 +21,7 @@ struct optimizer_options {
 	double beta1, beta2, eps;    /* SGD: beta1 is the momentum, 0 for none; beta2 0 is 0.95, Lion 0.99 */
 	double weight_decay;
 	bool nesterov;
-};
-
-struct optimizer_range {             /* parameters that are updated by one call */
-	int64_t from, n;
-	int64_t state;               /* their place in m and v, or in m8 and v8 */
-	int64_t block;               /* in m_max and v_max */
-	bool decay, bits8;
+	bool offload;                /* its state lies in the host's memory, pinned */
 };
 
 /* Optimizer state by name; elements of 4 bytes or, m8 and v8, of one. */
@@ -43,10 +37,12 @@ struct optimizer {
 	struct optimizer_options o;
 	const struct kernels *k;
 	struct pool *pool;
-	struct optimizer_range *ranges;
+	struct update_range *ranges;
 	int n_ranges;
 	int64_t n_trained;           /* parameters */
 	struct bucket buckets[BUCKETS];
+	struct update_range *placed; /* device: the ranges */
+	struct grad_norm *norm;      /* device: of the last optimizer_norm */
 };
 
 /* Finds ranges and sizes. trained: for each tensor of m whether it is; NULL is all that are not frozen. */
@@ -55,10 +51,15 @@ void optimizer_plan(struct optimizer *opt, const struct model *m, const bool *tr
 enum status optimizer_take(struct optimizer *opt, struct error *err);
 void optimizer_close(struct optimizer *opt);
 size_t optimizer_bytes(const struct optimizer *opt);
-/* The norm of the gradients (device, of all parameters) of what is trained. */
-double optimizer_grad_norm(const struct optimizer *opt, const float *grads);
-/* One update with gradients times scale; step counts from 1. */
-void optimizer_update(const struct optimizer *opt, float *params, const float *grads, double lr, double scale, int64_t step);
+/* Whether its state lies in the host's memory and the parameters do not. */
+bool optimizer_is_apart(const struct optimizer *opt);
+/* The norm of the gradients (device, of all parameters) of what is trained is measured; nobody waits for it. clip: the norm that the update
+ * behind it brings them down to, 0 = they stay. */
+void optimizer_norm(const struct optimizer *opt, const float *grads, double clip);
+/* One update with gradients so clipped, or none if their norm is not finite; step counts from 1. */
+void optimizer_update(const struct optimizer *opt, float *params, const float *grads, double lr, int64_t step);
+/* That norm; waits for it alone, not for the update. */
+double optimizer_read_norm(const struct optimizer *opt);
 
 /* Which tensors are trained: those that fit one of train's patterns (all, where there is none), less those that fit one of
  * freeze's, as fnmatch(3) has it. trained[m->n_tensors]. ERR_USAGE if a pattern fits none, or none is left. */

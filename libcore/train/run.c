@@ -68,7 +68,7 @@ static int newest_first(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-static char *kept_path(const struct run *r, int64_t step)
+char *run_kept_path(const struct run *r, int64_t step)
 {
 	char *name = mem_printf(KEPT_BEGIN "%lld" KEPT_END, (long long)step), *path = path_join(r->trainer_dir, name);
 
@@ -97,7 +97,7 @@ static enum status remove_kept(const struct run *r, int64_t keep, struct error *
 	if (n)
 		qsort(steps, (size_t)n, sizeof(*steps), newest_first);
 	for (int64_t i = keep; i < n; i++) {
-		char *path = kept_path(r, steps[i]);
+		char *path = run_kept_path(r, steps[i]);
 
 		(void)unlink(path);
 		mem_free(path);
@@ -235,22 +235,6 @@ void run_close(struct run *r)
 }
 
 /* --- while it runs ------------------------------------------------------------------------ */
-
-enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64_t was, struct error *err)
-{
-	if (fdatasync(r->metrics_fd) < 0)
-		return error_errno(err, ERR_IO, "%s: cannot write", r->metrics);
-	if (keep > 1 && was) {
-		char *path = kept_path(r, was);
-		bool failed = link(r->checkpoint, path) < 0 && errno != EEXIST;
-		enum status st = failed ? error_errno(err, ERR_IO, "%s: cannot link", path) : OK;
-
-		mem_free(path);
-		TRY(st);
-	}
-	TRY(checkpoint_save(t, r->checkpoint, r->identity, &r->state, err));
-	return run_trim(r, keep, err);
-}
 
 enum status run_trim(const struct run *r, int64_t keep, struct error *err)
 {

@@ -18,6 +18,8 @@ struct run {
 	char *dir, *trainer_dir, *best_dir, *checkpoint, *metrics, *done;
 	char *identity, *done_identity;
 	struct checkpoint state;     /* as of the steps done */
+	int64_t written;             /* step of the checkpoint that is there, -1 = none */
+	struct run_writer *writer;   /* of one that is on its way, NULL = none is */
 	int metrics_fd;
 	int lock_fd;
 };
@@ -31,8 +33,15 @@ struct run_options {
 /* Makes and locks the directory and finds out what is there. */
 enum status run_open(struct run *r, const char *dir, const struct run_options *o, enum run_state *state, struct error *err);
 void run_close(struct run *r);
-/* Checkpoint of this step. keep: how many to have in all, the newest included; was: step of the one there now, 0 = not to be kept. */
+/* Begins the checkpoint of this step, once the one before it is written; a thread writes it while the training goes on. keep: how many to
+ * have in all, the newest included; was: step of the one there now, 0 = not to be kept. */
 enum status run_save(struct run *r, const struct trainer *t, int64_t keep, int64_t was, struct error *err);
+/* Waits until it has read the trainer's state (trainer.settle); until it is written, and tells how that went; the latter only if it is. */
+void run_settle(void *run);
+enum status run_wait(struct run *r, struct error *err);
+enum status run_look(struct run *r, struct error *err);
+/* The file of a kept checkpoint (mem_free). */
+char *run_kept_path(const struct run *r, int64_t step);
 /* Removes older ones than those, as run_save does last: of a run that was killed just before. */
 enum status run_trim(const struct run *r, int64_t keep, struct error *err);
 /* Opens metrics.jsonl and cuts off the lines of steps that the state does not know. */

@@ -83,7 +83,7 @@ struct loop {
 	struct report *last;
 	double *eval_loss;
 	struct buf line;
-	int64_t saved;               /* step of the checkpoint, -1 = none */
+	int64_t saved;               /* step of the checkpoint that was begun last, -1 = none */
 };
 
 /* Measures, and keeps the model if it is the best so far. */
@@ -129,6 +129,18 @@ static enum status one_step(struct loop *l, struct error *err)
 	return l->hooks->step(l->hooks->arg, l->t, l->last, l->line.data, l->line.len, err);
 }
 
+/* Of a machine that failed: what is left of the run. */
+static enum status say_what_stands(const struct loop *l, enum status st, struct error *err)
+{
+	struct error why;
+
+	if (!err || (st != ERR_IO && st != ERR_MEMORY))
+		return st;
+	why = *err;
+	return l->run->written < 0 ? error_set(err, st, "%s; there is no checkpoint yet", why.text) :
+			      error_set(err, st, "%s; the checkpoint of step %lld stands", why.text, (long long)l->run->written);
+}
+
 static bool out_of_patience(const struct loop *l)
 {
 	return l->plan->patience && l->run->state.stale >= l->plan->patience;
@@ -139,7 +151,7 @@ static bool at_end(const struct loop *l)
 	return l->t->step >= l->t->steps || out_of_patience(l);
 }
 
-/* A checkpoint, unless there is one of this step. Of the older ones those at whole multiples are kept, so that
+/* Begins a checkpoint, unless there is one of this step. Of the older ones those at whole multiples are kept, so that
  * an interruption does not change which. */
 static enum status save(struct loop *l, struct error *err)
 {
@@ -160,6 +172,7 @@ static enum status train(struct loop *l, struct error *err)
 			return END;
 		}
 		TRY(one_step(l, err));
+		TRY(run_look(l->run, err));
 		if (at_end(l) || l->t->step % l->plan->save_every == 0)
 			TRY(save(l, err));
 	}
@@ -170,20 +183,26 @@ enum status run_train(struct run *r, struct trainer *t, const struct run_plan *p
 		      struct report *last, double *eval_loss, struct error *err)
 {
 	struct loop l = { .run = r, .t = t, .plan = plan, .hooks = hooks, .last = last, .eval_loss = eval_loss, .saved = -1 };
-	enum status st;
+	enum status st, last_written;
 
+	r->written = -1;
 	*last = (struct report){ 0 };
 	*eval_loss = NAN;
 	if (path_exists(r->checkpoint)) {
 		TRY(checkpoint_load(t, r->checkpoint, &r->state, err));
 		TRY(run_trim(r, plan->keep, err));
-		l.saved = t->step;
+		l.saved = r->written = t->step;
 	}
 	TRY(model_pack(t->model, err));
 	TRY(run_open_metrics(r, err));
 	if (plan->board && t->step)
 		TRY(tensorboard_resume(plan->board, t->step, err));
+	t->settle = run_settle, t->settle_arg = r;
 	st = train(&l, err);
+	last_written = run_wait(r, st == OK || st == END ? err : NULL);
+	if (st == OK || st == END)
+		st = last_written == OK ? st : last_written;
+	t->settle = NULL;
 	buf_release(&l.line);
-	return st;
+	return say_what_stands(&l, st, err);
 }

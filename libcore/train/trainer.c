@@ -79,10 +79,9 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 		return error_set(err, ERR_DATA, "there is nothing to train on");
 	if (t->o.recompute == MODEL_SCORE)
 		t->o.recompute = MODEL_TRAIN;
+	t->n_least = largest(largest(d->longest, min_tokens), d->companion ? d->companion->longest : 0);
 	t->n_max = largest_step(d, o);
-	t->n_max = largest(largest(o->micro_tokens < t->n_max ? o->micro_tokens : t->n_max, d->longest), min_tokens);
-	if (d->companion)
-		t->n_max = largest(t->n_max, d->companion->longest);
+	t->n_max = largest(o->micro_tokens < t->n_max ? o->micro_tokens : t->n_max, t->n_least);
 	cursor_open(&t->cursor, d, o->seed, o->shuffle, o->steps || o->tokens ? 0 : o->epochs);
 	t->items = mem_array((size_t)d->n_items, sizeof(*t->items));
 	t->steps = count_steps(t);
@@ -107,8 +106,9 @@ void trainer_arena(const struct trainer *t, const struct dataset *held_out, stru
 	const struct arena_part all[ARENA_PARTS] = {
 		{ "frozen weights", t->model->store_bytes },
 		{ "parameters", params_bytes(t) },
+		{ "weights as the products take them", model_pack_bytes(t->model) },
 		{ "gradients", params_bytes(t) },
-		{ "optimizer", optimizer_bytes(&t->optimizer) },
+		{ optimizer_is_apart(&t->optimizer) ? "optimizer, in the host's memory" : "optimizer", optimizer_bytes(&t->optimizer) },
 		{ "activations", state - scratch },
 		{ "scratch", scratch },
 		{ "data", data_bytes(t->cursor.d) + data_bytes(held_out) },
@@ -216,29 +216,40 @@ static enum status refuse(struct trainer *t, const struct report *r, const char 
 	return st;
 }
 
-static enum status guard(struct trainer *t, const struct report *r, struct error *err)
+/* What the loss says, before anything is changed. */
+static enum status guard_loss(struct trainer *t, const struct report *r, struct error *err)
 {
 	double average = t->loss_weight > 0 ? t->loss_sum / t->loss_weight : 0;
 	char what[96];
 
-	if (!isfinite(r->grad_norm) || !isfinite(r->values[0]))
-		return refuse(t, r, !isfinite(r->values[0]) ? "the loss is not finite" : "the gradient is not finite", err);
+	if (!isfinite(r->values[0]))
+		return refuse(t, r, "the loss is not finite", err);
 	if (t->o.spike > 0 && r->step > SPIKE_STEPS && r->values[0] > t->o.spike * average) {
 		snprintf(what, sizeof(what), "a loss of %.4g, on average it was %.4g", r->values[0], average);
 		return refuse(t, r, what, err);
 	}
-	t->loss_sum = LOSS_MEMORY * t->loss_sum + (1 - LOSS_MEMORY) * r->values[0];
-	t->loss_weight = LOSS_MEMORY * t->loss_weight + (1 - LOSS_MEMORY);
 	return OK;
 }
 
-/* Clips to the global norm (as torch's clip_grad_norm_), updates, and clears the gradients. */
-static void update(struct trainer *t, const struct report *r)
+/* Clips to the global norm, updates, and clears the gradients. The device is asked for all of it before the norm is looked at: while it goes
+ * on, the host prepares the next step. With a norm that is not finite it updates nothing. */
+static enum status update(struct trainer *t, struct report *r, struct error *err)
 {
-	double scale = t->o.clip > 0 && r->grad_norm > t->o.clip ? t->o.clip / (r->grad_norm + 1e-6) : 1;
+	const struct kernels *k = t->model->k;
 
-	optimizer_update(&t->optimizer, t->model->params, t->grads, r->lr, scale, r->step - skip_count(&t->o.skip, r->step));
-	t->model->k->zero(t->model->pool, t->grads, params_bytes(t));
+	if (t->settle)
+		t->settle(t->settle_arg);
+	optimizer_norm(&t->optimizer, t->grads, t->o.clip);
+	optimizer_update(&t->optimizer, t->model->params, t->grads, r->lr, r->step - skip_count(&t->o.skip, r->step));
+	k->zero(t->model->pool, t->grads, params_bytes(t));
+	TRY(model_pack(t->model, err));
+	r->grad_norm = optimizer_read_norm(&t->optimizer);
+	TRY(k->failed(err));
+	if (!isfinite(r->grad_norm))
+		return refuse(t, r, "the gradient is not finite", err);
+	t->loss_sum = LOSS_MEMORY * t->loss_sum + (1 - LOSS_MEMORY) * r->values[0];
+	t->loss_weight = LOSS_MEMORY * t->loss_weight + (1 - LOSS_MEMORY);
+	return OK;
 }
 
 static enum status step(struct trainer *t, struct report *r, struct error *err)
@@ -251,11 +262,9 @@ static enum status step(struct trainer *t, struct report *r, struct error *err)
 	r->epoch = (double)t->cursor.epoch + (double)t->cursor.at / (double)t->cursor.d->n_items;
 	if (!r->skipped) {
 		TRY(run_items(t, t->cursor.d, t->items, t->n_items, true, r->values, err));
-		r->grad_norm = optimizer_grad_norm(&t->optimizer, t->grads);
-		TRY(t->model->k->status(err));       /* what a device that failed has left is no number */
-		TRY(guard(t, r, err));
-		update(t, r);
-		TRY(model_pack(t->model, err));
+		TRY(t->model->k->failed(err));       /* what a device that failed has left is no number */
+		TRY(guard_loss(t, r, err));
+		TRY(update(t, r, err));
 		if (t->objective.learned)
 			t->objective.learned(t->objective.arg);
 		t->tokens += r->tokens;

@@ -49,7 +49,7 @@ struct arena_part {
 	const char *name;
 	size_t bytes;
 };
-#define ARENA_PARTS 7
+#define ARENA_PARTS 8
 
 struct trainer {
 	struct model *model;
@@ -61,10 +61,13 @@ struct trainer {
 	float *grads;                /* device, n_params */
 	int64_t step, steps;         /* done, and all */
 	int64_t tokens;              /* learned from since trainer_open */
-	int64_t n_max;               /* tokens of the largest micro-batch */
+	int64_t n_max, n_least;      /* tokens of the largest micro-batch; the least that it could be told to have */
 	double loss_sum, loss_weight; /* of the losses so far, older ones ever less: their average is the quotient */
 	int64_t *items, n_items;     /* of the current step; room for all */
 	struct micro_room room;
+	/* Called before parameters change: who reads them waits here until that is done. NULL: nobody does. */
+	void (*settle)(void *arg);
+	void *settle_arg;
 };
 
 /* Plans; takes no device memory. d and m outlive the trainer. min_tokens: a micro-batch at least this long will be needed
@@ -73,6 +76,9 @@ enum status trainer_open(struct trainer *t, struct model *m, const struct datase
 			 const struct train_options *o, int64_t min_tokens, struct error *err);
 /* Where the memory of a planned one goes; held_out: evaluation data, or NULL. */
 void trainer_arena(const struct trainer *t, const struct dataset *held_out, struct arena_part parts[ARENA_PARTS]);
+/* ERR_MEMORY if a planned one would take more of the device than there is: err then names the flags that would make it fit. planned: the
+ * model is one whose weights have not been read (model_how.plan). */
+enum status trainer_fits(const struct trainer *t, bool planned, struct error *err);
 enum status trainer_take(struct trainer *t, struct error *err);
 void trainer_close(struct trainer *t);
 /* END once all steps are done. ERR_DATA, with the batch's number and items, and the state as it was before: a loss or gradient that is

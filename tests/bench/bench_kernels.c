@@ -359,16 +359,29 @@ static void line(const char *name, double t, double work, double limit, const ch
 #define FLOPS(name, flops, weight, forward, call) \
 	do { double s_; BEST(s_, call); line(name, s_, flops, peak_flops, "GFLOP/s", weight, forward); } while (0)
 
-/* The others that a run may take instead of AdamW. */
-static void bench_optimizers(float *p, float *m, float *v, const float *g, const struct update *rule)
+/* The rules that a run may take, on one range. */
+static void bench_optimizers(float *p, float *m, float *v, const float *g)
 {
 	float *max = k->alloc(pool, (size_t)(2 * (PARAMS / KERNELS_BLOCK8 + 1)) * sizeof *max);
+	struct update_range range = {.n = PARAMS, .decay = true};
+	struct update_set set = {.p = p, .g = g, .m = m, .v = v, .m8 = (uint8_t *)(void *)m, .v8 = (uint8_t *)(void *)v, .m_max = max,
+				 .v_max = max + PARAMS / KERNELS_BLOCK8 + 1, .ranges = &range, .n = 1,
+				 .pieces = (PARAMS + KERNELS_UPDATE_PIECE - 1) / KERNELS_UPDATE_PIECE};
+	struct update rule = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f, .step = 1};
+	struct grad_norm norm;
 
-	BYTES("adamw8", 4.0 * PARAMS, 0, false,
-	      k->adamw8(pool, p, (uint8_t *)(void *)m, (uint8_t *)(void *)v, max, max + PARAMS / KERNELS_BLOCK8 + 1, g, PARAMS, rule));
+	BYTES("grad_norm", 1.0 * PARAMS, 1, false, k->grad_norm(pool, &norm, &set, 1));
+	BYTES("adamw", 7.0 * PARAMS, 1, false, k->update(pool, &set, &rule, &norm));
 	k->zero(pool, m, PARAMS * sizeof *m);
-	BYTES("lion", 5.0 * PARAMS, 0, false, k->lion(pool, p, m, g, PARAMS, rule));
-	BYTES("sgd", 5.0 * PARAMS, 0, false, k->sgd(pool, p, m, g, PARAMS, rule));
+	k->zero(pool, v, PARAMS * sizeof *v);
+	range.bits8 = true;
+	BYTES("adamw8", 4.0 * PARAMS, 0, false, k->update(pool, &set, &rule, &norm));
+	k->zero(pool, m, PARAMS * sizeof *m);
+	range.bits8 = false;
+	rule.rule = UPDATE_LION;
+	BYTES("lion", 5.0 * PARAMS, 0, false, k->update(pool, &set, &rule, &norm));
+	rule.rule = UPDATE_SGD;
+	BYTES("sgd", 5.0 * PARAMS, 0, false, k->update(pool, &set, &rule, &norm));
 	k->release(max);
 }
 
@@ -395,8 +408,6 @@ static void bench_model(void)
 	float *p = some(PARAMS), *m = some(PARAMS), *v = k->alloc(pool, PARAMS * sizeof *v), *g = some(PARAMS), *cs = some(T * D);
 	int32_t ids[N], pos[N], cu[SEQS + 1];
 	double pairs = (double)N * (T + 1) / 2 * H * D, nc = (double)N * C, nf = (double)N * F;
-	volatile double keep;
-	struct update rule = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f, .gscale = 1, .step = 1};
 
 	for (int i = 0; i < N; i++)
 		ids[i] = i * 7 % V, pos[i] = i % T;
@@ -427,10 +438,7 @@ static void bench_model(void)
 	k->release(w), w = some((int64_t)V * C);
 	FLOPS("logprob", 2 * nc * V, 1, true, k->logprob(pool, logp, lse, NULL, NULL, x, weights_f32(w), ids, scratch, N, C, V, 0));
 	FLOPS("logprob_dx", 6 * nc * V, 1, false, k->logprob_dx(pool, y, w, &(struct logprob_grad){.logp = logp}, x, weights_f32(w), NULL, lse, ids, scratch, N, C, V, 0));
-	BYTES("adamw", 7.0 * PARAMS, 1, false, k->adamw(pool, p, m, v, g, PARAMS, &rule));
-	bench_optimizers(p, m, v, g, &rule);
-	BYTES("sumsq", 1.0 * PARAMS, 1, false, keep = k->sumsq(pool, g, PARAMS));
-	(void)keep;
+	bench_optimizers(p, m, v, g);
 	printf("training bound %.0f tokens/s, scoring bound %.0f tokens/s (the sum of the kernels)\n", N / step_seconds,
 	       N / fwd_seconds);
 	k->release(x), k->release(y), k->release(z), k->release(gu), k->release(w), k->release(logp), k->release(lse);

@@ -52,8 +52,54 @@ close() {
 		{ d = $1 - $2; m = $1 < 0 ? -$1 : $1; if (d < 0) d = -d; if (d > t * m) { print; exit 1 } n++ } END { if (!n) exit 1 }'
 }
 
-@test "a GPU's kernels, emulated, train and generate as the CPU does: to rounding in float32, to bfloat16's rounding in that" {
+emulated() {
 	[ -e "$BIN/../lib/quern-cuda-emulated.so" ] || skip "this build has no emulated device"
+	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
+}
+
+@test "a GPU that fails says which checkpoint stands, and the run goes on on the CPU; and the other way round" {
+	emulated
+	local many="-m $DATA/model/tiny tokens.jsonl --float32 --steps 6 --batch-tokens 14 --save-every 2"
+	quern sft-train -q $many --keep 3 --device cpu -o whole
+	QUERN_EMULATE_FAIL=launch:100 status 1 quern sft-train -q $many --device cuda:0 -o over
+	says 'step 1: cuda:0: .*launch failure; there is no checkpoint yet'
+	QUERN_EMULATE_FAIL=launch:500 status 1 quern sft-train -q $many --device cuda:0 -o over
+	says 'step [3-6]: cuda:0: .*launch failure; the checkpoint of step [24] stands'
+	quern sft-train -q $many --device cpu -o over
+	cp -r whole back
+	mv back/trainer/checkpoint-2.safetensors back/trainer/checkpoint.safetensors
+	rm back/trainer/done back/model.safetensors
+	quern sft-train -q $many --device cuda:0 -o back
+	for d in whole over back; do
+		numbers loss $d/trainer/metrics.jsonl >loss.$d
+		[ "$(wc -l <loss.$d)" = 6 ]
+	done
+	close loss.whole loss.over 1e-5
+	close loss.whole loss.back 1e-5
+}
+
+@test "the optimizer's state in the host's memory gives the same bits; a run that does not fit is refused with flags that make it fit" {
+	emulated
+	local o many="$ARGS --device cuda:0 --float32"
+	for o in adamw adamw8; do
+		quern sft-train -q $many --optimizer $o -o own
+		quern sft-train $many --optimizer $o --offload-optimizer -o apart 2>err
+		grep -q "optimizer, in the host's memory" err
+		cmp own/model.safetensors apart/model.safetensors
+		rm -r own apart
+	done
+	quern sft-train $ARGS --device cpu --offload-optimizer -o cpu 2>err
+	grep -q 'MB  optimizer$' err
+	quern sft-train $ARGS --device cuda:0 --plan >plan
+	grep -q 'MB  weights as the products take them' plan
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do cat tokens.jsonl; done >more.jsonl
+	QUERN_EMULATE_FAIL=memory:540000 status 1 quern sft-train -q ${many/tokens/more} -o none
+	says 'no memory for training: beside the weights it takes [0-9.]* MB, and [0-9.]* MB are free; it would fit with --'
+	[ ! -e none/model.safetensors ]
+}
+
+@test "a GPU's kernels, emulated, train and generate as the CPU does: to rounding in float32, to bfloat16's rounding in that" {
+	emulated
 	source "$DATA/generate/model.bash"
 	make_model
 	make_problems 2
@@ -61,7 +107,6 @@ close() {
 		printf '{"id":"%d","prompt":[{"role":"user","content":"%d+1=?"}],"chosen":[{"role":"assistant","content":"%d"}],"rejected":[{"role":"assistant","content":"no %d"}]}\n' \
 			$i $i $((i + 1)) $i
 	done >pairs.jsonl
-	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
 	quern sft-train -q $ARGS --device cpu -o cpu
 	quern sft-train -q $ARGS --device cuda:0 --float32 -o gpu
 	quern sft-train -q $ARGS --device cuda:0 -o half
@@ -80,4 +125,26 @@ close() {
 	close dpo-loss.cpu dpo-loss.cuda 1e-4
 	close logprob.cpu logprob.cuda 1e-5
 	cmp texts.cpu texts.cuda
+}
+
+@test "a GPU, emulated, draws what the CPU draws, whatever the filters, the batch and the pages" {
+	[ -e "$BIN/../lib/quern-cuda-emulated.so" ] || skip "this build has no emulated device"
+	source "$DATA/generate/model.bash"
+	make_model
+	make_problems 5
+	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
+	for how in "-n 3 --kv-memory 40K --batch 5 --stop a --stop e" \
+		"-n 2 --top-p 0.9 --temperature 0.8 --repetition-penalty 1.3 --frequency-penalty 0.5 --logit-bias 40=2" \
+		"--top-k 20 --typical-p 0.8 --min-p 0.01 --batch 2"; do
+		for d in cpu cuda:0; do
+			quern generate -q -m m --max-new-tokens 20 --float32 --device $d $how --stats stats.$d --format jsonl problems.jsonl |
+				sed 's/"logprob":[^,]*//' >out.$d
+		done
+		cmp out.cpu out.cuda:0
+		case "$how" in *kv-memory*) grep -q '"preemptions"' stats.cuda:0 ;; esac
+	done
+	QUERN_EMULATE_FAIL=capture quern generate -q -m m --max-new-tokens 20 --float32 --device cuda:0 $how --format jsonl problems.jsonl |
+		sed 's/"logprob":[^,]*//' | cmp - out.cpu
+	status 3 quern generate -m m --logit-bias 0=-inf --device cuda:0 --max-new-tokens 2 $(seq -f '--logit-bias %g=-inf' 1 600) problems.jsonl
+	says 'the bias leaves no token to say'
 }

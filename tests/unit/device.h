@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define DEVICE_BYTES ((size_t)1 << 34)       /* of addresses, none used twice */
 #define DEVICE_PAGE ((size_t)4096)
@@ -19,6 +20,8 @@ static struct {
 	char *base;
 	size_t used, live, live_max; /* bytes: given out so far, and now; live_max: no more than that, 0 is no limit */
 	int inside;                  /* entries that run */
+	bool marked;                 /* once at least */
+	bool slow;                   /* what is downloaded beside the rest takes its time */
 	enum status failed;          /* what status tells */
 	pthread_mutex_t lock;
 } device = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -74,11 +77,6 @@ static inline bool device_grad(const void *arg)
 	return !device_has(d) && device_has(d->logp) && (!d->lse || device_has(d->lse)) && (!d->mean || device_has(d->mean));
 }
 
-static inline bool device_update(const void *arg)
-{
-	return !device_has(*(const void *const *)arg);
-}
-
 static inline bool device_value(const void *arg)
 {
 	return arg != NULL;
@@ -87,9 +85,9 @@ static inline bool device_value(const void *arg)
 #define RIGHT(x)                                                                                                      \
 	_Generic((x), struct pool *: device_value, act *: device_pointer, const act *: device_pointer, float *: device_pointer, \
 		 const float *: device_pointer, const int32_t *: device_pointer, const uint64_t *: device_pointer,    \
-		 uint8_t *: device_pointer, bool *: device_pointer, void *: device_pointer, const void *: device_pointer, \
+		 bool *: device_pointer, void *: device_pointer, const void *: device_pointer, \
 		 struct weights: device_weights, struct kv_pages: device_pages, const struct logprob_grad *: device_grad, \
-		 const struct update *: device_update, default: device_value)(&(x))
+		 default: device_value)(&(x))
 #define EXPECT(x) device_expect(RIGHT(x), entry, #x);
 #define EACH1(x) EXPECT(x)
 #define EACH2(x, ...) EXPECT(x) EACH1(__VA_ARGS__)
@@ -191,22 +189,30 @@ ENTRY(soft_cap, (struct pool *pool, float *x, int64_t n, float cap), pool, x, n,
 ENTRY(from_floats, (struct pool *pool, act *y, const float *x, int64_t n), pool, y, x, n)
 ENTRY(to_floats, (struct pool *pool, float *y, const act *x, int64_t n), pool, y, x, n)
 ENTRY(gather_rows, (struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c), pool, y, x, rows, n, c)
-ENTRY(adamw, (struct pool *pool, float *p, float *m, float *v, const float *g, int64_t n, const struct update *u), pool, p, m, v, g,
-      n, u)
-ENTRY(adamw8, (struct pool *pool, float *p, uint8_t *m, uint8_t *v, float *m_max, float *v_max, const float *g, int64_t n, const
-      struct update *u), pool, p, m, v, m_max, v_max, g, n, u)
-ENTRY(lion, (struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u), pool, p, m, g, n, u)
-ENTRY(sgd, (struct pool *pool, float *p, float *m, const float *g, int64_t n, const struct update *u), pool, p, m, g, n, u)
-
-static double device_sumsq(struct pool *pool, const float *x, int64_t n)
+static inline void device_expect_set(const struct update_set *s, const char *entry)
 {
-	double sum;
+	const void *const all[] = { s->p, s->g, s->m, s->v, s->m8, s->v8, s->m_max, s->v_max, s->ranges };
 
-	device_expect(device_has(x), "sumsq", "x");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		device_expect(!all[i] || device_has(all[i]), entry, "a part of the set");
+}
+
+static void device_grad_norm(struct pool *pool, struct grad_norm *norm, const struct update_set *s, double clip)
+{
+	device_expect_set(s, "grad_norm");
+	device_expect(device_has(norm), "grad_norm", "norm");
 	device_reach(1);
-	sum = kernels_cpu()->sumsq(pool, x, n);
+	kernels_cpu()->grad_norm(pool, norm, s, clip);
 	device_reach(-1);
-	return sum;
+}
+
+static void device_update(struct pool *pool, const struct update_set *s, const struct update *u, const struct grad_norm *norm)
+{
+	device_expect_set(s, "update");
+	device_expect(device_has(norm), "update", "norm");
+	device_reach(1);
+	kernels_cpu()->update(pool, s, u, norm);
+	device_reach(-1);
 }
 
 static void device_upload(void *dst, const void *src, size_t bytes)
@@ -225,6 +231,19 @@ static void device_download(void *dst, const void *src, size_t bytes)
 	device_reach(1);
 	memcpy(dst, src, bytes);
 	device_reach(-1);
+}
+
+static void device_mark(void)
+{
+	device.marked = true;
+}
+
+static void device_download_marked(void *dst, const void *src, size_t bytes)
+{
+	device_expect(device.marked, "download_marked", "no mark, src");
+	if (device.slow)
+		usleep(5000);
+	device_download(dst, src, bytes);
 }
 
 /* The size stands in the page before it. */
@@ -276,20 +295,28 @@ static enum status device_status(struct error *err)
 	return device.failed == OK ? OK : error_set(err, device.failed, "the device: an illegal address");
 }
 
+/* What each allocation takes besides is left out: ten of them find their room. */
+static size_t device_available(void)
+{
+	size_t room = device.live_max ? device.live_max - device.live : DEVICE_BYTES - device.used, besides = 20 * DEVICE_PAGE;
+
+	return room > besides ? room - besides : 0;
+}
+
 #define TAKE(name) .name = device_##name
 static inline const struct kernels *device_kernels(void)
 {
 	static const struct kernels table = {
 		.abi = KERNELS_ABI, .name = "device", .elem_bytes = sizeof(float),
-		TAKE(status), TAKE(alloc), TAKE(release), TAKE(upload), TAKE(download), TAKE(zero), TAKE(copy),
+		TAKE(status), .failed = device_status, TAKE(alloc), .alloc_host = device_alloc, TAKE(available), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
+		TAKE(download_marked), TAKE(zero), TAKE(copy),
 		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_part),
 		TAKE(matmul_dx_part), TAKE(matmul_dw_part), TAKE(pack), TAKE(embed), TAKE(noise), TAKE(embed_dw),
 		TAKE(rmsnorm), TAKE(rmsnorm_dx), TAKE(layernorm), TAKE(layernorm_dx), TAKE(qk_norm), TAKE(qk_norm_dx),
 		TAKE(add_bias), TAKE(bias_db), TAKE(add_rows), TAKE(scale), TAKE(scale_columns), TAKE(dropout), TAKE(rope),
 		TAKE(attention), TAKE(attention_dqkv), TAKE(attention_cached), TAKE(swiglu), TAKE(swiglu_dgu), TAKE(geglu),
 		TAKE(geglu_dgu), TAKE(gelu), TAKE(gelu_dx), TAKE(logprob), TAKE(logprob_dx), TAKE(soft_cap),
-		TAKE(from_floats), TAKE(to_floats), TAKE(gather_rows), TAKE(adamw), TAKE(adamw8), TAKE(lion), TAKE(sgd),
-		TAKE(sumsq),
+		TAKE(from_floats), TAKE(to_floats), TAKE(gather_rows), TAKE(grad_norm), TAKE(update),
 	};
 	static struct kernels filled;
 

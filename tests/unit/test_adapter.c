@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "model/quant.h"
 #include "model/source.h"
+#include "train/optimizer.h"
 #include "unit.h"
 
 #include <math.h>
@@ -421,37 +422,33 @@ static void gradients_and_ten_steps_are_peft_s(void **state)
 	struct model_state *s;
 	struct model m;
 	struct run r;
-	float *grads, *m1, *m2;
+	struct optimizer_options o = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1 };
+	struct optimizer opt;
+	float *grads;
 
 	(void)state;
 	load(&m, DATA "lora", &(struct model_how){ .apart = true });
 	OK_OR_FAIL(model_state_open(&s, &m, 64, MODEL_TRAIN, &err));
 	grads = mem_array((size_t)m.n_params, sizeof(float));
-	m1 = mem_array((size_t)m.n_params, sizeof(float));
-	m2 = mem_array((size_t)m.n_params, sizeof(float));
+	optimizer_plan(&opt, &m, NULL, &o);
+	OK_OR_FAIL(optimizer_take(&opt, &err));
 	batch_of(&r, sequences, (const int[]){ 0, 1, 2 }, 3);
 	gradient(&m, s, &r, grads);
 	check_gradients(&m, json_get(want, "grads"), grads);
 	for (int step = 0; step < 10; step++) {
-		double loss, norm, scale, want_loss = json_get(want, "losses")->items[step].number;
+		double loss, norm, want_loss = json_get(want, "losses")->items[step].number;
 		double want_norm = json_get(want, "grad_norms")->items[step].number;
 
 		batch_of(&r, sequences, (const int[]){ 3 * step % 6, (3 * step + 1) % 6, (3 * step + 2) % 6 }, 3);
 		loss = gradient(&m, s, &r, grads);
-		norm = sqrt(m.k->sumsq(m.pool, grads, m.n_params));
+		optimizer_norm(&opt, grads, 1);
+		optimizer_update(&opt, m.params, grads, 3e-3, step + 1);
+		norm = optimizer_read_norm(&opt);
 		assert_true(fabs(loss - want_loss) <= 1e-4 * want_loss);
 		assert_true(fabs(norm - want_norm) <= 1e-4 * want_norm);
-		scale = norm > 1 ? 1 / (norm + 1e-6) : 1;
-		for (int i = 0; i < m.n_tensors; i++) {
-			const struct tensor *t = &m.tensors[i];
-
-			if (!t->frozen)
-				m.k->adamw(m.pool, m.params + t->offset, m1 + t->offset, m2 + t->offset, grads + t->offset, t->rows * t->cols,
-					   &(struct update){ .lr = 3e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = 0.1f,
-							     .gscale = (float)scale, .step = step + 1 });
-		}
 	}
-	mem_free(grads), mem_free(m1), mem_free(m2);
+	mem_free(grads);
+	optimizer_close(&opt);
 	model_state_close(s);
 	model_release(&m);
 }

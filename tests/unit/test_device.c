@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/adapter.h"
-#include "train/checkpoint.h"
+#include "train/run.h"
 #include "train/objective_preference.h"
 #include "train/objective_reward.h"
 #include "training.h"
@@ -399,6 +399,128 @@ static void too_little_memory_is_an_error(void **state)
 	dataset_release(&d);
 }
 
+static void expect_checkpoint(const char *path, const float *params, int64_t n)
+{
+	struct safetensors *f;
+	float *read = mem_array((size_t)n, sizeof(float));
+
+	OK_OR_FAIL(safetensors_open(&f, path, &err));
+	OK_OR_FAIL(safetensors_read_raw(f, safetensors_find(f, "params"), kernels_cpu(), read, &err));
+	assert_memory_equal(read, params, (size_t)n * sizeof(float));
+	safetensors_close(f);
+	mem_free(read);
+	unlink(path);
+}
+
+/* Written by a thread whose downloads are slow while the steps go on. */
+static void a_checkpoint_is_that_of_its_step(void **state)
+{
+	struct train_options o = some_steps(OPTIMIZER_ADAMW);
+	struct sft sft = { 0 };
+	struct objective objective = sft_objective(&sft);
+	char dir[] = "/tmp/quern-device-XXXXXX";
+	float *params[STEPS];
+	enum run_state found;
+	struct dataset d;
+	struct trainer t;
+	struct report report;
+	struct model m;
+	struct run r;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	OK_OR_FAIL(model_load(&m, GOLDENS "tiny", device_kernels(), pool, &err));
+	make_rows(&d, m.cfg.vocab, 1);
+	open_trainer(&t, &m, &d, &objective, &o);
+	OK_OR_FAIL(run_open(&r, dir, &(struct run_options){ .identity = "one" }, &found, &err));
+	OK_OR_FAIL(run_open_metrics(&r, &err));
+	t.settle = run_settle, t.settle_arg = &r;
+	device.slow = true;
+	for (int i = 0; i < STEPS; i++) {
+		OK_OR_FAIL(trainer_step(&t, &report, &err));
+		params[i] = floats_of(m.k, m.params, m.n_params);
+		OK_OR_FAIL(run_save(&r, &t, STEPS, i, &err));
+	}
+	OK_OR_FAIL(run_wait(&r, &err));
+	device.slow = false;
+	for (int i = 0; i < STEPS; i++) {
+		char *path = i + 1 < STEPS ? run_kept_path(&r, i + 1) : mem_strdup(r.checkpoint);
+
+		expect_checkpoint(path, params[i], m.n_params);
+		mem_free(path);
+		mem_free(params[i]);
+	}
+	unlink(r.metrics);
+	rmdir(r.trainer_dir);
+	rmdir(dir);
+	run_close(&r);
+	trainer_close(&t);
+	dataset_release(&d);
+	model_release(&m);
+}
+
+/* Sets what a flag of the message says, as the message has it. */
+static bool take_flag(const char *flags, const char *flag, char value[16])
+{
+	const char *at = strstr(flags, flag);
+
+	value[0] = 0;
+	return at && (sscanf(at + strlen(flag), " %15[a-z0-9]", value) == 1 || true);
+}
+
+/* With little less than a run takes it is refused before anything is taken; each flag that is named makes it fit. */
+static void a_run_that_does_not_fit_names_flags_that_do(void **state)
+{
+	static const char *const names[] = { "--recompute", "--micro-tokens", "--optimizer", "--offload-optimizer" };
+	struct train_options o = some_steps(OPTIMIZER_ADAMW);
+	struct sft sft = { 0 };
+	struct objective objective = sft_objective(&sft);
+	struct trainer t;
+	struct dataset d;
+	struct model m;
+	char value[16];
+	int named = 0;
+
+	(void)state;
+	OK_OR_FAIL(model_load(&m, GOLDENS "tiny", device_kernels(), pool, &err));
+	make_rows(&d, m.cfg.vocab, 1);
+	for (size_t short_of = 0; short_of < 4; short_of++) {
+		struct error flags;
+
+		device.live_max = 0;
+		OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &o, 0, &err));
+		for (device.live_max = device.live + (1 << 17); trainer_fits(&t, false, &flags) != OK; device.live_max += 4096)
+			continue;
+		device.live_max -= 8192 + short_of * 16384;
+		assert_int_equal(trainer_fits(&t, false, &flags), ERR_MEMORY);
+		assert_non_null(strstr(flags.text, "it would fit with --"));
+		trainer_close(&t);
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			struct train_options changed = o;
+
+			if (!take_flag(flags.text, names[i], value))
+				continue;
+			if (i == 0)
+				changed.recompute = strcmp(value, "full") ? MODEL_TRAIN_LESS : MODEL_TRAIN_LEAST;
+			if (i == 1)
+				changed.micro_tokens = atoi(value);
+			if (i == 2)
+				changed.optimizer.kind = OPTIMIZER_ADAMW8;
+			changed.optimizer.offload = i == 3;
+			OK_OR_FAIL(trainer_open(&t, &m, &d, &objective, &changed, 0, &err));
+			OK_OR_FAIL(trainer_fits(&t, false, &err));
+			if (i < 3)                   /* this device has no memory of a host */
+				OK_OR_FAIL(trainer_take(&t, &err));
+			trainer_close(&t);
+			named++;
+		}
+	}
+	assert_true(named > 4);
+	device.live_max = 0;
+	dataset_release(&d);
+	model_release(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,8 +528,10 @@ int main(void)
 		cmocka_unit_test(every_form_loads_the_same),
 		cmocka_unit_test(a_run_goes_from_one_to_the_other),
 		cmocka_unit_test(preferences_and_rewards_too),
+		cmocka_unit_test(a_checkpoint_is_that_of_its_step),
 		cmocka_unit_test(a_device_that_fails_ends_the_step),
 		cmocka_unit_test(too_little_memory_is_an_error),
+		cmocka_unit_test(a_run_that_does_not_fit_names_flags_that_do),
 	};
 	int failed;
 

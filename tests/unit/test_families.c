@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/model.h"
+#include "train/optimizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -267,18 +268,6 @@ static void scoring_equals_training(void **state)
 
 /* --- AdamW --------------------------------------------------------------------------------- */
 
-static void adamw(struct model *m, const float *grads, float *mv, int64_t step)
-{
-	for (int i = 0; i < m->n_tensors; i++) {
-		const struct tensor *t = &m->tensors[i];
-		const struct update u = { .lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .decay = t->decay ? 0.1f : 0,
-					  .gscale = 1, .step = step };
-
-		m->k->adamw(pool, m->params + t->offset, mv + t->offset, mv + m->n_params + t->offset, grads + t->offset,
-			    t->rows * t->cols, &u);
-	}
-}
-
 static void twenty_steps_of_adamw_equal_torch(void **state)
 {
 	struct model_batch b = documents();
@@ -288,12 +277,15 @@ static void twenty_steps_of_adamw_equal_torch(void **state)
 	for (int i = 0; i < TOKENS; i++)
 		d[i] = targets[i] < 0 ? 0 : -1.0f / (TOKENS - DOCS);
 	for (int g = 0; g < models(); g++) {
-		float *grads, *mv;
+		struct optimizer_options o = { .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1 };
+		struct optimizer opt;
 		struct model m;
+		float *grads;
 
 		open_model(&m, g);
 		grads = mem_array((size_t)m.n_params, sizeof(float));
-		mv = mem_zalloc(2 * (size_t)m.n_params * sizeof(float));
+		optimizer_plan(&opt, &m, NULL, &o);
+		assert_int_equal(optimizer_take(&opt, &err), OK);
 		for (int step = 0; step < STEPS; step++) {
 			double loss = 0, want = json_get(golden(g), "losses")->items[step].number;
 
@@ -301,10 +293,11 @@ static void twenty_steps_of_adamw_equal_torch(void **state)
 			for (int i = 0; i < TOKENS; i++)
 				loss -= (double)logp[i] / (TOKENS - DOCS);
 			near(g, "loss", step, loss, want, want);
-			adamw(&m, grads, mv, step + 1);
+			optimizer_norm(&opt, grads, 0);
+			optimizer_update(&opt, m.params, grads, 1e-3, step + 1);
 		}
 		mem_free(grads);
-		mem_free(mv);
+		optimizer_close(&opt);
 		model_release(&m);
 	}
 }

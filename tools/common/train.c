@@ -215,17 +215,22 @@ static size_t print_arena(const struct training *t, const struct trainer *tr, st
 	return all;
 }
 
+/* Prints the table, and refuses a run that does not fit; a plan says so. */
 static enum status on_open(void *arg, const struct trainer *tr, struct error *err)
 {
 	struct training *t = arg;
 	struct buf table = { 0 };
 	size_t all = print_arena(t, tr, &table);
-	enum status st = OK;
+	struct error short_of;
+	enum status st;
 
 	if (!t->flags->plan) {
 		tool_say(t->tool, "%s", table.data);
+		st = trainer_fits(tr, false, err);
 	} else {
 		buf_char(&table, '\n');
+		if (trainer_fits(tr, true, &short_of) != OK)
+			buf_printf(&table, "%s\n", short_of.text);
 		st = file_write_all("-", table.data, table.len, err);
 	}
 	buf_release(&table);

@@ -1,8 +1,11 @@
 /* runtime.cc - the CUDA runtime of one emulated device: memory that only queued work can touch, and one queue for all streams.
  *
+ * Between cudaStreamBeginCapture and EndCapture calls go to a list instead, whose launches queue what does them again; what a device
+ * refuses to capture ends the process.
+ *
  * Each allocation ends where a page that cannot be accessed begins. QUERN_EMULATE_FAIL in the environment asks for failures to test with:
- * gpu or driver (there is none, or none that is new enough), memory:N (no allocation beyond N bytes), launch:N or ecc:N (the device breaks with
- * its N-th piece of work). */
+ * gpu or driver (there is none, or none that is new enough), memory:N (N bytes are free, and no allocation goes beyond them), launch:N or
+ * ecc:N (the device breaks with its N-th piece of work), capture (nothing can be captured). */
 #include "block.h"
 
 #include <pthread.h>
@@ -17,8 +20,13 @@
 struct allocation {
 	char *map, *p;
 	size_t map_bytes, bytes;     /* map_bytes without the guard */
-	bool pinned;
+	bool pinned, mapped;         /* of the host; and given to kernels */
 	struct allocation *next;
+};
+
+struct emulate_graph {
+	emulate_call *head, **tail;
+	int owners;                  /* the graph and what was made of it */
 };
 
 struct emulate_stream { int dummy; };
@@ -27,6 +35,7 @@ struct emulate_event { double time; };
 static struct allocation *all;
 static emulate_call *head, **tail = &head;
 static int queued;
+static struct emulate_graph *capturing;
 static cudaError_t last_error, broken;   /* broken: every call fails from now on, as on a device whose kernel died */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -86,6 +95,8 @@ static void maybe_break(void)
 
 static void run_queue(void)
 {
+	if (capturing)
+		emulate_die("waited for, or its memory changed, while work is captured");
 	if (!head)
 		return;
 	protect(PROT_READ | PROT_WRITE);
@@ -112,6 +123,10 @@ void emulate_queue(emulate_call *call)
 		return;
 	}
 	call->next = NULL;
+	if (capturing) {
+		*capturing->tail = call, capturing->tail = &call->next;
+		return;
+	}
 	*tail = call, tail = &call->next;
 	if (++queued >= QUEUE_MAX)
 		run_queue();
@@ -122,18 +137,20 @@ void emulate_pointer(const char *kernel, const void *p)
 	locked l;
 	struct allocation *a = allocation_of(p);
 
-	if (p && (!a || a->pinned))
+	if (p && (!a || (a->pinned && !a->mapped)))
 		emulate_die("%s is given the pointer %p, which is no device memory", kernel, p);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------- */
 
-static cudaError_t allocate(void **p, size_t bytes, bool pinned)
+static cudaError_t allocate(void **p, size_t bytes, bool pinned, bool mapped)
 {
 	size_t room = (bytes + ALIGN - 1) / ALIGN * ALIGN, pages = (room + PAGE - 1) / PAGE * PAGE;
 	struct allocation *a;
 	char *map;
 
+	if (capturing)
+		emulate_die("memory is asked for while work is captured");
 	if (bytes == 0) {
 		*p = NULL;
 		return cudaSuccess;
@@ -143,7 +160,7 @@ static cudaError_t allocate(void **p, size_t bytes, bool pinned)
 	if (map == MAP_FAILED)
 		return note(cudaErrorMemoryAllocation);
 	a = (struct allocation *)malloc(sizeof *a);
-	*a = allocation{map, map + pages - room, pages, bytes, pinned, all};
+	*a = allocation{map, map + pages - room, pages, bytes, pinned, mapped, all};
 	all = a;
 	memset(a->p + bytes, FILL, room - bytes);
 	if (bytes <= 1 << 20)
@@ -180,14 +197,30 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 {
 	locked l;
 
-	return allocate(p, bytes, false);
+	return allocate(p, bytes, false, false);
 }
 
 cudaError_t cudaMallocHost(void **p, size_t bytes)
 {
 	locked l;
 
-	return allocate(p, bytes, true);
+	return allocate(p, bytes, true, false);
+}
+
+cudaError_t cudaHostAlloc(void **p, size_t bytes, unsigned flags)
+{
+	locked l;
+
+	return allocate(p, bytes, true, flags & cudaHostAllocMapped);
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *of, const void *p)
+{
+	locked l;
+	struct allocation *a = allocation_of(p);
+
+	of->type = !a ? cudaMemoryTypeUnregistered : a->pinned ? cudaMemoryTypeHost : cudaMemoryTypeDevice;
+	return cudaSuccess;
 }
 
 cudaError_t cudaFree(void *p) { return deallocate(p, false); }
@@ -195,33 +228,34 @@ cudaError_t cudaFreeHost(void *p) { return deallocate(p, true); }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {
-	*free_bytes = *total = (size_t)8 << 30;
+	*total = (size_t)8 << 30;
+	*free_bytes = asked("memory") ? asked("memory") : *total;
 	return cudaSuccess;
 }
 
-/* [p, p + bytes) is device memory or it is not, as the kind says. */
-static bool fits(const void *p, size_t bytes, bool device)
+/* [p, p + bytes) is device memory or it is not, as the kind says, which may leave it open. */
+static bool fits(const void *p, size_t bytes, bool device, bool any)
 {
 	struct allocation *a = allocation_of(p);
 
 	if (a && ((const char *)p < a->p || (const char *)p + bytes > a->p + a->bytes))
 		return false;
-	return (a && !a->pinned) == device;
+	return any || (a && !a->pinned) == device;
 }
 
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
 {
-	bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost;
+	bool up = kind == cudaMemcpyHostToDevice, down = kind == cudaMemcpyDeviceToHost, any = kind == cudaMemcpyDefault;
 	struct allocation *a, *to;
 
 	{
 		locked l;
 
-		if (!fits(dst, bytes, !down) || !fits(src, bytes, !up))
+		if (!fits(dst, bytes, !down, any) || !fits(src, bytes, !up, any))
 			return note(cudaErrorInvalidValue);
 		a = allocation_of(src), to = allocation_of(dst);
 	}
-	if (up && !a) {
+	if (!a) {
 		/* What is not pinned is read before the call returns. */
 		void *kept = malloc(bytes);
 
@@ -230,7 +264,7 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
 		return cudaSuccess;
 	}
 	emulate_host_work("cudaMemcpyAsync", [=] { memmove(dst, src, bytes); });
-	if (down && !to)
+	if (!to)
 		return cudaStreamSynchronize(NULL);
 	return cudaSuccess;
 }
@@ -240,12 +274,74 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t)
 	{
 		locked l;
 
-		if (!fits(p, bytes, true))
+		if (!fits(p, bytes, true, false))
 			return note(cudaErrorInvalidValue);
 	}
 	emulate_host_work("cudaMemsetAsync", [=] { memset(p, value, bytes); });
 	return cudaSuccess;
 }
+
+/* --- graphs ------------------------------------------------------------------------------------------------ */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode)
+{
+	if (asked("capture"))
+		return note(cudaErrorStreamCaptureUnsupported);
+	capturing = new emulate_graph{NULL, NULL, 1};
+	capturing->tail = &capturing->head;
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
+{
+	*graph = capturing;
+	capturing = NULL;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+	graph->owners++;
+	*exec = graph;
+	return cudaSuccess;
+}
+
+/* Does a captured call again. */
+struct emulate_again : emulate_call {
+	emulate_call *call;
+	void run() override { call->run(); }
+};
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+	for (emulate_call *c = exec->head; c; c = c->next) {
+		emulate_again *again = new emulate_again;
+
+		again->name = c->name, again->grid = c->grid, again->block = c->block, again->shared = c->shared, again->alone = c->alone;
+		again->call = c;
+		emulate_queue(again);
+	}
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+	locked l;
+
+	if (--graph->owners)
+		return cudaSuccess;
+	run_queue();
+	while (graph->head) {
+		emulate_call *c = graph->head;
+
+		graph->head = c->next;
+		delete c;
+	}
+	delete graph;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return cudaGraphDestroy(exec); }
 
 /* --- streams, events, the device ------------------------------------------------------------------------- */
 

@@ -464,7 +464,7 @@ static void bench_decode(void)
 
 		BEST(gemm, (k->matmul(pool, y, x, weights_f32(w), b, QKV, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, H * D, 0),
 			    k->matmul(pool, y, x, weights_f32(w), b, 2 * F, C, 0), k->matmul(pool, y, x, weights_f32(w), b, C, F, 0)));
-		BEST(att, k->attention_cached(pool, y, x, (struct kv_pages){table, T / KERNELS_KEY_BLOCK, 0}, past, cu, b, heads));
+		BEST(att, k->attention_cached(pool, y, x, (struct kv_pages){table, T / KERNELS_KEY_BLOCK, 0, true}, past, cu, b, heads));
 		BEST(t, k->matmul_float(pool, logits, x, weights_f32(w), NULL, b, V, C));
 		t += LAYERS * (gemm + att);
 		printf("decode, batch %2d: products %.3f ms and attention %.3f ms a layer; bound %.0f tokens/s\n", b, gemm * 1e3,

@@ -88,6 +88,8 @@ $(B)/test/%: $(B)/obj/tests/unit/%.o $(ALL_LIBS)
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/driver.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
+$(B)/fuzz/fuzz_report: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/report/*.c))
+
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -96,14 +98,16 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 CFLAGS_expr_form := -Wno-stringop-overflow -Wno-stringop-overread
 CFLAGS_expr_ball := $(CFLAGS_expr_form)
 
-# --- kernels: one file per instruction set (run-time dispatch picks), and the program that holds them to their reference
+# --- kernels: one file per instruction set and type of activations (run-time dispatch picks), and the program that holds them to their reference
 ifeq ($(shell uname -m),x86_64)
 CFLAGS_map := -O3                            # loops from bfloat16 to float, in vectors
 CFLAGS_avx2 := -mavx2 -mfma
 CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
-CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16
+CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16 -mgfni
 endif
+# -g1: lines, but not what vector lies in which register when, which takes gcc as long as two thirds of all the rest
+$(foreach i,plain avx2 avx512 avx512bf16 amx,$(eval CFLAGS_$i += -g1)$(eval CFLAGS_$i_bf16 := $(CFLAGS_$i)))
 $(B)/kernels-check: $(patsubst %.c,$(B)/obj/%.o,$(wildcard kernels/check*.c)) $(call libs,kernels base)
 	$(Q)$(link)
 

@@ -13,7 +13,7 @@
 
 struct check {
 	const struct kernels *k;
-	bool half;                   /* a table of bf16 products */
+	bool half;                   /* a table of bf16 */
 	struct pool *pools[2];       /* none, and three threads */
 	struct rng rng;
 	bool failed;
@@ -111,6 +111,10 @@ void check_dropout(struct check *c);
 /* --- check_split.c --------------------------------------------------------------------------- */
 void check_packed(struct check *c);
 void check_split(struct check *c);
+
+/* --- check_sample.c -------------------------------------------------------------------------- */
+void check_sample(struct check *c);
+void check_take_ids(struct check *c);
 
 /* --- check_optimizer.c ----------------------------------------------------------------------- */
 void check_adamw(struct check *c);

@@ -392,6 +392,32 @@ static void d_logprob_dx(struct pool *pool, act *dx, float *dw, const struct log
 	take_back();
 }
 
+/* --- sampling ------------------------------------------------------------------------------------------------ */
+
+static void d_sample(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+		     void *scratch, int64_t n, int64_t v)
+{
+	struct sample_rule own = *rule;
+	int64_t slots = rows_of(rows.slot, n);
+
+	own.bias = floats_in(rule->bias, v);
+	rows = (struct sample_rows){ints(rows.slot, n), lend(rows.u, (size_t)n * sizeof *rows.u, false),
+				    lend(rows.seen, (size_t)(slots * v) * sizeof *rows.seen, true)};
+	dev->sample(pool, lend(id, (size_t)slots * sizeof *id, true), lend(logp, (size_t)slots * sizeof *logp, true), floats_in(logits, n * v), &own,
+		    rows, lend(scratch, dev->sample_scratch(pool, n, v), false), n, v);
+	take_back();
+}
+
+static void d_take_ids(struct pool *pool, int32_t *ids, const int32_t *said, int64_t n)
+{
+	int64_t most = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		most = -ids[i] > most ? -ids[i] : most;
+	dev->take_ids(pool, lend(ids, (size_t)n * sizeof *ids, true), ints(said, most), n);
+	take_back();
+}
+
 /* --- optimizers --------------------------------------------------------------------------------------------------- */
 
 /* Elements of a set, by what its ranges say. */
@@ -476,6 +502,7 @@ const struct kernels *device_on_host(const struct kernels *device)
 	table.gelu = d_gelu, table.gelu_dx = d_gelu_dx;
 	table.logprob = d_logprob, table.logprob_dx = d_logprob_dx, table.soft_cap = d_soft_cap;
 	table.gather_rows = d_gather_rows, table.from_floats = d_from_floats, table.to_floats = d_to_floats;
+	table.sample = d_sample, table.take_ids = d_take_ids;
 	table.grad_norm = d_grad_norm, table.update = d_update;
 	return &table;
 }

@@ -9,12 +9,18 @@ void check_packed(struct check *c)
 {
 	bool backward = below(c, 2), acc = below(c, 2);
 	int64_t n = below(c, 3) ? 1 + below(c, 18) : size(c, below(c, 3) ? 80 : 700), o = size1(c, 200), i = size1(c, below(c, 3) ? 300 : 700);
-	float *x = values(c, n * i), *dy = values(c, n * o), *y[2], *dx[2];
-	struct stored w = random_weights(c, o, i);
-	/* A device's weights are packed on every other call of its products (check_device.c). */
-	size_t bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, backward) : 0;
-	void *packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
+	bool in_place = below(c, 6) == 0;   /* rows of whole tiles, read where they lie */
+	float *x, *dy, *y[2], *dx[2];
+	struct stored w;
+	size_t bytes;
+	void *packed;
 
+	if (in_place)
+		n = 513 + below(c, 200), o = (o + 31) / 32 * 32, i = (i + 31) / 32 * 32;
+	x = values(c, n * i), dy = values(c, n * o), w = random_weights(c, o, i);
+	/* A device's weights are packed on every other call of its products (check_device.c). */
+	bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, backward) : 0;
+	packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
 	if (packed) {
 		memset(packed, 0xff, bytes);
 		c->k->pack(c->pools[below(c, 2)], packed, w.w, o, i, backward);

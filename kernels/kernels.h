@@ -23,6 +23,7 @@
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
 #define KERNELS_UPDATE_PIECE 8192 /* of parameters that are updated, elements: a multiple of that */
 
+#define KERNELS_MAIL ((size_t)1 << 20)
 #define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
 
 /* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Every form stands for the
@@ -103,6 +104,21 @@ struct update {
 	int64_t step;
 };
 
+/* How the next token is chosen from scores (infer/sample.h says what the members mean; choice.h is the arithmetic). */
+struct sample_rule {
+	double temperature, top_p, min_p, typical_p;
+	int64_t top_k;
+	double repetition, frequency, presence;
+	const float *bias;                   /* device, [V]; NULL: zeros */
+};
+
+/* Who the rows of a call of sample are. Device. */
+struct sample_rows {
+	const int32_t *slot;                 /* [n]: row i is that of sequence slot[i], no two of the same */
+	const uint64_t *u;                   /* [n]: uniform random numbers below 2^53 */
+	uint32_t *seen;                      /* [slots, V]: SAMPLE_PROMPT | how often it was said; NULL: none, and no penalties are there */
+};
+
 struct kernels {
 	int abi;
 	const char *name;                    /* "cpu" */
@@ -131,6 +147,18 @@ struct kernels {
 	void (*upload_ahead)(void *dst, const void *src, size_t bytes);
 	void (*mark)(void);
 	void (*download_marked)(void *dst, const void *src, size_t bytes);
+	/* device -> host while other work goes on: dst holds, after download_end, what src held when all that was asked for before was done.
+	 * One at a time, of KERNELS_MAIL bytes at most. download_end gives the failure, as status does, but waits for nothing else. */
+	void (*download_begin)(void *dst, const void *src, size_t bytes);
+	enum status (*download_end)(struct error *err);
+	/* Work of one form that is asked for again and again, its arguments in the same buffers, may be asked for as a whole: replay asks for
+	 * what was recorded under key; false: nothing was. What comes after record_begin, if that says true, is kept, not done, until
+	 * record_end; that asks for it, or says that it cannot be recorded: then it must be asked for again, one by one. In between only
+	 * entries that compute may be called. forget_records: before buffers of them are released. NULL, all of them: nothing is gained. */
+	bool (*replay)(uint64_t key);
+	bool (*record_begin)(uint64_t key);
+	bool (*record_end)(void);
+	void (*forget_records)(void);
 	void (*zero)(struct pool *pool, void *p, size_t bytes);
 	void (*copy)(struct pool *pool, void *dst, const void *src, size_t bytes);
 
@@ -144,7 +172,8 @@ struct kernels {
 	void (*matmul_dw)(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i);
 	/* Y[N,O] = X W^T + b, in floats; b NULL: zeros. Logits are made so. */
 	void (*matmul_float)(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i);
-	/* Y = X W^T + b + R in one pass; b, R or both may be NULL, R may be Y. Where activations are bf16, b may be rounded to that first. */
+	/* Y = X W^T + b + R in one pass; b, R or both may be NULL, R may be Y. Where activations are bf16, b or b + R may be rounded to that
+	 * first. */
 	void (*matmul_add)(struct pool *pool, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n,
 			   int64_t o, int64_t i);
 	/* The three products where X and Y are columns of wider matrices, with ldx and ldy values in a row. */
@@ -258,6 +287,16 @@ struct kernels {
 	/* y[i] = x[rows[i]], i < n */
 	void (*gather_rows)(struct pool *pool, act *y, const act *x, const int32_t *rows, int64_t n, int64_t c);
 
+	/* --- sampling ---------------------------------------------------------------------------------- */
+	/* For each row of logits[n, V] the token that it says next, id[slot], and the log of its probability in the model's own distribution,
+	 * logp[slot]: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
+	 * seen counts the token. Every device gives the same ids. scratch: sample_scratch(pool, n, v) bytes. */
+	void (*sample)(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+		       void *scratch, int64_t n, int64_t v);
+	size_t (*sample_scratch)(struct pool *pool, int64_t n, int64_t v);
+	/* ids[i] = said[-1 - ids[i]] where ids[i] is negative */
+	void (*take_ids)(struct pool *pool, int32_t *ids, const int32_t *said, int64_t n);
+
 	/* --- optimizer ---------------------------------------------------------------------------------- */
 	/* The norm of the gradients of all ranges: the root of their sum of squares, added in double in a fixed order; NaN and infinities come
 	 * through. factor: clip / (norm + 1e-6) where clip > 0 and the norm is larger (as torch's clip_grad_norm_), else 1. */
@@ -285,11 +324,11 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
  * AMX products of floats, but for weights in NF4, are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a
  * row of the left matrix, or a column of the result, that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
 const struct kernels *kernels_cpu(void);
-/* The same, but the operands of matmul, matmul_dx, matmul_dw, logprob and logprob_dx (and, with AMX, those of the products of
- * attention) are rounded to the nearest bf16 and their products added in floats; with AMX the integers of ELEM_I8 are exact in matmul and
- * logprob. The order of the additions is the instruction
- * set's (cpu/gemm.h), so results differ between machines by rounding, never between threads or batches. Everything else is the
- * table above. */
+/* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): what is not yet, weights and
+ * gradients of logits, is rounded to the nearest, and the products are added in floats; with AMX the integers of ELEM_I8 are exact in
+ * matmul and logprob. The order of the additions is the instruction set's (cpu/gemm.h), so results differ between machines by rounding,
+ * never between threads or batches. A thread that multiplies matrices keeps 512 KiB more for each thread of its pool, and
+ * attention_dqkv at most 4 MiB for each. */
 const struct kernels *kernels_cpu_bf16(void);
 /* The plain table, always: the specification the fast ones are checked against. */
 const struct kernels *kernels_cpu_plain(void);

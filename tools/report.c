@@ -35,27 +35,6 @@ static struct tool tool = {
 	.min_operands = 1, .max_operands = -1,
 };
 
-static enum status fill(struct page *p, struct inputs *in, struct error *err)
-{
-	struct section_options o = { .smooth = opts.smooth, .rows = (int)opts.rows, .seed = (uint64_t)tool.seed, .by = opts.by };
-	struct stages stages = { 0 };
-	enum status st;
-
-	section_results(p, in);
-	st = section_comparisons(p, in, &o, err);
-	if (st == OK) {
-		section_compared(p, in, &o);
-		section_contamination(p, in);
-		stages_collect(&stages, in);
-		section_training(p, in, &o);
-		section_data(p, in, &stages);
-		section_streams(p, in);
-		section_provenance(p, in, &stages);
-		stages_release(&stages);
-	}
-	return st;
-}
-
 static bool going_on(const struct inputs *in)
 {
 	for (int i = 0; i < in->n_runs; i++)
@@ -86,6 +65,7 @@ static enum status write_page(struct page *p, struct error *err)
 /* Reads all anew and writes the page; *again: a run goes on. */
 static enum status make_page(bool *again, struct error *err)
 {
+	struct section_options o = { .smooth = opts.smooth, .rows = (int)opts.rows, .seed = (uint64_t)tool.seed, .by = opts.by };
 	struct inputs in = { .rows = (int)opts.rows };
 	bool markdown = opts.form == FORM_MARKDOWN || (opts.form == FORM_AUTO && !tool.out_path && isatty(STDOUT_FILENO));
 	struct buf names = { 0 };
@@ -106,7 +86,7 @@ static enum status make_page(bool *again, struct error *err)
 		p.subtitle = names.data;
 		p.refresh = opts.watch && going_on(&in) ? (int)opts.watch : 0;
 		*again = p.refresh > 0;
-		st = fill(&p, &in, err);
+		st = sections_write(&p, &in, &o, err);
 	}
 	if (st == OK)
 		st = p.status;

@@ -12,34 +12,48 @@
 /* Words from row to row of packed A: an odd number of cache lines, so that rows do not share a place in the cache. */
 INLINE int64_t tile_row_words(int terms, int kc) { return (panel_words(terms, kc) / 16 | 1) * 16; }
 
-/* The same rows, k being the leading dimension: TILES_TURNED of them are taken from one matrix row at a time, in panels, which are
- * then transposed by words. */
+/* The same rows, k being the leading dimension: 32 of k of TILES_TURNED rows at a time are brought together, in rows that do not share a
+ * place in the cache, then transposed as floats. */
 #define TILES_TURNED 64
-static void pack_tiles_turned(float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc, int terms)
+#define TILES_AHEAD 16  /* matrix rows between what is packed and what is asked for */
+INLINE void pack_tiles_turned(const int terms, float *dst, const struct operand *x, int64_t i0, int64_t i1, int64_t p0, int kc)
 {
-	float panels[PACK_DEPTH / 2 * TILES_TURNED] __attribute__((aligned(64)));
+	float near[32][TILES_TURNED + 16] __attribute__((aligned(64))), buf[ROW_MAX];
 	int64_t ld = tile_row_words(terms, kc);
-	int words = panel_words(terms, kc);
+	int steps = panel_steps(terms, kc);
 
-	for (int64_t i = i0; i < i1; i += TILES_TURNED) {
-		int64_t nr = i1 - i < TILES_TURNED ? i1 - i : TILES_TURNED;
-		const float *panel = panels;
+	for (int64_t i = i0; i < i1; i += TILES_TURNED, dst += TILES_TURNED * ld) {
+		int64_t nr = i1 - i < TILES_TURNED ? i1 - i : TILES_TURNED, wide = (nr + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
 
-		pack_panels(panels, 16, 16, x, i, nr, p0, kc, 0, terms);
-		for (int64_t t = 0; t < nr; t += 16, dst += 16 * ld, panel += (int64_t)words * 16)
-			for (int s = 0; s < words; s += 16) {
-				const char *row[16];
-				vu out[16];
+		for (int p = 0; p < kc; p += 32) {
+			for (int r = 0; r < 32; r++) {
+				const float *from = p + r < kc ? row_from(x, operand_index(x, p0 + p + r), i, nr, buf) : buf;
 
-				for (int r = 0; r < 16; r++)
-					row[r] = (const char *)(panel + (s + r) * 16);
-				transpose_words(out, row, 0);
-				for (int r = 0; r < 16; r++)
-					v_store(dst + r * ld + s, (vf)out[r]);
+				ask_for_row(x, p + r + TILES_AHEAD < kc ? p0 + p + r + TILES_AHEAD : -1, i, nr);
+				for (int64_t j = 0; j < wide; j += VL)
+					v_store(near[r] + j, lanes_of(from + j, p + r < kc ? nr - j : 0));
 			}
+			for (int64_t t = 0; t < wide; t += VL) {
+				const char *row[32];
+				vu out[2][VL];
+
+				for (int r = 0; r < 32; r++)
+					row[r] = (const char *)(near[r] + t);
+				transpose_words(out[0], row, 0);
+				transpose_words(out[1], row + VL, 0);
+				for (int r = 0; r < VL; r++)
+					store_row(terms, dst + (t + r) * ld + p / 2, steps, (vf)out[0][r], (vf)out[1][r]);
+			}
+		}
 	}
-	if ((i1 - i0 + 15) / 16 % 2)
-		memset(dst, 0, sizeof *dst * (size_t)(16 * ld));
+}
+
+/* Up to 32 stored bf16 of a row, `left` of them there. */
+INLINE vf stored_pairs(const struct operand *x, int64_t i, int64_t p, int64_t left)
+{
+	__mmask32 m = left >= 32 ? 0xffffffffu : left > 0 ? (__mmask32)((1u << left) - 1) : 0;
+
+	return (vf)_mm512_maskz_loadu_epi16(m, operand_at(x, operand_index(x, i), p));
 }
 
 /* Rows [i0, i1) of x over [p0, p0 + kc), in terms, in whole TILE_ROWS, the rest 0. */
@@ -49,7 +63,7 @@ INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, 
 	int steps = panel_steps(terms, kc);
 
 	if (x->k_major) {
-		pack_tiles_turned(dst, x, i0, i1, p0, kc, terms);
+		pack_tiles_turned(terms, dst, x, i0, i1, p0, kc);
 		return;
 	}
 	for (int64_t i = i0; i < (i1 - i0 + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS + i0; i += 16, dst += 16 * ld) {
@@ -61,6 +75,10 @@ INLINE void pack_tiles_of(const int terms, float *dst, const struct operand *x, 
 		}
 		for (int r = 0; r < 16; r++)
 			for (int p = 0; p < 2 * steps; p += 32) {
+				if (ACT_BF16 && x->elem == ELEM_BF16) {
+					v_store(dst + r * ld + p / 2, r < nr ? stored_pairs(x, i + r, p0 + p, kc - p) : v_zero());
+					continue;
+				}
 				const float *from = (const float *)x->p + (r < nr ? operand_index(x, i + r) * x->ld + p0 : 0);
 				int left = r < nr ? kc - p : 0;
 
@@ -197,9 +215,14 @@ INLINE void amx_tile(const bool low, const bool right, const int a_terms, const 
 		else                                                                                                                 \
 			amx_tile(false, false, a_terms, b_terms, steps, a, lda, b, c, ldc, acc, ahead);                              \
 	}
+#if ACT_BF16
 AMX_TILES(amx_tiles_11, 1, 1)
+#define amx_tiles_of(b_terms) amx_tiles_11
+#else
 AMX_TILES(amx_tiles_31, 3, 1)
 AMX_TILES(amx_tiles_33, 3, 3)
+#define amx_tiles_of(b_terms) ((b_terms) == 3 ? amx_tiles_33 : amx_tiles_31)
+#endif
 
 typedef void amx_kernel(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc, bool acc,
 			struct ahead *ahead);
@@ -215,15 +238,25 @@ static void put_scaled(const struct gemm *g, const float *t, int64_t i, int mr, 
 		}
 }
 
-/* Rows [i0, i1), packed at a, against columns [j0, j1), packed at b in panels that are b_words apart, over kc of k. */
-static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0, int64_t j1,
-		      int kc, bool acc, struct next *next)
+/* From now on subnormals that are read are zero, and those that would come out, as in tiles; what _mm_setcsr is given to end it. */
+INLINE unsigned flush_subnormals(void)
+{
+	unsigned control = _mm_getcsr();
+
+	_mm_setcsr(control | 0x8040);
+	return control;
+}
+
+/* Rows [i0, i1), at a by rows of pairs, lda words apart, against columns [j0, j1), packed at b in panels that are b_words apart, over kc
+ * of k. */
+static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t b_words, int64_t j0,
+		      int64_t j1, int kc, bool acc, struct next *next)
 {
 	int64_t m = (i1 - i0 + 31) / 32, n = (j1 - j0 + 31) / 32 * m, lines = lines_each(next, n), b_lines = (b_words / 16 + m - 1) / m;
-	amx_kernel *kernel = g->b_terms == 3 ? amx_tiles_33 : g->terms == 3 ? amx_tiles_31 : amx_tiles_11;
+	amx_kernel *kernel = amx_tiles_of(g->b_terms);
 	float t[32 * 32] __attribute__((aligned(64)));
-	int64_t lda = tile_row_words(g->terms, kc);
 	int steps = panel_steps(1, kc);
+	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
 
 	tiles_configure();
 	for (int64_t j = j0; j < j1; j += 32, b += b_words)
@@ -254,8 +287,10 @@ static void amx_block(const struct gemm *g, const float *a, int64_t i0, int64_t 
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
 		}
 	_tile_release();
+	_mm_setcsr(control);
 }
 
+#if ACT_BF16
 #define AMX_MUL_ROWS 64
 #define AMX_MUL_WORDS 32768     /* of b, packed */
 
@@ -271,8 +306,10 @@ static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t 
 
 	pack_tiles(ap, &rows, 0, m, 0, (int)k, 1);
 	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, 1);
-	amx_block(&g, ap, 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc, &(struct next){.at = NULL});
+	amx_block(&g, ap, tile_row_words(1, (int)k), 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc,
+		  &(struct next){.at = NULL});
 }
+#endif
 
 #endif
 

@@ -13,6 +13,8 @@
 #define ATT_B KERNELS_KEY_BLOCK /* queries and keys per block */
 #define ATT_D_MAX KERNELS_HEAD_MAX
 _Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
+#define ATT_TILES (GEMM_TILES && ACT_BF16)
+#define ATT_SUMS (1 << 20)      /* floats of a task that are not rounded yet: 4 MiB */
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
 
 /* The last sequence that begins at or before token t (empty sequences before it are passed over). */
@@ -34,15 +36,15 @@ INLINE int64_t sequence_of(const int32_t *cu, int64_t s, int64_t t)
 /* Up to ATT_B rows of queries against one head's keys and values. Row r sees the keys before seen + r * step, and of those
  * the last window. */
 struct attend {
-	const float *q, *k, *v;
+	const act *q, *k, *v;
 	act *const *page;           /* of each block of keys; NULL: keys and values are at k and v, by rows */
 	int64_t key_at, value_at;     /* of the head's in a page: keys transposed, values by rows */
-	float *o, *lse;               /* lse may be NULL */
+	act *o;
+	float *lse;                   /* may be NULL */
 	int64_t q_ld, kv_ld, o_ld, lse_ld;
 	int rows, d, step;
 	int64_t seen, window;         /* window: INT64_MAX if there is none */
 	float scale, cap;
-	bool half;
 };
 
 /* The first of the keys before end that a window of them sees. */
@@ -61,7 +63,23 @@ INLINE vf score_of(vf product, float scale, float cap)
 
 struct attend_scratch {
 	float kt[ATT_D_MAX * ATT_B], s[ATT_B * ATT_B], max[ATT_B], sum[ATT_B];
+#if ACT_BF16                           /* as floats */
+	float q[ATT_D_MAX * ATT_B], v[ATT_D_MAX * ATT_B], o[ATT_D_MAX * ATT_B];
+#else
+	float q[1], v[1];
+#endif
 } __attribute__((aligned(64)));
+
+/* Where the sums of a row of o are until they are whole. */
+INLINE float *attend_sums(const struct attend *t, struct attend_scratch *w, int r)
+{
+#if ACT_BF16
+	return w->o + r * t->d;
+#else
+	(void)w;
+	return &t->o[r * t->o_ld].value;
+#endif
+}
 
 /* Turns row r's products with kn keys, of which it sees [lo, vis), into exp(score - max), with the row's running
  * statistics. */
@@ -97,29 +115,32 @@ static void attend_softmax(const struct attend *t, struct attend_scratch *w, int
 	w->max[r] = top;
 	if (fade != 1.0f)
 		for (V_EACH(j, t->d))
-			v_store_at(t->o + r * t->o_ld, v_load_at(t->o + r * t->o_ld, t->d, j) * v_set1(fade), t->d, j);
+			v_store_at(attend_sums(t, w, r), v_load_at(attend_sums(t, w, r), t->d, j) * v_set1(fade), t->d, j);
 }
 
 static void attend(const struct attend *t, struct attend_scratch *w)
 {
-	struct operand keys = floats_of(t->k, t->kv_ld, NULL, false);
-	int64_t end = t->seen + (int64_t)(t->rows - 1) * t->step;
+	struct operand keys = acts_of(t->k, t->kv_ld, NULL, false);
+	int64_t end = t->seen + (int64_t)(t->rows - 1) * t->step, q_ld = t->q_ld, o_ld = ACT_BF16 ? t->d : t->o_ld;
+	const float *q = rows_of_acts(w->q, t->q, &q_ld, t->rows, t->d);
 
 	for (int r = 0; r < t->rows; r++) {
 		w->max[r] = -INFINITY;
 		w->sum[r] = 0;
-		memset(t->o + r * t->o_ld, 0, (size_t)t->d * sizeof(float));
+		memset(attend_sums(t, w, r), 0, (size_t)t->d * sizeof(float));
 	}
 	for (int64_t k0 = window_start(t->seen, t->window) / ATT_B * ATT_B; k0 < end; k0 += ATT_B) {
 		int kn = end - k0 < ATT_B ? (int)(end - k0) : ATT_B;
 
-		const float *page = t->page ? &t->page[k0 / ATT_B]->value : NULL, *kt = page ? page + t->key_at : w->kt;
-		const float *v = page ? page + t->value_at : t->v + k0 * t->kv_ld;
-		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL);
+		const act *page = t->page ? t->page[k0 / ATT_B] : NULL;
+		int64_t wide = (kn + 2 * VL - 1) / (2 * VL) * (2 * VL), kt_ld = ATT_B, v_ld = t->kv_ld;
+		const float *kt = w->kt, *v = rows_of_acts(w->v, page ? page + t->value_at : t->v + k0 * t->kv_ld, &v_ld, kn, t->d);
 
-		if (!page)
+		if (page)
+			kt = rows_of_acts(w->kt, page + t->key_at, &kt_ld, t->d, ATT_B);
+		else
 			pack_rows(w->kt, ATT_B, &keys, k0, kn, 0, t->d, 0);
-		mul(w->s, ATT_B, t->q, t->q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false, t->half);
+		mul(w->s, ATT_B, q, q_ld, 1, kt, ATT_B, t->rows, wide, t->d, false);
 		for (int r = 0; r < t->rows; r++) {
 			int64_t stop = t->seen + (int64_t)r * t->step, vis = stop - k0, lo = window_start(stop, t->window) - k0;
 
@@ -130,36 +151,37 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 			else
 				memset(w->s + r * ATT_B, 0, (size_t)kn * sizeof(float));
 		}
-		mul(t->o, t->o_ld, w->s, ATT_B, 1, v, t->kv_ld, t->rows, t->d, kn, true, t->half);
+		mul(attend_sums(t, w, 0), o_ld, w->s, ATT_B, 1, v, v_ld, t->rows, t->d, kn, true);
 	}
 	for (int r = 0; r < t->rows; r++) {
-		float *o = t->o + r * t->o_ld;
-
 		for (V_EACH(j, t->d))
-			v_store_at(o, v_load_at(o, t->d, j) / v_set1(w->sum[r]), t->d, j);
+			a_store_at(t->o + r * t->o_ld, v_load_at(attend_sums(t, w, r), t->d, j) / v_set1(w->sum[r]), t->d, j);
 		if (t->lse)
 			t->lse[r * t->lse_ld] = w->max[r] + logf(w->sum[r]);
 	}
 }
 
 struct att_job {
-	float *o, *lse;
-	const float *qkv;
+	act *o;
+	float *lse;
+	const act *qkv;
 	struct kv_pages kv;           /* table NULL: there is no cache */
 	const int32_t *cu, *past;
 	int64_t s, ld, window, piece; /* piece: tokens of a task */
 	int h, hkv, d;
 	float scale, cap;
-	bool half;                    /* products of bf16 */
 	/* backward */
-	float *dqkv;
-	const float *d_o, *fwd_o, *fwd_lse;
+	act *dqkv;
+	const act *d_o, *fwd_o;
+	const float *fwd_lse;
+	float *sums;                  /* of activations that are rounded: sums_room floats of each thread, for the gradients of a task */
+	int64_t sums_room;
 };
 
-INLINE struct att_job att_of(struct heads a, bool half)
+INLINE struct att_job att_of(struct heads a)
 {
 	return (struct att_job){.ld = (int64_t)(a.h + 2 * a.hkv) * a.d, .h = a.h, .hkv = a.hkv, .d = a.d, .scale = a.scale,
-				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX, .half = half};
+				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX};
 }
 
 /* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
@@ -169,8 +191,8 @@ static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t
 
 	for (int64_t i = t0; i < t1; i++) {
 		int64_t at = t->past[seq] + (i - t->cu[seq]);
-		const float *k = t->qkv + i * t->ld + (t->h + kvh) * d;
-		float *page = &t->kv.table[seq * t->kv.width + at / ATT_B]->value, *kt = page + keys + at % ATT_B;
+		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
+		act *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
 
 		for (int64_t p = 0; p < d; p++)
 			kt[p * ATT_B] = k[p];
@@ -192,7 +214,7 @@ static void att_task(void *arg, int64_t index, int worker)
 		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
 		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
 		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
-				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap, .half = t->half};
+				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap};
 		bool single = a.rows == 1 && group <= ATT_B;
 
 		if (t->kv.table) {
@@ -220,23 +242,81 @@ static void att_task(void *arg, int64_t index, int worker)
 	}
 }
 
+/* Where the gradients of a task go: floats of tokens from `from` on, ld apart, heads side by side. With activations that are rounded,
+ * sums of the thread's own; else dqkv itself. */
+struct back_sums {
+	float *q, *k, *v;            /* of the first head of the group; of the kv head */
+	int64_t ld, from;
+};
+
+INLINE int64_t back_width(const struct att_job *t) { return (int64_t)(t->h / t->hkv + 2) * t->d; }
+
+/* Of tokens [from, to). */
+static struct back_sums back_begin(const struct att_job *t, int64_t kvh, int64_t from, int64_t to, int worker)
+{
+	int64_t group = t->h / t->hkv, d = t->d;
+#if ACT_BF16
+	float *sums = t->sums + worker * t->sums_room;
+
+	(void)kvh;
+	memset(sums, 0, (size_t)((to - from) * back_width(t)) * sizeof *sums);
+	return (struct back_sums){sums, sums + group * d, sums + (group + 1) * d, back_width(t), from};
+#else
+	float *at = &t->dqkv[from * t->ld].value, *k = at + (t->h + kvh) * d;
+
+	(void)to, (void)worker;
+	return (struct back_sums){at + kvh * group * d, k, k + t->hkv * d, t->ld, from};
+#endif
+}
+
+/* Their sums are whole. */
+static void back_end(const struct att_job *t, const struct back_sums *o, int64_t kvh, int64_t to, bool want_q, bool want_kv)
+{
+#if ACT_BF16
+	int64_t group = t->h / t->hkv, d = t->d;
+
+	for (int64_t i = o->from; i < to; i++) {
+		const float *from = o->q + (i - o->from) * o->ld;
+		act *row = t->dqkv + i * t->ld, *k = row + (t->h + kvh) * d;
+
+		for (int64_t j = 0; want_q && j < group * d; j += VL)
+			a_store_at(row + kvh * group * d, v_load_at(from, group * d, j), group * d, j);
+		for (int64_t j = 0; want_kv && j < d; j += VL) {
+			a_store_at(k, v_load_at(from + group * d, d, j), d, j);
+			a_store_at(k + t->hkv * d, v_load_at(from + (group + 1) * d, d, j), d, j);
+		}
+	}
+#else
+	(void)t, (void)o, (void)kvh, (void)to, (void)want_q, (void)want_kv;
+#endif
+}
+
 #include "cpu/attention_tiles.h"
 
-static void attention(struct pool *pool, act *o, float *lse, const act *qkv, const int32_t *cu, int64_t s,
-		      struct heads hd, bool half)
+/* Tokens of a task that does not take a whole sequence. */
+INLINE int64_t back_piece(int d)
 {
-	struct att_job t = att_of(hd, half);
+#if ATT_TILES
+	return run_of(d) * ATT_B;
+#else
+	(void)d;
+	return ATT_B;
+#endif
+}
 
-	t.o = &o->value, t.lse = lse, t.qkv = &qkv->value, t.cu = cu, t.s = s, t.piece = ATT_B;
+static void cpu_attention(struct pool *pool, act *o, float *lse, const act *qkv, const int32_t *cu, int64_t s,
+		      struct heads hd)
+{
+	struct att_job t = att_of(hd);
+
+	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s, t.piece = ATT_B;
 	if (s <= 0)
 		return;
-#if GEMM_TILES
-	if (half) {
-		pool_run(pool, pieces_of(cu[s], run_of(t.d) * ATT_B) * hd.hkv, tiles_forward_task, &t);
-		return;
-	}
-#endif
+#if ATT_TILES
+	pool_run(pool, pieces_of(cu[s], run_of(t.d) * ATT_B) * hd.hkv, tiles_forward_task, &t);
+#else
 	pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
+#endif
 }
 
 static void keep_task(void *arg, int64_t i, int worker)
@@ -249,15 +329,15 @@ static void keep_task(void *arg, int64_t i, int worker)
 }
 
 /* Where each sequence brings one token, a task's token needs no other's keys: they are kept as it goes. */
-static void attention_cached(struct pool *pool, act *o, const act *qkv, struct kv_pages kv, const int32_t *past,
-			     const int32_t *cu, int64_t s, struct heads hd, bool half)
+static void cpu_attention_cached(struct pool *pool, act *o, const act *qkv, struct kv_pages kv, const int32_t *past,
+			     const int32_t *cu, int64_t s, struct heads hd)
 {
-	struct att_job t = att_of(hd, half);
+	struct att_job t = att_of(hd);
 	bool single = true;
 
 	for (int64_t i = 0; i < s; i++)
 		single &= cu[i + 1] - cu[i] <= 1;
-	t.o = &o->value, t.qkv = &qkv->value, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : ATT_B;
+	t.o = o, t.qkv = qkv, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : ATT_B;
 	if (s > 0 && !single)
 		pool_run(pool, s * hd.hkv, keep_task, &t);
 	if (s > 0)
@@ -269,38 +349,40 @@ static void attention_cached(struct pool *pool, act *o, const act *qkv, struct k
  * 1 - (S / cap)^2), dQ += dS K, dK += dS^T Q. Where there are few sequences, dQ goes by query blocks and dK, dV by key blocks, each task with
  * a place of its own (the scores are then computed twice); else one task does all of a sequence's kv head. */
 
+#if !ATT_TILES
 struct back_scratch {
 	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B];
 	float k[ATT_B * ATT_D_MAX], q[ATT_B * ATT_D_MAX], d_o[ATT_B * ATT_D_MAX];    /* rows side by side */
 } __attribute__((aligned(64)));
 
 /* Rows that lie a power of two apart, or nearly, share few places in the cache. */
-static void rows_together(float *to, const float *from, int64_t ld, int64_t n, int64_t d)
+static void rows_together(float *to, const act *from, int64_t ld, int64_t n, int64_t d)
 {
 	for (int64_t r = 0; r < n; r++)
-		memcpy(to + r * d, from + r * ld, (size_t)d * sizeof *to);
+		for (V_EACH(j, d))
+			v_store_at(to + r * d, a_load_at(from + r * ld, d, j), d, j);
 }
 
 /* One block of queries [q0, q1) of head g against the keys [k0, k1), all counted in the pack (so a window may reach to
  * keys of the sequence before, which are not among them); kt, vt and k are packed. */
-static void back_block(const struct att_job *t, struct back_scratch *w, int64_t g, int64_t kvh, int64_t q0, int64_t q1,
+static void back_block(const struct att_job *t, struct back_scratch *w, const struct back_sums *to, int64_t g, int64_t kvh, int64_t q0, int64_t q1,
 		       int64_t k0, int64_t k1, bool want_q, bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d, ld = t->ld, d = t->d, qn = q1 - q0, kn = k1 - k0;
-	float *dk = t->dqkv + k0 * ld + hd + kvh * d;
+	float *dq = to->q + (q0 - to->from) * to->ld + (g - kvh * (t->h / t->hkv)) * d;
 
 	rows_together(w->q, t->qkv + q0 * ld + g * d, ld, qn, d);
 	rows_together(w->d_o, t->d_o + q0 * hd + g * d, hd, qn, d);
-	mul(w->p, ATT_B, w->q, d, 1, w->kt, ATT_B, qn, ATT_B, d, false, t->half);
-	mul(w->ds, ATT_B, w->d_o, d, 1, w->vt, ATT_B, qn, ATT_B, d, false, t->half);
+	mul(w->p, ATT_B, w->q, d, 1, w->kt, ATT_B, qn, ATT_B, d, false);
+	mul(w->ds, ATT_B, w->d_o, d, 1, w->vt, ATT_B, qn, ATT_B, d, false);
 	for (int64_t r = 0; r < qn; r++) {
-		const float *o = t->fwd_o + (q0 + r) * hd + g * d;
+		const act *o = t->fwd_o + (q0 + r) * hd + g * d;
 		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
 		int64_t stop = q0 + r + 1, vis = stop - k0 < kn ? stop - k0 : kn, lo = window_start(stop, t->window) - k0;
 		vf delta = v_zero();
 
 		for (V_EACH(j, d))
-			delta = v_fma(v_load_at(o, d, j), v_load_at(w->d_o + r * d, d, j), delta);
+			delta = v_fma(a_load_at(o, d, j), v_load_at(w->d_o + r * d, d, j), delta);
 		delta = v_set1(v_sum(delta));
 		for (V_EACH(j, kn)) {
 			vf score = score_of(v_load(p + j), t->scale, t->cap), pv = v_exp(score - v_set1(lse));
@@ -317,15 +399,15 @@ static void back_block(const struct att_job *t, struct back_scratch *w, int64_t 
 			p[j] = ds[j] = 0;
 	}
 	if (want_q)
-		mul(t->dqkv + q0 * ld + g * d, ld, w->ds, ATT_B, 1, w->k, d, qn, d, kn, true, t->half);
+		mul(dq, to->ld, w->ds, ATT_B, 1, w->k, d, qn, d, kn, true);
 	if (want_kv) {
-		mul(dk, ld, w->ds, 1, ATT_B, w->q, d, kn, d, qn, true, t->half);
-		mul(dk + (int64_t)t->hkv * d, ld, w->p, 1, ATT_B, w->d_o, d, kn, d, qn, true, t->half);
+		mul(to->k + (k0 - to->from) * to->ld, to->ld, w->ds, 1, ATT_B, w->q, d, kn, d, qn, true);
+		mul(to->v + (k0 - to->from) * to->ld, to->ld, w->p, 1, ATT_B, w->d_o, d, kn, d, qn, true);
 	}
 }
 
 /* Queries [q0, q1) against keys [k0, k1) of one sequence and kv head; blocks are counted from its start. */
-static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t q1, int64_t k0, int64_t k1, bool want_q,
+static void back_range(const struct att_job *t, const struct back_sums *to, int64_t kvh, int64_t q0, int64_t q1, int64_t k0, int64_t k1, bool want_q,
 		       bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d;
@@ -336,25 +418,26 @@ static void back_range(const struct att_job *t, int64_t kvh, int64_t q0, int64_t
 		k0 += (window_start(q0 + 1, t->window) - k0) / ATT_B * ATT_B;
 	for (int64_t kb = k0; kb < k1; kb += ATT_B) {
 		int64_t ke = kb + ATT_B < k1 ? kb + ATT_B : k1;
-		const float *keys = t->qkv + kb * t->ld + hd + kvh * t->d;
-		struct operand k = floats_of(keys, t->ld, NULL, false), v = floats_of(keys + (int64_t)t->hkv * t->d, t->ld, NULL, false);
+		const act *keys = t->qkv + kb * t->ld + hd + kvh * t->d;
+		struct operand k = acts_of(keys, t->ld, NULL, false), v = acts_of(keys + (int64_t)t->hkv * t->d, t->ld, NULL, false);
 
 		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d, 0);
 		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d, 0);
 		rows_together(w.k, keys, t->ld, ke - kb, t->d);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
 			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1 && window_start(qb + 1, t->window) < ke; qb += ATT_B)
-				back_block(t, &w, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);
+				back_block(t, &w, to, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);
 	}
 }
 
 static void back_sequence_task(void *arg, int64_t i, int worker)
 {
 	const struct att_job *t = arg;
-	int64_t seq = i / t->hkv;
+	int64_t from = t->cu[i / t->hkv], to = t->cu[i / t->hkv + 1];
+	struct back_sums sums = back_begin(t, i % t->hkv, from, to, worker);
 
-	(void)worker;
-	back_range(t, i % t->hkv, t->cu[seq], t->cu[seq + 1], t->cu[seq], t->cu[seq + 1], true, true);
+	back_range(t, &sums, i % t->hkv, from, to, from, to, true, true);
+	back_end(t, &sums, i % t->hkv, to, true, true);
 }
 
 /* Tasks by blocks of the pack: even ones give dQ of the block's tokens, odd ones their dK and dV. */
@@ -364,61 +447,61 @@ static void back_piece_task(void *arg, int64_t i, int worker)
 	int64_t kvh = i / 2 % t->hkv, block = i / 2 / t->hkv, end = (block + 1) * ATT_B;
 	bool keys = i & 1;
 
-	(void)worker;
 	end = end < t->cu[t->s] ? end : t->cu[t->s];
 	for (int64_t t0 = block * ATT_B; t0 < end;) {
 		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
 
+		struct back_sums sums = back_begin(t, kvh, t0, t1, worker);
+
 		if (keys)
-			back_range(t, kvh, t0, t->cu[seq + 1], t0, t1, false, true);
+			back_range(t, &sums, kvh, t0, t->cu[seq + 1], t0, t1, false, true);
 		else
-			back_range(t, kvh, t0, t1, t->cu[seq], t1, true, false);
+			back_range(t, &sums, kvh, t0, t1, t->cu[seq], t1, true, false);
+		back_end(t, &sums, kvh, t1, !keys, keys);
 		t0 = t1;
 	}
 }
 
-static void attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, const act *o, const float *lse,
-			   const act *qkv, const int32_t *cu, int64_t s, struct heads hd, bool half)
-{
-	struct att_job t = att_of(hd, half);
-
-	t.qkv = &qkv->value, t.cu = cu, t.s = s, t.dqkv = &dqkv->value, t.d_o = &d_o->value, t.fwd_o = &o->value, t.fwd_lse = lse;
-	if (s <= 0)
-		return;
-#if GEMM_TILES
-	if (half) {
-		if (s * hd.hkv >= ATT_FEW_SEQS)
-			pool_run(pool, s * hd.hkv, tiles_back_sequence_task, &t);
-		else
-			pool_run(pool, pieces_of(cu[s], run_of(t.d) * ATT_B) * hd.hkv * 2, tiles_back_piece_task, &t);
-		return;
-	}
 #endif
-	cpu_zero(pool, dqkv, (size_t)cu[s] * (size_t)t.ld * sizeof *dqkv);
-	if (s * hd.hkv >= ATT_FEW_SEQS)
-		pool_run(pool, s * hd.hkv, back_sequence_task, &t);
-	else
-		pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv * 2, back_piece_task, &t);
+
+/* A task takes a sequence where there are many, and the sums of one are not too many; tokens of the longest then. */
+static bool back_by_sequence(struct att_job *t)
+{
+	int64_t longest = 0;
+
+	for (int64_t i = 0; i < t->s; i++)
+		longest = t->cu[i + 1] - t->cu[i] > longest ? t->cu[i + 1] - t->cu[i] : longest;
+	t->sums_room = longest * back_width(t);
+	return t->s * t->hkv >= ATT_FEW_SEQS && (!ACT_BF16 || t->sums_room <= ATT_SUMS);
 }
 
-#define ATTENTIONS(suffix, half)                                                                                            \
-	static void cpu_attention##suffix(struct pool *pool, act *o, float *lse, const act *qkv, const int32_t *cu,        \
-					  int64_t s, struct heads hd)                                                        \
-	{                                                                                                                    \
-		attention(pool, o, lse, qkv, cu, s, hd, half);                                                               \
-	}                                                                                                                    \
-	static void cpu_attention_cached##suffix(struct pool *pool, act *o, const act *qkv, struct kv_pages kv,         \
-						 const int32_t *past, const int32_t *cu, int64_t s, struct heads hd)        \
-	{                                                                                                                   \
-		attention_cached(pool, o, qkv, kv, past, cu, s, hd, half);                                                  \
-	}                                                                                                                   \
-	static void cpu_attention_dqkv##suffix(struct pool *pool, act *dqkv, const act *d_o, const act *o,             \
-					       const float *lse, const act *qkv, const int32_t *cu, int64_t s,             \
-					       struct heads hd)                                                              \
-	{                                                                                                                    \
-		attention_dqkv(pool, dqkv, d_o, o, lse, qkv, cu, s, hd, half);                                               \
-	}
-ATTENTIONS(, false)
-ATTENTIONS(_bf16, true)
+static void cpu_attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, const act *o, const float *lse, const act *qkv,
+			       const int32_t *cu, int64_t s, struct heads hd)
+{
+	struct att_job t = att_of(hd);
+	bool whole;
+
+	t.qkv = qkv, t.cu = cu, t.s = s, t.dqkv = dqkv, t.d_o = d_o, t.fwd_o = o, t.fwd_lse = lse;
+	if (s <= 0)
+		return;
+	whole = back_by_sequence(&t);
+	if (!whole)
+		t.sums_room = back_piece(t.d) * back_width(&t);
+	if (ACT_BF16)
+		t.sums = cpu_scratch((size_t)t.sums_room * (size_t)(pool ? pool_threads(pool) : 1) * sizeof(float));
+	else
+		cpu_zero(pool, dqkv, (size_t)cu[s] * (size_t)t.ld * sizeof *dqkv);
+#if ATT_TILES
+	if (whole)
+		pool_run(pool, s * hd.hkv, tiles_back_sequence_task, &t);
+	else
+		pool_run(pool, pieces_of(cu[s], back_piece(t.d)) * hd.hkv * 2, tiles_back_piece_task, &t);
+#else
+	if (whole)
+		pool_run(pool, s * hd.hkv, back_sequence_task, &t);
+	else
+		pool_run(pool, pieces_of(cu[s], back_piece(t.d)) * hd.hkv * 2, back_piece_task, &t);
+#endif
+}
 
 #endif

@@ -10,7 +10,7 @@
 #ifndef QUERN_CPU_ATTENTION_TILES_H
 #define QUERN_CPU_ATTENTION_TILES_H
 
-#if GEMM_TILES                  /* else this file says nothing */
+#if ATT_TILES                   /* else this file says nothing */
 
 #define TILE_WORDS (ATT_B * ATT_D_MAX / 2)    /* of an operand, in pairs */
 #define TILE_RUN 4              /* blocks that are packed together: D <= 128; a wider head's one by one */
@@ -32,35 +32,33 @@ static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, co
 }
 
 /* Sixteen pairs of a row's d values from p. */
-INLINE vf pairs_of_row(const float *x, int64_t d, int64_t p)
+INLINE vf pairs_of_row(const act *x, int64_t d, int64_t p)
 {
-	vf lo = d - p >= VL ? v_load(x + p) : d > p ? v_load_n(x + p, (int)(d - p)) : v_zero();
-	vf hi = d - p >= 2 * VL ? v_load(x + p + VL) : d > p + VL ? v_load_n(x + p + VL, (int)(d - p - VL)) : v_zero();
+	__mmask32 m = d - p >= 2 * VL ? 0xffffffffu : (__mmask32)((1u << (d - p)) - 1);
 
-	return (vf)_mm512_cvtne2ps_pbh((__m512)hi, (__m512)lo);
+	return (vf)_mm512_maskz_loadu_epi16(m, x + p);
 }
 
 /* Pairs of rows r and r + 1 (zeros from n on) in sixteen columns from j. */
-INLINE vf pairs_of_columns(const float *x, int64_t ld, int64_t n, int64_t d, int64_t r, int64_t j)
+INLINE vf pairs_of_columns(const act *x, int64_t ld, int64_t n, int64_t d, int64_t r, int64_t j)
 {
-	vf lo = r < n && j < d ? v_load_at(x + r * ld, d, j) : v_zero();
-	vf hi = r + 1 < n && j < d ? v_load_at(x + (r + 1) * ld, d, j) : v_zero();
-
-	return v_pair(lo, hi);
+	if (r >= n || j >= d)
+		return v_zero();
+	return v_stored_pair(&x[r * ld + j].bits, r + 1 < n ? &x[(r + 1) * ld + j].bits : NULL, d - j);
 }
 
 /* Rows x[n, d] as a left operand [64, D]. */
-static void left_rows(float *to, const float *x, int64_t ld, int64_t n, int64_t d)
+static void left_rows(float *to, const act *x, int64_t ld, int64_t n, int64_t d)
 {
 	int64_t wide = whole_tiles(d);
 
 	for (int64_t r = 0; r < whole_tiles(n); r++)
 		for (int64_t p = 0; p < wide; p += 32)
-			v_store(to + (r * wide + p) / 2, r < n ? pairs_of_row(x + r * ld, d, p) : v_zero());
+			v_store(to + (r * wide + p) / 2, r < n && p < d ? pairs_of_row(x + r * ld, d, p) : v_zero());
 }
 
 /* Their transpose [D, 64 rows] as a left operand. */
-static void left_columns(float *to, const float *x, int64_t ld, int64_t n, int64_t d)
+static void left_columns(float *to, const act *x, int64_t ld, int64_t n, int64_t d)
 {
 	for (int64_t j = 0; j < whole_tiles(d); j += VL)
 		for (int64_t r = 0; r < whole_tiles(n); r += 2 * VL) {
@@ -75,7 +73,7 @@ static void left_columns(float *to, const float *x, int64_t ld, int64_t n, int64
 }
 
 /* Rows x[n, d] as a right operand [64, D]. */
-static void right_rows(float *to, const float *x, int64_t ld, int64_t n, int64_t d)
+static void right_rows(float *to, const act *x, int64_t ld, int64_t n, int64_t d)
 {
 	for (int64_t j = 0; j < whole_tiles(d); j += VL)
 		for (int64_t r = 0; r < ATT_B; r += 2)
@@ -83,7 +81,7 @@ static void right_rows(float *to, const float *x, int64_t ld, int64_t n, int64_t
 }
 
 /* Their transpose [D, 64 rows] as a right operand. */
-static void right_columns(float *to, const float *x, int64_t ld, int64_t n, int64_t d)
+static void right_columns(float *to, const act *x, int64_t ld, int64_t n, int64_t d)
 {
 	int64_t wide = whole_tiles(d);
 
@@ -92,7 +90,7 @@ static void right_columns(float *to, const float *x, int64_t ld, int64_t n, int6
 			vf v[VL];
 
 			for (int i = 0; i < VL; i++)
-				v[i] = r + i < n ? pairs_of_row(x + (r + i) * ld, d, p) : v_zero();
+				v[i] = r + i < n && p < d ? pairs_of_row(x + (r + i) * ld, d, p) : v_zero();
 			v_transpose(v);
 			for (int i = 0; i < VL; i++)
 				v_store(to + r / 32 * (wide / 2 * 32) + (p / 2 + i) * 32 + r % 32, v[i]);
@@ -197,7 +195,7 @@ static void tiles_attend(const struct attend *t, struct tiles_forward *w)
 	}
 	for (int r = 0; r < t->rows; r++) {
 		for (V_EACH(j, t->d))
-			v_store_at(t->o + r * t->o_ld, v_load(w->o + r * wide + j) / v_set1(w->sum[r]), t->d, j);
+			a_store_at(t->o + r * t->o_ld, v_load(w->o + r * wide + j) / v_set1(w->sum[r]), t->d, j);
 		t->lse[r * t->lse_ld] = w->max[r] + logf(w->sum[r]);
 	}
 }
@@ -214,7 +212,7 @@ static void tiles_forward_task(void *arg, int64_t index, int worker)
 	tiles_configure();
 	for (int64_t t0 = from, t1, end = shorter(from + run, n); t0 < end; t0 = t1) {
 		int64_t seq = sequence_of(t->cu, t->s, t0);
-		const float *k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
+		const act *k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
 
 		t1 = shorter(t->cu[seq + 1], end);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
@@ -283,7 +281,7 @@ static void tiles_gradients(const struct att_job *t, struct tiles_back *w, int64
 static void tiles_back_queries(const struct att_job *t, struct tiles_back *w, int64_t g, int64_t q0, int64_t qn, bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d;
-	const float *q = t->qkv + q0 * t->ld + g * t->d, *d_o = t->d_o + q0 * hd + g * t->d, *o = t->fwd_o + q0 * hd + g * t->d;
+	const act *q = t->qkv + q0 * t->ld + g * t->d, *d_o = t->d_o + q0 * hd + g * t->d, *o = t->fwd_o + q0 * hd + g * t->d;
 
 	left_rows(w->q, q, t->ld, qn, t->d);
 	left_rows(w->d_o, d_o, hd, qn, t->d);
@@ -295,7 +293,7 @@ static void tiles_back_queries(const struct att_job *t, struct tiles_back *w, in
 		vf delta = v_zero();
 
 		for (int64_t j = 0; r < qn && j < t->d; j += VL)
-			delta = v_fma(v_load_at(o + r * hd, t->d, j), v_load_at(d_o + r * hd, t->d, j), delta);
+			delta = v_fma(a_load_at(o + r * hd, t->d, j), a_load_at(d_o + r * hd, t->d, j), delta);
 		w->delta[r] = v_sum(delta);
 		w->lse[r] = r < qn ? t->fwd_lse[(q0 + r) * t->h + g] : 0;
 	}
@@ -333,24 +331,18 @@ static void tiles_turn_back(float *to, int64_t ld, const float *from, int64_t n,
 		}
 }
 
-/* dQ of a block of queries, to its place or (unless first) added to what is there. */
-static void tiles_put_dq(const struct att_job *t, const struct tiles_back *w, int64_t g, int64_t q0, int64_t qn, bool first)
+/* dQ of a block of queries, added to what is there. */
+static void tiles_put_dq(const struct att_job *t, const struct tiles_back *w, float *dq, int64_t ld, int64_t qn)
 {
 	int64_t wide = whole_tiles(t->d);
 
-	for (int64_t r = 0; r < qn; r++) {
-		float *to = t->dqkv + (q0 + r) * t->ld + g * t->d;
-
-		for (V_EACH(j, t->d)) {
-			vf v = v_load(w->dq + r * wide + j);
-
-			v_store_at(to, first ? v : v_load_at(to, t->d, j) + v, t->d, j);
-		}
-	}
+	for (int64_t r = 0; r < qn; r++)
+		for (V_EACH(j, t->d))
+			v_store_at(dq + r * ld, v_load_at(dq + r * ld, t->d, j) + v_load(w->dq + r * wide + j), t->d, j);
 }
 
-/* The block of queries from qb, against the run of keys [k0, k1) of a sequence that begins at from. */
-static void tiles_back_block(const struct att_job *t, struct tiles_back *w, int64_t from, int64_t g, int64_t qb, int64_t qn, int64_t k0,
+/* The block of queries from qb, against the run of keys [k0, k1) of a sequence; its dQ is added to dq. */
+static void tiles_back_block(const struct att_job *t, struct tiles_back *w, float *dq, int64_t ld, int64_t g, int64_t qb, int64_t qn, int64_t k0,
 			     int64_t k1, bool want_q, bool want_kv)
 {
 	int64_t start = window_start(qb + 1, t->window);     /* of the keys that the first query sees */
@@ -363,19 +355,19 @@ static void tiles_back_block(const struct att_job *t, struct tiles_back *w, int6
 			any = true;
 		}
 	if (want_q && any)
-		tiles_put_dq(t, w, g, qb, qn, (start > from ? start : from) >= k0);
+		tiles_put_dq(t, w, dq, ld, qn);
 }
 
-/* Queries [q0, q1) against a run of keys [k0, k1), of a sequence that begins at from, and kv head; counted in the pack. The runs of
- * a query are taken in their order. */
-static void tiles_back_run(const struct att_job *t, struct tiles_back *w, int64_t from, int64_t kvh, int64_t q0, int64_t q1, int64_t k0,
+/* Queries [q0, q1) against a run of keys [k0, k1), of a sequence and kv head; counted in the pack. The runs of a query are taken in
+ * their order. */
+static void tiles_back_run(const struct att_job *t, struct tiles_back *w, const struct back_sums *to, int64_t kvh, int64_t q0, int64_t q1, int64_t k0,
 			   int64_t k1, bool want_q, bool want_kv)
 {
 	int64_t hd = (int64_t)t->h * t->d, wide = whole_tiles(t->d), group = t->h / t->hkv, width = (int64_t)t->hkv * t->d;
 	int64_t first = q0 + (k0 > q0 ? (k0 - q0) / ATT_B * ATT_B : 0);
 
 	for (int64_t kb = k0, at = 0; kb < k1; kb += ATT_B, at += ATT_B * wide) {
-		const float *k = t->qkv + kb * t->ld + hd + kvh * t->d;
+		const act *k = t->qkv + kb * t->ld + hd + kvh * t->d;
 		int64_t kn = shorter(ATT_B, k1 - kb);
 
 		right_columns(w->kt + at / 2, k, t->ld, kn, t->d);
@@ -387,12 +379,13 @@ static void tiles_back_run(const struct att_job *t, struct tiles_back *w, int64_
 	}
 	for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
 		for (int64_t qb = first; qb < q1 && window_start(qb + 1, t->window) < k1; qb += ATT_B)
-			tiles_back_block(t, w, from, g, qb, shorter(ATT_B, q1 - qb), k0, k1, want_q, want_kv);
+			tiles_back_block(t, w, to->q + (qb - to->from) * to->ld + (g - kvh * group) * t->d, to->ld, g, qb, shorter(ATT_B, q1 - qb),
+					 k0, k1, want_q, want_kv);
 	for (int64_t kb = k0, at = 0; want_kv && kb < k1; kb += ATT_B, at += ATT_B * wide) {
-		float *dk = t->dqkv + kb * t->ld + hd + kvh * t->d;
+		int64_t n = shorter(ATT_B, k1 - kb), row = (kb - to->from) * to->ld;
 
-		tiles_turn_back(dk, t->ld, w->dkt + at, shorter(ATT_B, k1 - kb), t->d);
-		tiles_turn_back(dk + width, t->ld, w->dvt + at, shorter(ATT_B, k1 - kb), t->d);
+		tiles_turn_back(to->k + row, to->ld, w->dkt + at, n, t->d);
+		tiles_turn_back(to->v + row, to->ld, w->dvt + at, n, t->d);
 	}
 }
 
@@ -400,13 +393,14 @@ static void tiles_back_sequence_task(void *arg, int64_t i, int worker)
 {
 	const struct att_job *t = arg;
 	int64_t from = t->cu[i / t->hkv], to = t->cu[i / t->hkv + 1], run = run_of(t->d) * ATT_B;
+	struct back_sums sums = back_begin(t, i % t->hkv, from, to, worker);
 	struct tiles_back w;
 
-	(void)worker;
 	tiles_configure();
 	for (int64_t k0 = from; k0 < to; k0 += run)
-		tiles_back_run(t, &w, from, i % t->hkv, from, to, k0, shorter(k0 + run, to), true, true);
+		tiles_back_run(t, &w, &sums, i % t->hkv, from, to, k0, shorter(k0 + run, to), true, true);
 	_tile_release();
+	back_end(t, &sums, i % t->hkv, to, true, true);
 }
 
 /* Tasks by runs of blocks of the pack: even ones give dQ of its tokens, odd ones their dK and dV. */
@@ -416,17 +410,20 @@ static void tiles_back_piece_task(void *arg, int64_t i, int worker)
 	int64_t run = run_of(t->d) * ATT_B, kvh = i / 2 % t->hkv, at = i / 2 / t->hkv * run;
 	struct tiles_back w;
 
-	(void)worker;
 	tiles_configure();
 	for (int64_t t0 = at, t1, end = shorter(at + run, t->cu[t->s]); t0 < end; t0 = t1) {
 		int64_t seq = sequence_of(t->cu, t->s, t0), from = t->cu[seq], k0 = from + (window_start(t0 + 1, t->window) - from) / run * run;
 
+		struct back_sums sums;
+
 		t1 = shorter(t->cu[seq + 1], end);
+		sums = back_begin(t, kvh, t0, t1, worker);
 		if (i & 1)
-			tiles_back_run(t, &w, from, kvh, t0, t->cu[seq + 1], t0, t1, false, true);
+			tiles_back_run(t, &w, &sums, kvh, t0, t->cu[seq + 1], t0, t1, false, true);
 		else
 			for (k0 = k0 > from ? k0 : from; k0 < t1; k0 += run)
-				tiles_back_run(t, &w, from, kvh, t0, t1, k0, shorter(k0 + run, t1), true, false);
+				tiles_back_run(t, &w, &sums, kvh, t0, t1, k0, shorter(k0 + run, t1), true, false);
+		back_end(t, &sums, kvh, t1, !(i & 1), i & 1);
 	}
 	_tile_release();
 }

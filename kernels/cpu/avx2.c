@@ -3,8 +3,7 @@
 #ifdef __x86_64__
 #include "cpu/table.h"
 
-const struct kernels kernels_table_avx2 = KERNELS_CPU_TABLE();
-const struct kernels kernels_table_avx2_bf16 = KERNELS_CPU_TABLE(_bf16);
+const struct kernels TABLE_OF(avx2) = KERNELS_CPU_TABLE;
 #else
 typedef int no_avx2_here;
 #endif

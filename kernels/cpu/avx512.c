@@ -3,8 +3,7 @@
 #ifdef __x86_64__
 #include "cpu/table.h"
 
-const struct kernels kernels_table_avx512 = KERNELS_CPU_TABLE();
-const struct kernels kernels_table_avx512_bf16 = KERNELS_CPU_TABLE(_bf16);
+const struct kernels TABLE_OF(avx512) = KERNELS_CPU_TABLE;
 #else
 typedef int no_avx512_here;
 #endif

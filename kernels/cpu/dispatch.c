@@ -50,7 +50,7 @@ static int choices(struct choice c[CHOICES_MAX])
 	avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 	pairs = avx512 && __builtin_cpu_supports("avx512bf16");
-	if (pairs && has_tiles())
+	if (pairs && __builtin_cpu_supports("gfni") && has_tiles())
 		c[n++] = CHOICE(amx);
 	if (pairs && !__builtin_cpu_is("intel"))
 		c[n++] = CHOICE(avx512bf16);

@@ -10,7 +10,7 @@
  * batch, and why this is not BLAS, whose code path changes with the shape.
  *
  * The products of a chain: floats by fused multiply-add (plain C: a product rounded, then a sum); with AMX as sums of three bf16
- * (split.h). half: both operands are rounded to
+ * (split.h). With activations of bf16 both operands are rounded to
  * the nearest bf16, their products are exact, and the chain is of
  *   - floats as above where the processor knows no bf16 (so the plain table is the specification);
  *   - pairs with VDPBF16PS: the odd one of a pair, then the even one, subnormals being zero;
@@ -36,14 +36,20 @@
 #define GEMM_SPLIT_MB 256                      /* rows of them: their part of C stays in the second-level cache over many such k, */
 #define GEMM_SPLIT_COLUMNS 1024                /* with so many columns; and B, packed for all, is in the third, */
 #define GEMM_SPLIT_PACKED (1 << 20)            /* 4 MiB of it */
-#define A_WORDS_MAX (GEMM_TILES ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_KC / 2 + 16) : GEMM_MB * PACK_DEPTH)
-#define OWN_WORDS (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
+#define GEMM_SPLIT (GEMM_TILES && !ACT_BF16)
+#define A_WORDS_MAX (GEMM_SPLIT ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_KC / 2 + 16) : GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) \
+		     : GEMM_MB * PACK_DEPTH)
+#define OWN_OPERAND (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
+#define SUM_COLUMNS 1024                        /* of a task whose sums are rounded when they are whole */
+#define SUM_WORDS (GEMM_MB * SUM_COLUMNS > GEMM_FEW * 2 * PANEL_MAX ? GEMM_MB * SUM_COLUMNS : GEMM_FEW * 2 * PANEL_MAX)
+#define OWN_WORDS (OWN_OPERAND + (ACT_BF16 ? SUM_WORDS : 0))
 #define GEMM_FEW 512                           /* up to so many rows A is packed for all, above B */
 #define GEMM_FEW_HALF 64                        /* with so few rows, B is what is read: its panels stay in the first-level cache */
 #define GEMM_FEW_HALF_KC 128
 
 struct gemm {
 	float *c;
+	act *y;                       /* instead of c: activations, rounded once the sums of a task are whole */
 	int64_t ldc;
 	const int32_t *c_idx;         /* rows of c, NULL = all, in order */
 	struct operand a, b;
@@ -56,7 +62,7 @@ struct gemm {
 	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
 	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
 	int64_t mb;                   /* rows per task */
-	float *packed, *own;          /* own: OWN_WORDS of each thread, for the operand that is not packed for all */
+	float *packed, *own;          /* own: OWN_WORDS of each thread, for the operand that is not packed for all, and its sums */
 };
 
 /* Rows of memory that will be read next, asked for bit by bit while the tiles of a block are at work. */
@@ -84,6 +90,27 @@ INLINE int64_t lines_each(const struct next *t, int64_t times)
 INLINE float *c_row(const struct gemm *g, int64_t i)
 {
 	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
+}
+
+/* Lane v of n values of the result in row i from column j. */
+INLINE vf result_load(const struct gemm *g, int64_t i, int64_t j, int64_t n, int64_t v)
+{
+#if ACT_BF16
+	if (g->y)
+		return a_load_at(g->y + i * g->ldc + j, n, v);
+#endif
+	return v_load_at(c_row(g, i) + j, n, v);
+}
+
+INLINE void result_store(const struct gemm *g, int64_t i, int64_t j, vf x, int64_t n, int64_t v)
+{
+#if ACT_BF16
+	if (g->y) {
+		a_store_at(g->y + i * g->ldc + j, x, n, v);
+		return;
+	}
+#endif
+	v_store_at(c_row(g, i) + j, x, n, v);
 }
 
 /* What a tile asks for while it is at work, a little every ASK_STEPS steps: the tile of c that comes next (c NULL: none), then
@@ -266,6 +293,14 @@ INLINE int64_t columns_words(const struct gemm *g, int64_t columns, int kc)
 	return (columns + g->nr - 1) / g->nr * g->nr * panel_words(g->b_terms, kc);
 }
 
+/* Of one panel over all of k. */
+INLINE int64_t whole_panel_words(const struct gemm *g)
+{
+	int64_t whole = (g->k - 1) / g->kc;
+
+	return whole * columns_words(g, g->nr, g->kc) + columns_words(g, g->nr, (int)(g->k - whole * g->kc));
+}
+
 static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t i1, int64_t p, int kc)
 {
 	if (g->a_in_place)
@@ -279,19 +314,27 @@ static void pack_rows_of_a(const struct gemm *g, float *dst, int64_t i0, int64_t
 	pack_panels(dst, VL, VL, &g->a, i0, i1 - i0, p, kc, VL * g->a.ld * 4, g->terms);
 }
 
+#if GEMM_TILES
+/* As multiply, rows of a being lda words apart. */
+static void multiply_tiles(const struct gemm *g, const float *a, int64_t lda, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
+			   int64_t p, int kc, bool acc, struct next *next)
+{
+	int64_t b_words = columns_words(g, g->nr, kc);
+
+	if (g->panels && g->b.elem == ELEM_BF16) {
+		b = (const float *)(const void *)(g->panels + j0 / PANEL * panel_bytes(ELEM_BF16, g->k) + p * PANEL * 2);
+		b_words = panel_bytes(ELEM_BF16, g->k) / 4;
+	}
+	amx_block(g, a, lda, i0, i1, b, b_words, j0, j1, kc, acc, next);
+}
+#endif
+
 static void multiply(const struct gemm *g, const float *a, int64_t i0, int64_t i1, const float *b, int64_t j0, int64_t j1,
 		     int64_t p, int kc, bool acc, struct next *next)
 {
 #if GEMM_TILES
-	if (g->terms && g->panels && g->b.elem == ELEM_BF16) {
-		int64_t bytes = panel_bytes(ELEM_BF16, g->k);
-
-		b = (const float *)(const void *)(g->panels + j0 / PANEL * bytes + p * PANEL * 2);
-		amx_block(g, a, i0, i1, b, bytes / 4, j0, j1, kc, acc, next);
-		return;
-	}
 	if (g->terms) {
-		amx_block(g, a, i0, i1, b, columns_words(g, g->nr, kc), j0, j1, kc, acc, next);
+		multiply_tiles(g, a, tile_row_words(g->terms, kc), i0, i1, b, j0, j1, p, kc, acc, next);
 		return;
 	}
 #endif
@@ -309,11 +352,11 @@ static void pack_columns_of_b(const struct gemm *g, float *dst, int64_t j0, int6
 			const char *from = g->panels + j / PANEL * bytes + p * PANEL * elem_bits(g->b.elem) / 8;
 
 			if (g->b.elem == ELEM_I8)
-				unpack_panel(ELEM_I8, 1, dst, apart, from, panel_steps(1, kc));
+				unpack_panel(ELEM_I8, 1, dst, apart, from, panel_steps(1, kc), NULL);
 			else if (g->terms == 3)
-				unpack_panel(ELEM_F32, 3, dst, apart, from, panel_steps(1, kc));
+				unpack_panel(ELEM_F32, 3, dst, apart, from, panel_steps(1, kc), NULL);
 			else
-				unpack_panel(ELEM_F32, 1, dst, apart, from, panel_steps(1, kc));
+				unpack_panel(ELEM_F32, 1, dst, apart, from, panel_steps(1, kc), NULL);
 		}
 		return;
 	}
@@ -333,21 +376,82 @@ static void pack_b_task(void *arg, int64_t i, int worker)
 			  g->j0 + shorter(j + 2 * g->nr, g->rows), p, kc, 0);
 }
 
-/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
+/* --- sums that are rounded when they are whole ------------------------------------------------------------ */
+
+#if ACT_BF16
+/* Rows [i0, i0 + rows) and columns [j0, j0 + columns) of the sums, ld words apart: what y has there, or nothing yet. */
+static void sums_begin(const struct gemm *g, float *sums, int64_t ld, int64_t i0, int64_t rows, int64_t j0, int64_t columns)
+{
+	for (int64_t r = 0; g->acc && r < rows; r++)
+		for (V_EACH(j, columns))
+			v_store(sums + r * ld + j, result_load(g, i0 + r, j0, columns, j));
+}
+
+static void sums_end(const struct gemm *g, const float *sums, int64_t ld, int64_t i0, int64_t rows, int64_t j0, int64_t columns)
+{
+	for (int64_t r = 0; r < rows; r++)
+		for (V_EACH(j, columns))
+			result_store(g, i0 + r, j0, v_load(sums + r * ld + j), columns, j);
+}
+
+/* The part of the product from column j0 whose sums are in floats, ld words apart; rows and columns are counted from their first. */
+static struct gemm part_in_sums(const struct gemm *g, float *sums, int64_t ld, int64_t j0)
+{
+	struct gemm t = *g;
+
+	t.c = sums, t.ldc = ld, t.c_idx = NULL;
+	t.scale = g->scale ? g->scale + j0 : NULL;
+#if GEMM_TILES
+	t.panels = g->panels ? g->panels + j0 / PANEL * panel_bytes(g->b.elem, g->k) : NULL;
+#endif
+	return t;
+}
+
+#if GEMM_TILES
+/* Whether rows of a are read as tiles where they lie: whole tiles of whole lines, and rows that do not share a place in the cache. */
+static bool tiles_in_place(const struct gemm *g)
+{
+	int64_t lines = g->a.ld / 32;
+
+	return g->a.elem == ELEM_BF16 && !g->a.k_major && !g->a.idx && g->k % 32 == 0 && g->a.ld % 32 == 0 && lines % 32 != 0;
+}
+
+/* A task's rows where they lie, by panels: the sums of one stay in the first-level cache. */
+static void rows_in_place(const struct gemm *g, float *sums, int64_t i0, int64_t i1)
+{
+	for (int64_t j = 0; j < g->rows; j += g->nr) {
+		int64_t columns = shorter(g->nr, g->rows - j);
+		struct gemm t = part_in_sums(g, sums, g->nr, g->j0 + j);
+		const float *b = g->packed;
+
+		sums_begin(g, sums, g->nr, i0, i1 - i0, g->j0 + j, columns);
+		for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
+			int kc = (int)shorter(g->kc, g->p1 - p);
+
+			multiply_tiles(&t, (const float *)(const void *)operand_at(&g->a, i0, p), g->a.ld / 2, 0, i1 - i0,
+				       b + columns_words(g, j, kc), 0, columns, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
+		}
+		sums_end(g, sums, g->nr, i0, i1 - i0, g->j0 + j, columns);
+	}
+}
+#endif
+#endif
+
+/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. Three terms have no time to ask for it. */
 static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 {
-	int64_t rows, kc;
+	int64_t rows, kc, bytes = elem_bits(g->a.elem) / 8;
 
 	if (p >= g->p1)
 		i0 += g->mb, p = g->p0;
 	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
-	if (g->a.idx || rows <= 0)
+	if (g->a.idx || rows <= 0 || g->terms == 3)
 		return (struct next){.at = NULL};
 	if (g->a.k_major && g->terms != 1) /* tiles of bf16 have no time to ask for so many short rows */
-		return (struct next){operand_at(&g->a, p, i0), g->a.ld * 4, rows * 4, kc, 0, 0};
+		return (struct next){operand_at(&g->a, p, i0), g->a.ld * bytes, rows * bytes, kc, 0, 0};
 	if (g->a.k_major)
 		return (struct next){.at = NULL};
-	return (struct next){operand_at(&g->a, i0, p), g->a.ld * 4, kc * 4, rows, 0, 0};
+	return (struct next){operand_at(&g->a, i0, p), g->a.ld * bytes, kc * bytes, rows, 0, 0};
 }
 
 static void rows_task(void *arg, int64_t i, int worker)
@@ -356,15 +460,38 @@ static void rows_task(void *arg, int64_t i, int worker)
 	int64_t i0 = i * g->mb, i1 = shorter(i0 + g->mb, g->m);
 	float *a = g->own + (int64_t)worker * OWN_WORDS;
 	const float *b = g->packed;
+#if ACT_BF16
+	float *sums = a + OWN_OPERAND;
+	int64_t ld = (g->rows + g->nr - 1) / g->nr * g->nr;
+	struct gemm rounded = part_in_sums(g, sums, ld, g->j0);
 
+#if GEMM_TILES
+	if (g->y && tiles_in_place(g) && (i1 - i0) % TILE_ROWS == 0) {
+		rows_in_place(g, sums, i0, i1);
+		return;
+	}
+#endif
+	if (g->y)
+		sums_begin(g, sums, ld, i0, i1 - i0, g->j0, g->rows);
+#endif
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, b += columns_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
 		struct next next = next_of_a(g, i0, p + kc);
 
 		pack_rows_of_a(g, a, i0, i1, p, kc);
+#if ACT_BF16
+		if (g->y) {
+			multiply(&rounded, a, 0, i1 - i0, b, 0, g->rows, p, kc, g->acc || p > 0, &next);
+			continue;
+		}
+#endif
 		multiply(g, a, i0, i1, b, g->j0, g->j0 + g->rows, p, kc, g->acc || p > 0, &next);
 	}
+#if ACT_BF16
+	if (g->y)
+		sums_end(g, sums, ld, i0, i1 - i0, g->j0, g->rows);
+#endif
 }
 
 /* mb rows of a, over one kc of k. */
@@ -387,19 +514,35 @@ static void columns_task(void *arg, int64_t i, int worker)
 	float *b = g->own + (int64_t)worker * OWN_WORDS;
 	int64_t ahead = g->b.k_major ? 0 : 2 * g->nr * g->b.ld * elem_bits(g->b.elem) / 8;
 	const float *a = g->packed;
+#if ACT_BF16
+	float *sums = b + OWN_OPERAND;
+	struct gemm rounded = part_in_sums(g, sums, 2 * g->nr, j0);
 
+	if (g->y)
+		sums_begin(g, sums, 2 * g->nr, g->i0, g->rows, j0, j1 - j0);
+#endif
 	for (int64_t p = g->p0; p < g->p1; p += g->kc, a += rows_words(g, g->rows, g->kc)) {
 		int kc = (int)shorter(g->kc, g->p1 - p);
 
 		pack_columns_of_b(g, b, j0, j1, p, kc, ahead);
+#if ACT_BF16
+		if (g->y) {
+			multiply(&rounded, a, 0, g->rows, b, 0, j1 - j0, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
+			continue;
+		}
+#endif
 		multiply(g, a, g->i0, g->i0 + g->rows, b, j0, j1, p, kc, g->acc || p > 0, &(struct next){.at = NULL});
 	}
+#if ACT_BF16
+	if (g->y)
+		sums_end(g, sums, 2 * g->nr, g->i0, g->rows, j0, j1 - j0);
+#endif
 }
 
 /* A is packed for all. */
 static void gemm_few(struct pool *pool, struct gemm *g)
 {
-	int64_t depth = GEMM_PACKED / rows_words(g, g->m, g->kc) * g->kc;
+	int64_t depth = g->y ? g->k : GEMM_PACKED / rows_words(g, g->m, g->kc) * g->kc;
 
 	g->rows = g->m;
 	for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
@@ -419,14 +562,18 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 
 	if (g->terms == 3 && columns > GEMM_SPLIT_COLUMNS)
 		columns = GEMM_SPLIT_COLUMNS;
-	parts = (g->n + columns - 1) / columns;
 
+	if (g->y) {  /* all of k at once */
+		columns = GEMM_PACKED / whole_panel_words(g) * g->nr;
+		columns = columns < g->nr ? g->nr : shorter(columns, SUM_COLUMNS / g->nr * g->nr);
+	}
+	parts = (g->n + columns - 1) / columns;
 	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
 	if (g->m < 4 * g->mb * (pool ? pool_threads(pool) : 1))
 		g->mb /= 2;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);
-		depth = room / columns_words(g, g->rows, g->kc) * g->kc;
+		depth = g->y ? g->k : room / columns_words(g, g->rows, g->kc) * g->kc;
 		for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {
 			g->p1 = shorter(g->p0 + depth, g->k);
 			pool_run(pool, (g->rows + 2 * g->nr - 1) / (2 * g->nr) * ((g->p1 - g->p0 + g->kc - 1) / g->kc), pack_b_task, g);
@@ -435,19 +582,21 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	}
 }
 
+#include "cpu/deep.h"
+
 /* k in as many parts as parts of at most `most` need, and all of about one size: a multiple of 64, as NF4's blocks are. */
 static int even_share(int64_t k, int most)
 {
-	int64_t parts = k > 0 ? (k + most - 1) / most : 1;
+	int64_t parts = (k + most - 1) / most;
 
-	return (int)(((k + parts - 1) / parts + 63) / 64 * 64 + (k == 0 ? 64 : 0));
+	return (int)(((k + parts - 1) / parts + 63) / 64 * 64);
 }
 
-/* How the numbers are multiplied: half: rounded to bf16. With tiles floats are split, but for weights of NF4, which few products share;
- * and integers of eight bits are exact, so that their scale can wait for the sum. */
-static void choose_terms(struct gemm *g, bool half)
+/* How the numbers are multiplied: with activations of bf16 as those. Else, with tiles, floats are split, but for weights of NF4, which few
+ * products share; and integers of eight bits are exact, so that their scale can wait for the sum. */
+static void choose_terms(struct gemm *g)
 {
-	if (half) {
+	if (ACT_BF16) {
 		g->terms = g->b_terms = 1;
 		g->kc = g->m <= GEMM_FEW_HALF ? GEMM_FEW_HALF_KC : GEMM_HALF_KC;
 	} else {
@@ -461,23 +610,27 @@ static void choose_terms(struct gemm *g, bool half)
 		g->b_terms = 1, g->kc = GEMM_SPLIT_KC;
 		g->scale = g->b.scale, g->b.scale = NULL;
 	}
-	if (g->terms && g->k > 0)
+	if (g->terms)
 		g->panels = packed_panels(&g->b);
 #endif
 }
 
-/* C[m, n] = A[m, k] B[n, k]^T, + C if acc; half: of operands rounded to bf16. */
-static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
-		 struct operand b, int64_t n, int64_t k, bool acc, bool half)
+/* C[m, n] (y NULL) or Y = A[m, k] B[n, k]^T, + C or Y if acc. */
+static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m,
+		    struct operand b, int64_t n, int64_t k, bool acc)
 {
-	struct gemm g = {.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc};
+	size_t packed = GEMM_PACKED;
+	bool few;
+	struct gemm g = {.c = c, .y = y, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc};
 
 	if (m == 0 || n == 0)
 		return;
 	if (k == 0 && !acc)
 		for (int64_t i = 0; i < m; i++)
-			memset(c_row(&g, i), 0, (size_t)n * sizeof *c);
-	choose_terms(&g, half);
+			memset(y ? (void *)(y + i * ldc) : c_row(&g, i), 0, (size_t)n * (y ? sizeof *y : sizeof *c));
+	if (k == 0)
+		return;
+	choose_terms(&g);
 	if (m <= FEW_MAX && !g.terms && !b.k_major && !a.k_major && !b.idx) {
 		few_run(pool, &(struct few){.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc});
 		return;
@@ -491,16 +644,40 @@ static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx,
 #endif
 	if ((double)m * (double)n * (double)k < GEMM_SOLO)
 		pool = NULL;
-	g.own = cpu_scratch(((g.terms == 3 ? GEMM_SPLIT_PACKED : GEMM_PACKED) + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) *
-			    sizeof(float));
-	g.packed = g.own + (pool ? pool_threads(pool) : 1) * OWN_WORDS;
 	g.a_in_place = !g.terms && !a.k_major;
 	g.mb = g.terms == 3 ? GEMM_SPLIT_MB : GEMM_MB;
 	g.nr = g.terms && GEMM_TILES ? 32 : TILE_NV * VL;
-	if (m <= GEMM_FEW)
+	few = m <= GEMM_FEW && (!y || rows_words(&g, m, g.kc) * ((k + g.kc - 1) / g.kc) <= GEMM_PACKED);
+	if (g.terms == 3)
+		packed = GEMM_SPLIT_PACKED;
+	if (y && !few && whole_panel_words(&g) > GEMM_PACKED)
+		packed = (size_t)whole_panel_words(&g);
+	if (deep_wins(&g, pool)) {
+		gemm_deep(pool, &g);
+		return;
+	}
+	g.own = cpu_scratch((packed + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
+	g.packed = g.own + (pool ? pool_threads(pool) : 1) * OWN_WORDS;
+	if (few)
 		gemm_few(pool, &g);
 	else
 		gemm_many(pool, &g);
+}
+
+static void gemm(struct pool *pool, float *c, int64_t ldc, const int32_t *c_idx, struct operand a, int64_t m, struct operand b, int64_t n,
+		 int64_t k, bool acc)
+{
+	gemm_to(pool, c, NULL, ldc, c_idx, a, m, b, n, k, acc);
+}
+
+/* The same to activations. */
+static void gemm_acts(struct pool *pool, act *y, int64_t ldy, struct operand a, int64_t m, struct operand b, int64_t n, int64_t k, bool acc)
+{
+#if ACT_BF16
+	gemm_to(pool, NULL, y, ldy, NULL, a, m, b, n, k, acc);
+#else
+	gemm_to(pool, &y->value, NULL, ldy, NULL, a, m, b, n, k, acc);
+#endif
 }
 
 /* Each of n rows becomes b[o]. */
@@ -510,45 +687,44 @@ static void copy_to_rows(float *y, const float *b, int64_t n, int64_t o)
 		memcpy(y + i * o, b, (size_t)o * sizeof *y);
 }
 
-#define MATMULS(suffix, half)														\
-	static void cpu_matmul_part##suffix(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx,				\
-					    struct weights w, int64_t n, int64_t o, int64_t i, int acc)					\
-	{																\
-		gemm(pool, &y->value, ldy, NULL, acts_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc, half);		\
-	}																\
-	static void cpu_matmul_dx_part##suffix(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy,			\
-					       struct weights w, int64_t n, int64_t o, int64_t i, int acc)				\
-	{																\
-		gemm(pool, &dx->value, ldx, NULL, acts_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc, half);		\
-	}																\
-	static void cpu_matmul_dw_part##suffix(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x,			\
-					       int64_t ldx, int64_t n, int64_t o, int64_t i)						\
-	{																\
-		gemm(pool, dw, i, NULL, acts_of(dy, ldy, NULL, true), o, acts_of(x, ldx, NULL, true), i, n, true, half);		\
-	}																\
-	static void cpu_matmul##suffix(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o,			\
-				       int64_t i, int acc)										\
-	{																\
-		cpu_matmul_part##suffix(pool, y, o, x, i, w, n, o, i, acc);								\
-	}																\
-	static void cpu_matmul_dx##suffix(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n,			\
-					  int64_t o, int64_t i, int acc)								\
-	{																\
-		cpu_matmul_dx_part##suffix(pool, dx, i, dy, o, w, n, o, i, acc);							\
-	}																\
-	static void cpu_matmul_dw##suffix(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o,		\
-					  int64_t i)											\
-	{																\
-		cpu_matmul_dw_part##suffix(pool, dw, dy, o, x, i, n, o, i);								\
-	}																\
-	static void cpu_matmul_float##suffix(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n,	\
-					     int64_t o, int64_t i)									\
-	{																\
-		if (b)															\
-			copy_to_rows(y, b, n, o);											\
-		gemm(pool, y, o, NULL, acts_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, b != NULL, half);			\
-	}
-MATMULS(, false)
-MATMULS(_bf16, true)
+static void cpu_matmul_part(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o,
+			    int64_t i, int acc)
+{
+	gemm_acts(pool, y, ldy, acts_of(x, ldx, NULL, false), n, weights_of(w, i, false), o, i, acc);
+}
+
+static void cpu_matmul_dx_part(struct pool *pool, act *dx, int64_t ldx, const act *dy, int64_t ldy, struct weights w, int64_t n, int64_t o,
+			       int64_t i, int acc)
+{
+	gemm_acts(pool, dx, ldx, acts_of(dy, ldy, NULL, false), n, weights_of(w, i, true), i, o, acc);
+}
+
+static void cpu_matmul_dw_part(struct pool *pool, float *dw, const act *dy, int64_t ldy, const act *x, int64_t ldx, int64_t n, int64_t o,
+			       int64_t i)
+{
+	gemm(pool, dw, i, NULL, acts_of(dy, ldy, NULL, true), o, acts_of(x, ldx, NULL, true), i, n, true);
+}
+
+static void cpu_matmul(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
+{
+	cpu_matmul_part(pool, y, o, x, i, w, n, o, i, acc);
+}
+
+static void cpu_matmul_dx(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
+{
+	cpu_matmul_dx_part(pool, dx, i, dy, o, w, n, o, i, acc);
+}
+
+static void cpu_matmul_dw(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i)
+{
+	cpu_matmul_dw_part(pool, dw, dy, o, x, i, n, o, i);
+}
+
+static void cpu_matmul_float(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
+{
+	if (b)
+		copy_to_rows(y, b, n, o);
+	gemm(pool, y, o, NULL, acts_of(x, i, NULL, false), n, weights_of(w, i, false), o, i, b != NULL);
+}
 
 #endif

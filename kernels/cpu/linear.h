@@ -15,13 +15,10 @@ static bool begin_with(struct pool *pool, act *y, const float *b, const act *r, 
 	return b || r;
 }
 
-#define LINEAR(suffix)                                                                                                     \
-	static void cpu_matmul_add##suffix(struct pool *pool, act *y, const act *x, struct weights w, const float *b,      \
-					   const act *r, int64_t n, int64_t o, int64_t i)                                  \
-	{                                                                                                                  \
-		cpu_matmul##suffix(pool, y, x, w, n, o, i, begin_with(pool, y, b, r, n, o));                               \
-	}
-LINEAR()
-LINEAR(_bf16)
+static void cpu_matmul_add(struct pool *pool, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n, int64_t o,
+			   int64_t i)
+{
+	cpu_matmul(pool, y, x, w, n, o, i, begin_with(pool, y, b, r, n, o));
+}
 
 #endif

@@ -14,7 +14,7 @@
 #define LOGITS_ROWS_MAX 1024
 
 struct logprob_job {
-	float *logits, *logp, *lse, *mean;
+	float *logits, *logp, *lse, *mean, *dx;
 	const struct logprob_grad *d;
 	const int32_t *targets, *rows;    /* rows: the tokens of the chunk at work */
 	int32_t *with_target;
@@ -23,7 +23,6 @@ struct logprob_job {
 	struct weights w;
 	int64_t c, v, total;              /* tokens that have a target */
 	float cap;                        /* logits z are cap tanh(z / cap); 0 = as they are */
-	bool half;                        /* products of bf16 */
 };
 
 static int64_t logits_rows(int64_t v)
@@ -33,13 +32,12 @@ static int64_t logits_rows(int64_t v)
 	return rows < LOGITS_ROWS_MIN ? LOGITS_ROWS_MIN : rows > LOGITS_ROWS_MAX ? LOGITS_ROWS_MAX : rows;
 }
 
-/* The chunk's logits, then the indices of the tokens that have a target. */
+/* The chunk's logits, then the indices of the tokens that have a target; sums of dX that are not rounded yet. */
 static int64_t cpu_logprob_scratch(int64_t n, int64_t c, int64_t v)
 {
-	int64_t rows = logits_rows(v);
+	int64_t rows = logits_rows(v) < n ? logits_rows(v) : n;
 
-	(void)c;
-	return (rows < n ? rows : n) * v + n;
+	return rows * v + n + (ACT_BF16 ? rows * c : 0);
 }
 
 /* Cuts scratch in logits and indices, and finds the tokens that have a target. */
@@ -49,6 +47,7 @@ static void logprob_begin(struct logprob_job *t, float *scratch, int64_t n)
 
 	t->logits = scratch;
 	t->with_target = (int32_t *)(void *)(scratch + (chunk < n ? chunk : n) * t->v);
+	t->dx = scratch + (chunk < n ? chunk : n) * t->v + n;
 	for (int64_t i = 0; i < n; i++)
 		if (t->targets[i] >= 0)
 			t->with_target[t->total++] = (int32_t)i;
@@ -62,7 +61,7 @@ static int64_t logits_of_chunk(struct pool *pool, struct logprob_job *t, int64_t
 
 	t->rows = t->with_target + first;
 	if (n > 0)
-		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false, t->half);
+		gemm(pool, t->logits, t->v, NULL, x, n, w, t->v, t->c, false);
 	if (n > 0 && t->cap > 0)
 		cpu_soft_cap(pool, t->logits, n * t->v, t->cap);
 	return n;
@@ -149,11 +148,11 @@ static void logprob_task(void *arg, int64_t i, int worker)
 		t->greedy[row] = is_greedy(x, t->targets[row], top);
 }
 
-static void logprob_forward(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
-			    const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap, bool half)
+static void cpu_logprob(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
+			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)
 {
 	struct logprob_job t = {.logp = logp, .lse = lse, .mean = mean, .greedy = greedy, .targets = targets, .x = x, .w = w, .c = c, .v = v,
-				.cap = cap, .half = half};
+				.cap = cap};
 
 	cpu_zero(pool, logp, (size_t)n * sizeof *logp);
 	cpu_zero(pool, lse, (size_t)n * sizeof *lse);
@@ -204,12 +203,39 @@ static void logprob_both_task(void *arg, int64_t i, int worker)
 	x[t->targets[row]] += d;
 }
 
-static void logprob_backward(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x,
-			     struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c,
-			     int64_t v, float cap, bool half)
+#if ACT_BF16
+struct scatter_rows_job {
+	act *y;
+	const float *x;
+	const int32_t *rows;
+	int64_t n, c;
+};
+
+static void scatter_rows_task(void *arg, int64_t i, int worker)
+{
+	const struct scatter_rows_job *t = arg;
+	int64_t per = rows_per_piece(t->c), r1 = (i + 1) * per < t->n ? (i + 1) * per : t->n;
+
+	(void)worker;
+	for (int64_t r = i * per; r < r1; r++)
+		for (V_EACH(j, t->c))
+			a_store_at(t->y + t->rows[r] * t->c, v_load_at(t->x + r * t->c, t->c, j), t->c, j);
+}
+
+/* y[rows[i]] = x[i] */
+static void scatter_rounded(struct pool *pool, act *y, const float *x, const int32_t *rows, int64_t n, int64_t c)
+{
+	struct scatter_rows_job t = {y, x, rows, n, c};
+
+	pool_run(pool, pieces_of(n, rows_per_piece(c)), scatter_rows_task, &t);
+}
+#endif
+
+static void cpu_logprob_dx(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, struct weights w, float *logp,
+			   float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)
 {
 	struct logprob_job t = {.d = d, .logp = logp, .lse = lse, .targets = targets, .x = x, .w = w, .c = c, .v = v,
-				.cap = cap, .half = half};
+				.cap = cap};
 
 	cpu_zero(pool, dx, (size_t)n * (size_t)c * sizeof *dx);
 	if (logp) {
@@ -219,27 +245,15 @@ static void logprob_backward(struct pool *pool, act *dx, float *dw, const struct
 	logprob_begin(&t, scratch, n);
 	for (int64_t r = 0, k; (k = logits_of_chunk(pool, &t, r)) > 0; r += k) {
 		pool_run(pool, k, logp ? logprob_both_task : logprob_dx_task, &t);
-		gemm(pool, &dx->value, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false, half);
+#if ACT_BF16
+		gemm(pool, t.dx, c, NULL, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false);
+		scatter_rounded(pool, dx, t.dx, t.rows, k, c);
+#else
+		gemm(pool, &dx->value, c, t.rows, floats_of(t.logits, v, NULL, false), k, weights_of(w, c, true), c, v, false);
+#endif
 		if (dw)
-			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, acts_of(x, c, t.rows, true), c, k, true,
-			     half);
+			gemm(pool, dw, c, NULL, floats_of(t.logits, v, NULL, true), v, acts_of(x, c, t.rows, true), c, k, true);
 	}
 }
-
-#define LOGPROBS(suffix, half)                                                                                               \
-	static void cpu_logprob##suffix(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x,    \
-					struct weights w, const int32_t *targets, float *scratch, int64_t n, int64_t c,       \
-					int64_t v, float cap)                                                                 \
-	{                                                                                                                     \
-		logprob_forward(pool, logp, lse, mean, greedy, x, w, targets, scratch, n, c, v, cap, half);                     \
-	}                                                                                                                     \
-	static void cpu_logprob_dx##suffix(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, \
-					   struct weights w, float *logp, float *lse, const int32_t *targets, float *scratch,  \
-					   int64_t n, int64_t c, int64_t v, float cap)                                        \
-	{                                                                                                                     \
-		logprob_backward(pool, dx, dw, d, x, w, logp, lse, targets, scratch, n, c, v, cap, half);                       \
-	}
-LOGPROBS(, false)
-LOGPROBS(_bf16, true)
 
 #endif

@@ -45,7 +45,7 @@ INLINE struct operand floats_of(const float *p, int64_t ld, const int32_t *idx, 
 
 INLINE struct operand acts_of(const act *p, int64_t ld, const int32_t *idx, bool k_major)
 {
-	return floats_of(&p->value, ld, idx, k_major);
+	return (struct operand){.p = p, .ld = ld, .idx = idx, .k_major = k_major, .elem = ACT_BF16 ? ELEM_BF16 : ELEM_F32};
 }
 
 INLINE struct operand weights_of(struct weights w, int64_t ld, bool k_major)
@@ -122,15 +122,17 @@ INLINE vf v_element(const enum elem elem, vu word, const int e, vf scale)
 	return (vf)word;
 }
 
-/* To the nearest bf16, ties to even, as a float; NaN stays NaN. */
-INLINE vf v_round_bf16(vf x)
+#if GEMM_PAIRS
+/* The same of n <= VL stored bf16 (hi NULL: zeros). */
+INLINE vf v_stored_pair(const uint16_t *lo, const uint16_t *hi, int64_t n)
 {
-	vu u = (vu)x, r = (u + 0x7fffu + ((u >> 16) & 1)) & 0xffff0000u, nan = (vu)((u & 0x7fffffffu) > 0x7f800000u);
+	__mmask16 m = n >= VL ? 0xffff : (__mmask16)((1u << n) - 1);
+	__m512i a = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, lo));
+	__m512i b = hi ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, hi)) : _mm512_setzero_si512();
 
-	return (vf)((nan & ((u | 0x400000u) & 0xffff0000u)) | (~nan & r));
+	return (vf)_mm512_or_si512(a, _mm512_slli_epi32(b, 16));
 }
 
-#if GEMM_PAIRS
 /* Each lane's bf16 pair: lo in the low half. */
 INLINE vf v_pair(vf lo, vf hi)
 {
@@ -291,8 +293,6 @@ static __attribute__((noinline)) void row_floats(float *dst, const struct operan
 			dst[j] = (float)(int8_t)src[j] * x->scale[row];
 		return;
 	}
-	typedef uint16_t vh __attribute__((vector_size(2 * VL)));
-
 	for (vh h; j + VL <= n; j += VL) {
 		memcpy(&h, src + 2 * j, sizeof h);
 		v_store(dst + j, (vf)(__builtin_convertvector(h, vu) << 16));
@@ -357,6 +357,16 @@ INLINE void pack_pair_step(const int terms, float *dst, int width, int used, int
 }
 #endif
 
+#if GEMM_PAIRS
+/* The same of pairs as they are stored. */
+INLINE void pack_stored_step(float *dst, int width, int used, int64_t words, const uint16_t *lo, const uint16_t *hi, int64_t nr)
+{
+	for (int64_t t = 0; t < nr; t += used, dst += words)
+		for (int g = 0; g < width; g += VL)
+			v_store(dst + g, nr > t + g ? v_stored_pair(lo + t + g, hi ? hi + t + g : NULL, nr - t - g) : v_zero());
+}
+#endif
+
 /* Part of a matrix row that will be read soon; p -1: none. */
 INLINE void ask_for_row(const struct operand *x, int64_t p, int64_t at, int64_t n)
 {
@@ -379,10 +389,19 @@ static void pack_columns(float *dst, int width, int used, const struct operand *
 		int steps = panel_steps(terms, kc);
 
 		for (; p < kc; p += 2) {
-			const float *lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]), *hi = NULL;
+			const float *lo, *hi = NULL;
 
 			ask_for_row(x, p + COLUMNS_AHEAD < kc ? p0 + p + COLUMNS_AHEAD : -1, r0, nr);
 			ask_for_row(x, p + COLUMNS_AHEAD + 1 < kc ? p0 + p + COLUMNS_AHEAD + 1 : -1, r0, nr);
+#if GEMM_PAIRS
+			if (x->elem == ELEM_BF16) {
+				pack_stored_step(dst + (int64_t)(p / 2) * width, width, used, words,
+						 (const uint16_t *)(const void *)operand_at(x, operand_index(x, p0 + p), r0), p + 1 == kc ? NULL :
+						 (const uint16_t *)(const void *)operand_at(x, operand_index(x, p0 + p + 1), r0), nr);
+				continue;
+			}
+#endif
+			lo = row_from(x, operand_index(x, p0 + p), r0, nr, buf[0]);
 			if (p + 1 < kc)
 				hi = row_from(x, operand_index(x, p0 + p + 1), r0, nr, buf[1]);
 			if (terms == 1)

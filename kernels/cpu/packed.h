@@ -2,13 +2,14 @@
  * memory gives them.
  *
  * Panels of 32 columns of the result, each over all of k, one after the other: a step of a panel is a pair of k, zeros
- * where there are no more. bf16 lie as the tiles take them; integers of eight bits in the same order, two bytes for a pair; floats by
- * k, so that they are split (split.h) with no shuffle: four bytes to read, not six. Only for forward products: those of training have
+ * where there are no more. bf16 lie as the tiles take them; integers of eight bits a byte each, from which bf16 are quickly made (bytes.h);
+ * floats by k, so that they are split (split.h) with no shuffle: four bytes to read, not six. Only for forward products: those of training have
  * thousands of rows, and pack what they need in their shade. */
 #ifndef QUERN_CPU_PACKED_H
 #define QUERN_CPU_PACKED_H
 
 #include "cpu/amx.h"
+#include "cpu/bytes.h"
 
 #if GEMM_TILES                  /* else this file says nothing */
 
@@ -25,29 +26,24 @@ static const char *packed_panels(const struct operand *b)
 	return b->idx || b->k_major ? NULL : b->packed;
 }
 
-/* Sixteen pairs of bf16 from as many pairs of integers. */
-INLINE vf pairs_of_bytes(const char *from)
-{
-	__m512 lo = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(const void *)from)));
-	__m512 hi = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(const void *)(from + 16))));
-
-	return (vf)_mm512_cvtne2ps_pbh(hi, lo);
-}
-
 /* `steps` steps of a panel, from what is stored of them, as amx_tile takes them: terms that are `apart` words from each other. bf16
- * are not unpacked but read where they are. */
-INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int64_t apart, const char *from, int steps)
+ * are not unpacked but read where they are. As much as is read is asked for at `ahead` (NULL: nothing). */
+INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int64_t apart, const char *from, int steps, const char *ahead)
 {
-	for (int s = 0; s < steps; s++)
+	for (int s = 0; s < steps; s++) {
+		for (int l = 0; ahead && l < PANEL * elem_bits(elem) / 4; l += 64)
+			__builtin_prefetch(ahead + s * PANEL * elem_bits(elem) / 4 + l);
+		if (elem == ELEM_I8) {
+			pairs_of_bytes(dst + s * PANEL, from + 2 * s * PANEL);
+		} else {
 #pragma GCC unroll 2
-		for (int g = 0; g < PANEL; g += VL)
-			if (elem == ELEM_I8) {
-				v_store(dst + s * PANEL + g, pairs_of_bytes(from + 2 * (s * PANEL + g)));
-			} else {
+			for (int g = 0; g < PANEL; g += VL) {
 				const float *x = (const float *)(const void *)from + 2 * s * PANEL + g;
 
 				store_pairs(terms, dst + s * PANEL + g, apart, v_load(x), v_load(x + PANEL));
 			}
+		}
+	}
 }
 
 /* --- packing ------------------------------------------------------------------------------------------- */
@@ -79,7 +75,7 @@ static void pack_task(void *arg, int64_t j, int worker)
 		if (t->b.elem == ELEM_F32)
 			memcpy(dst, x, sizeof x);
 		for (int i = 0; t->b.elem == ELEM_I8 && i < GEMM_K_ALIGN * PANEL; i++)
-			((int8_t *)dst)[i / (2 * PANEL) * (2 * PANEL) + i % PANEL * 2 + i / PANEL % 2] = (int8_t)x[i];
+			((uint8_t *)dst)[i / (2 * PANEL) * (2 * PANEL) + byte_place(i % PANEL, i / PANEL % 2)] = byte_of((int)x[i]);
 	}
 }
 
@@ -103,35 +99,35 @@ static void cpu_pack(struct pool *pool, void *packed, struct weights w, int64_t 
 
 /* --- few rows ------------------------------------------------------------------------------------------ */
 
+#define A_TERMS (ACT_BF16 ? 1 : 3)
 #define STREAM_ROWS 16           /* of A: one tile */
 #define STREAM_PANELS 2          /* at a time: the sums of four tiles go on side by side */
 #define STREAM_COLUMNS (STREAM_PANELS * PANEL)
 #define STREAM_TILES (STREAM_COLUMNS / 16)
-#define STREAM_TASKS 4           /* a thread's, if all are equally fast */
-#define STREAM_AHEAD 3072        /* bytes of a panel between what is read and what is asked for */
+#define STREAM_TASKS 64          /* at most */
+#define STREAM_AHEAD 2048        /* bytes of a panel between what is read and what is asked for */
 
 struct stream {
 	const struct gemm *g;
 	const char *panels;
 	float *a;                    /* packed: [32 of k][term][row][32] */
-	int64_t per;                 /* STREAM_COLUMNS in a task, one after the other: what a thread asks for is its own */
+	float *row;                  /* the only row: [32 of k][term][odd][16] */
+	int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
 };
 
 static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t k, int terms)
 {
-	for (int64_t r = 0; r < m; r++) {
-		const float *row = (const float *)x->p + operand_index(x, r) * x->ld;
-
+	for (int64_t r = 0; r < m; r++)
 		for (int64_t p = 0; p < k; p += 32) {
 			float *to = dst + p / 32 * terms * m * 16 + r * 16;
-			vf lo = lanes_of(row + p, k - p), hi = lanes_of(row + p + 16, k - p - 16);
+#if ACT_BF16
+			v_store(to, stored_pairs(x, r, p, k - p));
+#else
+			const float *from = (const float *)(const void *)operand_at(x, operand_index(x, r), p);
 
-			if (terms == 1)
-				store_row(1, to, m * 16, lo, hi);
-			else
-				store_row(3, to, m * 16, lo, hi);
+			store_row(3, to, m * 16, lanes_of(from, k - p), lanes_of(from + 16, k - p - 16));
+#endif
 		}
-	}
 }
 
 /* Tiles 0 to 3 are sums, 4 is of B, 5 to 7 the terms of A. */
@@ -185,108 +181,316 @@ INLINE void stream_store(float (*sum)[STREAM_COLUMNS])
 	_tile_stored(3, sum[0] + 48, STREAM_COLUMNS * 4);
 }
 
-/* The sums of integers over one kc of k, times their columns' scale, are added to what was there. */
-static void stream_scale(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+/* Reads what the tiles load next. Vectors come from memory faster than tiles: only they wake the first cache's own fetching. */
+INLINE void touch(const char *at)
 {
-	float t[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	__asm__ volatile("" : : "v"(_mm512_load_si512(at)));
+}
 
-	stream_store(t);
+#define UNPACKED (16 * PANEL)    /* words of a term */
+
+/* The panels of STREAM_COLUMNS, in steps of 32 k. */
+struct panels {
+	const char *at[STREAM_PANELS];
+	int64_t steps, block, bytes;        /* of a step and of a panel */
+	bool goes_on;                /* behind the end are the panels that come next */
+	float *unpacked;             /* [panel][step odd][term][UNPACKED] */
+};
+
+INLINE struct panels panels_at(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+{
+	int64_t k = t->g->k, bytes = panel_bytes(elem, k);
+	const char *first = t->panels + j0 / PANEL * bytes;
+
+	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes, goes_on, NULL};
+}
+
+/* Where step s of panel i lies as the tiles take it. What is unpacked is read one step later, when it has reached the cache: of step
+ * -1 there is only what it prepares. */
+INLINE const float *panel_step(const enum elem elem, const int b_terms, const struct panels *t, int i, int64_t s)
+{
+	const char *from = t->at[i] + (elem == ELEM_BF16 ? s : s + 1) * t->block, *ahead = from + STREAM_AHEAD;
+
+	if (ahead >= t->at[i] + t->bytes && t->goes_on)
+		ahead += t->bytes;
+	if (elem == ELEM_BF16) {
+		for (int64_t l = 0; l < t->block; l += 64) {
+			__builtin_prefetch(ahead + l);
+			touch(from + l);
+		}
+		return (const float *)(const void *)from;
+	}
+	if (s + 1 < t->steps)
+		unpack_panel(elem, b_terms, t->unpacked + (2 * i + ((s + 1) & 1)) * b_terms * UNPACKED, UNPACKED, from, 16, ahead);
+	return t->unpacked + (2 * i + (s & 1)) * b_terms * UNPACKED;
+}
+
+INLINE void load_sums(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+{
+	for (int64_t r = 0; r < g->m; r++)
+		for (int v = 0; v < STREAM_COLUMNS; v += VL)
+			v_store(sum[r] + v, g->acc && v < nr ? result_load(g, r, j0, nr, v) : v_zero());
+}
+
+INLINE void store_sums(const struct gemm *g, float (*sum)[STREAM_COLUMNS], int64_t j0, int nr)
+{
+	for (int64_t r = 0; r < g->m; r++)
+		for (int v = 0; v < nr; v += VL)
+			result_store(g, r, j0, v_load(sum[r] + v), nr, v);
+}
+
+/* The sums of integers over one kc of k, t, times their columns' scale, are added to what was there. */
+INLINE void add_scaled(const struct gemm *g, float (*sum)[STREAM_COLUMNS], float (*t)[STREAM_COLUMNS], int64_t j0, int nr)
+{
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < nr; v += VL)
 			v_store(sum[r] + v, v_fma(v_load(t[r] + v), v_load_at(g->scale + j0, nr, v), v_load(sum[r] + v)));
-	stream_load(t, true);
 }
 
-/* Columns [j0, j0 + STREAM_COLUMNS). What is unpacked is read one step later, when it has reached the cache. */
+/* Columns [j0, j0 + STREAM_COLUMNS). */
 INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
 {
 	const struct gemm *g = t->g;
-	const int64_t steps = whole_k(g->k) / 32, bytes = panel_bytes(elem, g->k), block = panel_bytes(elem, 32);
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0), many = nr > PANEL ? 2 : 1;
-	const int64_t apart = 16 * PANEL, rows = g->m * 16;
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t rows = g->m * 16;
 	float sum[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
-	float unpacked[2][STREAM_PANELS][3 * 16 * PANEL] __attribute__((aligned(64)));
-	const char *panel[STREAM_PANELS] = {t->panels + j0 / PANEL * bytes, t->panels + (j0 / PANEL + many - 1) * bytes};
+	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	struct panels p = panels_at(elem, t, j0, goes_on);
 
-	for (int64_t r = 0; r < g->m; r++)
-		for (int v = 0; v < STREAM_COLUMNS; v += VL)
-			v_store(sum[r] + v, g->acc && v < nr ? v_load_at(c_row(g, r) + j0, nr, v) : v_zero());
+	p.unpacked = unpacked;
+	load_sums(g, sum, j0, nr);
 	stream_load(sum, g->scale);
-	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < steps; s++) {
-		const float *a = t->a + s * a_terms * rows, *b[STREAM_PANELS];
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
+		const float *a = t->a + s * a_terms * rows, *b = panel_step(elem, b_terms, &p, 0, s);
 
-		for (int i = 0; i < STREAM_PANELS; i++) {
-			const char *at = panel[i] + (s + 1) * block + STREAM_AHEAD;
-
-			/* behind the end are the panels that come next */
-			if (at >= panel[i] + bytes && goes_on)
-				at += bytes;
-			for (int64_t l = 0; l < block; l += 64)
-				__builtin_prefetch(at + l, 0, 2);
-			if (elem != ELEM_BF16 && s + 1 < steps)
-				unpack_panel(elem, b_terms, unpacked[(s + 1) & 1][i], apart, panel[i] + (s + 1) * block, 16);
-			b[i] = elem == ELEM_BF16 ? (const float *)(const void *)(panel[i] + s * block) : unpacked[s & 1][i];
+		if (s >= 0) {
+			_tile_loadd(5, a, 64);
+			if (a_terms == 3) {
+				_tile_loadd(6, a + rows, 64);
+				_tile_loadd(7, a + 2 * rows, 64);
+			}
+			STREAM_MULTIPLY(0, a_terms, b_terms, b, UNPACKED);
+			STREAM_MULTIPLY(1, a_terms, b_terms, b + 16, UNPACKED);
 		}
+		b = panel_step(elem, b_terms, &p, 1, s);
 		if (s < 0)
 			continue;
-		_tile_loadd(5, a, 64);
-		if (a_terms == 3) {
-			_tile_loadd(6, a + rows, 64);
-			_tile_loadd(7, a + 2 * rows, 64);
+		STREAM_MULTIPLY(2, a_terms, b_terms, b, UNPACKED);
+		STREAM_MULTIPLY(3, a_terms, b_terms, b + 16, UNPACKED);
+		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
+			float of_kc[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+
+			stream_store(of_kc);
+			add_scaled(g, sum, of_kc, j0, nr);
+			stream_load(of_kc, true);
 		}
-		STREAM_MULTIPLY(0, a_terms, b_terms, b[0], apart);
-		STREAM_MULTIPLY(1, a_terms, b_terms, b[0] + 16, apart);
-		STREAM_MULTIPLY(2, a_terms, b_terms, b[1], apart);
-		STREAM_MULTIPLY(3, a_terms, b_terms, b[1] + 16, apart);
-		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == steps))
-			stream_scale(g, sum, j0, nr);
 	}
 	if (!g->scale)
 		stream_store(sum);
-	for (int64_t r = 0; r < g->m; r++)
-		for (int v = 0; v < nr; v += VL)
-			v_store_at(c_row(g, r) + j0, v_load(sum[r] + v), nr, v);
+	store_sums(g, sum, j0, nr);
 }
+
+/* --- a row's terms as rows ----------------------------------------------------------------------------- */
+
+#define BESIDE_ROWS (STREAM_ROWS / 3)
+
+#define BESIDE_MULTIPLY(c, b)                                                     \
+	do {                                                                      \
+		_tile_zero(c);                                                    \
+		_tile_loadd(4, (b), PANEL * 4);                                   \
+		_tile_dpbf16ps(c, 5, 4);                                          \
+	} while (0)
+
+/* The same for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits for
+ * another. Each is added to its sum afterwards, in split.h's order, as the tiles add it. */
+INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+{
+	const struct gemm *g = t->g;
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t m = g->m;
+	float sum[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64))), of_kc[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float of_step[2][3 * BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	float (*to)[STREAM_COLUMNS] = g->scale ? of_kc : sum;
+	struct panels p = panels_at(elem, t, j0, goes_on);
+
+	p.unpacked = unpacked;
+	load_sums(g, sum, j0, nr);
+	clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
+	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s <= p.steps; s++) {
+		float (*now)[STREAM_COLUMNS] = of_step[s & 1], (*before)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
+		const float *b = s < p.steps ? panel_step(elem, 1, &p, 0, s) : NULL;
+
+		if (s > 0) {
+			_tile_stored(2, before[0] + 32, STREAM_COLUMNS * 4);
+			_tile_stored(3, before[0] + 48, STREAM_COLUMNS * 4);
+		}
+		if (s < p.steps) {
+			if (s >= 0) {
+				_tile_loadd(5, t->a + s * 3 * m * 16, 64);
+				BESIDE_MULTIPLY(0, b);
+				BESIDE_MULTIPLY(1, b + 16);
+			}
+			b = panel_step(elem, 1, &p, 1, s);
+			if (s < 0)
+				continue;
+			_tile_stored(0, now[0], STREAM_COLUMNS * 4);
+			_tile_stored(1, now[0] + 16, STREAM_COLUMNS * 4);
+			BESIDE_MULTIPLY(2, b);
+			BESIDE_MULTIPLY(3, b + 16);
+		}
+		for (int64_t r = 0; r < m && s > 0; r++)
+#pragma GCC unroll 4
+			for (int v = 0; v < STREAM_COLUMNS; v += VL)
+				v_store(to[r] + v, v_load(to[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
+		if (g->scale && s > 0 && (s * 32 % g->kc == 0 || s == p.steps)) {
+			add_scaled(g, sum, of_kc, j0, nr);
+			clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
+		}
+	}
+	store_sums(g, sum, j0, nr);
+}
+
+/* --- one row ------------------------------------------------------------------------------------------- */
+
+#define ROW_VECTORS (STREAM_COLUMNS / VL)
+
+/* Of the packed row, its terms as floats, the even k before the odd. */
+static void widen_row(float *dst, const float *a, int64_t vectors)
+{
+	for (int64_t i = 0; i < vectors; i++) {
+		vu pairs = (vu)v_load(a + i * 16);
+
+		v_store(dst + i * 32, (vf)(pairs << 16));
+		v_store(dst + i * 32 + 16, (vf)(pairs & 0xffff0000u));
+	}
+}
+
+/* Columns [j0, j0 + STREAM_COLUMNS) of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
+ * memory faster than tiles do. To the bit what TDPBF16PS gives, whose products are fused multiply-adds too: split.h's in their
+ * order, of each the even and the odd ones from zero, then their sum, then C. */
+INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, bool goes_on)
+{
+	static const int order[3] = {1, 2, 0};
+	const struct gemm *g = t->g;
+	const struct panels w = panels_at(ELEM_BF16, t, j0, goes_on);
+	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const float *a = t->row;
+	vf sum[ROW_VECTORS];
+
+#pragma GCC unroll 4
+	for (int v = 0; v < ROW_VECTORS; v++)
+		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
+	for (int64_t s = 0; s < w.steps; s++, a += terms * 32) {
+		const int64_t ahead = s + 1 == w.steps && goes_on ? STREAM_PANELS * w.bytes - s * w.block : w.block;
+		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
+
+#pragma GCC unroll 3
+		for (int p = 0; p < terms; p++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++)
+				even[p][v] = odd[p][v] = v_zero();
+		for (int r = 0; r < 16; r++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++) {
+				const char *at = w.at[v / 2] + s * w.block + r * PANEL * 4 + v % 2 * VL * 4;
+				vu pairs = (vu)v_load((const float *)(const void *)at);
+
+				__builtin_prefetch(at + ahead);
+#pragma GCC unroll 3
+				for (int p = 0; p < terms; p++) {
+					const float *x = a + (terms == 3 ? order[p] : 0) * 32 + r;
+
+					even[p][v] = v_fma(v_set1(x[0]), (vf)(pairs << 16), even[p][v]);
+					odd[p][v] = v_fma(v_set1(x[16]), (vf)(pairs & 0xffff0000u), odd[p][v]);
+				}
+			}
+#pragma GCC unroll 3
+		for (int p = 0; p < terms; p++)
+#pragma GCC unroll 4
+			for (int v = 0; v < ROW_VECTORS; v++)
+				sum[v] += even[p][v] + odd[p][v];
+	}
+#pragma GCC unroll 4
+	for (int v = 0; v < ROW_VECTORS; v++)
+		if (v * VL < nr)
+			result_store(g, 0, j0, sum[v], nr, v * VL);
+}
+
+static void row_task(void *arg, int64_t i, int worker)
+{
+	const struct stream *t = arg;
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, t->g->n);
+	unsigned control = flush_subnormals();
+
+	(void)worker;
+	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
+		row_columns(A_TERMS, t, j, j + STREAM_COLUMNS < end);
+	_mm_setcsr(control);
+}
+
+/* --- the loops ------------------------------------------------------------------------------------------ */
 
 static void stream_task(void *arg, int64_t i, int worker)
 {
 	const struct stream *t = arg;
 	const struct gemm *g = t->g;
-	int64_t from = i * t->per * STREAM_COLUMNS, end = shorter(from + t->per * STREAM_COLUMNS, g->n);
+	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
+
+	bool beside = A_TERMS == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
+	unsigned control = g->scale || beside ? flush_subnormals() : _mm_getcsr();
 
 	(void)worker;
-	stream_configure((int)g->m);
+	stream_configure((int)(beside ? 3 * g->m : g->m));
 	for (int64_t j = from; j < end; j += STREAM_COLUMNS) {
 		bool goes_on = j + STREAM_COLUMNS < end;
 
-		if (g->b.elem == ELEM_BF16 && g->terms == 3)
-			stream_columns(ELEM_BF16, 3, 1, t, j, goes_on);
+		if (g->b.elem == ELEM_BF16 && beside)
+			beside_columns(ELEM_BF16, t, j, goes_on);
+		else if (g->b.elem == ELEM_I8 && beside)
+			beside_columns(ELEM_I8, t, j, goes_on);
 		else if (g->b.elem == ELEM_BF16)
-			stream_columns(ELEM_BF16, 1, 1, t, j, goes_on);
-		else if (g->b.elem == ELEM_I8 && g->terms == 3)
-			stream_columns(ELEM_I8, 3, 1, t, j, goes_on);
+			stream_columns(ELEM_BF16, A_TERMS, 1, t, j, goes_on);
 		else if (g->b.elem == ELEM_I8)
-			stream_columns(ELEM_I8, 1, 1, t, j, goes_on);
-		else if (g->terms == 3)
-			stream_columns(ELEM_F32, 3, 3, t, j, goes_on);
+			stream_columns(ELEM_I8, A_TERMS, 1, t, j, goes_on);
 		else
-			stream_columns(ELEM_F32, 1, 1, t, j, goes_on);
+			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, j, goes_on);
 	}
 	_tile_release();
+	_mm_setcsr(control);
+}
+
+/* Cuts the columns into tasks, each a part of what is left: the last are short, and the threads end together. Their number. */
+static int64_t cut_columns(struct stream *t, int threads)
+{
+	int64_t blocks = (t->g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, at = 0, tasks = 0;
+
+	while (at < blocks) {
+		int64_t left = blocks - at, share = left / (2 * threads);
+
+		t->start[tasks++] = at;
+		at += tasks == STREAM_TASKS ? left : share > 1 ? share : 1;
+	}
+	t->start[tasks] = blocks;
+	return tasks;
 }
 
 /* g->panels against m <= STREAM_ROWS rows over k. How the columns are cut depends on the threads, what a column gives does not. */
 static void stream_run(struct pool *pool, const struct gemm *g)
 {
 	struct stream t = {.g = g, .panels = g->panels};
-	int64_t blocks = (g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, tasks = (int64_t)pool_threads(pool) * STREAM_TASKS;
+	int64_t words = whole_k(g->k) / 2 * g->terms * g->m;
+	bool row = g->m == 1 && g->b.elem == ELEM_BF16;
 
-	t.a = cpu_scratch((size_t)(whole_k(g->k) / 2 * g->terms * g->m) * sizeof(float));
+	t.a = cpu_scratch((size_t)(row ? 3 * words : words) * sizeof(float));
 	pack_stream(t.a, &g->a, g->m, g->k, g->terms);
+	if (row) {
+		t.row = t.a + words;
+		widen_row(t.row, t.a, words / 16);
+	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
-	t.per = (blocks + tasks - 1) / tasks;
-	pool_run(pool, (blocks + t.per - 1) / t.per, stream_task, &t);
+	pool_run(pool, cut_columns(&t, pool_threads(pool)), row ? row_task : stream_task, &t);
 }
 
 #else

@@ -2,5 +2,4 @@
  */
 #include "cpu/table.h"
 
-const struct kernels kernels_table_plain = KERNELS_CPU_TABLE();
-const struct kernels kernels_table_plain_bf16 = KERNELS_CPU_TABLE(_bf16);
+const struct kernels TABLE_OF(plain) = KERNELS_CPU_TABLE;

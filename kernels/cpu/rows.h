@@ -9,7 +9,6 @@
 #include "cpu/pack.h"
 #include "kernels.h"
 
-#include <sys/mman.h>
 
 #define ROWS_PIECE 16384        /* floats per task: 64 KiB */
 
@@ -60,19 +59,6 @@ static void cpu_copy(struct pool *pool, void *dst, const void *src, size_t bytes
 	pool_run(pool, pieces_of((int64_t)bytes, BYTES_PIECE), bytes_task, &t);
 }
 
-/* Large pages, where Linux has them to give: small ones cost a third of the bandwidth of a read. */
-static void ask_for_large_pages(char *p, size_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-	const uintptr_t page = 2 << 20, from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
-
-	if (to > from)
-		(void)madvise(p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE);
-#else
-	(void)p, (void)bytes;
-#endif
-}
-
 static enum status cpu_status(struct error *err)
 {
 	(void)err;
@@ -81,12 +67,8 @@ static enum status cpu_status(struct error *err)
 
 static void *cpu_alloc(struct pool *pool, size_t bytes)
 {
-	void *p = mem_try_zeroed(bytes);
-
 	(void)pool;
-	if (p)
-		ask_for_large_pages(p, bytes);
-	return p;
+	return mem_try_zeroed(bytes);
 }
 
 static void cpu_release(void *p)
@@ -102,6 +84,12 @@ static void cpu_transfer(void *dst, const void *src, size_t bytes)
 
 /* What was asked for is done. */
 static void cpu_mark(void) {}
+
+static enum status cpu_download_end(struct error *err)
+{
+	(void)err;
+	return OK;
+}
 
 /* --- embedding and gather: y[i] = table[index[i]] ------------------------------------------------- */
 

@@ -14,9 +14,15 @@
 #include "cpu/optimizer.h"
 #include "cpu/peak.h"
 #include "cpu/rows.h"
+#include "cpu/sample.h"
 
-/* suffix: of the products and what is made of them, nothing or _bf16. */
-#define KERNELS_CPU_TABLE(suffix)                                             \
+#if ACT_BF16
+#define TABLE_OF(isa) kernels_table_##isa##_bf16
+#else
+#define TABLE_OF(isa) kernels_table_##isa
+#endif
+
+#define KERNELS_CPU_TABLE                                             \
 	{                                                                     \
 		.abi = KERNELS_ABI, .name = "cpu", .elem_bytes = sizeof(act),  \
 		.host_access = true,                                          \
@@ -26,15 +32,17 @@
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
 		.upload_ahead = cpu_transfer,                                 \
+		.download_begin = cpu_transfer,                               \
+		.download_end = cpu_download_end,                             \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
-		.matmul = cpu_matmul##suffix,                                 \
-		.matmul_dx = cpu_matmul_dx##suffix,                           \
-		.matmul_dw = cpu_matmul_dw##suffix,                           \
-		.matmul_float = cpu_matmul_float##suffix,                     \
-		.matmul_add = cpu_matmul_add##suffix,                         \
-		.matmul_part = cpu_matmul_part##suffix,                       \
-		.matmul_dx_part = cpu_matmul_dx_part##suffix,                 \
-		.matmul_dw_part = cpu_matmul_dw_part##suffix,                 \
+		.matmul = cpu_matmul,                                 \
+		.matmul_dx = cpu_matmul_dx,                           \
+		.matmul_dw = cpu_matmul_dw,                           \
+		.matmul_float = cpu_matmul_float,                     \
+		.matmul_add = cpu_matmul_add,                             \
+		.matmul_part = cpu_matmul_part,                       \
+		.matmul_dx_part = cpu_matmul_dx_part,                 \
+		.matmul_dw_part = cpu_matmul_dw_part,                 \
 		.packed_bytes = cpu_packed_bytes, .pack = cpu_pack,           \
 		.scale_columns = cpu_scale_columns, .dropout = cpu_dropout,   \
 		.embed = cpu_embed, .embed_dw = cpu_embed_dw,                 \
@@ -45,17 +53,19 @@
 		.rope = cpu_rope, .add_bias = cpu_add_bias,                   \
 		.add_rows = cpu_add_rows, .bias_db = cpu_bias_db,             \
 		.scale = cpu_scale, .soft_cap = cpu_soft_cap,                 \
-		.attention = cpu_attention##suffix,                           \
-		.attention_dqkv = cpu_attention_dqkv##suffix,                 \
-		.attention_cached = cpu_attention_cached##suffix,             \
+		.attention = cpu_attention,                           \
+		.attention_dqkv = cpu_attention_dqkv,                 \
+		.attention_cached = cpu_attention_cached,             \
 		.swiglu = cpu_swiglu, .swiglu_dgu = cpu_swiglu_dgu,           \
 		.geglu = cpu_geglu, .geglu_dgu = cpu_geglu_dgu,               \
 		.gelu = cpu_gelu, .gelu_dx = cpu_gelu_dx,                     \
-		.logprob = cpu_logprob##suffix,                               \
-		.logprob_dx = cpu_logprob_dx##suffix,                         \
+		.logprob = cpu_logprob,                               \
+		.logprob_dx = cpu_logprob_dx,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
 		.from_floats = cpu_from_floats, .to_floats = cpu_to_floats,   \
 		.gather_rows = cpu_gather_rows, .noise = cpu_noise,           \
+		.sample = cpu_sample, .sample_scratch = cpu_sample_scratch,   \
+		.take_ids = cpu_take_ids,                                     \
 		.grad_norm = cpu_grad_norm, .update = cpu_update,             \
 		.peak_flops = cpu_peak_flops                                  \
 	}

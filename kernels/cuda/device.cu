@@ -340,5 +340,8 @@ extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_
 	entries_optimizer(k);
 	entries_attention(k, half);
 	entries_logprob(k, half);
+	entries_sample(k);
+	entries_mail(k);
+	entries_record(k);
 	return k;
 }

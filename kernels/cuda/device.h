@@ -57,6 +57,9 @@ void entries_random(struct kernels *k, bool half);
 void entries_optimizer(struct kernels *k);
 void entries_attention(struct kernels *k, bool half);
 void entries_logprob(struct kernels *k, bool half);
+void entries_sample(struct kernels *k);
+void entries_mail(struct kernels *k);
+void entries_record(struct kernels *k);
 
 /* C[m, n] (+)= op(A) op(B), column-major as cuBLASLt sees it: A is [m, k] with lda, or its transpose, B [k, n]. Types are those of the table;
  * to_float: C is of floats. add: what acc adds, laid out as C; NULL: C itself. bias, NULL or m values of C's type, is added to each column. With any_n the bits of a column of C do not depend on n. */

@@ -90,6 +90,7 @@ enum status dir_sync(const char *path, struct error *err);          /* fsync of 
 char *path_join(const char *dir, const char *name);                 /* mem_free */
 bool path_exists(const char *path);
 bool path_is_dir(const char *path);
+int64_t path_size(const char *path);                 /* bytes of a regular file, else -1 */
 bool path_is_same(const char *a, const char *b);                    /* both are there, and are one file or directory */
 
 #endif

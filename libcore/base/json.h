@@ -38,6 +38,16 @@ enum status json_parse_padded(struct json_parser *p, const char *s, size_t n, co
  * copied: they are unescaped in place, and so lie in s, which is then no JSON. Names are copied. With !now long strings are empty in the
  * tree, may be malformed, and s stays as it is. */
 enum status json_parse_long(struct json_parser *p, char *s, size_t n, size_t least, bool now, const struct json **out, struct error *err);
+/* Documents parsed from now on: members of these names (NULL behind the last, NULL: none) that are arrays or objects are empty in the tree,
+ * and json_each gives what they hold. A tree takes 64 bytes an element, and a vocabulary has hundreds of thousands. Not for
+ * json_parse_long. */
+void json_parser_leave(struct json_parser *p, const char *const *names);
+/* The elements of an array or object, whether they are in the tree or not. */
+size_t json_count(const struct json_parser *p, const struct json *j);
+/* Gives them to fn one by one, until it does not return OK; returns what it returned. i counts from 0, name is NULL in an array. name's and
+ * value's texts live as those of the tree do, the rest until fn returns. No json_each inside fn. */
+typedef enum status json_element(void *arg, size_t i, const struct json *name, const struct json *value, struct error *err);
+enum status json_each(struct json_parser *p, const struct json *j, json_element *fn, void *arg, struct error *err);
 /* Reads and parses a whole file (config.json, tokenizer.json). */
 enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err);
 

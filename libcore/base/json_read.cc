@@ -4,6 +4,7 @@
 // structures, by an explicit stack of calls whose depth simdjson has already bounded.
 
 #include <simdjson.h>
+#include <vector>
 
 extern "C" {
 #include "base/file.h"
@@ -13,7 +14,7 @@ extern "C" {
 
 static const size_t DEPTH_MAX = 256;
 static const size_t FILE_MAX = (size_t)1 << 30;
-static const size_t LARGE_FILE = (size_t)1 << 19;
+static const int64_t LARGE_FILE = 1 << 19;
 
 struct json_parser {
 	simdjson::dom::parser parser;
@@ -22,6 +23,9 @@ struct json_parser {
 	struct json root;
 	struct json_long long_ones;      // what stands for empty strings of the text that was parsed
 	size_t strings;                  // seen so far, names too
+	const char *const *names;        // of members that are not copied, or NULL
+	std::vector<simdjson::dom::element> left; // what is not; json.integer is its place here, from 1 on
+	struct arena each;               // of json_each, for one element
 };
 
 extern "C" struct json_parser *json_parser_open(void)
@@ -30,6 +34,8 @@ extern "C" struct json_parser *json_parser_open(void)
 	p->arena.head = nullptr;
 	p->arena.block_bytes = 0;
 	memset(&p->file, 0, sizeof(p->file));
+	memset(&p->each, 0, sizeof(p->each));
+	p->names = nullptr;
 	memset(&p->long_ones, 0, sizeof(p->long_ones));
 	return p;
 }
@@ -39,6 +45,7 @@ extern "C" void json_parser_close(struct json_parser *p)
 	if (!p)
 		return;
 	arena_release(&p->arena);
+	arena_release(&p->each);
 	buf_release(&p->file);
 	json_long_release(&p->long_ones);
 	delete p;
@@ -60,6 +67,25 @@ static void point_string(struct json_parser *p, std::string_view s, struct json 
 }
 
 static void copy_value(struct json_parser *p, simdjson::dom::element e, struct json *out);
+
+// Whether a member stays on the tape: an array or object of one of these names.
+static bool leave(struct json_parser *p, simdjson::dom::key_value_pair kv, struct json *out)
+{
+	bool object = kv.value.is_object();
+	const char *const *name = p->names;
+
+	if (!name || (!object && !kv.value.is_array()))
+		return false;
+	while (*name && kv.key != *name)
+		name++;
+	if (!*name)
+		return false;
+	memset(out, 0, sizeof(*out));
+	out->type = object ? JSON_OBJECT : JSON_ARRAY;
+	p->left.push_back(kv.value);
+	out->integer = (int64_t)p->left.size();
+	return true;
+}
 
 static void copy_array(struct json_parser *p, simdjson::dom::array v, struct json *out)
 {
@@ -90,7 +116,9 @@ static void copy_object(struct json_parser *p, simdjson::dom::object v, struct j
 	for (simdjson::dom::key_value_pair kv : v) {
 		memset(&keys[i], 0, sizeof(keys[i]));
 		point_string(p, kv.key, &keys[i]);
-		copy_value(p, kv.value, &items[i++]);
+		if (!leave(p, kv, &items[i]))
+			copy_value(p, kv.value, &items[i]);
+		i++;
 	}
 	out->type = JSON_OBJECT;
 	out->items = items;
@@ -177,6 +205,7 @@ static enum status parse(struct json_parser *p, const char *s, size_t n, bool pa
 	if (code != simdjson::SUCCESS)
 		return error_set(err, ERR_DATA, "%s", reason(code));
 	p->strings = 0;
+	p->left.clear();
 	copy_value(p, root, &p->root);
 	*out = &p->root;
 	return OK;
@@ -206,12 +235,78 @@ extern "C" enum status json_parse_long(struct json_parser *p, char *s, size_t n,
 
 extern "C" enum status json_parse_file(struct json_parser *p, const char *path, const struct json **out, struct error *err)
 {
+	int64_t bytes = path_size(path);
+	if (bytes >= LARGE_FILE && (size_t)bytes <= FILE_MAX)
+		mem_expect(24 * (size_t)bytes);      // its tree, and what is made of it
 	enum status st = file_read_all(path, FILE_MAX, &p->file, err);
 	if (st != OK)
 		return st;
-	if (p->file.len >= LARGE_FILE)
-		mem_expect(24 * p->file.len);        // its tree, and what is made of it
 	buf_reserve(&p->file, JSON_PADDING);
 	st = json_parse_padded(p, p->file.data, p->file.len, out, err);
 	return st == OK ? OK : error_prefix(err, st, "%s", path);
+}
+
+extern "C" void json_parser_leave(struct json_parser *p, const char *const *names)
+{
+	p->names = names;
+}
+
+extern "C" size_t json_count(const struct json_parser *p, const struct json *j)
+{
+	size_t n = 0;
+	if (j->items || !j->integer)
+		return j->len;
+	if (j->type == JSON_OBJECT)
+		for (simdjson::dom::key_value_pair kv : simdjson::dom::object(p->left[(size_t)j->integer - 1])) {
+			(void)kv;
+			n++;
+		}
+	else
+		for (simdjson::dom::element e : simdjson::dom::array(p->left[(size_t)j->integer - 1])) {
+			(void)e;
+			n++;
+		}
+	return n;
+}
+
+// One element from the tape, as a tree that lasts until the next one.
+static const struct json *one(struct json_parser *p, simdjson::dom::element e, struct json *value)
+{
+	arena_reset(&p->each);
+	std::swap(p->arena, p->each);
+	copy_value(p, e, value);
+	std::swap(p->arena, p->each);
+	return value;
+}
+
+extern "C" enum status json_each(struct json_parser *p, const struct json *j, json_element *fn, void *arg, struct error *err)
+{
+	struct json value, key;
+	enum status st = OK;
+	size_t i = 0;
+
+	if (j->items || !j->integer) {
+		for (; i < j->len && st == OK; i++)
+			st = fn(arg, i, j->keys ? &j->keys[i] : NULL, &j->items[i], err);
+		return st;
+	}
+	simdjson::dom::element whole = p->left[(size_t)j->integer - 1];
+	const char *const *names = p->names;
+	p->names = nullptr;
+	if (j->type == JSON_OBJECT)
+		for (simdjson::dom::key_value_pair kv : simdjson::dom::object(whole)) {
+			if (st != OK)
+				break;
+			memset(&key, 0, sizeof(key));
+			point_string(p, kv.key, &key);
+			st = fn(arg, i++, &key, one(p, kv.value, &value), err);
+		}
+	else
+		for (simdjson::dom::element e : simdjson::dom::array(whole)) {
+			if (st != OK)
+				break;
+			st = fn(arg, i++, NULL, one(p, e, &value), err);
+		}
+	p->names = names;
+	return st;
 }

@@ -18,7 +18,7 @@ void *mem_zalloc(size_t bytes);                      /* never NULL, zeroed */
 void *mem_array(size_t n, size_t size);              /* n * size, overflow checked, zeroed */
 void *mem_grow(void *p, size_t n, size_t size);      /* realloc to n * size, overflow checked */
 void *mem_try(size_t bytes);                         /* NULL when there is not that much; 64-byte aligned */
-/* The same, zeroed, for mem_free_zeroed alone; of much memory, pages cost nothing until they are used. */
+/* The same, zeroed, for mem_free_zeroed alone; of much memory, pages cost nothing until they are used, and are large ones where there are such. */
 void *mem_try_zeroed(size_t bytes);
 void mem_free_zeroed(void *p);                       /* NULL allowed */
 char *mem_strdup(const char *s);

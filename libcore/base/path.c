@@ -18,6 +18,12 @@ bool path_exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
+int64_t path_size(const char *path)
+{
+	struct stat info;
+	return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? info.st_size : -1;
+}
+
 bool path_is_dir(const char *path)
 {
 	struct stat st;
@@ -68,6 +74,8 @@ enum status file_read_all(const char *path, size_t max, struct buf *b, struct er
 	if (st != OK)
 		return st;
 	buf_clear(b);
+	if (input_size(in) > 0 && (uint64_t)input_size(in) <= max)      /* and a NUL, and what finds its end */
+		buf_reserve(b, (size_t)input_size(in) + (1 << 16));
 	for (;;) {
 		size_t got = 0;
 		if (b->len > max) {

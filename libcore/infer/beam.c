@@ -51,7 +51,7 @@ struct search {
 	const struct generate_io *io;
 	struct generate_totals *totals;
 	struct model_cache *cache;
-	struct sampler *sampler;
+	uint32_t *seen;              /* [vocab], zeros: scratch of sample_logprobs */
 	int width, kept;             /* beams, candidates of a step */
 	int n_groups, running;       /* places for groups, groups that run */
 	int64_t context;
@@ -114,7 +114,7 @@ static enum status find_candidates(struct search *s, const struct group *g, int 
 		const float *logits = s->logits + (size_t)x->row * (size_t)s->m->cfg.vocab;
 		double total;
 
-		TRY(sampler_logprobs(s->sampler, logits, x->tokens.v, g->n_prompt, x->tokens.n, s->logprobs, &total, err));
+		TRY(sample_logprobs(&s->o->sample, logits, s->m->cfg.vocab, x->tokens.v, g->n_prompt, x->tokens.n, s->seen, s->logprobs, &total, err));
 		for (int32_t id = 0; id < s->m->cfg.vocab; id++) {
 			struct candidate c = { x->score + (double)s->logprobs[id], x->logprob + (double)logits[id] - total, b, id, false, 0 };
 
@@ -485,12 +485,12 @@ static enum status open_search(struct search *s, struct error *err)
 			s->stop_bytes = strlen(s->o->stops[i]);
 	TRY(model_cache_open(&s->cache, s->m, s->n_groups * 2 * s->width, (int)s->context,
 			     GENERATE_CHUNK > rows ? GENERATE_CHUNK : (int64_t)rows, err));
-	TRY(limit_pages(s->cache, s->o->kv_memory,
+	TRY(limit_pages(s->cache, s->m->k, s->o->kv_memory,
 			(s->context + KERNELS_KEY_BLOCK - 1) / KERNELS_KEY_BLOCK * KERNELS_KEY_BLOCK * s->width, err));
 	s->logits = mem_try(rows * vocab * sizeof(float));
 	if (!s->logits)
 		return error_set(err, ERR_MEMORY, "no memory for the logits of %zu beams: lower --batch", rows);
-	s->sampler = sampler_open(&s->o->sample, s->m->cfg.vocab);
+	s->seen = mem_array(vocab, sizeof(*s->seen));
 	s->logprobs = mem_array(vocab, sizeof(float));
 	s->found = mem_array((size_t)s->kept, sizeof(*s->found));
 	s->taken = mem_array((size_t)s->n_groups, sizeof(*s->taken));
@@ -509,7 +509,7 @@ static void close_search(struct search *s)
 		s->head = g->next;
 		group_free(s, g);
 	}
-	sampler_close(s->sampler);
+	mem_free(s->seen);
 	mem_free(s->logits);
 	mem_free(s->logprobs);
 	mem_free(s->found);

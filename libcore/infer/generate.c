@@ -29,11 +29,11 @@ struct voice {                       /* of one lane: who speaks there */
 	struct sequence *seq;
 	uint64_t stream;
 	struct buf tail;             /* last bytes said, for stop strings */
-	/* what the sampling of this step gave */
-	int32_t id;
-	double logprob;
-	enum status st;
+	int64_t number;              /* of the sequence, counted from the beginning of the run */
 };
+
+/* A token that was asked for, and that its lane's sequence gets unless it has ended meanwhile. */
+struct asked { int32_t lane; int64_t number; };
 
 struct generation {
 	struct model *m;
@@ -42,15 +42,18 @@ struct generation {
 	const struct generate_io *io;
 	struct generate_totals *totals;
 	struct lanes lanes;
-	struct sampler **samplers;   /* [threads] */
+	struct sampler *sampler;
 	struct voice *voices;        /* [o->slots], one for each lane */
+	struct asked *asked, *next;  /* [o->slots] each: whose tokens are awaited, and are asked for next */
+	int64_t n_asked;
+	int32_t *rows;               /* [o->slots]: the lane of each row of logits, and its random number */
+	uint64_t *u;
 	int64_t drawn;               /* samples of a prompt */
 	int64_t context, in_flight;
 	size_t stop_bytes;           /* longest stop string */
 	int32_t end_of_text;         /* what ends a document in training, where a turn ends with another token; -1 = none */
 	struct job *head, *tail;     /* in input order; head is written next */
 	bool ended;                  /* next() has ended */
-	float *logits;               /* [slots, vocab] */
 };
 
 const char *generate_finish_name(enum generate_finish f)
@@ -125,6 +128,14 @@ static enum status fetch(struct generation *g, struct error *err)
 	return OK;
 }
 
+/* Tokens that a sequence ends with at the latest. */
+static int64_t token_limit(const struct generation *g, const struct job *j)
+{
+	int64_t limit = g->o->max_new_tokens < g->context ? j->prompt.n + g->o->max_new_tokens : g->context;
+
+	return limit < g->context ? limit : g->context;
+}
+
 /* Starts the next sample of a prompt; false if it has to wait. */
 static bool start(struct generation *g, struct job *j)
 {
@@ -134,10 +145,12 @@ static bool start(struct generation *g, struct job *j)
 
 	if (!q->tokens.n)
 		ids_append(&q->tokens, j->prompt.v, j->prompt.n);
-	lane = lanes_start(&g->lanes, &q->tokens);
+	lane = lanes_start(&g->lanes, &q->tokens, token_limit(g, j));
 	if (lane < 0)
 		return false;
+	sampler_begin(g->sampler, lane, q->tokens.v, j->prompt.n, q->tokens.n);
 	v = &g->voices[lane];
+	v->number = g->totals->sequences;
 	v->job = j;
 	v->seq = q;
 	v->stream = sample_stream((const char *)j->p.stream, sizeof(j->p.stream), j->started++);
@@ -167,19 +180,6 @@ static enum status admit(struct generation *g, struct error *err)
 
 /* --- one step ------------------------------------------------------------------------------------------ */
 
-static void sample_lane(void *arg, int64_t i, int worker)
-{
-	struct generation *g = arg;
-	struct voice *v = &g->voices[i];
-	int row = g->lanes.lanes[i].row;
-	if (row < 0)
-		return;
-	const struct ids *tokens = &v->seq->tokens;
-	double u = sample_uniform(g->o->seed, v->stream, (uint64_t)(tokens->n - v->job->prompt.n));
-	v->st = sampler_pick(g->samplers[worker], g->logits + (size_t)row * (size_t)g->m->cfg.vocab, tokens->v,
-			     v->job->prompt.n, tokens->n, u, &v->id, &v->logprob, NULL);
-}
-
 /* Whether the token that was just said completes a stop string. Keeps only the bytes that a later one could still need. */
 static bool says_stop(struct generation *g, struct voice *v, int32_t id)
 {
@@ -200,19 +200,20 @@ static bool says_stop(struct generation *g, struct voice *v, int32_t id)
 }
 
 /* Appends the sampled token, and frees the lane if that was the last. */
-static void accept(struct generation *g, int lane)
+static void accept(struct generation *g, int lane, int32_t id, double logprob)
 {
 	struct voice *v = &g->voices[lane];
 	struct sequence *q = v->seq;
-	ids_push(&q->tokens, v->id);
-	q->logprob += v->logprob;
+	ids_push(&q->tokens, id);
+	g->lanes.lanes[lane].pending--;
+	q->logprob += logprob;
 	g->totals->new_tokens++;
 	q->done = true;
-	if (v->id == g->m->cfg.eos_id || v->id == tokenizer_eos(g->t) || v->id == g->end_of_text)
+	if (id == g->m->cfg.eos_id || id == tokenizer_eos(g->t) || id == g->end_of_text)
 		q->finish = FINISH_EOS;
-	else if (says_stop(g, v, v->id))
+	else if (says_stop(g, v, id))
 		q->finish = FINISH_STOP;
-	else if (q->tokens.n - v->job->prompt.n >= g->o->max_new_tokens || q->tokens.n >= g->context)
+	else if (q->tokens.n >= token_limit(g, v->job))
 		q->finish = FINISH_LENGTH;
 	else
 		q->done = false;
@@ -220,18 +221,48 @@ static void accept(struct generation *g, int lane)
 		lanes_end(&g->lanes, lane);
 }
 
-static enum status step(struct generation *g, struct error *err)
+/* What the last draws gave is said. */
+static enum status listen(struct generation *g, struct error *err)
 {
-	TRY(lanes_step(&g->lanes, g->logits, err));
-	pool_run(g->m->pool, g->o->slots, sample_lane, g);
-	for (int i = 0; i < g->lanes.n; i++) {
-		if (g->lanes.lanes[i].row < 0)
-			continue;
-		if (g->voices[i].st != OK)
-			return error_set(err, ERR_DATA, "the model's logits are not finite");
-		accept(g, i);
+	const int32_t *id;
+	const double *logprob;
+
+	if (!g->n_asked)
+		return OK;
+	TRY(sampler_take(g->sampler, &id, &logprob, err));
+	for (int64_t i = 0; i < g->n_asked; i++) {
+		int lane = g->asked[i].lane;
+		if (!g->lanes.lanes[lane].tokens || g->voices[lane].number != g->asked[i].number)
+			continue;            /* it has ended a step ago */
+		TRY(sampler_check(logprob[lane], err));
+		accept(g, lane, id[lane], logprob[lane]);
 	}
+	g->n_asked = 0;
 	return OK;
+}
+
+/* Asks for the next token of every lane that can go on. A device computes it while the token before it is looked at here: what has
+ * ended by that gets one token too many, which nobody hears. */
+static enum status ask(struct generation *g, struct error *err)
+{
+	const float *logits;
+	int64_t n = 0;
+
+	TRY(lanes_step(&g->lanes, sampler_said(g->sampler), &logits, err));
+	for (int i = 0; i < g->lanes.n; i++) {
+		struct lane *x = &g->lanes.lanes[i];
+		if (x->row < 0)
+			continue;
+		g->rows[x->row] = i;
+		g->u[x->row] = sample_uniform(g->o->seed, g->voices[i].stream, (uint64_t)(x->tokens->n + x->pending++ - x->n_prompt));
+		g->next[n++] = (struct asked){ i, g->voices[i].number };
+	}
+	TRY(listen(g, err));
+	if (n)
+		sampler_draw(g->sampler, logits, g->rows, g->u, n);
+	memcpy(g->asked, g->next, (size_t)n * sizeof(*g->asked));
+	g->n_asked = n;
+	return g->m->k->host_access ? listen(g, err) : OK;
 }
 
 /* Mean log-probability of a sequence's tokens. */
@@ -293,19 +324,17 @@ static enum status deliver(struct generation *g, struct error *err)
 
 static enum status open_generation(struct generation *g, struct error *err)
 {
-	size_t slots = (size_t)g->o->slots, vocab = (size_t)g->m->cfg.vocab;
+	size_t slots = (size_t)g->o->slots;
 	g->drawn = g->o->best_of ? g->o->best_of : g->o->n;
 	g->context = g->o->context ? g->o->context : generate_context(g->m);
 	g->end_of_text = tokenizer_id(g->t, "<|endoftext|>", 13);
+	TRY(sampler_open(&g->sampler, &g->o->sample, g->m->k, g->m->pool, (int)g->o->slots, g->m->cfg.vocab, err));
 	TRY(lanes_open(&g->lanes, g->m, g->o->slots, g->context, g->o->kv_memory, g->totals, err));
-	g->logits = mem_try(slots * vocab * sizeof(float));
-	if (!g->logits)
-		return error_set(err, ERR_MEMORY, "no memory for the logits of %zu sequences: lower --batch", slots);
 	g->voices = mem_array(slots, sizeof(*g->voices));
-	int threads = g->m->pool ? pool_threads(g->m->pool) : 1;
-	g->samplers = mem_array((size_t)threads, sizeof(*g->samplers));
-	for (int i = 0; i < threads; i++)
-		g->samplers[i] = sampler_open(&g->o->sample, g->m->cfg.vocab);
+	g->asked = mem_array(slots, sizeof(*g->asked));
+	g->next = mem_array(slots, sizeof(*g->next));
+	g->rows = mem_array(slots, sizeof(*g->rows));
+	g->u = mem_array(slots, sizeof(*g->u));
 	for (int i = 0; i < g->o->n_stops; i++)
 		if (strlen(g->o->stops[i]) > g->stop_bytes)
 			g->stop_bytes = strlen(g->o->stops[i]);
@@ -321,12 +350,12 @@ static void close_generation(struct generation *g)
 	}
 	for (int64_t i = 0; g->voices && i < g->o->slots; i++)
 		buf_release(&g->voices[i].tail);
-	int threads = g->m->pool ? pool_threads(g->m->pool) : 1;
-	for (int i = 0; g->samplers && i < threads; i++)
-		sampler_close(g->samplers[i]);
-	mem_free(g->samplers);
+	sampler_close(g->sampler);
 	mem_free(g->voices);
-	mem_free(g->logits);
+	mem_free(g->asked);
+	mem_free(g->next);
+	mem_free(g->rows);
+	mem_free(g->u);
 	lanes_close(&g->lanes);
 }
 
@@ -341,7 +370,7 @@ enum status generate_run(struct model *m, const struct tokenizer *t, const struc
 		st = admit(&g, err);
 		if (st != OK || !g.lanes.running)
 			break;
-		st = step(&g, err);
+		st = ask(&g, err);
 		if (st == OK)
 			st = deliver(&g, err);
 	}

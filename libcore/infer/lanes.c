@@ -7,9 +7,9 @@
 #define SHARE_MIN 32                 /* tokens in common with another prompt that are worth waiting for */
 #define KEPT 16                      /* prompts that stay in the cache for later ones, while there is room */
 
-enum status limit_pages(struct model_cache *c, size_t kv_memory, int64_t tokens, struct error *err)
+enum status limit_pages(struct model_cache *c, const struct kernels *k, size_t kv_memory, int64_t tokens, struct error *err)
 {
-	enum status st = model_cache_limit(c, kv_memory ? kv_memory : mem_available() / 4 * 3, tokens, err);
+	enum status st = model_cache_limit(c, kv_memory ? kv_memory : k->available() / 4 * 3, tokens, err);
 
 	return st == ERR_USAGE && !kv_memory ? ERR_MEMORY : st;
 }
@@ -27,7 +27,8 @@ enum status lanes_open(struct lanes *l, struct model *m, int64_t n, int64_t cont
 	l->cu = mem_array((size_t)n + 1, sizeof(*l->cu));
 	l->slot = mem_array((size_t)n + 1, sizeof(*l->slot));
 	l->past = mem_array((size_t)n + 1, sizeof(*l->past));
-	return limit_pages(l->cache, kv_memory, context, err);
+	l->wanted = mem_array((size_t)n, sizeof(*l->wanted));
+	return limit_pages(l->cache, m->k, kv_memory, context, err);
 }
 
 void lanes_close(struct lanes *l)
@@ -41,6 +42,7 @@ void lanes_close(struct lanes *l)
 	mem_free(l->cu);
 	mem_free(l->slot);
 	mem_free(l->past);
+	mem_free(l->wanted);
 	ids_release(&l->feed);
 }
 
@@ -209,7 +211,7 @@ static void resume(struct lanes *l)
 	}
 }
 
-int lanes_start(struct lanes *l, const struct ids *tokens)
+int lanes_start(struct lanes *l, const struct ids *tokens, int64_t limit)
 {
 	int i = 0;
 
@@ -220,7 +222,7 @@ int lanes_start(struct lanes *l, const struct ids *tokens)
 		return -1;
 	while (l->lanes[i].tokens)
 		i++;
-	l->lanes[i] = (struct lane){ .tokens = tokens, .n_prompt = tokens->n, .row = -1 };
+	l->lanes[i] = (struct lane){ .tokens = tokens, .n_prompt = tokens->n, .limit = limit, .row = -1 };
 	share_from(l, i, find_source(l, tokens, -1));
 	l->order[l->running++] = i;
 	l->totals->prompt_tokens += tokens->n;
@@ -243,21 +245,24 @@ void lanes_end(struct lanes *l, int lane)
 
 /* --- one step ------------------------------------------------------------------------------------------------- */
 
-/* Collects the new tokens of every lane; *s is the number of sequences in the call. Lanes that decode always go; a chunk of a
+/* Collects the new tokens of every lane; *s is the number of sequences in the call. Lanes whose tokens are all fed then have a row. Lanes that decode always go; a chunk of a
  * prompt that has no room left in this call waits for the next. */
 static enum status collect(struct lanes *l, int *s, struct error *err)
 {
 	int64_t room = l->feed_max - l->n;
 
 	l->feed.n = 0;
+	l->rows = 0;
 	*s = 0;
 	for (int at = 0; at < l->running; at++) {
 		int i = l->order[at];
 		struct lane *x = &l->lanes[i];
-		int64_t n = x->tokens->n - x->fed;
+		int64_t n = x->tokens->n + x->pending - x->fed;
 		bool has;
 
 		x->row = -1;
+		if (x->pending && x->tokens->n + x->pending >= x->limit)
+			continue;
 		n = n < GENERATE_CHUNK ? n : GENERATE_CHUNK;
 		if (x->paused || x->leader >= 0 || (n > 1 && n > room))
 			continue;
@@ -268,23 +273,21 @@ static enum status collect(struct lanes *l, int *s, struct error *err)
 		l->cu[*s] = (int32_t)l->feed.n;
 		l->slot[*s] = i;
 		l->past[(*s)++] = (int32_t)x->fed;
-		for (int64_t k = 0; k < n; k++)
-			ids_push(&l->feed, x->tokens->v[x->fed + k]);
+		for (int64_t k = x->fed; k < x->fed + n; k++)
+			ids_push(&l->feed, k < x->tokens->n ? x->tokens->v[k] : -1 - i);
+		x->fed += n;
+		if (x->fed < x->tokens->n + x->pending)
+			continue;
+		l->wanted[l->rows] = (int32_t)l->feed.n - 1;
+		x->row = l->rows++;
 	}
 	l->cu[*s] = (int32_t)l->feed.n;
 	return OK;
 }
 
-/* Which lanes have logits: those whose tokens are all fed. Lanes that waited take what is there now. */
-static void assign_rows(struct lanes *l, int s)
+/* Lanes that waited take what is there now. */
+static void share_fed(struct lanes *l, int s)
 {
-	for (int k = 0; k < s; k++) {
-		struct lane *x = &l->lanes[l->slot[k]];
-
-		x->fed += l->cu[k + 1] - l->cu[k];
-		if (x->fed == x->tokens->n)
-			x->row = k;
-	}
 	for (int at = 0; at < l->running; at++) {
 		struct lane *x = &l->lanes[l->order[at]];
 
@@ -298,14 +301,14 @@ static void assign_rows(struct lanes *l, int s)
 		model_cache_slide(l->cache, l->slot[k], l->lanes[l->slot[k]].fed);
 }
 
-enum status lanes_step(struct lanes *l, float *logits, struct error *err)
+enum status lanes_step(struct lanes *l, const int32_t *said, const float **logits, struct error *err)
 {
 	int s;
 
 	resume(l);
 	TRY(collect(l, &s, err));
-	TRY(model_decode(l->m, l->cache, s, l->feed.v, l->cu, l->slot, l->past, logits, err));
-	assign_rows(l, s);
-	l->totals->steps++;
+	TRY(model_decode_said(l->m, l->cache, s, l->feed.v, l->cu, l->slot, l->past, said, l->wanted, l->rows, logits, err));
+	share_fed(l, s);
+	l->totals->steps += s > 0;
 	return OK;
 }

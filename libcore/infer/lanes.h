@@ -15,6 +15,8 @@ struct lane {                        /* lane i has slot i of the cache */
 	const struct ids *tokens;    /* prompt and what was said; NULL = free */
 	int64_t n_prompt;
 	int64_t fed;                 /* tokens in the cache */
+	int64_t pending;             /* tokens behind those that are drawn, but not known here yet: one at most when lanes_step is called */
+	int64_t limit;               /* tokens it has at most: the last is not fed */
 	int leader;                  /* lane whose first share tokens are ours and which has not computed them yet; -1 = none */
 	int64_t share;
 	bool paused;                 /* has given up its pages */
@@ -38,6 +40,8 @@ struct lanes {
 	/* the call: */
 	struct ids feed;
 	int32_t *cu, *slot, *past;   /* [n + 1] */
+	int32_t *wanted;             /* [rows] tokens of the call that have logits */
+	int rows;
 };
 
 /* kv_memory: as struct generate_options. */
@@ -45,13 +49,14 @@ enum status lanes_open(struct lanes *l, struct model *m, int64_t n, int64_t cont
 		       struct error *err);
 void lanes_close(struct lanes *l);
 /* A lane for a sequence whose tokens stay where they are; they may grow at the end. -1 if it has to wait. */
-int lanes_start(struct lanes *l, const struct ids *tokens);
-/* Feeds the lanes' new tokens, a chunk of each at most. Lanes with a row then have logits for what comes next: logits[n, vocab]. */
-enum status lanes_step(struct lanes *l, float *logits, struct error *err);
+int lanes_start(struct lanes *l, const struct ids *tokens, int64_t limit);
+/* Feeds the lanes' new tokens, a chunk of each at most; a pending one of lane i is said[i] (device). Lanes with a row then have logits for
+ * what comes next: (*logits)[n, vocab] (device, until the next call). Waits for nothing. */
+enum status lanes_step(struct lanes *l, const int32_t *said, const float **logits, struct error *err);
 /* The sequence of a lane is complete. */
 void lanes_end(struct lanes *l, int lane);
 
 /* Limits the pages of a run: kv_memory as in struct generate_options, which must hold so many tokens. */
-enum status limit_pages(struct model_cache *c, size_t kv_memory, int64_t tokens, struct error *err);
+enum status limit_pages(struct model_cache *c, const struct kernels *k, size_t kv_memory, int64_t tokens, struct error *err);
 
 #endif

@@ -75,7 +75,7 @@ static enum status read_records(struct likelihood_cache *c, struct error *err)
 		struct record r;
 
 		memcpy(&r, all.data + at, sizeof(r));
-		if (r.tokens && r.check == check_of(&r))
+		if (r.tokens && r.check == check_of(&r) && !isnan(r.logprob))
 			insert(c, &r);
 	}
 	if (st == OK && all.len < sizeof(magic)) {

@@ -8,7 +8,7 @@
 #ifndef QUERN_INFER_SAMPLE_H
 #define QUERN_INFER_SAMPLE_H
 
-#include "base/error.h"
+#include "kernels.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,24 +31,32 @@ struct sample_options {
 	int n_bias;
 };
 
-/* Scratch for one thread. o is copied. */
+/* Draws for up to `slots` sequences at once, where the model computes: kernels.h's sample does it. o is copied. */
 struct sampler;
-struct sampler *sampler_open(const struct sample_options *o, int vocab);
+enum status sampler_open(struct sampler **s, const struct sample_options *o, const struct kernels *k, struct pool *pool, int slots, int vocab,
+			 struct error *err);
 void sampler_close(struct sampler *s);                        /* NULL allowed */
+/* Slot has a sequence ids[n] from now on, the first n_prompt of them the prompt's (for the penalties; ids outside the vocabulary are
+ * ignored). What is drawn for it later counts by itself. */
+void sampler_begin(struct sampler *s, int slot, const int32_t *ids, int64_t n_prompt, int64_t n);
+/* Asks for the next token of n sequences, no slot twice: row i of logits[n, vocab] (device) and the uniform number u[i] are slot[i]'s. */
+void sampler_draw(struct sampler *s, const float *logits, const int32_t *slot, const uint64_t *u, int64_t n);
+/* Device: what was drawn last, by slot. */
+const int32_t *sampler_said(const struct sampler *s);
+/* What the last sampler_draw gave, by slot, once it is there; other work may have been asked for since, but no draw. *id and *logprob
+ * are the sampler's until the next call. */
+enum status sampler_take(struct sampler *s, const int32_t **id, const double **logprob, struct error *err);
+/* ERR_DATA if such a log-probability means that the logits were no distribution (NaN, +inf, all -inf), or that the bias left no token. */
+enum status sampler_check(double logprob, struct error *err);
 
-/* Picks a token from logits[vocab] with the uniform number u in [0, 1). seen[n_seen] are the ids so far, the first
- * n_prompt of them the prompt's (for the penalties; ids outside the vocabulary are ignored). ERR_DATA if the logits are not a distribution (NaN, +inf, all -inf),
- * or the bias leaves none. */
-enum status sampler_pick(struct sampler *s, const float *logits, const int32_t *seen, int64_t n_prompt, int64_t n_seen,
-			 double u, int32_t *id, double *logprob, struct error *err);
+/* For beam search, on the host: log-probabilities out[vocab] of the model's logits, with bias and penalties of the options on them, in the
+ * manner of transformers' beam search; *total the log of the logits' sum of exponentials, so that logits[i] - *total is the model's
+ * own. seen[vocab]: scratch, zeros before and after. ERR_DATA as sampler_check. */
+enum status sample_logprobs(const struct sample_options *o, const float *logits, int vocab, const int32_t *ids, int64_t n_prompt, int64_t n,
+			    uint32_t *seen, float *out, double *total, struct error *err);
 
-/* Log-probabilities out[vocab] of the model's logits, with bias and penalties of the options on them, in the manner of transformers'
- * beam search; *total the log of the logits' sum of exponentials, so that logits[i] - *total is the model's own. ERR_DATA as above. */
-enum status sampler_logprobs(struct sampler *s, const float *logits, const int32_t *seen, int64_t n_prompt, int64_t n_seen,
-			     float *out, double *total, struct error *err);
-
-/* Uniform in [0, 1), 53 bits, of Philox(seed, stream, position). */
-double sample_uniform(uint64_t seed, uint64_t stream, uint64_t position);
+/* Uniform below 2^53, of Philox(seed, stream, position). */
+uint64_t sample_uniform(uint64_t seed, uint64_t stream, uint64_t position);
 /* Stream of one sample of a row: hash of its id. */
 uint64_t sample_stream(const char *id, size_t id_n, int64_t sample);
 

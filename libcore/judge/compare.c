@@ -2,6 +2,7 @@
 #include "judge/compare.h"
 
 #include "judge/resample.h"
+#include "judge/task_series.h"
 #include "token/strmap.h"
 
 #include <math.h>
@@ -24,6 +25,50 @@ static bool same_json(const struct json *a, const struct json *b, struct buf *x,
 	if (b)
 		json_value(&wy, b);
 	return x->len == y->len && (!x->len || !memcmp(x->data, y->data, x->len));
+}
+
+static const struct json *metric_list(const struct samples *s)
+{
+	const struct json *list = json_get(json_get(json_get(s->report, "configs"), s->task), "metric_list");
+
+	return list && list->type == JSON_ARRAY ? list : NULL;
+}
+
+/* A text metric's settings: its signature without what says how it was resampled. */
+static void put_settings(const struct samples *s, const char *metric, struct buf *out)
+{
+	const struct json *list = metric_list(s);
+
+	buf_clear(out);
+	buf_str(out, "");
+	for (size_t i = 0; list && i < list->len; i++)
+		for (const char *p = json_get_str(&list->items[i], "signature", ""); *p && !strcmp(json_get_str(&list->items[i], "metric", ""), metric);) {
+			size_t n = strcspn(p, "|");
+
+			if (strncmp(p, "bs:", 3) && strncmp(p, "seed:", 5))
+				buf_printf(out, "%s%.*s", out->len ? "|" : "", (int)(n < 200 ? n : 200), p);
+			p += n + (p[n] == '|');
+		}
+}
+
+/* BLEU of words and BLEU of characters have only the name in common. */
+static enum status compare_settings(const struct comparison *c, struct error *err)
+{
+	struct buf x = { 0 }, y = { 0 };
+	enum status st = OK;
+
+	for (int m = 0; m < c->a->n_metrics && st == OK; m++) {
+		if (samples_metric(c->b, c->a->metrics[m].name) < 0)
+			continue;
+		put_settings(c->a, c->a->metrics[m].name, &x);
+		put_settings(c->b, c->a->metrics[m].name, &y);
+		if (strcmp(x.data, y.data))
+			st = error_set(err, ERR_DATA, "the settings of %s differ: %.200s in %s, %.200s in %s", c->a->metrics[m].name,
+				       x.len ? x.data : "none", c->a->name, y.len ? y.data : "none", c->b->name);
+	}
+	buf_release(&x);
+	buf_release(&y);
+	return st;
 }
 
 /* Members {task: value} of the reports; a refusal where they must agree, else a note. */
@@ -51,7 +96,7 @@ static enum status compare_reports(struct comparison *c, struct error *err)
 			   y.len ? y.data : "none", b->name);
 	buf_release(&x);
 	buf_release(&y);
-	return st;
+	return st == OK ? compare_settings(c, err) : st;
 }
 
 static enum status check_pair(const struct samples *a, const struct sample_row *x, const struct samples *b, const struct sample_row *y,
@@ -114,7 +159,7 @@ double mcnemar_exact(int64_t b, int64_t c)
 	return 2 * sum < 1 ? 2 * sum : 1;
 }
 
-static int by_value(const void *a, const void *b)
+int compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
@@ -132,7 +177,7 @@ static double *bootstrap(const double *d, int64_t n, int64_t samples, uint64_t s
 			means[s] += d[resample_below(&rng, (uint32_t)n)];
 		means[s] /= (double)n;
 	}
-	qsort(means, (size_t)samples, sizeof(*means), by_value);
+	qsort(means, (size_t)samples, sizeof(*means), compare_doubles);
 	return means;
 }
 
@@ -227,6 +272,43 @@ static void compare_cell(struct comparison *c, const struct pair *pairs, int m, 
 	c->found[c->n++] = r;
 }
 
+/* The same of a metric of items. */
+static void compare_cell_of_items(struct comparison *c, const struct pair *pairs, int m, int mb, int filter, int group, const struct compare_options *o)
+{
+	const struct samples *a = c->a, *b = c->b;
+	int width = a->metrics[m].width;
+	struct compared r = { .metric = a->metrics[m].name, .filter = a->filters.v[filter], .higher = a->metrics[m].higher,
+			      .group = group < 0 ? NULL : a->groups.v[group], .low = NAN, .high = NAN, .error = NAN, .p = NAN };
+	int64_t *rows = mem_array((size_t)c->rows + 1, sizeof(*rows));
+	struct task_metric how;
+	struct series both;
+
+	samples_series(a, m, &how, &both);
+	r.aggregation = how.aggregation;
+	for (int64_t i = 0; i < c->rows; i++) {
+		const struct sample_row *row = &a->rows[pairs[i].a];
+
+		if (row->filter == filter && (group < 0 || row->group == group) && !isnan(a->metrics[m].items[pairs[i].a * width]) &&
+		    !isnan(b->metrics[mb].items[pairs[i].b * width]))
+			rows[r.rows++] = i;
+	}
+	both.n = 2 * r.rows;
+	both.v = mem_array((size_t)(both.n * width) + 1, sizeof(*both.v));
+	for (int64_t i = 0; i < r.rows; i++) {
+		memcpy(both.v + i * width, a->metrics[m].items + pairs[rows[i]].a * width, (size_t)width * sizeof(double));
+		memcpy(both.v + (r.rows + i) * width, b->metrics[mb].items + pairs[rows[i]].b * width, (size_t)width * sizeof(double));
+	}
+	both.hashed = series_is_hashed(&both);
+	series_settle(&both);
+	if (r.rows) {
+		compare_items(&both, o, &r);
+		MEM_PUSH_ROOM(c->found, c->n, c->cap);
+		c->found[c->n++] = r;
+	}
+	mem_free(both.v);
+	mem_free(rows);
+}
+
 static enum status compare_all(struct comparison *c, const struct pair *pairs, const struct compare_options *o, struct error *err)
 {
 	const struct samples *a = c->a;
@@ -235,14 +317,17 @@ static enum status compare_all(struct comparison *c, const struct pair *pairs, c
 	for (int m = 0; m < a->n_metrics; m++) {
 		int mb = samples_metric(c->b, a->metrics[m].name);
 
-		for (int f = 0; f < a->filters.n && mb >= 0; f++) {
-			compare_cell(c, pairs, m, mb, f, -1, d, o);
-			for (int g = 0; g < a->groups.n && a->groups.n > 1; g++)
-				compare_cell(c, pairs, m, mb, f, g, d, o);
-		}
+		if (mb >= 0 && a->metrics[m].width != c->b->metrics[mb].width)
+			continue;
+		for (int f = 0; f < a->filters.n && mb >= 0; f++)
+			for (int g = -1; g < a->groups.n && (g < 0 || a->groups.n > 1); g++)
+				if (a->metrics[m].width)
+					compare_cell_of_items(c, pairs, m, mb, f, g, o);
+				else
+					compare_cell(c, pairs, m, mb, f, g, d, o);
 	}
 	mem_free(d);
-	return c->n ? OK : error_set(err, ERR_DATA, "%s and %s have no metric of single rows in common", a->name, c->b->name);
+	return c->n ? OK : error_set(err, ERR_DATA, "%s and %s have no metric of rows in common", a->name, c->b->name);
 }
 
 enum status compare_open(struct comparison **out, const char *a, const char *b, const struct compare_options *o, struct error *err)
@@ -255,7 +340,7 @@ enum status compare_open(struct comparison **out, const char *a, const char *b, 
 		st = samples_open(&c->b, b, o->by, err);
 	if (st == OK)
 		st = compare_reports(c, err);
-	if (st == OK && c->a->n >= INT32_MAX)
+	if (st == OK && c->a->n >= INT32_MAX / 2)
 		st = error_set(err, ERR_DATA, "%s: %lld rows are too many to compare", a, (long long)c->a->n);
 	if (st == OK) {
 		c->rows = c->a->n;
@@ -283,155 +368,4 @@ void compare_close(struct comparison *c)
 	mem_free(c->flips);
 	buf_release(&c->notes);
 	mem_free(c);
-}
-
-/* --- telling ------------------------------------------------------------------------------------------------------ */
-
-static void side_json(struct json_writer *w, const char *key, const struct samples *s)
-{
-	const char *args = json_get_str(json_get(s->report, "config"), "model_args", "");
-
-	json_key(w, key);
-	json_begin_object(w);
-	json_kv_string(w, "file", s->name);
-	json_kv_string(w, "samples", s->path);
-	if (args[0])
-		json_kv_string(w, "model_args", args);
-	json_end_object(w);
-}
-
-static void found_json(struct json_writer *w, const struct compared *r)
-{
-	json_begin_object(w);
-	json_kv_string(w, "metric", r->metric);
-	json_kv_string(w, "filter", r->filter);
-	if (r->group)
-		json_kv_string(w, "group", r->group);
-	json_kv_int(w, "rows", r->rows);
-	json_kv_double(w, "a", r->a);
-	json_kv_double(w, "b", r->b);
-	json_kv_double(w, "difference", r->difference);
-	json_kv_double(w, "difference_stderr", r->error);
-	json_kv_double(w, "low", r->low);
-	json_kv_double(w, "high", r->high);
-	json_kv_double(w, "p_value", r->p);
-	json_kv_string(w, "test", r->binary ? "mcnemar_exact" : "resampling");
-	if (r->binary) {
-		json_kv_int(w, "only_a", r->only_a);
-		json_kv_int(w, "only_b", r->only_b);
-	}
-	if (r->higher >= 0)
-		json_kv_bool(w, "higher_is_better", r->higher);
-	json_end_object(w);
-}
-
-void compare_json(const struct comparison *c, const char *provenance, struct buf *out)
-{
-	struct json_writer w = json_writer_open(out, 2);
-
-	json_begin_object(&w);
-	json_key(&w, "comparison");
-	json_begin_object(&w);
-	if (c->a->task)
-		json_kv_string(&w, "task", c->a->task);
-	side_json(&w, "a", c->a);
-	side_json(&w, "b", c->b);
-	json_kv_int(&w, "rows", c->rows);
-	json_kv_string(&w, "by", c->a->by);
-	json_key(&w, "metrics");
-	json_begin_array(&w);
-	for (int i = 0; i < c->n; i++)
-		found_json(&w, &c->found[i]);
-	json_end_array(&w);
-	json_key(&w, "flipped");
-	json_begin_array(&w);
-	for (int64_t i = 0; i < c->n_flips; i++) {
-		const struct flip *f = &c->flips[i];
-		const struct sample_row *row = &c->a->rows[f->a];
-		struct json_writer line = json_writer_open(out, 0);
-
-		json_raw(&w, "", 0);
-		json_begin_object(&line);
-		json_kv_string(&line, "id", row->id);
-		json_kv_string(&line, "metric", c->a->metrics[f->metric].name);
-		json_kv_string(&line, "filter", c->a->filters.v[row->filter]);
-		json_kv_string(&line, "right", c->a->values[f->a * c->a->n_metrics + f->metric] > 0 ? "a" : "b");
-		json_end_object(&line);
-	}
-	json_end_array(&w);
-	json_end_object(&w);
-	if (provenance) {
-		json_key(&w, "provenance");
-		json_raw(&w, provenance, strlen(provenance));
-	}
-	json_end_object(&w);
-	buf_char(out, '\n');
-}
-
-static void number(struct buf *out, const char *format, double v, const char *none)
-{
-	if (isnan(v))
-		buf_str(out, none);
-	else
-		buf_printf(out, format, v);
-}
-
-/* Text of the data for a terminal, at most n characters' worth of bytes: no control codes. */
-static void plain(struct buf *out, const char *s, size_t n)
-{
-	size_t from = out->len, whole = strlen(s);
-
-	if (whole > n)
-		while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
-			n--;
-	buf_add(out, s, whole < n ? whole : n);
-	for (size_t i = from; i < out->len; i++)
-		if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
-			out->data[i] = '?';
-}
-
-static void found_line(const struct compared *r, struct buf *out)
-{
-	struct buf group = { 0 };
-
-	plain(&group, !r->group ? "all" : r->group[0] ? r->group : "(none)", 40);
-	buf_printf(out, "|%-18.60s|%-6.40s|%-12s|%6lld|%8.4f|%8.4f|%+8.4f|", r->group ? "" : r->metric, r->group ? "" : r->filter, group.data,
-		   (long long)r->rows, r->a, r->b, r->difference);
-	buf_release(&group);
-	number(out, "%6.4f|", r->error, "   N/A|");
-	number(out, "%+7.4f ", r->low, "       ");
-	number(out, "%+7.4f|", r->high, "       |");
-	number(out, "%6.4f|", r->p, "   N/A|");
-	if (r->binary)
-		buf_printf(out, "%6lld|%6lld|\n", (long long)r->only_a, (long long)r->only_b);
-	else
-		buf_str(out, "      |      |\n");
-}
-
-void compare_table(const struct comparison *c, struct buf *out)
-{
-	buf_printf(out, "a: %s\nb: %s\n", c->a->name, c->b->name);
-	buf_printf(out, "|%-18s|Filter|%-12s| Rows |    a   |    b   |  b - a |Stderr|   95 percent  |   p  |Only a|Only b|\n", "Metric", c->a->by);
-	buf_str(out, "|------------------|------|------------|-----:|-------:|-------:|-------:|-----:|--------------:|-----:|-----:|-----:|\n");
-	for (int i = 0; i < c->n; i++)
-		found_line(&c->found[i], out);
-	if (c->notes.len)
-		buf_add(out, c->notes.data, c->notes.len);
-	for (int side = 0; side < 2; side++) {
-		int told = 0;
-
-		for (int64_t i = 0; i < c->n_flips && told < 12; i++) {
-			const struct flip *f = &c->flips[i];
-
-			if (f->metric != c->flips[0].metric || (c->a->values[f->a * c->a->n_metrics + f->metric] > 0) == side)
-				continue;
-			if (!told++)
-				buf_printf(out, "%s, only %s is right:", c->a->metrics[f->metric].name, side ? "b" : "a");
-			buf_str(out, told == 12 ? " ..." : " ");
-			if (told < 12)
-				plain(out, c->a->rows[f->a].id, 40);
-		}
-		if (told)
-			buf_char(out, '\n');
-	}
 }

@@ -4,7 +4,10 @@
  * The difference is b - a, its standard error that of the rows' differences (sample deviation, n - 1). Metrics of zeros and ones are
  * tested by McNemar's test, exact (two-sided binomial of the rows that differ); others by resampling: the paired bootstrap, shifted to
  * no difference (Efron and Tibshirani 1993, 16.4), or approximate randomization, signs of the differences drawn by chance; one is counted on top. The
- * interval is that of the bootstrap's middle 95 percent. Random numbers are numpy's for the seed. */
+ * interval is that of the bootstrap's middle 95 percent. Random numbers are numpy's for the seed.
+ *
+ * Where rows have no values but items that give one together (perplexities, BLEU, F1 of classes), a and b are those of all rows, and
+ * the resampling draws rows of both sides at once, or exchanges their sides: the standard error is the deviation of the resamples. */
 #ifndef QUERN_JUDGE_COMPARE_H
 #define QUERN_JUDGE_COMPARE_H
 
@@ -22,8 +25,9 @@ struct compare_options {
 struct compared {                    /* one metric under one filter, of all rows or of one group */
 	const char *metric, *filter, *group;         /* group NULL: all rows */
 	int64_t rows;                /* those that have the value on both sides */
-	double a, b;                 /* means */
-	double difference, error;    /* b - a; NAN for fewer than two rows */
+	const char *aggregation;     /* of items; NULL: a and b are means */
+	double a, b;
+	double difference, error;    /* b - a; NAN for fewer than two rows, of items without bootstrap too */
 	double low, high;            /* NAN without bootstrap */
 	bool binary;                 /* all values are 0 or 1: p is McNemar's */
 	double p;
@@ -53,5 +57,11 @@ void compare_json(const struct comparison *c, const char *provenance, struct buf
 void compare_table(const struct comparison *c, struct buf *out);
 /* Two-sided exact McNemar: b and c rows that only one system has right. 1 if there are none. */
 double mcnemar_exact(int64_t b, int64_t c);
+
+/* For compare.c (compare_items.c): both has r->rows items of a, and as many of b in the same order behind them. Fills a, b, difference, error,
+ * low, high and p of r. */
+void compare_items(const struct series *both, const struct compare_options *o, struct compared *r);
+/* The order of doubles for qsort. */
+int compare_doubles(const void *a, const void *b);
 
 #endif

@@ -137,6 +137,8 @@ enum status metric_set_add(struct metric_set *s, struct pool *pool, struct metri
 	return OK;
 }
 
+const double *metric_set_numbers(const struct metric_set *s, int64_t i) { return s->numbers + i * s->width * (1 + s->paired); }
+
 void metric_set_release(struct metric_set *s)
 {
 	for (int i = 0; i < s->n_scratch; i++)

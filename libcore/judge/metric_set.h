@@ -50,6 +50,8 @@ struct metric_set {
 enum status metric_set_parse(struct metric_set *s, const char *names, struct error *err);
 /* Measures rows[0..n) and adds those that are not refused. */
 enum status metric_set_add(struct metric_set *s, struct pool *pool, struct metric_row *rows, int64_t n, struct error *err);
+/* The numbers of row i of the rows that were added last, n_stats of each metric in turn. */
+const double *metric_set_numbers(const struct metric_set *s, int64_t i);
 /* Adds the metrics to r, and what signs, bounds and compares them to list as a JSON array and to notes as lines for people. samples 0: no intervals; trials of the
  * test between prediction and baseline. Both need keep. */
 enum status metric_set_report(struct metric_set *s, int64_t samples, enum paired_test test, int64_t trials, uint64_t seed,

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "judge/stats.h"
+#include "judge/task_series.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -75,16 +76,6 @@ static enum status read_report(struct samples *s, struct error *err)
 	return OK;
 }
 
-/* What the report says of a metric: NULL if nothing. */
-static const struct json *reported(const struct samples *s, const char *metric, const char *filter)
-{
-	char *key = mem_printf("%s,%s", metric, filter);
-	const struct json *v = json_get(json_get(json_get(s->report, "results"), s->task), key);
-
-	mem_free(key);
-	return v;
-}
-
 static bool is_reported(const struct samples *s, const char *metric)
 {
 	const struct json *of_task = json_get(json_get(s->report, "results"), s->task);
@@ -103,6 +94,22 @@ static bool is_number(const struct field *f)
 	return (f->type >= T_BOOL && f->type <= T_FLOAT64);
 }
 
+static bool is_numbers(const struct field *f)
+{
+	return (f->type == T_LIST || f->type == T_LARGE_LIST) && is_number(&f->children[0]);
+}
+
+/* How many numbers of a row make the metric, -1 if the column holds no such thing. */
+static int width_of(const struct field *f, const char *metric)
+{
+	const struct metric *text;
+	int value, width = series_width(metric, &text, &value);
+
+	if (is_number(f))
+		return width == 1 ? 1 : 0;
+	return is_numbers(f) && width > 1 ? width : -1;
+}
+
 static enum status find_metrics(struct samples *s, const struct schema *columns, struct error *err)
 {
 	bool documents = schema_find(columns, "doc_id") >= 0;
@@ -111,7 +118,7 @@ static enum status find_metrics(struct samples *s, const struct schema *columns,
 		const char *name = columns->fields[i].name;
 		const struct json *higher;
 
-		if (!is_number(&columns->fields[i]) || !strcmp(name, "doc_id") || strlen(name) >= sizeof(s->metrics->name))
+		if (width_of(&columns->fields[i], name) < 0 || !strcmp(name, "doc_id") || strlen(name) >= sizeof(s->metrics->name))
 			continue;
 		for (size_t k = 0; s->report && k < sizeof(aliases) / sizeof(*aliases); k++)
 			if (!strcmp(name, aliases[k][0]))
@@ -120,6 +127,7 @@ static enum status find_metrics(struct samples *s, const struct schema *columns,
 			continue;
 		snprintf(s->metrics[s->n_metrics].name, sizeof(s->metrics->name), "%s", name);
 		s->metrics[s->n_metrics].column = i;
+		s->metrics[s->n_metrics].width = width_of(&columns->fields[i], name);
 		higher = json_get(json_get(json_get(s->report, "higher_is_better"), s->task), name);
 		s->metrics[s->n_metrics++].higher = higher && higher->type == JSON_BOOL ? higher->boolean : -1;
 	}
@@ -203,6 +211,29 @@ static int group_of(struct samples *s, const struct batch *b, int64_t row, struc
 	return name_index(&s->groups, scratch->data);
 }
 
+/* The numbers of a row for a metric of items. */
+static void read_item(const struct array *a, int64_t row, int width, double *to)
+{
+	int64_t from = row, end = row + 1;
+
+	to[0] = NAN;
+	if (array_is_null(a, row))
+		return;
+	if (!is_number(a->field)) {
+		array_list(a, row, &from, &end);
+		a = &a->children[0];
+	}
+	if (end - from != width)
+		return;
+	for (int i = 0; i < width; i++) {
+		to[i] = array_is_null(a, from + i) ? NAN : array_double(a, from + i);
+		if (isnan(to[i]) || isinf(to[i])) {
+			to[0] = NAN;
+			return;
+		}
+	}
+}
+
 static void add_row(struct samples *s, const struct batch *b, int64_t row, struct json_parser *parser, struct buf *scratch)
 {
 	const struct array *filter = batch_column(b, "filter"), *sample = batch_column(b, "sample");
@@ -212,6 +243,9 @@ static void add_row(struct samples *s, const struct batch *b, int64_t row, struc
 		s->cap = 2 * s->cap + 256;
 		s->rows = mem_grow(s->rows, (size_t)s->cap, sizeof(*s->rows));
 		s->values = mem_grow(s->values, (size_t)(s->cap * s->n_metrics), sizeof(*s->values));
+		for (int m = 0; m < s->n_metrics; m++)
+			if (s->metrics[m].width)
+				s->metrics[m].items = mem_grow(s->metrics[m].items, (size_t)(s->cap * s->metrics[m].width), sizeof(double));
 	}
 	r = &s->rows[s->n];
 	buf_clear(scratch);
@@ -230,8 +264,11 @@ static void add_row(struct samples *s, const struct batch *b, int64_t row, struc
 	r->group = group_of(s, b, row, parser, scratch);
 	for (int m = 0; m < s->n_metrics; m++) {
 		const struct array *a = &b->columns[s->metrics[m].column];
-		double v = array_is_null(a, row) ? NAN : array_double(a, row);
+		int width = s->metrics[m].width;
+		double v = width || array_is_null(a, row) ? NAN : array_double(a, row);
 
+		if (width)
+			read_item(a, row, width, s->metrics[m].items + s->n * width);
 		s->values[s->n * s->n_metrics + m] = isinf(v) ? NAN : v;
 	}
 	s->n++;
@@ -258,30 +295,6 @@ static enum status check_unique(const struct samples *s, struct error *err)
 	if (twice)
 		return error_set(err, ERR_DATA, "%s: row '%s' comes twice", s->path, twice->id);
 	return s->n ? OK : error_set(err, ERR_DATA, "%s: no rows", s->path);
-}
-
-/* Whether a metric of this name is the mean of its rows' values. */
-static bool is_mean(const char *metric)
-{
-	return !strncmp(metric, "acc", 3) || !strcmp(metric, "exact_match") || !strcmp(metric, "format");
-}
-
-/* The means of the rows are those that the report tells. */
-static enum status check_report(const struct samples *s, struct error *err)
-{
-	for (int m = 0; m < s->n_metrics; m++)
-		for (int f = 0; f < s->filters.n && is_mean(s->metrics[m].name); f++) {
-			const struct json *mean = reported(s, s->metrics[m].name, s->filters.v[f]);
-			struct stats found = { 0 };
-
-			for (int64_t i = 0; i < s->n; i++)
-				if (s->rows[i].filter == f && !isnan(s->values[i * s->n_metrics + m]))
-					stats_add(&found, s->values[i * s->n_metrics + m]);
-			if (mean && mean->type != JSON_NULL && fabs(mean->number - found.mean) > 1e-6)
-				return error_set(err, ERR_DATA, "%s: %s is %g there and %g in %s: these are other samples", s->name,
-						 s->metrics[m].name, mean->number, found.mean, s->path);
-		}
-	return OK;
 }
 
 static enum status read_rows(struct samples *s, struct error *err)
@@ -324,8 +337,10 @@ enum status samples_open(struct samples **out, const char *path, const char *by,
 		st = read_rows(s, err);
 	if (st == OK)
 		st = check_unique(s, err);
+	if (st == OK)
+		samples_read_options(s);
 	if (st == OK && s->report)
-		st = check_report(s, err);
+		st = samples_check(s, err);
 	if (st != OK) {
 		samples_close(s);
 		*out = NULL;
@@ -348,6 +363,9 @@ void samples_close(struct samples *s)
 	names_release(&s->groups);
 	names_release(&s->filters);
 	arena_release(&s->arena);
+	for (int m = 0; m < s->n_metrics; m++)
+		mem_free(s->metrics[m].items);
+	mem_free(s->text);
 	mem_free(s->rows);
 	mem_free(s->values);
 	mem_free(s->path);

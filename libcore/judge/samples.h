@@ -11,6 +11,10 @@
 
 #define SAMPLES_METRICS 40
 
+struct metric_options;               /* metric.h */
+struct series;                       /* task_series.h */
+struct task_metric;                  /* task.h */
+
 struct sample_row {
 	uint64_t key[2];             /* hash of the name */
 	uint64_t doc, target, prompt;        /* hashes; 0 = the samples do not say */
@@ -37,8 +41,11 @@ struct samples {
 		char name[64];       /* as reports call it */
 		int column;
 		int higher;          /* is better: 1, is not: 0, unknown: -1 */
+		int width;           /* numbers of a row that give a value only together (task_series.h); 0: each row has its value */
+		double *items;       /* [n][width]; the first NAN: the row has none */
 	} metrics[SAMPLES_METRICS];
-	double *values;              /* [n][n_metrics]; NAN: none of its own */
+	double *values;              /* [n][n_metrics]; NAN: none of its own, which is so of items */
+	struct metric_options *text; /* of bleu, chrf: as the report signs them */
 	struct names groups, filters;
 	struct arena arena;
 };
@@ -49,6 +56,11 @@ struct samples {
 enum status samples_open(struct samples **s, const char *path, const char *by, struct error *err);
 void samples_close(struct samples *s);               /* NULL allowed */
 int samples_metric(const struct samples *s, const char *name);       /* -1 if there is none */
+/* A metric of items (width > 0): what they are aggregated by, without items yet. m lives as long as x is used. */
+void samples_series(const struct samples *s, int metric, struct task_metric *m, struct series *x);
+/* For samples.c (samples_check.c): fills text; and whether what all rows give is what the report says. */
+void samples_read_options(struct samples *s);
+enum status samples_check(const struct samples *s, struct error *err);
 /* Whether path is a report of an evaluation: JSON that begins with the member "results". */
 enum status samples_is_report(const char *path, bool *yes, struct error *err);
 

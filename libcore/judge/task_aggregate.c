@@ -43,6 +43,14 @@ void series_settle(struct series *x)
 	mem_free(names);
 }
 
+bool series_is_hashed(const struct series *x)
+{
+	for (int64_t i = 0; i < x->n && x->width == 2; i++)
+		if (x->v[2 * i] > (double)((int64_t)1 << 32))
+			return !strcmp(x->m->name, "mcc") || !strcmp(x->m->name, "macro_f1");
+	return false;
+}
+
 /* --- values -------------------------------------------------------------------------------------------- */
 
 /* Items are picked by place, so that a resample needs no copy; NULL: all in order. */
@@ -162,14 +170,14 @@ static double mcc_of(const struct picked *p)
 
 static double text_of(const struct picked *p)
 {
-	struct metric_options o = TASK_TEXT_OPTIONS;
+	struct metric_options o = p->x->options ? *p->x->options : TASK_TEXT_OPTIONS;
 	double sums[METRIC_STATS] = { 0 }, values[METRIC_VALUES] = { 0 };
 
 	for (int64_t i = 0; i < p->n; i++)
 		for (int k = 0; k < p->x->width; k++)
 			sums[k] += item(p, i)[k];
 	p->x->text->score(&o, sums, p->n, values);
-	return values[0];
+	return values[p->x->value];
 }
 
 static double value_of(const struct picked *p)
@@ -202,6 +210,33 @@ static double value_of(const struct picked *p)
 double series_value(const struct series *x)
 {
 	return value_of(&(struct picked){ x, NULL, x->n });
+}
+
+double series_value_at(const struct series *x, const int32_t *at, int64_t n)
+{
+	return value_of(&(struct picked){ x, at, n });
+}
+
+int series_width(const char *metric, const struct metric **text, int *value)
+{
+	static const char *const two[] = { "f1", "macro_f1", "mcc", "word_perplexity", "byte_perplexity", "bits_per_byte",
+					   "inst_level_strict_acc", "inst_level_loose_acc" };
+
+	*text = NULL;
+	*value = 0;
+	if (!strcmp(metric, "perplexity"))
+		return 1;
+	for (size_t i = 0; i < sizeof(two) / sizeof(*two); i++)
+		if (!strcmp(metric, two[i]))
+			return 2;
+	for (int i = 0; metrics[i]; i++)
+		for (int k = 0; k < metrics[i]->n_values; k++)
+			if (metrics[i]->corpus && !strcmp(metric, metrics[i]->values[k].name)) {
+				*text = metrics[i];
+				*value = k;
+				return metrics[i]->n_stats;
+			}
+	return 0;
 }
 
 static bool is_resampled(const struct series *x)

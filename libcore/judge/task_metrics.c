@@ -1,5 +1,6 @@
 /* task_metrics.c - the metrics and filters that a task file asks for. */
 #include "judge/task_file.h"
+#include "judge/task_series.h"
 
 #include "judge/verify.h"
 
@@ -40,6 +41,14 @@ static const struct {
 	{ "ter", "ter", false, 1 << TASK_GENERATE },
 };
 #define KNOWN_METRICS (sizeof(known_metrics) / sizeof(*known_metrics))
+
+const char *task_metric_aggregation(const char *name)
+{
+	for (size_t k = 0; k < KNOWN_METRICS; k++)
+		if (!strcmp(known_metrics[k].name, name))
+			return known_metrics[k].aggregation;
+	return "mean";
+}
 
 #define K_MAX 4096                           /* responses of a document */
 

@@ -25,17 +25,6 @@ struct task_scores {
 
 static const struct metric *text_metric(const char *name) { return metric_find(name, strlen(name)); }
 
-static int width_of(const struct task_metric *m)
-{
-	static const char *const two[] = { "f1", "macro_f1", "mcc", "word_perplexity", "byte_perplexity", "bits_per_byte",
-					   "inst_level_strict_acc", "inst_level_loose_acc" };
-
-	for (size_t i = 0; i < sizeof(two) / sizeof(*two); i++)
-		if (!strcmp(m->name, two[i]))
-			return 2;
-	return 1;
-}
-
 void task_scores_open(struct task_scores **out, const struct task *t)
 {
 	struct task_scores *s = mem_zalloc(sizeof(*s));
@@ -47,11 +36,14 @@ void task_scores_open(struct task_scores **out, const struct task *t)
 	s->grader = grader_open(t);
 	for (int i = 0; i < s->n_series; i++) {
 		struct series *x = &s->series[i];
+		const struct metric *text;
+		int value;
 
 		x->m = &t->metrics[i % t->n_metrics];
 		x->text = t->type == TASK_GENERATE ? text_metric(x->m->name) : NULL;
 		x->hashed = t->type == TASK_GENERATE && (!strcmp(x->m->name, "mcc") || !strcmp(x->m->name, "macro_f1"));
-		x->width = x->text ? x->text->n_stats : width_of(x->m);
+		x->width = series_width(x->m->name, &text, &value);
+		x->width = x->text ? x->text->n_stats : text || !x->width ? 1 : x->width;
 	}
 	*out = s;
 }
@@ -100,11 +92,12 @@ static void add(struct task_scores *s, const char *name, double a, double b)
 		}
 }
 
-double task_scores_last(const struct task_scores *s, int filter, int metric)
+const double *task_scores_item(const struct task_scores *s, int filter, int metric, int *n)
 {
 	const struct series *x = &s->series[filter * s->t->n_metrics + metric];
 
-	return x->n && x->width == 1 ? x->v[x->n - 1] : NAN;
+	*n = x->width;
+	return x->n ? x->v + (x->n - 1) * x->width : NULL;
 }
 
 /* --- multiple choice ------------------------------------------------------------------------------- */

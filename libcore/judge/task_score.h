@@ -35,8 +35,8 @@ const int64_t *task_scores_outcomes(const struct task_scores *s, int filter);
 const struct grade *task_scores_grades(const struct task_scores *s);
 bool task_wants(const struct task *t, const char *metric);
 
-/* The value that the last document added to a metric (of filter 0 unless it is generate_until); NAN where it has none of its own. */
-double task_scores_last(const struct task_scores *s, int filter, int metric);
+/* The *n numbers (1: a value, NAN: none) that the last document added to a metric; before the first document NULL, and *n is known. */
+const double *task_scores_item(const struct task_scores *s, int filter, int metric, int *n);
 
 struct task_score {
 	const char *metric, *filter;

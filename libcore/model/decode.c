@@ -8,20 +8,25 @@
 #include <math.h>
 #include <string.h>
 
+/* Of a call: its tokens, their places, the sequences' cumulative lengths and pasts, the tokens that have logits, the pages. */
+struct arguments {
+	int32_t *ids, *pos, *cu, *past, *rows;
+	act **table;                 /* [s, width] */
+};
+
 struct model_cache {
 	const struct kernels *k;
 	int slots, positions;
 	int64_t n_max;
 	void *arena;                 /* device */
 	struct pages pages;
-	act **table, **host_table; /* of a call: [s, width] */
+	struct arguments args, host; /* of a call, on the device and as they are made: one upload */
 	int64_t width;
 	struct acts acts;
 	act *last;                   /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
 	struct rotary rotary;
-	int32_t *ids, *pos, *cu, *past, *rows;
-	int32_t *host_pos, *host_rows;
+	int32_t *last_rows;          /* host, [slots] */
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
 	/* of model_decode_targets, made by its first call */
 	void *target_arena;
@@ -32,6 +37,17 @@ struct model_cache {
 	int32_t *target_ids, *target_rows;
 };
 
+/* In one piece from ids on, the table last. */
+static void plan_arguments(struct plan *p, struct arguments *a, const struct model_cache *c)
+{
+	a->ids = plan_take(p, c->n_max, sizeof(int32_t));
+	a->pos = plan_take(p, c->n_max, sizeof(int32_t));
+	a->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
+	a->past = plan_take(p, c->slots, sizeof(int32_t));
+	a->rows = plan_take(p, c->slots, sizeof(int32_t));
+	a->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(act *));
+}
+
 static void plan_cache(struct plan *p, struct model_cache *c, const struct model *m)
 {
 	const struct model_config *f = &m->cfg;
@@ -41,12 +57,7 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	c->last = plan_acts(p, m->k, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
 	rotary_plan(p, &c->rotary, f, c->positions, n);
-	c->ids = plan_take(p, n, sizeof(int32_t));
-	c->pos = plan_take(p, n, sizeof(int32_t));
-	c->cu = plan_take(p, c->slots + 1, sizeof(int32_t));
-	c->table = plan_take(p, (int64_t)c->slots * pages_for(c->positions), sizeof(act *));
-	c->past = plan_take(p, c->slots, sizeof(int32_t));
-	c->rows = plan_take(p, c->slots, sizeof(int32_t));
+	plan_arguments(p, &c->args, c);
 }
 
 enum status model_cache_open(struct model_cache **out, const struct model *m, int slots, int positions, int64_t n_max,
@@ -77,9 +88,11 @@ enum status model_cache_open(struct model_cache **out, const struct model *m, in
 	plan_cache(&p, c, m);
 	rotary_open(&c->rotary, m, n_max);
 	pages_open(&c->pages, m, slots, positions);
-	c->host_table = mem_array((size_t)slots * (size_t)pages_for(positions), sizeof(*c->host_table));
-	c->host_pos = mem_array((size_t)n_max, sizeof(int32_t));
-	c->host_rows = mem_array((size_t)slots, sizeof(int32_t));
+	p = (struct plan){ 0 };
+	plan_arguments(&p, &c->host, c);
+	p = (struct plan){ .base = mem_array(1, p.used) };
+	plan_arguments(&p, &c->host, c);
+	c->last_rows = mem_array((size_t)slots, sizeof(int32_t));
 	c->taken = mem_array((size_t)slots, sizeof(bool));
 	*out = c;
 	return OK;
@@ -89,14 +102,15 @@ void model_cache_close(struct model_cache *c)
 {
 	if (!c)
 		return;
+	if (c->k->forget_records)
+		c->k->forget_records();
 	c->k->release(c->arena);
 	if (c->target_arena)
 		c->k->release(c->target_arena);
 	rotary_close(&c->rotary);
 	pages_close(&c->pages);
-	mem_free(c->host_table);
-	mem_free(c->host_pos);
-	mem_free(c->host_rows);
+	mem_free(c->host.ids);
+	mem_free(c->last_rows);
 	mem_free(c->taken);
 	mem_free(c);
 }
@@ -136,7 +150,7 @@ struct model_cache_use model_cache_use(const struct model_cache *c)
 }
 
 static enum status check_call(const struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
-			      const int32_t *slot, const int32_t *past, struct error *err)
+			      const int32_t *slot, const int32_t *past, const int32_t *said, struct error *err)
 {
 	memset(c->taken, 0, (size_t)c->slots * sizeof(bool));
 	if (s > c->slots || cu[0] != 0)
@@ -156,13 +170,44 @@ static enum status check_call(const struct model *m, struct model_cache *c, int 
 	if (cu[s] > c->n_max)
 		return error_set(err, ERR_USAGE, "%d new tokens in a cache for %lld", cu[s], (long long)c->n_max);
 	for (int32_t i = 0; i < cu[s]; i++)
-		if (ids[i] < 0 || ids[i] >= m->cfg.vocab)
+		if ((ids[i] < 0 && (!said || ids[i] < -c->slots)) || ids[i] >= m->cfg.vocab)
 			return error_set(err, ERR_DATA, "token %d outside the model's vocabulary of %d", ids[i], m->cfg.vocab);
 	return OK;
 }
 
+/* What a call computes, once its arguments are on the device. */
+struct call {
+	int s;                       /* sequences */
+	int64_t n, rows;             /* tokens; those that have logits */
+	const int32_t *said;
+};
+
+/* A step that is asked for again and again: every sequence brings one token. Its sizes are rounded up, that few are different; sequences
+ * that are not there have no token. */
+static bool is_step(const struct model_cache *c, int s, const int32_t *cu, const int32_t *said, int64_t rows)
+{
+	return c->k->replay && said && cu[s] == s && rows == s;
+}
+
+static int step_size(const struct model_cache *c, int s)
+{
+	int to = s <= 8 ? 1 : s <= 64 ? 8 : s <= 256 ? 32 : 64, size = (s + to - 1) / to * to;
+
+	return size <= c->slots && size <= c->n_max ? size : s;
+}
+
+static int64_t step_width(const struct model_cache *c, int64_t pages)
+{
+	int64_t width = 1, most = pages_for(c->positions);
+
+	while (width < pages)
+		width *= 2;
+	return width < most ? width : most;
+}
+
 /* Pages for the new tokens, and the table of all that the call needs. */
-static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, const int32_t *slot, const int32_t *past, struct error *err)
+static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, const int32_t *slot, const int32_t *past, bool step,
+			      struct error *err)
 {
 	c->width = 0;
 	for (int i = 0; i < s; i++) {
@@ -173,61 +218,100 @@ static enum status open_pages(struct model_cache *c, int s, const int32_t *cu, c
 					 (long long)((size_t)c->pages.used * pages_bytes(&c->pages) >> 20));
 		c->width = pages_for(length) > c->width ? pages_for(length) : c->width;
 	}
+	if (step)
+		c->width = step_width(c, c->width);
 	for (int i = 0; i < s; i++)
-		pages_addresses(&c->pages, slot[i], past[i] + cu[i + 1] - cu[i], c->host_table + i * c->width);
-	c->k->upload(c->table, c->host_table, (size_t)(s * c->width) * sizeof(*c->table));
+		pages_addresses(&c->pages, slot[i], past[i] + cu[i + 1] - cu[i], c->host.table + i * c->width);
 	return OK;
 }
 
-static void upload_call(struct model_cache *c, const struct model *m, int s, const int32_t *ids, const int32_t *cu, const int32_t *past)
+/* size: of cu; sequences behind s are empty. */
+static void upload_call(struct model_cache *c, const struct model *m, int s, int size, const int32_t *ids, const int32_t *cu,
+			const int32_t *past, const int32_t *rows, int64_t n_rows)
 {
+	struct arguments *h = &c->host;
+
+	memcpy(h->ids, ids, (size_t)cu[s] * sizeof(*ids));
 	for (int i = 0; i < s; i++) {
 		for (int32_t j = cu[i]; j < cu[i + 1]; j++)
-			c->host_pos[j] = past[i] + j - cu[i];
+			h->pos[j] = past[i] + j - cu[i];
 	}
-	c->k->upload(c->ids, ids, (size_t)cu[s] * sizeof(int32_t));
-	c->k->upload(c->pos, c->host_pos, (size_t)cu[s] * sizeof(int32_t));
-	c->k->upload(c->cu, cu, (size_t)(s + 1) * sizeof(int32_t));
-	c->k->upload(c->past, past, (size_t)s * sizeof(int32_t));
+	for (int i = 0; i <= size; i++)
+		h->cu[i] = cu[i < s ? i : s];
+	memcpy(h->past, past, (size_t)s * sizeof(*past));
+	if (n_rows)
+		memcpy(h->rows, rows, (size_t)n_rows * sizeof(*rows));
+	c->k->upload(c->args.ids, h->ids, (size_t)((char *)(h->table + s * c->width) - (char *)h->ids));
 	rotary_set(&c->rotary, m, cu, s, past);
 }
 
-/* Feeds the tokens: acts.x holds what comes out of the last layer for each of them. */
-static enum status feed(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
-			const int32_t *slot, const int32_t *past, struct error *err)
+/* acts.x holds what comes out of the last layer for each token of the call, logits those of its rows. */
+static void compute(struct model *m, struct model_cache *c, const struct call *call)
 {
 	const struct model_config *f = &m->cfg;
 	const struct kernels *k = m->k;
 	const struct acts *a = &c->acts;
-	int64_t n;
 
-	TRY(check_call(m, c, s, ids, cu, slot, past, err));
-	TRY(open_pages(c, s, cu, slot, past, err));
-	upload_call(c, m, s, ids, cu, past);
-	n = cu[s];
-	embed_tokens(m, a->x, c->ids, c->pos, n);
+	if (call->said)
+		k->take_ids(m->pool, c->args.ids, call->said, call->n);
+	embed_tokens(m, a->x, c->args.ids, c->args.pos, call->n);
 	for (int64_t l = 0; l < f->n_layers; l++) {
-		layer_before(m, (int)l, a, &c->rotary, n);
-		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->table, c->width, l * c->pages.layer },
-				    c->past, c->cu, s, layer_heads(f, (int)l));
-		layer_after(m, (int)l, a, a->x, n);
+		layer_before(m, (int)l, a, &c->rotary, call->n);
+		k->attention_cached(m->pool, a->att.o, a->att.rot, (struct kv_pages){ c->args.table, c->width, l * c->pages.layer },
+				    c->args.past, c->args.cu, call->s, layer_heads(f, (int)l));
+		layer_after(m, (int)l, a, a->x, call->n);
 	}
+	if (!call->rows)
+		return;
+	k->gather_rows(m->pool, c->last, a->x, c->args.rows, call->rows, f->hidden);
+	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, call->rows);
+	head_forward(m, c->logits, a->att.n1, call->rows);
+	if (f->logit_cap > 0)
+		k->soft_cap(m->pool, c->logits, call->rows * f->vocab, f->logit_cap);
+}
+
+/* A step, as it was recorded where one of its size was. Such steps differ in what the buffers hold alone. */
+static void compute_step(struct model *m, struct model_cache *c, const struct call *call)
+{
+	int width = c->width > 1 ? 64 - __builtin_clzll((unsigned long long)c->width - 1) : 0;
+	uint64_t key = (uint64_t)(uintptr_t)c->arena >> 6 << 26 | (uint64_t)call->s << 6 | (uint64_t)width;
+
+	if (m->k->replay(key))
+		return;
+	if (!m->k->record_begin(key)) {
+		compute(m, c, call);
+		return;
+	}
+	compute(m, c, call);
+	if (!m->k->record_end())
+		compute(m, c, call);
+}
+
+/* Feeds the tokens. rows: of which there shall be logits. */
+static enum status feed(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+			const int32_t *past, const int32_t *said, const int32_t *rows, int64_t n_rows, struct error *err)
+{
+	struct call call = { s, cu[s], n_rows, said };
+	bool step = is_step(c, s, cu, said, n_rows);
+
+	TRY(check_call(m, c, s, ids, cu, slot, past, said, err));
+	TRY(open_pages(c, s, cu, slot, past, step, err));
+	if (step)
+		call = (struct call){ step_size(c, s), step_size(c, s), step_size(c, s), said };
+	upload_call(c, m, s, call.s, ids, cu, past, rows, n_rows);
+	if (step)
+		compute_step(m, c, &call);
+	else
+		compute(m, c, &call);
 	return OK;
 }
 
-/* The logits of n of the tokens fed, at most as many as there are slots, to c->logits. */
-static void head_rows(struct model *m, struct model_cache *c, const int32_t *rows, int64_t n)
+enum status model_decode_said(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+			      const int32_t *past, const int32_t *said, const int32_t *rows, int64_t n_rows, const float **logits,
+			      struct error *err)
 {
-	const struct model_config *f = &m->cfg;
-	const struct kernels *k = m->k;
-	const struct acts *a = &c->acts;
-
-	k->upload(c->rows, rows, (size_t)n * sizeof(int32_t));
-	k->gather_rows(m->pool, c->last, a->x, c->rows, n, f->hidden);
-	norm_forward(m, &m->layout->norm, a->att.n1, a->att.rstd1, c->last, n);
-	head_forward(m, c->logits, a->att.n1, n);
-	if (f->logit_cap > 0)
-		k->soft_cap(m->pool, c->logits, n * f->vocab, f->logit_cap);
+	*logits = c->logits;
+	return s < 1 ? OK : feed(m, c, s, ids, cu, slot, past, said, rows, n_rows, err);
 }
 
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
@@ -235,10 +319,9 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 {
 	if (s < 1)
 		return OK;
-	TRY(feed(m, c, s, ids, cu, slot, past, err));
 	for (int i = 0; i < s; i++)
-		c->host_rows[i] = cu[i + 1] - 1;
-	head_rows(m, c, c->host_rows, s);
+		c->last_rows[i] = cu[i + 1] - 1;
+	TRY(feed(m, c, s, ids, cu, slot, past, NULL, c->last_rows, s, err));
 	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
 	return m->k->status(err);
 }
@@ -319,7 +402,7 @@ enum status model_decode_targets(struct model *m, struct model_cache *c, int s, 
 		all += targets[i] >= 0;
 	}
 	TRY(open_targets(m, c, all, err));
-	TRY(feed(m, c, s, ids, cu, slot, past, err));
+	TRY(feed(m, c, s, ids, cu, slot, past, NULL, NULL, 0, err));
 	for (int32_t i = 0; i < cu[s]; i++) {
 		if (targets[i] >= 0)
 			rows[n++] = i;

@@ -241,7 +241,13 @@ struct model_cache_use model_cache_use(const struct model_cache *c);
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
-/* The same, but of every token fed: logp[i] receives log p(targets[i] | what is before it and token i), and greedy[i] whether no token
+/* The same where the computing goes on while the caller does: a negative id is said[-1 - id] (device, NULL: none is), and the logits, those
+ * of tokens rows[n_rows] of the call, at most as many as there are slots, stay on the device until the next call. Failures of the device are
+ * left for the table's status. */
+enum status model_decode_said(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,
+			      const int32_t *past, const int32_t *said, const int32_t *rows, int64_t n_rows, const float **logits,
+			      struct error *err);
+/* As model_decode, but of every token fed: logp[i] receives log p(targets[i] | what is before it and token i), and greedy[i] whether no token
  * is more probable there (of equals the lowest id). Where targets[i] is negative nothing is computed or written. */
 enum status model_decode_targets(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 				 const int32_t *slot, const int32_t *past, const int32_t *targets, float *logp, bool *greedy,

@@ -88,6 +88,11 @@ void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, in
 	m->merged[rank] = id;
 }
 
+void bpe_ask_merge(const struct bpe *m, int32_t left, int32_t right)
+{
+	__builtin_prefetch(&m->slots[hash(pair_of(left, right)) >> m->shift], 1);
+}
+
 bool bpe_next_merge(const struct bpe *m, size_t *i, struct bpe_pair *pair)
 {
 	while (*i <= m->mask && m->slots[*i] == EMPTY)

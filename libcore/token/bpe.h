@@ -38,6 +38,8 @@ struct bpe {
 void bpe_init(struct bpe *m, size_t n);
 /* A later rank of the same pair replaces an earlier one. */
 void bpe_add_merge(struct bpe *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
+/* Asks the memory for the place where a pair will be. */
+void bpe_ask_merge(const struct bpe *m, int32_t left, int32_t right);
 /* When all merges and byte_id are there, before the first piece: symbols are bytes. */
 void bpe_finish(struct bpe *m);
 /* The same where they are characters of UTF-8 (SentencePiece's manner). byte_fallback: <0x00> to <0xFF> stand for the others, if the

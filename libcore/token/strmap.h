@@ -21,6 +21,9 @@ void strmap_reserve(struct strmap *m, size_t n);
 void strmap_put(struct strmap *m, const char *key, size_t len, int32_t value);
 /* The value, or -1. */
 int32_t strmap_get(const struct strmap *m, const char *key, size_t len);
+/* The same in two steps, for many keys: asks the memory for a key's place and returns its hash; the value, or -1. */
+uint64_t strmap_ask(const struct strmap *m, const char *key, size_t len);
+int32_t strmap_find(const struct strmap *m, uint64_t hash, const char *key, size_t len);
 void strmap_release(struct strmap *m);
 
 #endif

@@ -66,6 +66,7 @@ static void fill_decoded(struct tokenizer *t)
 {
 	struct buf blob = {0};
 
+	buf_reserve(&blob, (size_t)t->n_tokens * 8);
 	t->decoded = mem_array((size_t)t->n_tokens + 1, sizeof(*t->decoded)); /* the last is that of ids that are none */
 	for (int32_t id = 0; id < t->n_tokens; id++) {
 		const struct token_text *tok = &t->tokens[id];
@@ -79,23 +80,24 @@ static void fill_decoded(struct tokenizer *t)
 }
 
 /* ignore_merges looks a whole piece up: only what is written in the byte alphabet can be one. */
-static void fill_whole(struct tokenizer *t, const struct json *vocab)
+static enum status add_whole(void *arg, size_t i, const struct json *name, const struct json *value, struct error *err)
 {
-	for (size_t i = 0; vocab && i < vocab->len; i++) {
-		int32_t id = strmap_get(&t->vocab, vocab->keys[i].str, vocab->keys[i].len);
-		const struct token_text *tok = &t->tokens[id];
-		if (t->bpe.by_char) {
-			strmap_put(&t->whole, tok->text, tok->text_len, id);
-			continue;
-		}
-		bool raw = tok->len == tok->text_len && !memcmp(tok->bytes, tok->text, tok->len);
-		bool ascii = true;
+	struct tokenizer *t = arg;
+	int32_t id = strmap_get(&t->vocab, name->str, name->len);
+	const struct token_text *tok = &t->tokens[id];
+	bool raw = tok->len == tok->text_len && !memcmp(tok->bytes, tok->text, tok->len);
+	bool ascii = true;
 
-		for (uint32_t k = 0; k < tok->len; k++)
-			ascii &= tok->bytes[k] > 0x20 && tok->bytes[k] < 0x7f;
-		if (!raw || ascii)
-			strmap_put(&t->whole, tok->bytes, tok->len, id);
+	(void)i, (void)value, (void)err;
+	if (t->bpe.by_char) {
+		strmap_put(&t->whole, tok->text, tok->text_len, id);
+		return OK;
 	}
+	for (uint32_t k = 0; k < tok->len; k++)
+		ascii &= tok->bytes[k] > 0x20 && tok->bytes[k] < 0x7f;
+	if (!raw || ascii)
+		strmap_put(&t->whole, tok->bytes, tok->len, id);
+	return OK;
 }
 
 static enum status load_json(struct tokenizer *t, struct json_parser *p, struct error *err)
@@ -103,11 +105,12 @@ static enum status load_json(struct tokenizer *t, struct json_parser *p, struct 
 	const struct json *root;
 	enum status st;
 
+	json_parser_leave(p, tokenizer_large);
 	if (t->made.len)
 		TRY(json_parse(p, t->made.data, t->made.len, &root, err));
 	else
 		TRY(json_parse_file(p, t->file, &root, err));
-	st = tokenizer_read_model(t, json_get(root, "model"), err);
+	st = tokenizer_read_model(t, p, json_get(root, "model"), err);
 	if (st == OK)
 		st = tokenizer_read_pipeline(t, root, err);
 	if (st == OK)
@@ -119,7 +122,8 @@ static enum status load_json(struct tokenizer *t, struct json_parser *p, struct 
 	fill_bytes(t);
 	fill_decoded(t);
 	if (t->ignore_merges)
-		fill_whole(t, json_get(json_get(root, "model"), "vocab"));
+		TRY(json_each(p, json_get(json_get(root, "model"), "vocab"), add_whole, t, err));
+	json_parser_leave(p, NULL);
 	return OK;
 }
 

@@ -16,18 +16,24 @@ static bool is_set(const struct json *j)
 void token_text_bytes(const char *text, size_t n, struct buf *out)
 {
 	size_t start = out->len;
+	char *to;
 
+	buf_reserve(out, n);
+	to = out->data + start;
 	for (size_t i = 0; i < n;) {
-		int k, byte = bpe_char_byte(utf8_decode((const uint8_t *)text + i, &k));
+		int k = 1, byte = (uint8_t)text[i];
 
+		if (byte <= 0x20 || byte >= 0x7f)    /* the others stand for themselves */
+			byte = bpe_char_byte(utf8_decode((const uint8_t *)text + i, &k));
 		if (byte < 0) {
-			out->len = start;
 			buf_add(out, text, n);
 			return;
 		}
-		buf_char(out, (char)byte);
+		*to++ = (char)byte;
 		i += (size_t)k;
 	}
+	out->len = (size_t)(to - out->data);
+	*to = 0;
 }
 
 /* --- model -------------------------------------------------------------------------------- */
@@ -50,26 +56,63 @@ static enum status set_token(struct tokenizer *t, int64_t id, const char *text, 
 	return OK;
 }
 
-static enum status read_vocab(struct tokenizer *t, const struct json *vocab, struct error *err)
+/* What is read element by element. Some wait until there are more: what they name is looked up when the memory has been asked for all of
+ * it. */
+const char *const tokenizer_large[] = {"vocab", "merges", NULL};
+#define AHEAD 16
+
+struct vocab {
+	struct tokenizer *t;
+	struct json name[AHEAD];
+	int64_t id[AHEAD];
+	int n;                                  /* that wait */
+};
+
+static enum status find_last(void *arg, size_t i, const struct json *name, const struct json *id, struct error *err)
 {
+	int64_t *max = arg;
+
+	(void)i;
+	if (id->type != JSON_INT)
+		return error_set(err, ERR_DATA, "token '%.60s': its id is not a number", name->str);
+	*max = id->integer > *max ? id->integer : *max;
+	return OK;
+}
+
+static enum status add_tokens(struct vocab *w, struct error *err)
+{
+	for (int k = 0; k < w->n; k++)
+		TRY(set_token(w->t, w->id[k], w->name[k].str, w->name[k].len, err));
+	w->n = 0;
+	return OK;
+}
+
+static enum status add_token(void *arg, size_t i, const struct json *name, const struct json *id, struct error *err)
+{
+	struct vocab *w = arg;
+
+	(void)i;
+	(void)strmap_ask(&w->t->vocab, name->str, name->len);
+	w->name[w->n] = *name;
+	w->id[w->n] = id->integer;
+	return ++w->n == AHEAD ? add_tokens(w, err) : OK;
+}
+
+static enum status read_vocab(struct tokenizer *t, struct json_parser *p, const struct json *vocab, struct error *err)
+{
+	struct vocab w = {.t = t};
 	int64_t max = -1;
 
 	if (!vocab || vocab->type != JSON_OBJECT)
 		return error_set(err, ERR_DATA, "model.vocab is not an object");
-	for (size_t i = 0; i < vocab->len; i++) {
-		if (vocab->items[i].type != JSON_INT)
-			return error_set(err, ERR_DATA, "token '%.60s': its id is not a number", vocab->keys[i].str);
-		if (vocab->items[i].integer > max)
-			max = vocab->items[i].integer;
-	}
+	TRY(json_each(p, vocab, find_last, &max, err));
 	if (max >= 0 && max < TOKENIZER_IDS_MAX) { /* one allocation, not one per id */
 		t->tokens = mem_array((size_t)max + 1, sizeof(*t->tokens));
 		t->n_tokens = (int32_t)max + 1;
 	}
-	strmap_reserve(&t->vocab, vocab->len);
-	for (size_t i = 0; i < vocab->len; i++)
-		TRY(set_token(t, vocab->items[i].integer, vocab->keys[i].str, vocab->keys[i].len, err));
-	return OK;
+	strmap_reserve(&t->vocab, json_count(p, vocab));
+	TRY(json_each(p, vocab, add_token, &w, err));
+	return add_tokens(&w, err);
 }
 
 /* The two halves of a merge: "a b", or ["a","b"]. */
@@ -100,41 +143,90 @@ static bool ends_with_mark(const char *s, size_t n)
 	return n >= MARK_BYTES && !memcmp(s + n - MARK_BYTES, MARK_TEXT, MARK_BYTES);
 }
 
-static enum status read_merge(struct tokenizer *t, const struct json *j, uint32_t rank, struct buf *both, struct error *err)
-{
-	const char *a = "", *b = "";
-	size_t na = 0, nb = 0;
-	int32_t left, right, merged;
+struct part {
+	const char *s;
+	size_t n;
+	uint64_t hash;
+};
+struct merges {
+	struct tokenizer *t;
+	struct part part[AHEAD][3];      /* left, right, both */
+	struct buf both[AHEAD];
+	int n;                                  /* that wait */
+	size_t first;                           /* number of the first of them */
+};
 
-	TRY(split_merge(j, &a, &na, &b, &nb, err));
-	left = strmap_get(&t->vocab, a, na);
-	right = strmap_get(&t->vocab, b, nb);
-	buf_clear(both);
-	buf_add(both, a, na);
-	buf_add(both, b, nb);
-	merged = strmap_get(&t->vocab, both->data, both->len);
-	if (left < 0 || right < 0 || merged < 0)
-		return error_set(err, ERR_DATA, "'%.60s' is not in the vocabulary", left < 0 ? a : right < 0 ? b : both->data);
-	bpe_add_merge(&t->bpe, left, right, t->by_rank ? (uint32_t)merged : rank, merged);
-	t->cut_at_marks &= !begins_with_mark(b, nb) || ends_with_mark(a, na);
+/* The ids of a merge's parts; the first that there is none for is the error. */
+static enum status find_parts(const struct tokenizer *t, const struct part part[3], int32_t id[3], struct error *err)
+{
+	for (int i = 0; i < 3; i++)
+		if ((id[i] = strmap_find(&t->vocab, part[i].hash, part[i].s, part[i].n)) < 0)
+			return error_set(err, ERR_DATA, "'%.60s' is not in the vocabulary", part[i].s);
+	bpe_ask_merge(&t->bpe, id[0], id[1]);
 	return OK;
 }
 
-static enum status read_merges(struct tokenizer *t, const struct json *merges, struct error *err)
+static enum status add_merges(struct merges *w, struct error *err)
 {
-	struct buf both = {0};
-	enum status st = OK;
+	struct tokenizer *t = w->t;
+	int32_t id[AHEAD][3];
 
-	if (!merges || merges->type != JSON_ARRAY || merges->len > BPE_RANKS_MAX)
-		return error_set(err, ERR_DATA, "model.merges is not a list of at most %d", BPE_RANKS_MAX);
-	bpe_init(&t->bpe, merges->len > (size_t)t->n_tokens ? merges->len : (size_t)t->n_tokens);
-	t->cut_at_marks = true;
-	for (size_t i = 0; i < merges->len && st == OK; i++) {
-		st = read_merge(t, &merges->items[i], (uint32_t)i, &both, err);
+	for (int k = 0; k < w->n; k++) {
+		enum status st = find_parts(t, w->part[k], id[k], err);
+
 		if (st != OK)
-			error_prefix(err, st, "merge %zu", i);
+			return error_prefix(err, st, "merge %zu", w->first + (size_t)k);
 	}
-	buf_release(&both);
+	for (int k = 0; k < w->n; k++) {
+		const struct part *part = w->part[k];
+
+		bpe_add_merge(&t->bpe, id[k][0], id[k][1], t->by_rank ? (uint32_t)id[k][2] : (uint32_t)(w->first + (size_t)k), id[k][2]);
+		t->cut_at_marks &= !begins_with_mark(part[1].s, part[1].n) || ends_with_mark(part[0].s, part[0].n);
+	}
+	w->first += (size_t)w->n;
+	w->n = 0;
+	return OK;
+}
+
+static enum status read_merge(void *arg, size_t i, const struct json *name, const struct json *j, struct error *err)
+{
+	struct merges *w = arg;
+	struct part *part = w->part[w->n];
+	struct buf *both = &w->both[w->n];
+	struct error why;
+	enum status st;
+
+	(void)name;
+	st = split_merge(j, &part[0].s, &part[0].n, &part[1].s, &part[1].n, &why);
+	if (st != OK) {
+		TRY(add_merges(w, err));         /* what is wrong before it comes first */
+		return error_set(err, st, "merge %zu: %s", i, why.text);
+	}
+	buf_clear(both);
+	buf_add(both, part[0].s, part[0].n);
+	buf_add(both, part[1].s, part[1].n);
+	part[2].s = both->data;
+	part[2].n = both->len;
+	for (int k = 0; k < 3; k++)
+		part[k].hash = strmap_ask(&w->t->vocab, part[k].s, part[k].n);
+	return ++w->n == AHEAD ? add_merges(w, err) : OK;
+}
+
+static enum status read_merges(struct tokenizer *t, struct json_parser *p, const struct json *merges, struct error *err)
+{
+	struct merges w = {.t = t};
+	size_t n = merges ? json_count(p, merges) : 0;
+	enum status st;
+
+	if (!merges || merges->type != JSON_ARRAY || n > BPE_RANKS_MAX)
+		return error_set(err, ERR_DATA, "model.merges is not a list of at most %d", BPE_RANKS_MAX);
+	bpe_init(&t->bpe, n > (size_t)t->n_tokens ? n : (size_t)t->n_tokens);
+	t->cut_at_marks = true;
+	st = json_each(p, merges, read_merge, &w, err);
+	if (st == OK)
+		st = add_merges(&w, err);
+	for (int k = 0; k < AHEAD; k++)
+		buf_release(&w.both[k]);
 	return st;
 }
 
@@ -155,15 +247,15 @@ static enum status check_model(const struct json *m, struct error *err)
 	return OK;
 }
 
-enum status tokenizer_read_model(struct tokenizer *t, const struct json *m, struct error *err)
+enum status tokenizer_read_model(struct tokenizer *t, struct json_parser *p, const struct json *m, struct error *err)
 {
 	const char *unk;
 
 	if (!m || m->type != JSON_OBJECT)
 		return error_set(err, ERR_DATA, "no model: this is not a tokenizer.json");
 	TRY(check_model(m, err));
-	TRY(read_vocab(t, json_get(m, "vocab"), err));
-	TRY(read_merges(t, json_get(m, "merges"), err));
+	TRY(read_vocab(t, p, json_get(m, "vocab"), err));
+	TRY(read_merges(t, p, json_get(m, "merges"), err));
 	unk = json_get_str(m, "unk_token", "");
 	t->bpe.unk = *unk ? strmap_get(&t->vocab, unk, strlen(unk)) : -1;
 	t->bpe.fuse_unk = json_get_bool(m, "fuse_unk", false);

@@ -103,8 +103,9 @@ void token_text_bytes(const char *text, size_t n, struct buf *out);
 /* Another form than tokenizer.json as one: a directory with vocab.json and merges.txt but without it, a file of ranks. json stays empty
  * for what is none of these. ranks: merges rank by what they make. */
 enum status tokenizer_other_form(const char *path, struct buf *json, bool *ranks, struct error *err);
-/* The parts of tokenizer.json (tokenizer_json.c); each refuses by name what it does not know. */
-enum status tokenizer_read_model(struct tokenizer *t, const struct json *model, struct error *err);
+/* The parts of tokenizer.json (tokenizer_json.c); each refuses by name what it does not know. p has parsed it, and left tokenizer_large. */
+extern const char *const tokenizer_large[];
+enum status tokenizer_read_model(struct tokenizer *t, struct json_parser *p, const struct json *model, struct error *err);
 enum status tokenizer_read_pipeline(struct tokenizer *t, const struct json *root, struct error *err);
 enum status tokenizer_read_added(struct tokenizer *t, const struct json *added, struct error *err);
 /* The post-processor; after the added tokens, whose ids it names. */

@@ -33,7 +33,7 @@ struct train_flags {
 	{ .type = OPT_TYPE_CHOICE, .name = "recompute", .value = &(f).recompute, .arg = "none|attention|full",        \
 	  .help = "activations that the backward pass computes again, which takes less memory and more time",         \
 	  .no_provenance = true },                                                                                    \
-	OPT_FLAG(0, "bf16", &(f).bf16, "round the operands of products to bfloat16, and add in float32"),             \
+	OPT_FLAG(0, "bf16", &(f).bf16, "activations and operands of products in bfloat16, sums in float32"),          \
 	OPT_FLAG(0, "shuffle", &(f).shuffle, "a new random order in each epoch"),                                     \
 	OPT_LIST(0, "freeze", &(f).freeze, "GLOB", "leave tensors whose name fits as they are; may be given several times"), \
 	OPT_LIST(0, "train", &(f).train, "GLOB", "train only tensors whose name fits; may be given several times")

@@ -1,19 +1,24 @@
 /* bench_generate.c - generation beside what the machine can do: reading the weights for a token of one sequence, multiplying for
  * prompts and for many sequences.
  *
- *   bench_generate [-j THREADS] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
+ *   bench_generate [-j THREADS] [--device cuda:N] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
  *
  * Without directories a Llama of 3.7M parameters is made up. For each model, measured in turns in this run with the same threads:
  *   one sequence   tokens a second behind a prompt of 16, and the bytes of weights, keys and values that a token reads over
- *                  the rate at which a buffer of as many bytes can be summed up
+ *                  the rate at which a buffer of as many bytes can be summed up, before and after; the middle one of some rounds
  *   prompts        tokens a second of four prompts of 512, and two operations for each weight but the embeddings' and
  *                  output matrix's over the rate of a product of 1024 rows with a matrix of the same form
  *   many           tokens a second of 32 sequences, and two operations for each weight over the same rate
+ * On a device (init-model and merge --dtype bf16 make directories of any shape; 8B: --hidden 4096 --layers 32 --heads 32 --kv-heads 8 --ffn 14336
+ * --vocab-size 128256), for 1, 64 and 512 sequences behind prompts of 128:
+ *   tokens a second, greedy and of a nucleus, and the bytes of weights, keys and values that a step reads, over what a copy on the device
+ *   moves in a second, read and written; and the seconds from opening the device and the directory to the first token
  * Run from the top directory; it takes the tokenizer of the goldens, whose ids any vocabulary has. */
 #include "base/mem.h"
 #include "base/progress.h"
 #include "infer/generate.h"
 #include "model/layout.h"
+#include "open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +26,7 @@
 
 #define TOKENIZER "tests/golden/data/generate/tokenizer"
 #define ROUNDS 2
+#define ONE_ROUNDS 7             /* of one sequence, each between two measurements of reading: other machines share the memory */
 
 static struct error err;
 static struct pool *pool;
@@ -168,12 +174,14 @@ static enum status take_result(void *arg, const struct generate_result *r, struc
 /* Seconds that `prompts` of so many tokens take, with `new` tokens behind each. */
 static double seconds(struct model *m, const struct sample_options *sample, int64_t prompts, int64_t length, int64_t new)
 {
+	const struct kernels *k = m->k;
 	struct work w = { .left = prompts, .prompt = length };
 	struct generate_io io = { next_prompt, take_result, &w };
 	struct generate_totals totals = { 0 };
 	struct generate_options o = { .sample = *sample, .n = 1, .max_new_tokens = new, .slots = prompts, .context = 640, .seed = 1 };
 	double start = clock_seconds();
 
+	must(k->status(&err));
 	must(generate_run(m, tokenizer, &o, &io, &totals, &err));
 	if (w.count != prompts * new)
 		fprintf(stderr, "bench_generate: %lld tokens, %lld were wanted\n", (long long)w.count, (long long)(prompts * new));
@@ -188,12 +196,106 @@ static double weight_bytes(const struct model *m, const struct linear *l)
 	return w.elem == ELEM_F32 ? 4 * n : w.elem == ELEM_BF16 ? 2 * n : w.elem == ELEM_I8 ? n + 4 * (double)l->out : n / 2 + n / 16;
 }
 
+struct round {
+	double read, one;            /* bytes a second, seconds a token */
+};
+
+static int by_share(const void *a, const void *b)
+{
+	double x = ((const struct round *)a)->read * ((const struct round *)a)->one, y = ((const struct round *)b)->read * ((const struct round *)b)->one;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The round with the middle share of reading: of tokens of so many bytes. */
+static struct round one_sequence(struct model *m, const struct sample_options *sample, int64_t bytes)
+{
+	struct round r[ONE_ROUNDS];
+	double before = read_rate(bytes);
+
+	for (int i = 0; i < ONE_ROUNDS; i++) {
+		double after;
+
+		r[i].one = (seconds(m, sample, 1, 16, 80) - seconds(m, sample, 1, 16, 16)) / 64;
+		after = read_rate(bytes);
+		r[i].read = (before + after) / 2;
+		before = after;
+	}
+	qsort(r, ONE_ROUNDS, sizeof *r, by_share);
+	return r[ONE_ROUNDS / 2];
+}
+
+/* Of a token's weights, without the embedding's. */
+static double all_weight_bytes(const struct model *m)
+{
+	const struct model_layout *y = m->layout;
+	double bytes = weight_bytes(m, &y->head);
+
+	for (int l = 0; l < m->cfg.n_layers; l++)
+		bytes += weight_bytes(m, &y->layers[l].qkv) + weight_bytes(m, &y->layers[l].out) + weight_bytes(m, &y->layers[l].gate_up) +
+			 weight_bytes(m, &y->layers[l].down);
+	return bytes;
+}
+
+static double key_bytes(const struct model *m, double tokens)
+{
+	return tokens * 2 * m->cfg.n_layers * m->cfg.kv_heads * m->cfg.head_dim * (double)m->k->elem_bytes;
+}
+
+static const struct sample_options greedy = { .top_p = 1, .repetition_penalty = 1 },
+				   nucleus = { .temperature = 1, .top_k = 50, .top_p = 0.95, .repetition_penalty = 1 };
+
+/* Bytes a second that a copy on the device reads and writes. */
+static double copy_rate(const struct kernels *k)
+{
+	size_t bytes = k->available() / 8 < (size_t)2 << 30 ? k->available() / 8 : (size_t)2 << 30;
+	char *a = k->alloc(pool, bytes), *b = k->alloc(pool, bytes);
+	double best = 0;
+
+	for (int r = 0; a && b && r < 5; r++) {
+		double start, rate;
+
+		must(k->status(&err));
+		start = clock_seconds();
+		for (int i = 0; i < 4; i++)
+			k->copy(pool, i % 2 ? a : b, i % 2 ? b : a, bytes);
+		must(k->status(&err));
+		rate = 8 * (double)bytes / (clock_seconds() - start);
+		best = rate > best ? rate : best;
+	}
+	k->release(a), k->release(b);
+	return best;
+}
+
+#define PROMPT 128
+#define NEW 256
+
+static void bench_device(struct model *m, const char *name, double first)
+{
+	double weights = all_weight_bytes(m), rate = copy_rate(m->k);
+
+	printf("%s: %.2f GB of weights; copies move %.0f GB/s; %.2f s to the first token\n", name, weights / 1e9, rate / 1e9, first);
+	for (int64_t n = 1; n <= 512; n = n == 1 ? 64 : 8 * n) {
+		double step = 1e30, drawn = 1e30, bytes = weights + key_bytes(m, (double)n * (PROMPT + 32 + NEW / 2.0));
+
+		for (int r = 0; r < ROUNDS; r++) {
+			double t = (seconds(m, &greedy, n, PROMPT, 32 + NEW) - seconds(m, &greedy, n, PROMPT, 32)) / NEW;
+
+			step = t < step ? t : step;
+			t = (seconds(m, &nucleus, n, PROMPT, 32 + NEW) - seconds(m, &nucleus, n, PROMPT, 32)) / NEW;
+			drawn = t < drawn ? t : drawn;
+		}
+		printf("  %3lld sequences %8.0f tokens/s  %5.1f %% of the copies' rate; top-k and top-p %8.0f tokens/s\n", (long long)n,
+		       (double)n / step, 100 * bytes / step / rate, (double)n / drawn);
+		fflush(stdout);
+	}
+}
+
 static void bench(struct model *m, const char *name)
 {
-	static const struct sample_options greedy = { .top_p = 1, .repetition_penalty = 1 },
-					   nucleus = { .temperature = 1, .top_k = 50, .top_p = 0.95, .repetition_penalty = 1 };
 	const struct model_layout *y = m->layout;
-	double weights = 0, head = (double)m->cfg.vocab * m->cfg.hidden, bytes, read, one = 1e30, drawn = 1e30, prompt = 1e30, many = 1e30, rate;
+	double weights = 0, head = (double)m->cfg.vocab * m->cfg.hidden, bytes, prompt = 1e30, many = 1e30, rate;
+	struct round one, drawn;
 
 	for (int l = 0; l < m->cfg.n_layers; l++) {
 		const struct linear *of[] = { &y->layers[l].qkv, &y->layers[l].out, &y->layers[l].gate_up, &y->layers[l].down };
@@ -201,20 +303,9 @@ static void bench(struct model *m, const char *name)
 		for (int i = 0; i < 4; i++)
 			weights += (double)of[i]->out * (double)of[i]->in;
 	}
-	bytes = weight_bytes(m, &y->head) + (double)(16 + 48) * 2 * m->cfg.n_layers * m->cfg.kv_heads * m->cfg.head_dim * 4;
-	for (int l = 0; l < m->cfg.n_layers; l++)
-		bytes += weight_bytes(m, &y->layers[l].qkv) + weight_bytes(m, &y->layers[l].out) + weight_bytes(m, &y->layers[l].gate_up) +
-			 weight_bytes(m, &y->layers[l].down);
-	read = read_rate((int64_t)bytes);
-	for (int r = 0; r < ROUNDS; r++) {
-		double t = (seconds(m, &greedy, 1, 16, 80) - seconds(m, &greedy, 1, 16, 16)) / 64, again;
-
-		one = t < one ? t : one;
-		t = (seconds(m, &nucleus, 1, 16, 80) - seconds(m, &nucleus, 1, 16, 16)) / 64;
-		drawn = t < drawn ? t : drawn;
-		again = read_rate((int64_t)bytes);
-		read = again > read ? again : read;
-	}
+	bytes = all_weight_bytes(m) + key_bytes(m, 16 + 48);
+	one = one_sequence(m, &greedy, (int64_t)bytes);
+	drawn = one_sequence(m, &nucleus, (int64_t)bytes);
 	rate = product_rate(m->k, linear_weights(m, &y->layers[0].down).elem, 1024, 1024);
 	for (int r = 0; r < ROUNDS; r++) {
 		double t = seconds(m, &greedy, 4, 512, 1) / 4 / 512, again;
@@ -226,8 +317,9 @@ static void bench(struct model *m, const char *name)
 		rate = again > rate ? again : rate;
 	}
 	printf("%s: %.0fM weights, %.0f MB a token; read %.1f GB/s, products %.1f G multiply-adds/s\n", name, (weights + head) / 1e6,
-	       bytes / 1e6, read / 1e9, rate / 1e9);
-	printf("  one sequence  %8.1f tokens/s  %5.1f %% of reading; top-k and top-p %.1f tokens/s\n", 1 / one, 100 * bytes / one / read, 1 / drawn);
+	       bytes / 1e6, one.read / 1e9, rate / 1e9);
+	printf("  one sequence  %8.1f tokens/s  %5.1f %% of reading; top-k and top-p %.1f tokens/s, %.1f %%\n", 1 / one.one,
+	       100 * bytes / one.one / one.read, 1 / drawn.one, 100 * bytes / drawn.one / drawn.read);
 	printf("  prompts       %8.0f tokens/s  %5.1f %% of the product rate\n", 1 / prompt, 100 * weights / prompt / rate);
 	printf("  32 sequences  %8.0f tokens/s  %5.1f %% of the product rate\n", 1 / many, 100 * (weights + head) / many / rate);
 	fflush(stdout);
@@ -245,35 +337,57 @@ static void bench_small(void)
 	model_release(&m);
 }
 
-static void bench_dir(const char *dir, const char *form)
+static const struct kernels *open_device(const char *name)
+{
+	const struct kernels *k = kernels_cpu();
+	char *reason = NULL;
+
+	if (name)
+		must(kernels_open(name, PRECISION_DEFAULT, &k, &reason, &err));
+	mem_free(reason);
+	return k;
+}
+
+static void bench_dir(const char *dir, const char *form, const char *device)
 {
 	static const char *const forms[] = { "f32", "bf16", "int8", "nf4" };
 	struct model m;
 	struct model_how how = { .in_place = true, .pack = true };
 	char *name = mem_printf("%s %s", dir, form);
+	double start = clock_seconds();
 
 	while (how.form < MODEL_NF4 && strcmp(form, forms[how.form]))
 		how.form++;
-	must(model_load_as(&m, dir, &how, kernels_cpu(), pool, &err));
+	must(model_load_as(&m, dir, &how, open_device(device), pool, &err));
 	m.cfg.eos_id = -1;
-	bench(&m, name);
+	if (m.k->host_access) {
+		bench(&m, name);
+	} else {
+		(void)seconds(&m, &greedy, 1, 16, 1);
+		bench_device(&m, name, clock_seconds() - start);
+	}
 	model_release(&m);
 	mem_free(name);
 }
 
 int main(int argc, char **argv)
 {
+	const char *device = NULL;
 	int threads = 0, at = 1;
 
-	if (argc > 2 && !strcmp(argv[1], "-j"))
-		threads = atoi(argv[2]), at = 3;
+	for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
+		if (!strcmp(argv[at], "--device"))
+			device = argv[at + 1];
+		else
+			threads = atoi(argv[at + 1]);
+	}
 	pool = pool_open(threads);
 	must(tokenizer_load(&tokenizer, TOKENIZER, &err));
-	printf("generate: %d threads, %s\n", pool_threads(pool), kernels_cpu_isa());
-	for (; at + 1 < argc; at += 2)
-		bench_dir(argv[at], argv[at + 1]);
-	if (argc < 3 || (threads && argc < 4))
+	printf("generate: %d threads, %s\n", pool_threads(pool), device ? device : kernels_cpu_isa());
+	if (at >= argc && !device)
 		bench_small();
+	for (; at + 1 < argc; at += 2)
+		bench_dir(argv[at], argv[at + 1], device);
 	tokenizer_close(tokenizer);
 	pool_close(pool);
 	return 0;

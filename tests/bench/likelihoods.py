@@ -4,16 +4,20 @@ one random model of about 50 million parameters in float32. Both numbers must ag
 
     pip install "lm_eval[hf]==0.4.13" torch
     likelihoods.py BUILD TOKENIZER [ROWS [THREADS [BATCH]]]
+    likelihoods.py --start BUILD TOKENIZER       only the times to the first answer; of the harness too, where Python has it
 
 TOKENIZER is a directory with a tokenizer.json. The time of the harness is that of its evaluate() alone, model loaded, by its fastest of the
-batch sizes 1 and BATCH; ours is the whole process, start, loading and report included. Last, our time to the first answer.
+batch sizes 1 and BATCH; ours is the whole process, start, loading and report included. The time to the first answer is that of a command
+that asks one row of a small model, from its start to its end: the least and the median of ten.
 
 Tasks: passages with four questions each (about 250 tokens shared); questions behind five fixed examples (about 350 tokens shared by all);
 endings of short contexts (little is shared)."""
+import importlib.util
 import json
 import logging
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -99,29 +103,54 @@ def ours(build, folder, name, threads):
     return seconds, results["acc,none"], results["acc_norm,none"]
 
 
-def first_answer(build, folder):
-    """Seconds to the report of a task of one row under a model that is small: the start, not the model."""
+def small_model(build, tokenizer, folder):
     model = [a if a not in ("512", "8", "1408") else {"512": "64", "8": "2", "1408": "128"}[a] for a in MODEL]
-    subprocess.run([f"{build}/bin/quern", "init-model", "-q", *model, "-t", sys.argv[2], "-o", f"{folder}/small"], check=True)
-    best = 9e9
-    for _ in range(5):
+    subprocess.run([f"{build}/bin/quern", "init-model", "-q", *model, "-t", tokenizer, "-o", f"{folder}/small"], check=True)
+
+
+def times(name, runs, command):
+    """What the start costs, not the model: a task of one row under a model that is small."""
+    found = []
+    for _ in range(runs):
         start = time.perf_counter()
-        subprocess.run([f"{build}/bin/quern", "eval", "-q", "-m", f"{folder}/small", "--task", f"{folder}/endings.yaml", "--limit", "1",
-                        f"{folder}/endings.train.jsonl", "-o", f"{folder}/r.json"], check=True)
-        best = min(best, time.perf_counter() - start)
-    return best
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        found.append(1000 * (time.perf_counter() - start))
+    print(f"time to the first answer, {name}: {min(found):.0f} ms, median of {runs} {statistics.median(found):.0f} ms", flush=True)
+
+
+def first_answer(build, folder):
+    times("quern", 10, [f"{build}/bin/quern", "eval", "-q", "-m", f"{folder}/small", "--task", f"{folder}/endings.yaml", "--limit", "1",
+                        f"{folder}/endings.train.jsonl", "-o", f"{folder}/r.json"])
+
+
+def their_first_answer(folder, tasks):
+    """The harness as a user starts it, one process for the answer; three runs are enough for what takes seconds."""
+    if importlib.util.find_spec("lm_eval") is None:
+        return
+    config = dict(tasks["endings"], dataset_kwargs={"data_files": {s: f"{folder}/endings.{s}.jsonl" for s in ("test", "train")}})
+    os.makedirs(f"{folder}/tasks", exist_ok=True)
+    with open(f"{folder}/tasks/endings.yaml", "w") as f:
+        json.dump(config, f)
+    times("lm_eval", 3, [sys.executable, "-m", "lm_eval", "run", "--model", "hf", "--model_args", f"pretrained={folder}/small,dtype=float32",
+                         "--device", "cpu", "--include_path", f"{folder}/tasks", "--tasks", "endings", "--limit", "1"])
 
 
 def main():
+    only_start = sys.argv[1] == "--start"
+    if only_start:
+        del sys.argv[1]
     build, tokenizer = sys.argv[1:3]
     rows, threads, batch = (int(a) for a in (sys.argv[3:] + ["48", "2", "8"][len(sys.argv) - 3:]))
     logging.disable(logging.WARNING)
     os.environ["DISABLE_MULTIPROC"] = "1"
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([f"{build}/bin/quern", "init-model", "-q", *MODEL, "-t", tokenizer, "-o", f"{folder}/m"], check=True)
         tasks = configs(folder, rows)
+        small_model(build, tokenizer, folder)
+        first_answer(build, folder)
+        if only_start:
+            return their_first_answer(folder, tasks)
+        subprocess.run([f"{build}/bin/quern", "init-model", "-q", *MODEL, "-t", tokenizer, "-o", f"{folder}/m"], check=True)
         mine = {name: min(ours(build, folder, name, threads) for _ in range(2)) for name in tasks}
-        print(f"time to the first answer: {1000 * first_answer(build, folder):.0f} ms")
         other = theirs(folder, tasks, threads, batch)
         print(f"{rows} rows of 4 choices, {threads} threads\n{'task':10} {'lm_eval':>12} {'quern':>9} {'times':>6}   acc, acc_norm")
         for name in tasks:

@@ -9,9 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void encode_and_back(const struct tokenizer *t, const char *text, size_t n)
+static void encode_and_back(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n)
 {
-	struct tokenizer_scratch *s = tokenizer_scratch_open(t);
 	struct ids ids = {0}, again = {0}, ends = {0};
 	struct encode_options o = {.ends = &ends};
 	struct buf back = {0};
@@ -30,7 +29,6 @@ static void encode_and_back(const struct tokenizer *t, const char *text, size_t 
 	ids_release(&ends);
 	buf_release(&back);
 	ids_release(&ids);
-	tokenizer_scratch_close(s);
 }
 
 static void as_tokenizer(const uint8_t *data, size_t size)
@@ -42,8 +40,11 @@ static void as_tokenizer(const uint8_t *data, size_t size)
 	if (file_write_all(path, data, size, NULL) != OK)
 		return;
 	if (tokenizer_load(&t, path, NULL) == OK) {
-		encode_and_back(t, "the mill <|im_start|>\xff 12345  \n x", 33);
-		encode_and_back(t, (const char *)data, size < 2000 ? size : 2000);
+		struct tokenizer_scratch *s = tokenizer_scratch_open(t);
+
+		encode_and_back(t, s, "the mill <|im_start|>\xff 12345  \n x", 33);
+		encode_and_back(t, s, (const char *)data, size < 2000 ? size : 2000);
+		tokenizer_scratch_close(s);
 		tokenizer_close(t);
 	}
 	unlink(path);
@@ -71,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const good[] = {"gpt2", "llama3", "o200k", "regex", "added"};
 	static struct tokenizer *t[5];
+	static struct tokenizer_scratch *scratch[5]; /* as a tool's: from text to text */
 
 	for (int i = 0; i < 5; i++) {
 		char path[128];
@@ -78,7 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		snprintf(path, sizeof(path), "tests/golden/data/token/%s.json", good[i]);
 		if (!t[i] && tokenizer_load(&t[i], path, NULL) != OK)
 			abort();
-		encode_and_back(t[i], (const char *)data, size);
+		if (!scratch[i])
+			scratch[i] = tokenizer_scratch_open(t[i]);
+		encode_and_back(t[i], scratch[i], (const char *)data, size);
 	}
 	as_tokenizer(data, size);
 	as_template(data, size);

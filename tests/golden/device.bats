@@ -136,3 +136,25 @@ emulated() {
 	close logprob.cpu logprob.cuda 1e-5
 	cmp texts.cpu texts.cuda
 }
+
+@test "a GPU, emulated, draws what the CPU draws, whatever the filters, the batch and the pages" {
+	[ -e "$BIN/../lib/quern-cuda-emulated.so" ] || skip "this build has no emulated device"
+	source "$DATA/generate/model.bash"
+	make_model
+	make_problems 5
+	export QUERN_CUDA="$BIN/../lib/quern-cuda-emulated.so"
+	for how in "-n 3 --kv-memory 40K --batch 5 --stop a --stop e" \
+		"-n 2 --top-p 0.9 --temperature 0.8 --repetition-penalty 1.3 --frequency-penalty 0.5 --logit-bias 40=2" \
+		"--top-k 20 --typical-p 0.8 --min-p 0.01 --batch 2"; do
+		for d in cpu cuda:0; do
+			quern generate -q -m m --max-new-tokens 20 --float32 --device $d $how --stats stats.$d --format jsonl problems.jsonl |
+				sed 's/"logprob":[^,]*//' >out.$d
+		done
+		cmp out.cpu out.cuda:0
+		case "$how" in *kv-memory*) grep -q '"preemptions"' stats.cuda:0 ;; esac
+	done
+	QUERN_EMULATE_FAIL=capture quern generate -q -m m --max-new-tokens 20 --float32 --device cuda:0 $how --format jsonl problems.jsonl |
+		sed 's/"logprob":[^,]*//' | cmp - out.cpu
+	status 3 quern generate -m m --logit-bias 0=-inf --device cuda:0 --max-new-tokens 2 $(seq -f '--logit-bias %g=-inf' 1 600) problems.jsonl
+	says 'the bias leaves no token to say'
+}

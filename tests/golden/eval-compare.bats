@@ -78,6 +78,68 @@ prepare() {
 	says "q.jsonl: row '[0-9]' comes twice"
 }
 
+# value REPORT METRIC, side COMPARISON METRIC a|b: numbers as they were written
+value() { sed -n "s/^ *\"$2,none\": \([^,]*\),*$/\1/p" "$1"; }
+side() { tr -d ' \n' <"$1" | grep -o "\"metric\":\"$2\",\"filter\":\"none\",\"rows[^}]*" | sed "s/.*\"$3\":\([^,]*\),.*/\1/"; }
+
+@test "perplexities and F1 of classes: what all rows give together, on both sides" {
+	local s
+	for s in 3 4; do
+		quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" --hidden 32 --layers 1 --heads 4 --kv-heads 2 --ffn 64 \
+			--positions 256 --init-range 0.3 --seed $s -o m$s
+		for t in roll bin lam; do
+			quern eval -q -m m$s --task "$DATA/tasks/$t.yaml" --fewshot-data "$DATA/tasks/shots.jsonl" --samples $t$s.arrows -o $t$s.json "$DATA/tasks/docs.jsonl"
+		done
+	done
+	quern view --format jsonl roll3.arrows | head -1 | grep -qE '"word_perplexity":\[-[0-9.]+,[0-9.]+\]'
+	for m in roll:word_perplexity roll:byte_perplexity roll:bits_per_byte lam:perplexity bin:f1 bin:mcc; do
+		local t=${m%:*} n=${m#*:}
+		quern eval -q --compare ${t}3.json ${t}4.json --bootstrap 200 --trials 99 -o c.json
+		[ -n "$(value ${t}3.json $n)" ]
+		[ "$(side c.json $n a)" = "$(value ${t}3.json $n)" ]
+		[ "$(side c.json $n b)" = "$(value ${t}4.json $n)" ]
+		quern eval -q --compare ${t}3.arrows ${t}4.arrows --bootstrap 200 --trials 99 -o d.json      # without their reports
+		[ "$(side d.json $n b)" = "$(value ${t}4.json $n)" ]
+	done
+	# 12 documents of 4 words, each easier for b: exp(2.5) and exp(2); signs as they are, or all turned, come once in 2048
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '{"doc_id":%d,"word_perplexity":[%d.0,4.0]}\n' $i -10; done >ten.jsonl
+	sed 's/-10.0/-8/' ten.jsonl >eight.jsonl
+	quern eval -q --compare ten.jsonl eight.jsonl --trials 99 --test randomization -o c.json
+	grep -q '"aggregation": "weighted_perplexity"' c.json
+	[[ "$(side c.json word_perplexity a)" == 12.18249396070347* ]]
+	[[ "$(side c.json word_perplexity b)" == 7.38905609893065* ]]
+	[ "$(side c.json word_perplexity p_value)" = 0.01 ]
+	quern eval -q --compare roll3.json roll3.json -o same.json
+	[ "$(side same.json word_perplexity p_value)" = 1.0 ]
+	[ "$(side same.json word_perplexity difference_stderr)" = 0.0 ]
+}
+
+@test "text metrics: corpus scores of two systems, by source; other settings are refused" {
+	local i
+	for i in 1 2 3 4 5 6; do
+		printf '{"id":"%d","answer":"the quick brown fox jumps over %d lazy dogs","one":"the quick brown fox jumps over %d lazy cats","two":"a brown fox %d times over dogs","source":"%s"}\n' \
+			$i $i $i $i "$([ $((i % 2)) -eq 0 ] && echo web || echo books)"
+	done >t.jsonl
+	for i in one two; do
+		quern eval -q --task text --metric bleu,chrf,ter,rouge,edit --smooth add-k --prediction $i --samples $i.arrows t.jsonl -o $i.json
+	done
+	quern eval -q --compare one.json two.json --trials 99 -o c.json
+	for i in bleu chrf ter rouge1 edit_distance char_error_rate; do
+		[ -n "$(value one.json $i)" ]
+		[ "$(side c.json $i b)" = "$(value two.json $i)" ]
+	done
+	tr -d ' \n' <c.json | grep -q '"metric":"bleu","filter":"none","group":"web","rows":3'
+	quern eval -q -j1 --compare one.json two.json --trials 99 -o d.json
+	cmp c.json d.json
+	quern eval -q --task text --metric bleu --tokenize char --prediction two --samples char.arrows t.jsonl -o char.json
+	status 3 quern eval --compare one.json char.json
+	says 'the settings of bleu differ: nrefs:1|case:mixed|eff:no|tok:13a|smooth:add-k\[1.00\]|version:2.6.0 in one.json, .*tok:char'
+	quern eval -q --task text --metric bleu --smooth floor --smooth-value 0.001 --prediction two --samples fine.arrows t.jsonl -o fine.json
+	status 3 quern eval --compare fine.json fine.json
+	says 'the signature has not all digits of the smoothing'
+	status 2 quern eval --task text --metric distinct --samples x.arrows --prediction two t.jsonl
+}
+
 @test "a comparison of what is none" {
 	status 2 quern eval --compare a.jsonl
 	status 2 quern eval --by source a.jsonl
@@ -95,5 +157,10 @@ prepare() {
 	attempt "no names" 3 quern eval --compare <(echo '{"score":1.0}') b.jsonl
 	attempt "a stream cut" "3" quern eval --compare <(head -c 300 a.jsonl) b.jsonl
 	sed -E 's/"acc":[01].0/"acc":null/' a.jsonl >null.jsonl
+	local item
+	for item in '[]' '[1.0]' '[1.0,2.0,3.0]' '[1e999,1.0]' '["a","b"]' null '[null,1.0]' '[-3.0,0.0]' '{"a":1}'; do
+		printf '{"doc_id":%d,"acc":1.0,"word_perplexity":'"$item"'}\n' 1 2 >item.jsonl
+		attempt "item $item" "0|3" quern eval --compare item.jsonl item.jsonl
+	done
 	attempt "no values" "0|3" quern eval --compare null.jsonl null.jsonl
 }

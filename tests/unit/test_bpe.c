@@ -743,9 +743,45 @@ static void what_is_not_supported_is_refused_by_name(void **state)
 	unlink(path);
 }
 
+/* Merges are looked up some at a time: the first that is wrong is told, whichever way it is. */
+static void a_wrong_merge_is_told_by_its_number(void **state)
+{
+	static const struct { int at; const char *merge, *says; } cases[] = {
+		{0, "\"a zz\"", "merge 0: 'zz' is not in the vocabulary"},
+		{20, "\"zz b\"", "merge 20: 'zz b' is not in the vocabulary"},
+		{20, "[\"b\",\"a\"]", "merge 20: 'ba' is not in the vocabulary"},
+		{17, "\"ab\"", "merge 17: expected two tokens"},
+		{17, "[\"a\"]", "merge 17: expected two tokens"},
+		{17, "\"a zz\",7", "merge 17: 'zz' is not in the vocabulary"},
+	};
+	char path[] = "/tmp/quern-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf json = {0};
+		struct tokenizer *t;
+		struct error err;
+
+		buf_str(&json, "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[");
+		for (int k = 0; k < cases[i].at; k++)
+			buf_str(&json, "\"a b\",");
+		buf_printf(&json, "%s,\"a b\"]}}", cases[i].merge);
+		assert_int_equal(file_write_all(path, json.data, json.len, &err), OK);
+		assert_int_equal(tokenizer_load(&t, path, &err), ERR_DATA);
+		if (!strstr(err.text, cases[i].says))
+			fail_msg("'%s' does not say '%s'", err.text, cases[i].says);
+		buf_release(&json);
+	}
+	close(fd);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_wrong_merge_is_told_by_its_number),
 		cmocka_unit_test(ids_are_those_of_the_reference),
 		cmocka_unit_test(every_manner_is_that_of_the_reference),
 		cmocka_unit_test(vocab_and_merges_are_the_same_tokenizer),

@@ -130,25 +130,30 @@ static void the_cache_and_the_batch_change_nothing(void **state)
 	struct generate_options o = options(2, 4);
 	o.max_new_tokens = 8;
 	struct run *r = run(&o, 0);
-	struct sampler *s = sampler_open(&o.sample, lm.model.cfg.vocab);
+	struct sampler *s;
+	OK_OR_FAIL(sampler_open(&s, &o.sample, lm.model.k, NULL, 1, lm.model.cfg.vocab, &err));
 	float *logits = mem_array((size_t)lm.model.cfg.vocab, sizeof(*logits));
 	for (int i = 0; i < r->count; i += 3) {
 		const struct out *x = &r->out[i];
-		int32_t ids[700], zero = 0, id;
+		int32_t ids[700], zero = 0;
 		int64_t n = make_prompt((int)x->prompt, ids);
 		uint64_t key[2] = { (uint64_t)x->prompt, 0 };
 		uint64_t stream = sample_stream((const char *)key, sizeof(key), x->sample);
-		double lp, sum = 0;
+		double sum = 0;
 		for (int64_t k = 0; k < x->n; k++) {
 			struct model_cache *c;
 			int32_t cu[2] = { 0, (int32_t)(n + k) };
 			OK_OR_FAIL(model_cache_open(&c, &lm.model, 1, 640, 640, &err));
 			OK_OR_FAIL(model_decode(&lm.model, c, 1, ids, cu, &zero, &zero, logits, &err));
 			model_cache_close(c);
-			OK_OR_FAIL(sampler_pick(s, logits, NULL, 0, 0, sample_uniform(11, stream, (uint64_t)k), &id, &lp, &err));
-			assert_int_equal(id, x->ids[k]);
-			ids[n + k] = id;
-			sum += lp;
+			uint64_t u = sample_uniform(11, stream, (uint64_t)k);
+			const int32_t *id;
+			const double *lp;
+			sampler_draw(s, logits, &zero, &u, 1);
+			OK_OR_FAIL(sampler_take(s, &id, &lp, &err));
+			assert_int_equal(*id, x->ids[k]);
+			ids[n + k] = *id;
+			sum += *lp;
 		}
 		assert_true(fabs(sum - x->logprob) < 1e-4);
 	}

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static enum status parse(struct json_parser *p, const char *s, const struct json **j)
 {
@@ -175,6 +176,60 @@ static void integers_are_printed_as_by_printf(void **state)
 	buf_release(&want);
 }
 
+struct seen {
+	char text[256];
+	size_t n, stop;
+};
+
+static enum status see(void *arg, size_t i, const struct json *name, const struct json *value, struct error *err)
+{
+	struct seen *s = arg;
+	struct buf b = { 0 };
+	struct json_writer w = json_writer_open(&b, 0);
+
+	assert_int_equal(i, s->n++);
+	json_value(&w, value);
+	snprintf(s->text + strlen(s->text), sizeof s->text - strlen(s->text), "%s=%s ", name ? name->str : "", b.data);
+	buf_release(&b);
+	return s->n == s->stop ? error_set(err, ERR_DATA, "enough") : OK;
+}
+
+static void what_is_left_out_of_the_tree_comes_one_by_one(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "vocab", "merges", NULL };
+	static const char text[] = "{\"vocab\":{\"a\":1,\"b\":[2,{\"vocab\":{\"x\":3}}]},\"merges\":[\"a b\",[\"c\",\"d\"]],\"rest\":{\"merges\":7,\"k\":[8,9]}}";
+	struct json_parser *p = json_parser_open();
+	struct seen vocab = { .stop = SIZE_MAX }, merges = vocab, rest = vocab, again = vocab, two = { .stop = 1 };
+	const struct json *j;
+	struct error err;
+
+	json_parser_leave(p, names);
+	assert_int_equal(parse(p, text, &j), OK);
+	assert_int_equal(json_get(j, "vocab")->type, JSON_OBJECT);
+	assert_int_equal(json_get(j, "vocab")->len, 0);
+	assert_null(json_get(json_get(j, "vocab"), "a"));
+	assert_int_equal(json_count(p, json_get(j, "vocab")), 2);
+	assert_int_equal(json_count(p, json_get(j, "merges")), 2);
+	assert_int_equal(json_count(p, json_get(json_get(j, "rest"), "k")), 2);
+	assert_int_equal(json_get_int(json_get(j, "rest"), "merges", 0), 7);
+	assert_int_equal(json_each(p, json_get(j, "vocab"), see, &vocab, &err), OK);
+	assert_string_equal(vocab.text, "a=1 b=[2,{\"vocab\":{\"x\":3}}] ");
+	assert_int_equal(json_each(p, json_get(j, "merges"), see, &merges, &err), OK);
+	assert_string_equal(merges.text, "=\"a b\" =[\"c\",\"d\"] ");
+	assert_int_equal(json_each(p, json_get(j, "rest"), see, &rest, &err), OK);
+	assert_string_equal(rest.text, "merges=7 k=[8,9] ");
+	assert_int_equal(json_each(p, json_get(j, "vocab"), see, &again, &err), OK);
+	assert_string_equal(again.text, vocab.text);
+	assert_int_equal(json_each(p, json_get(j, "merges"), see, &two, &err), ERR_DATA);
+	assert_int_equal(two.n, 1);
+
+	json_parser_leave(p, NULL);
+	assert_int_equal(parse(p, text, &j), OK);
+	assert_int_equal(json_get_int(json_get(j, "vocab"), "a", 0), 1);
+	json_parser_close(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +240,7 @@ int main(void)
 		cmocka_unit_test(invalid_utf8_is_replaced_when_written),
 		cmocka_unit_test(escaping_by_any_instruction_set_is_that_of_the_specification),
 		cmocka_unit_test(integers_are_printed_as_by_printf),
+		cmocka_unit_test(what_is_left_out_of_the_tree_comes_one_by_one),
 	};
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -8,17 +8,35 @@
 
 static const struct sample_options plain = { .temperature = 1, .top_p = 1, .repetition_penalty = 1 };
 
+/* One draw with u in [0, 1) on the CPU; the first n_prompt of seen are the prompt's. */
+static enum status draw(const struct sample_options *o, const float *logits, int n, const int32_t *seen, int n_prompt, int n_seen, double u,
+			int32_t *id, double *logprob)
+{
+	struct sampler *s;
+	struct error err;
+	const int32_t *ids, slot = 0;
+	const double *lp;
+	uint64_t bits = (uint64_t)(u * 0x1p53);
+	enum status st;
+	assert_int_equal(sampler_open(&s, o, kernels_cpu(), NULL, 1, n, &err), OK);
+	sampler_begin(s, 0, seen, n_prompt, n_seen);
+	sampler_draw(s, logits, &slot, &bits, 1);
+	assert_int_equal(sampler_take(s, &ids, &lp, &err), OK);
+	*id = ids[0];
+	*logprob = lp[0];
+	st = sampler_check(lp[0], &err);
+	sampler_close(s);
+	return st;
+}
+
 static int32_t pick(const struct sample_options *o, const float *logits, int n, const int32_t *seen, int n_seen, double u,
 		    double *logprob)
 {
-	struct sampler *s = sampler_open(o, n);
-	int32_t id = -1;
+	int32_t id;
 	double lp;
-	struct error err;
-	assert_int_equal(sampler_pick(s, logits, seen, 0, n_seen, u, &id, &lp, &err), OK);
+	assert_int_equal(draw(o, logits, n, seen, 0, n_seen, u, &id, &lp), OK);
 	if (logprob)
 		*logprob = lp;
-	sampler_close(s);
 	return id;
 }
 
@@ -158,14 +176,12 @@ static void frequency_counts_and_presence_does_not(void **state)
 	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 1);
 	o.frequency_penalty = 2;                       /* -2, 1.1, 0 */
 	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 1);
-	struct sampler *s = sampler_open(&o, 3);       /* what the prompt says does not count */
-	int32_t id;
+	int32_t id;                                    /* what the prompt says does not count */
 	double lp;
-	assert_int_equal(sampler_pick(s, x, seen, 4, 4, 0, &id, &lp, NULL), OK);
+	assert_int_equal(draw(&o, x, 3, seen, 4, 4, 0, &id, &lp), OK);
 	assert_int_equal(id, 0);
-	assert_int_equal(sampler_pick(s, x, seen, 1, 4, 0, &id, &lp, NULL), OK);
+	assert_int_equal(draw(&o, x, 3, seen, 1, 4, 0, &id, &lp), OK);
 	assert_int_equal(id, 1);
-	sampler_close(s);
 }
 
 static void bias_adds_and_bans(void **state)
@@ -184,10 +200,8 @@ static void bias_adds_and_bans(void **state)
 	assert_true(fabs(lp - (0 - log(exp(4) + exp(1) + 1))) < 1e-5);  /* of the model as it is */
 	struct logit_bias all[] = { { 0, -INFINITY }, { 1, -INFINITY }, { 2, -INFINITY } };
 	o.bias = all;
-	struct sampler *s = sampler_open(&o, 3);
 	int32_t id;
-	assert_int_equal(sampler_pick(s, x, NULL, 0, 0, 0, &id, &lp, NULL), ERR_DATA);
-	sampler_close(s);
+	assert_int_equal(draw(&o, x, 3, NULL, 0, 0, 0, &id, &lp), ERR_DATA);
 }
 
 /* Surprises 0.69, 1.39, 1.90, 2.30, their mean 1.21: the second is nearest, then the first, the third, the fourth. */
@@ -229,31 +243,28 @@ static void logprob_is_the_models_own(void **state)
 static void logits_that_are_no_distribution_are_an_error(void **state)
 {
 	(void)state;
-	struct sampler *s = sampler_open(&plain, 3);
 	float bad[][3] = { { NAN, 0, 0 }, { 0, NAN, 0 }, { 0, INFINITY, 0 }, { -INFINITY, -INFINITY, -INFINITY }, { NAN, NAN, NAN } };
 	float masked[] = { -INFINITY, 0, -INFINITY };
 	int32_t id;
 	double lp;
-	struct error err;
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(sampler_pick(s, bad[i], NULL, 0, 0, 0.5, &id, &lp, &err), ERR_DATA);
-	assert_int_equal(sampler_pick(s, masked, NULL, 0, 0, 0.0, &id, &lp, &err), OK);
+		assert_int_equal(draw(&plain, bad[i], 3, NULL, 0, 0, 0.5, &id, &lp), ERR_DATA);
+	assert_int_equal(draw(&plain, masked, 3, NULL, 0, 0, 0.0, &id, &lp), OK);
 	assert_int_equal(id, 1);
-	sampler_close(s);
 }
 
 static void randomness_is_of_seed_stream_and_position(void **state)
 {
 	(void)state;
-	double a = sample_uniform(1, 2, 3);
-	assert_true(a >= 0 && a < 1);
+	uint64_t a = sample_uniform(1, 2, 3);
+	assert_true(a < UINT64_C(1) << 53);
 	assert_true(a == sample_uniform(1, 2, 3));
 	assert_true(a != sample_uniform(2, 2, 3) && a != sample_uniform(1, 3, 3) && a != sample_uniform(1, 2, 4));
 	assert_true(sample_stream("a", 1, 0) != sample_stream("a", 1, 1));
 	assert_true(sample_stream("a", 1, 0) != sample_stream("b", 1, 0));
 	double mean = 0;
 	for (int i = 0; i < 10000; i++)
-		mean += sample_uniform(7, sample_stream("row", 3, 5), (uint64_t)i) / 10000;
+		mean += 0x1p-53 * (double)sample_uniform(7, sample_stream("row", 3, 5), (uint64_t)i) / 10000;
 	assert_true(fabs(mean - 0.5) < 0.01);
 }
 

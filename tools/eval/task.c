@@ -141,7 +141,9 @@ static enum status open_samples(struct error *err)
 	if (ev.task->type == TASK_GENERATE)
 		schema_add_spec(&ev.schema, "outcomes: utf8");
 	for (int m = 0; m < ev.task->n_metrics; m++) {
-		char *spec = mem_printf("%s: float64?", ev.task->metrics[m].name);
+		int n;
+		(void)task_scores_item(ev.scores, 0, m, &n);
+		char *spec = mem_printf(n > 1 ? "%s: list<float64>?" : "%s: float64?", ev.task->metrics[m].name);
 
 		schema_add_spec(&ev.schema, spec);
 		mem_free(spec);
@@ -168,12 +170,18 @@ static enum status keep_sample(void *arg, const struct task_scores *s, const str
 	if (x->outcomes)
 		column_str(builder_column(b, at++), x->outcomes);
 	for (int m = 0; m < ev.task->n_metrics; m++, at++) {
-		double v = task_scores_last(s, x->filter, m);
+		int n;
+		const double *v = task_scores_item(s, x->filter, m, &n);
+		struct column *c = builder_column(b, at);
 
-		if (isnan(v))
-			column_null(builder_column(b, at));
-		else
-			column_double(builder_column(b, at), v);
+		if (!v || (n == 1 && isnan(*v))) {
+			column_null(c);
+			continue;
+		}
+		for (int i = 0; i < n; i++)
+			column_double(n > 1 ? column_child(c, 0) : c, v[i]);
+		if (n > 1)
+			column_end_list(c);
 	}
 	return writer_row(ev.samples, err);
 }
@@ -328,8 +336,8 @@ enum status eval_task(struct tool *tool, const struct eval_options *o, struct lm
 	ev.tool = tool;
 	ev.o = o;
 	TRY(load_task(lm != NULL, err));
-	TRY(open_samples(err));
 	task_scores_open(&ev.scores, ev.task);
+	TRY(open_samples(err));
 	TRY(open_code(err));
 	TRY(lm ? ask_model(lm, n_inputs, &totals, err) : read_responses(err));
 	fill_report(report, &totals);

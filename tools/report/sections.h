@@ -28,6 +28,8 @@ struct section_options {
 	uint64_t seed;
 	const char *by;              /* of comparisons */
 };
+/* All of them, in the page's order (sections.c). */
+enum status sections_write(struct page *p, const struct inputs *in, const struct section_options *o, struct error *err);
 void section_results(struct page *p, const struct inputs *in);
 enum status section_comparisons(struct page *p, const struct inputs *in, const struct section_options *o, struct error *err);
 /* What eval --compare and --check-contamination said (audits.c). */

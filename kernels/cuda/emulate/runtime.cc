@@ -2,9 +2,12 @@
  * first stream has the kernels; what others copy is done as late as it may be, when the host or the first stream waits for it, or, with an
  * odd QUERN_EMULATE_SEED, as early: a wait that is missing shows.
  *
+ * Between cudaStreamBeginCapture and EndCapture calls go to a list instead, whose launches queue what does them again; what a device
+ * refuses to capture ends the process.
+ *
  * Each allocation ends where a page that cannot be accessed begins. QUERN_EMULATE_FAIL in the environment asks for failures to test with:
- * gpu or driver (there is none, or none that is new enough), memory:N (N bytes are free, and no allocation goes beyond them), launch:N or ecc:N (the device breaks with
- * its N-th piece of work). */
+ * gpu or driver (there is none, or none that is new enough), memory:N (N bytes are free, and no allocation goes beyond them), launch:N or
+ * ecc:N (the device breaks with its N-th piece of work), capture (nothing can be captured). */
 #include "block.h"
 
 #include <pthread.h>
@@ -23,6 +26,11 @@ struct allocation {
 	struct allocation *next;
 };
 
+struct emulate_graph {
+	emulate_call *head, **tail;
+	int owners;                  /* the graph and what was made of it */
+};
+
 /* Calls that were queued and that are done tell an event's place in its stream. */
 struct emulate_stream {
 	emulate_call *head, **tail;
@@ -38,6 +46,7 @@ struct emulate_event {
 static struct allocation *all;
 static struct emulate_stream first = {NULL, &first.head, 0, 0, NULL};    /* and those behind it */
 static int depth;            /* of calls that run others, of streams that they wait for */
+static struct emulate_graph *capturing;
 static cudaError_t last_error, broken;   /* broken: every call fails from now on, as on a device whose kernel died */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -98,6 +107,8 @@ static void maybe_break(void)
 /* The calls of a stream up to a place. */
 static void run_until(struct emulate_stream *s, uint64_t at)
 {
+	if (capturing && s == &first)
+		emulate_die("waited for, or its memory changed, while work is captured");
 	if (!s->head || s->done >= at)
 		return;
 	if (depth++ == 0)
@@ -132,6 +143,10 @@ static void queue_on(struct emulate_stream *s, emulate_call *call)
 
 	s = s ? s : &first;
 	call->next = NULL;
+	if (capturing && s == &first) {
+		*capturing->tail = call, capturing->tail = &call->next;
+		return;
+	}
 	*s->tail = call, s->tail = &call->next;
 	s->queued++;
 	if (s->queued - s->done >= QUEUE_MAX || (s != &first && seed && strtoull(seed, NULL, 10) % 2))
@@ -176,6 +191,8 @@ static cudaError_t allocate(void **p, size_t bytes, bool pinned, bool mapped)
 	struct allocation *a;
 	char *map;
 
+	if (capturing)
+		emulate_die("memory is asked for while work is captured");
 	if (bytes == 0) {
 		*p = NULL;
 		return cudaSuccess;
@@ -305,6 +322,68 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 	host_work("cudaMemsetAsync", s, [=] { memset(p, value, bytes); });
 	return cudaSuccess;
 }
+
+/* --- graphs ------------------------------------------------------------------------------------------------ */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode)
+{
+	if (asked("capture"))
+		return note(cudaErrorStreamCaptureUnsupported);
+	capturing = new emulate_graph{NULL, NULL, 1};
+	capturing->tail = &capturing->head;
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
+{
+	*graph = capturing;
+	capturing = NULL;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+	graph->owners++;
+	*exec = graph;
+	return cudaSuccess;
+}
+
+/* Does a captured call again. */
+struct emulate_again : emulate_call {
+	emulate_call *call;
+	void run() override { call->run(); }
+};
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+	for (emulate_call *c = exec->head; c; c = c->next) {
+		emulate_again *again = new emulate_again;
+
+		again->name = c->name, again->grid = c->grid, again->block = c->block, again->shared = c->shared, again->alone = c->alone;
+		again->call = c;
+		emulate_queue(again);
+	}
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+	locked l;
+
+	if (--graph->owners)
+		return cudaSuccess;
+	run_queue();
+	while (graph->head) {
+		emulate_call *c = graph->head;
+
+		graph->head = c->next;
+		delete c;
+	}
+	delete graph;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return cudaGraphDestroy(exec); }
 
 /* --- streams, events, the device ------------------------------------------------------------------------- */
 

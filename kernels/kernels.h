@@ -173,7 +173,8 @@ struct kernels {
 	void (*matmul_dw)(struct pool *pool, float *dw, const act *dy, const act *x, int64_t n, int64_t o, int64_t i);
 	/* Y[N,O] = X W^T + b, in floats; b NULL: zeros. Logits are made so. */
 	void (*matmul_float)(struct pool *pool, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i);
-	/* Y = X W^T + b + R in one pass; b, R or both may be NULL, R may be Y. Where activations are bf16, b + R may be rounded to that first. */
+	/* Y = X W^T + b + R in one pass; b, R or both may be NULL, R may be Y. Where activations are bf16, b or b + R may be rounded to that
+	 * first. */
 	void (*matmul_add)(struct pool *pool, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n,
 			   int64_t o, int64_t i);
 	/* The three products where X and Y are columns of wider matrices, with ldx and ldy values in a row. */

@@ -31,7 +31,6 @@
 		.alloc_host = cpu_alloc, .available = mem_available,          \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
-		.upload_ahead = cpu_transfer,                                 \
 		.download_begin = cpu_transfer,                               \
 		.download_end = cpu_download_end,                             \
 		.upload_ahead = cpu_transfer,                                 \
@@ -40,7 +39,7 @@
 		.matmul_dx = cpu_matmul_dx,                           \
 		.matmul_dw = cpu_matmul_dw,                           \
 		.matmul_float = cpu_matmul_float,                     \
-		.matmul_add = cpu_matmul_add,                             \
+		.matmul_add = cpu_matmul_add,                         \
 		.matmul_part = cpu_matmul_part,                       \
 		.matmul_dx_part = cpu_matmul_dx_part,                 \
 		.matmul_dw_part = cpu_matmul_dw_part,                 \

@@ -33,7 +33,9 @@ static struct lent *lend_room(void *host, size_t bytes)
 		abort();
 	*l = (struct lent){host, dev->alloc(NULL, bytes), bytes, false};
 	if (!l->device) {
-		fprintf(stderr, "kernels-check: the device has no %zu bytes\n", bytes);
+		struct error err;
+
+		fprintf(stderr, "kernels-check: the device has no %zu bytes: %s\n", bytes, dev->status(&err) == OK ? "out of memory" : err.text);
 		exit(1);
 	}
 	return l;

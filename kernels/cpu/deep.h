@@ -4,6 +4,8 @@
 #ifndef QUERN_CPU_DEEP_H
 #define QUERN_CPU_DEEP_H
 
+#if GEMM_SPLIT                  /* else this file says nothing */
+
 #define DEEP_C 196608           /* floats of a task's block of C, at most */
 #define DEEP_COLUMNS 512        /* of b */
 #define DEEP_EACH (2 * DEEP_C)  /* a thread's share of C, up to which packing more than once costs less than what it saves */
@@ -65,5 +67,7 @@ static void gemm_deep(struct pool *pool, struct gemm *g)
 	g->own = cpu_scratch((size_t)threads * DEEP_WORDS * sizeof(float));
 	pool_run(pool, deep_blocks(g, threads), deep_task, g);
 }
+
+#endif
 
 #endif

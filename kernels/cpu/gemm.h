@@ -702,10 +702,12 @@ static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int3
 		packed = GEMM_SPLIT_PACKED;
 	if (y && !few && whole_panel_words(&g) > GEMM_PACKED)
 		packed = (size_t)whole_panel_words(&g);
+#if GEMM_SPLIT
 	if (deep_wins(&g, pool)) {
 		gemm_deep(pool, &g);
 		return;
 	}
+#endif
 	g.own = cpu_scratch((packed + (size_t)(pool ? pool_threads(pool) : 1) * OWN_WORDS) * sizeof(float));
 	g.packed = g.own + (pool ? pool_threads(pool) : 1) * OWN_WORDS;
 	if (few)

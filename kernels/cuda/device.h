@@ -21,12 +21,12 @@ typedef __nv_bfloat16 bf16;
 #ifdef QUERN_EMULATED
 #define DEVICE_PANEL_BYTES ((size_t)512 << 10)
 #define DEVICE_WORKSPACE_BYTES ((size_t)1 << 10)
+#define DEVICE_BIAS_VALUES ((int64_t)1 << 16)
 #else
 #define DEVICE_PANEL_BYTES ((size_t)128 << 20)
 #define DEVICE_WORKSPACE_BYTES ((size_t)32 << 20)
-#endif
-
 #define DEVICE_BIAS_VALUES ((int64_t)1 << 20)
+#endif
 
 struct device {
 	bool open;

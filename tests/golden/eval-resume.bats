@@ -57,7 +57,7 @@ killed() {
 	rm -f r.json want.json
 	"$BIN/eval" -q "$@" -o want.json
 	"$BIN/eval" -q "$@" --resume -o r.json & pid=$!
-	for _ in $(seq 500); do [ ! -e r.json ] && [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt "$min" ] || break; sleep 0.005; done
+	for _ in $(seq 4000); do [ ! -e r.json ] && [ "$(stat -c %s r.json.journal 2>/dev/null || echo 0)" -lt "$min" ] || break; sleep 0.005; done
 	kill -KILL $pid || true                            # unless it was faster
 	wait $pid || true
 	if [ ! -e r.json ]; then

@@ -52,6 +52,11 @@ static void matmul(struct pool *p, act *y, const act *x, struct weights w, int64
 	kernels_cpu_plain()->matmul(p, y, x, unpacked(w), n, o, i, acc);
 }
 
+static void matmul_add(struct pool *p, act *y, const act *x, struct weights w, const float *b, const act *r, int64_t n, int64_t o, int64_t i)
+{
+	kernels_cpu_plain()->matmul_add(p, y, x, unpacked(w), b, r, n, o, i);
+}
+
 static void matmul_float(struct pool *p, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
 {
 	kernels_cpu_plain()->matmul_float(p, y, x, unpacked(w), b, n, o, i);
@@ -74,6 +79,7 @@ static void open_device(void)
 	device.packed_bytes = packed_bytes;
 	device.pack = pack;
 	device.matmul = matmul;
+	device.matmul_add = matmul_add;
 	device.matmul_float = matmul_float;
 	device.matmul_dx = matmul_dx;
 	device.logprob = logprob;

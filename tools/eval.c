@@ -26,7 +26,7 @@ static struct opt options[] = {
 	OPT_STRING(0, "answer", &opts.answer, "COLUMN", "exact-match: column of the right answer"),
 	OPT_STRING(0, "profile", &opts.profile, "NAME", "exact-match: whose rules say which answer is right, as in quern-score(1)"),
 	OPT_CHOICE(0, "report", &opts.report, "auto|json|table", "form of the report; auto is a table on a terminal, JSON else"),
-	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file every document, of --compare the rows that flipped, of --check-contamination what was found"),
+	OPT_STRING(0, "samples", &opts.samples, "FILE", "keep every completion with its verdict, of a task file and of perplexity every document, of --compare the rows that flipped, of --check-contamination what was found"),
 	OPT_GROUP("What was measured already, with --samples"),
 	OPT_FLAG(0, "compare", &opts.compare, "compare two evaluations, A.json B.json, that were run with --samples; or two samples"),
 	OPT_STRING(0, "by", &opts.by, "NAME", "break down by this column, or member of the document; source, if there is one"),

@@ -23,6 +23,7 @@ static enum status add_window(struct perplexity *p, const int32_t *ids, const in
 			      int64_t to, struct error *err)
 {
 	int64_t n = to - from;
+	struct perplexity_document *document = &p->documents[p->n_documents - 1];
 	struct perplexity_window *w;
 	struct likelihood known;
 
@@ -30,11 +31,12 @@ static enum status add_window(struct perplexity *p, const int32_t *ids, const in
 	for (int64_t i = from; i < to; i++) {
 		bool counts = i >= first && (!mask || mask[i]);
 		ids_push(&p->mask, counts);
-		p->tokens += counts;
+		document->tokens += counts;
 	}
 	MEM_PUSH_ROOM(p->pending, p->n, p->cap);
 	w = &p->pending[p->n++];
-	*w = (struct perplexity_window){ .sum = arena_alloc(&p->arena, sizeof(*w->sum)), .n = 2 * n };
+	*w = (struct perplexity_window){ .sum = arena_alloc(&p->arena, sizeof(*w->sum)), .n = 2 * n,
+					 .document = p->n_documents - 1 };
 	if (p->cache) {
 		w->key = window_key(p, ids + from, n);
 		if (likelihood_cache_get(p->cache, w->key, w->n, n, &known)) {
@@ -46,10 +48,22 @@ static enum status add_window(struct perplexity *p, const int32_t *ids, const in
 	return scorer_add(p->scorer, ids + from, p->mask.v, n, w->sum, err);
 }
 
-enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err)
+/* A document of these counts, whose windows come next. */
+static void begin_document(struct perplexity *p, int64_t words, int64_t bytes)
+{
+	if (p->settled)
+		p->n_documents = 0;
+	p->settled = false;
+	MEM_PUSH_ROOM(p->documents, p->n_documents, p->cap_documents);
+	p->documents[p->n_documents++] = (struct perplexity_document){ .row = p->row, .words = words, .bytes = bytes };
+	p->rows++;
+	p->words += words;
+	p->bytes += bytes;
+}
+
+static enum status add_windows(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err)
 {
 	int64_t width = scorer_limit(p->scorer) - 1;          /* predictions of a full window */
-	p->rows++;
 	for (int64_t done = 1; done < n;) {
 		int64_t take = n - done < width ? n - done : width;
 		int64_t to = done + take;
@@ -57,9 +71,17 @@ enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const i
 		TRY(add_window(p, ids, mask, from < 0 ? 0 : from, done, to, err));
 		done = to;
 	}
+	p->tokens += p->documents[p->n_documents - 1].tokens;
 	return OK;
 }
 
+enum status perplexity_add_ids(struct perplexity *p, const int32_t *ids, const int32_t *mask, int64_t n, struct error *err)
+{
+	begin_document(p, 0, 0);
+	return add_windows(p, ids, mask, n, err);
+}
+
+/* len(re.split(r"\s+", text)): runs of white space and one, empty pieces at the edges too. */
 static int64_t count_words(const char *p, size_t n)
 {
 	const char *end = p + n;
@@ -83,13 +105,14 @@ enum status perplexity_add_text(struct perplexity *p, const struct lm *lm, const
 	p->window.n = 0;
 	ids_push(&p->window, prefix);
 	TRY(tokenizer_encode(lm->tokenizer, lm->scratch, text, n, false, &p->window, err));
-	p->words += count_words(text, n);
-	p->bytes += (int64_t)n;
-	return perplexity_add_ids(p, p->window.v, NULL, p->window.n, err);
+	begin_document(p, count_words(text, n), (int64_t)n);
+	return add_windows(p, p->window.v, NULL, p->window.n, err);
 }
 
 enum status perplexity_settle(struct perplexity *p, struct error *err)
 {
+	if (p->settled)              /* nothing was added since */
+		p->n_documents = 0;
 	TRY(scorer_flush(p->scorer, err));
 	for (int64_t i = 0; i < p->n; i++) {
 		const struct perplexity_window *w = &p->pending[i];
@@ -97,10 +120,12 @@ enum status perplexity_settle(struct perplexity *p, struct error *err)
 		if (isnan(*w->sum))
 			return error_set(err, ERR_DATA, "the log-probability is not a number");
 		p->logprob += *w->sum;
+		p->documents[w->document].logprob += *w->sum;
 		if (w->key)
 			likelihood_cache_put(p->cache, w->key, w->n, w->n / 2, &(struct likelihood){ .logprob = *w->sum });
 	}
 	p->n = 0;
+	p->settled = true;
 	arena_reset(&p->arena);
 	return p->cache ? likelihood_cache_sync(p->cache, err) : OK;
 }
@@ -109,6 +134,7 @@ void perplexity_release(struct perplexity *p)
 {
 	arena_release(&p->arena);
 	mem_free(p->pending);
+	mem_free(p->documents);
 	ids_release(&p->window);
 	ids_release(&p->mask);
 }

@@ -220,7 +220,7 @@ double series_value_at(const struct series *x, const int32_t *at, int64_t n)
 int series_width(const char *metric, const struct metric **text, int *value)
 {
 	static const char *const two[] = { "f1", "macro_f1", "mcc", "word_perplexity", "byte_perplexity", "bits_per_byte",
-					   "inst_level_strict_acc", "inst_level_loose_acc" };
+					   "token_perplexity", "inst_level_strict_acc", "inst_level_loose_acc" };
 
 	*text = NULL;
 	*value = 0;

@@ -26,6 +26,7 @@ static const struct {
 	{ "word_perplexity", "weighted_perplexity", false, 1 << TASK_ROLLING },
 	{ "byte_perplexity", "weighted_perplexity", false, 1 << TASK_ROLLING },
 	{ "bits_per_byte", "bits_per_byte", false, 1 << TASK_ROLLING },
+	{ "token_perplexity", "weighted_perplexity", false, 0 },     /* of no task file: eval --task perplexity */
 	{ "acc", "mean", true, 1 << TASK_GENERATE },
 	{ "pass@k", "mean", true, 1 << TASK_GENERATE },
 	{ "avg@k", "mean", true, 1 << TASK_GENERATE },

@@ -192,7 +192,6 @@ static enum status run_rolling(struct running *x, struct error *err)
 	for (int64_t i = 0; i < x->r->docs->n && st == OK; i++) {
 		struct task_request r;
 		struct likelihood l = { 0 };
-		double before = p.logprob;
 
 		arena_reset(&x->arena);
 		st = prompter_request(&x->prompter, i, &x->arena, &r, err);
@@ -204,8 +203,8 @@ static enum status run_rolling(struct running *x, struct error *err)
 			error_prefix(err, st, "document %lld", (long long)i);
 			break;
 		}
-		l.logprob = p.logprob - before;
-		task_scores_rolling(x->scores, &r, l.logprob);
+		l.logprob = p.documents->logprob;
+		task_scores_rolling(x->scores, p.documents);
 		x->totals->requests++;
 		write_arguments(x, &r);
 		write_likelihoods(&x->responses, &l, 1);

@@ -3,8 +3,8 @@
 
 #include "base/hash.h"
 #include "judge/pass_rate.h"
+#include "judge/perplexity.h"
 #include "judge/task_series.h"
-#include "token/unicode.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -208,30 +208,11 @@ void task_scores_likelihood(struct task_scores *s, const struct likelihood *l)
 	add(s, "perplexity", l->logprob, 0);
 }
 
-/* len(re.split(r"\s+", text)): runs of white space and one, empty pieces at the edges too. */
-static int64_t count_words(struct request_text t)
+void task_scores_rolling(struct task_scores *s, const struct perplexity_document *d)
 {
-	int64_t n = 1;
-	bool inside = false;
-
-	for (size_t i = 0; i < t.n;) {
-		int k;
-		bool space = unicode_class(utf8_decode((const uint8_t *)t.s + i, &k)) & U_SPACE;
-
-		n += space && !inside;
-		inside = space;
-		i += (size_t)k;
-	}
-	return n;
-}
-
-void task_scores_rolling(struct task_scores *s, const struct task_request *r, double logprob)
-{
-	struct request_text t = r->continuations[0];
-
-	add(s, "word_perplexity", logprob, (double)count_words(t));
-	add(s, "byte_perplexity", logprob, (double)t.n);
-	add(s, "bits_per_byte", logprob, (double)t.n);
+	add(s, "word_perplexity", d->logprob, (double)d->words);
+	add(s, "byte_perplexity", d->logprob, (double)d->bytes);
+	add(s, "bits_per_byte", d->logprob, (double)d->bytes);
 }
 
 /* --- responses --------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include "judge/task_grade.h"
 
+struct perplexity_document;          /* perplexity.h */
 struct task_scores;
 void task_scores_open(struct task_scores **s, const struct task *t);
 void task_scores_close(struct task_scores *s);               /* NULL allowed */
@@ -17,7 +18,7 @@ void task_scores_close(struct task_scores *s);               /* NULL allowed */
 enum status task_scores_choices(struct task_scores *s, const struct task_request *r, const struct likelihood *l,
 				const struct likelihood *unconditional, struct error *err);
 void task_scores_likelihood(struct task_scores *s, const struct likelihood *l);
-void task_scores_rolling(struct task_scores *s, const struct task_request *r, double logprob);
+void task_scores_rolling(struct task_scores *s, const struct perplexity_document *d);
 /* What filter number `filter` left of a document's n responses; a text of NULL is none. fallback is what it leaves where it finds nothing, or
  * NULL. r->doc is needed for graders ifeval and code. The first response counts, for pass@k all, for avg@k and maj@k the first k:
  *   pass@k   pass_rate.h's estimate of how often one of k is right

@@ -114,6 +114,53 @@ side() { tr -d ' \n' <"$1" | grep -o "\"metric\":\"$2\",\"filter\":\"none\",\"ro
 	[ "$(side same.json word_perplexity difference_stderr)" = 0.0 ]
 }
 
+@test "a corpus under two models: --task perplexity by source, documents, chat and what was kept before a kill" {
+	local s n
+	for s in 3 4; do
+		quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" --hidden 32 --layers 1 --heads 4 --kv-heads 2 --ffn 64 \
+			--positions 32 --init-range 0.3 --seed $s -o m$s
+	done
+	for s in 1 2 3 4 5 6; do
+		printf '{"id":"p%d","text":"%s a mill, %d\\n stones","source":"%s"}\n' $s "$(printf 'grind %.0s' $(seq $((s * 4))))" $s \
+			"$([ $((s % 2)) -eq 0 ] && echo web || echo books)"
+	done >corpus.jsonl
+	echo '{"id":"p7","text":"","source":"web"}' >>corpus.jsonl
+	ppl() { quern eval -q -m m$1 --task perplexity "${@:2}" corpus.jsonl; }
+	ppl 3 --samples s3.arrows -o 3.json
+	ppl 4 --samples s4.arrows -o 4.json
+	ppl 3 -o none.json
+	cmp <(sed -n '/"results"/,/^  }/p' 3.json) <(sed -n '/"results"/,/^  }/p' none.json)
+	quern eval -q --compare 3.json 4.json --bootstrap 200 --trials 99 -o c.json
+	for n in word_perplexity byte_perplexity bits_per_byte token_perplexity; do
+		[ "$(side c.json $n a)" = "$(value 3.json $n)" ]
+		[ "$(side c.json $n b)" = "$(value 4.json $n)" ]
+		[[ "$(side c.json $n difference_stderr)" == 0.*[1-9]* || "$(side c.json $n difference_stderr)" == [1-9]* ]]
+	done
+	tr -d ' \n' <c.json | grep -q '"metric":"bits_per_byte","filter":"none","group":"web","rows":4'
+	# what a task of rolling log-likelihoods keeps of the same texts
+	sed 's/doc_to_target:.*/doc_to_target: "{{text}}"/' "$DATA/tasks/roll.yaml" >roll.yaml
+	quern eval -q -m m3 --task roll.yaml --samples roll.arrows corpus.jsonl -o roll.json
+	for n in word_perplexity byte_perplexity bits_per_byte; do
+		items() { quern view --format jsonl $1 | grep -o "\"$n\":[^]]*"; }
+		[ "$(items roll.arrows | wc -l)" -eq 7 ]
+		cmp <(items roll.arrows) <(items s3.arrows)
+	done
+	ppl 3 --cache kept --samples first.arrows -o r.json
+	ppl 3 --cache kept --samples again.arrows -o r.json --stats s
+	grep -qE '"cached_requests": *[1-9]' s
+	cmp <(quern view --format jsonl s3.arrows) <(quern view --format jsonl again.arrows)
+	sed 's/stones/stone/' corpus.jsonl >other.jsonl && mv other.jsonl corpus.jsonl
+	ppl 4 --samples o.arrows -o o.json
+	status 3 quern eval --compare 3.json o.json
+	says "row '0' of s3.arrows and o.arrows: the documents differ"
+	for s in 3 4; do
+		printf '{"id":"%d","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"%d"}]}\n' 1 12345 2 678 |
+			quern eval -q -m m$s --task perplexity --samples chat$s.arrows -o chat$s.json
+	done
+	quern eval -q --compare chat3.json chat4.json --trials 9 -o c.json
+	[ "$(side c.json token_perplexity b)" = "$(value chat4.json token_perplexity)" ]
+}
+
 @test "text metrics: corpus scores of two systems, by source; other settings are refused" {
 	local i
 	for i in 1 2 3 4 5 6; do

@@ -14,7 +14,85 @@ static struct {
 	struct ids ids, mask;
 	struct chat_message *messages;
 	int cap;
+	struct schema schema;                /* of the samples */
+	struct writer *samples;
+	int columns[3], n_columns;           /* of the input, and of the samples behind doc_id */
+	bool text;                           /* it is documents */
+	int64_t read;                        /* rows before this batch */
 } px;
+
+/* --- samples --------------------------------------------------------------------------------------------- */
+
+/* Rows as of a task of loglikelihood_rolling: what perplexities are computed from. Of a packed row all of its sequences together. */
+static enum status open_samples(struct error *err)
+{
+	static const char *const texts[] = { "word_perplexity: list<float64>", "byte_perplexity: list<float64>", "bits_per_byte: list<float64>" };
+	const struct schema *in = tool_schema(px.tool);
+	struct writer_options o = tool_writer_options(px.tool);
+	const char *doc = px.text ? "text" : tool_kind(px.tool) == KIND_CHAT ? "messages" : "input_ids";
+	const char *const from[] = { doc, "id", "source" };
+	char *const to[] = { "doc", "id", "source" };
+
+	schema_add_spec(&px.schema, "doc_id: int64");
+	for (int i = 0; i < 3; i++) {
+		int column = schema_find(in, from[i]);
+
+		if (column < 0 || (i > 0 && !field_is_text(&in->fields[column])))
+			continue;
+		struct field f = in->fields[column];
+		f.name = to[i];
+		schema_add(&px.schema, &f);
+		px.columns[px.n_columns++] = column;
+	}
+	schema_add_spec(&px.schema, "filter: utf8");
+	for (int i = 0; i < 3 && px.text; i++)
+		schema_add_spec(&px.schema, texts[i]);
+	schema_add_spec(&px.schema, "token_perplexity: list<float64>");
+	return writer_open(&px.samples, px.o->samples, &px.schema, KIND_OTHER, &px.tool->prov, &o, err);
+}
+
+static void append_item(struct column *c, double logprob, int64_t units)
+{
+	column_double(column_child(c, 0), logprob);
+	column_double(column_child(c, 0), (double)units);
+	column_end_list(c);
+}
+
+static enum status keep_sample(const struct batch *b, const struct perplexity_document *d, struct error *err)
+{
+	struct builder *to = writer_builder(px.samples);
+	int at = 0;
+
+	column_int(builder_column(to, at++), px.read + d->row);
+	for (int i = 0; i < px.n_columns; i++)
+		column_copy(builder_column(to, at++), &b->columns[px.columns[i]], d->row);
+	column_str(builder_column(to, at++), "none");
+	if (px.text) {
+		append_item(builder_column(to, at++), d->logprob, d->words);
+		append_item(builder_column(to, at++), d->logprob, d->bytes);
+		append_item(builder_column(to, at++), d->logprob, d->bytes);
+	}
+	append_item(builder_column(to, at++), d->logprob, d->tokens);
+	return writer_row(px.samples, err);
+}
+
+/* Brings totals up to date, and writes what the documents since the last time gave. */
+static enum status settle(const struct batch *b, struct error *err)
+{
+	TRY(perplexity_settle(&px.p, err));
+	for (int64_t i = 0, next; px.samples && i < px.p.n_documents; i = next) {
+		struct perplexity_document d = px.p.documents[i];
+
+		for (next = i + 1; next < px.p.n_documents && px.p.documents[next].row == d.row; next++) {
+			d.logprob += px.p.documents[next].logprob;
+			d.tokens += px.p.documents[next].tokens;
+		}
+		TRY(keep_sample(b, &d, err));
+	}
+	return OK;
+}
+
+/* --- measuring ------------------------------------------------------------------------------------------- */
 
 static enum status add_chat(const struct lm *lm, const struct batch *b, int64_t row, const char **reason, struct error *err)
 {
@@ -106,11 +184,14 @@ static void report_perplexity(void)
 static enum status add_rows(const struct lm *lm, struct batch *b, struct error *err)
 {
 	for (int64_t row = 0; row < b->rows; row++) {
+		px.p.row = row;
 		TRY(add_row(lm, b, row, err));
 		if (px.p.n >= 64)
-			TRY(perplexity_settle(&px.p, err));
+			TRY(settle(b, err));
 	}
-	return perplexity_settle(&px.p, err);
+	TRY(settle(b, err));
+	px.read += b->rows;
+	return OK;
 }
 
 enum status eval_perplexity(struct tool *tool, const struct eval_options *o, struct lm *lm, struct report *report, struct error *err)
@@ -123,24 +204,35 @@ enum status eval_perplexity(struct tool *tool, const struct eval_options *o, str
 	px.tool = tool;
 	px.o = o;
 	px.report = report;
-	if (px.o->samples)
-		return error_set(err, ERR_USAGE, "--samples is for --task exact-match");
+	px.text = tool_kind(tool) != KIND_CHAT && tool_kind(tool) != KIND_TOKENS && tool_kind(tool) != KIND_PACKED;
 	if (tool_kind(px.tool) == KIND_TOKENS && schema_find(tool_schema(px.tool), "input_ids") < 0)
 		return error_set(err, ERR_DATA, "tokens of pairs have no column 'input_ids' to measure");
 	TRY(generate_check(&lm->model, &bounds, err));
 	TRY(scorer_open(&px.p.scorer, &lm->model, context, err));
+	if (o->samples)
+		TRY(open_samples(err));
 	TRY(eval_keep_likelihoods(tool, o, lm, tool->prov.n_inputs, &px.p.cache, err));
 	while ((st = tool_next(px.tool, &b, err)) == OK) {
 		st = add_rows(lm, b, err);
 		batch_release(b);
 		TRY(st);
 	}
+	if (st != END)
+		return st;
 	report_perplexity();
-	return st == END ? OK : st;
+	if (px.samples) {
+		struct writer *w = px.samples;
+
+		px.samples = NULL;
+		return writer_commit(w, err);
+	}
+	return OK;
 }
 
 void eval_perplexity_release(void)
 {
+	writer_abort(px.samples);
+	schema_release(&px.schema);
 	scorer_close(px.p.scorer);
 	perplexity_release(&px.p);
 	ids_release(&px.ids);

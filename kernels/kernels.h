@@ -23,7 +23,6 @@
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
 #define KERNELS_UPDATE_PIECE 8192 /* of parameters that are updated, elements: a multiple of that */
 
-#define KERNELS_MAIL ((size_t)1 << 20)
 #define KERNELS_NF4_BLOCK 64     /* weights that share a factor */
 
 /* A matrix of weights [O, I], row-major as in safetensors, in the form in which it is stored. Every form stands for the
@@ -141,17 +140,13 @@ struct kernels {
 	size_t (*available)(void);           /* bytes that alloc could give now, about */
 	void (*upload)(void *dst, const void *src, size_t bytes);   /* host -> device */
 	void (*download)(void *dst, const void *src, size_t bytes); /* device -> host, waits */
-	/* Copies beside what the device goes on with. After mark, download_marked gives what src holds once all is done that was asked for
-	 * before the mark, and waits for nothing else; any thread may call it. The caller asks for nothing that changes src until then. */
-	/* upload_ahead: what is asked for later finds src in dst, and the copy goes beside what is in flight: of that nothing uses dst. So is
-	 * all done that was asked for before the caller last waited (download, status). */
+	/* Copies beside what the device goes on with. upload_ahead: what is asked for later finds src in dst; nothing that is in flight uses
+	 * dst, which is true where the caller has waited (download, status) since. */
 	void (*upload_ahead)(void *dst, const void *src, size_t bytes);
+	/* After mark, download_marked gives what src holds once all is done that was asked for before the mark, and waits for nothing else; any
+	 * thread may call it. The caller asks for nothing that changes src until then. */
 	void (*mark)(void);
 	void (*download_marked)(void *dst, const void *src, size_t bytes);
-	/* device -> host while other work goes on: dst holds, after download_end, what src held when all that was asked for before was done.
-	 * One at a time, of KERNELS_MAIL bytes at most. download_end gives the failure, as status does, but waits for nothing else. */
-	void (*download_begin)(void *dst, const void *src, size_t bytes);
-	enum status (*download_end)(struct error *err);
 	/* Work of one form that is asked for again and again, its arguments in the same buffers, may be asked for as a whole: replay asks for
 	 * what was recorded under key; false: nothing was. What comes after record_begin, if that says true, is kept, not done, until
 	 * record_end; that asks for it, or says that it cannot be recorded: then it must be asked for again, one by one. In between only

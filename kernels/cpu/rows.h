@@ -85,12 +85,6 @@ static void cpu_transfer(void *dst, const void *src, size_t bytes)
 /* What was asked for is done. */
 static void cpu_mark(void) {}
 
-static enum status cpu_download_end(struct error *err)
-{
-	(void)err;
-	return OK;
-}
-
 /* --- embedding and gather: y[i] = table[index[i]] ------------------------------------------------- */
 
 struct gather_job {

@@ -31,8 +31,6 @@
 		.alloc_host = cpu_alloc, .available = mem_available,          \
 		.upload = cpu_transfer, .download = cpu_transfer,             \
 		.mark = cpu_mark, .download_marked = cpu_transfer,            \
-		.download_begin = cpu_transfer,                               \
-		.download_end = cpu_download_end,                             \
 		.upload_ahead = cpu_transfer,                                 \
 		.zero = cpu_zero, .copy = cpu_copy,                           \
 		.matmul = cpu_matmul,                                 \

@@ -225,7 +225,12 @@ static void staging_download(struct staging *s, void *dst, const void *src, size
 
 static void cuda_upload(void *dst, const void *src, size_t bytes) { staging_upload(&in_order, dst, src, bytes); }
 static void cuda_download(void *dst, const void *src, size_t bytes) { staging_download(&in_order, dst, src, bytes); }
-static void cuda_download_marked(void *dst, const void *src, size_t bytes) { staging_download(&beside, dst, src, bytes); }
+
+static void cuda_download_marked(void *dst, const void *src, size_t bytes)
+{
+	device_note(cudaSetDevice(device.number), "downloading");    /* a thread begins with the first */
+	staging_download(&beside, dst, src, bytes);
+}
 
 static void cuda_upload_ahead(void *dst, const void *src, size_t bytes)
 {
@@ -341,7 +346,6 @@ extern "C" __attribute__((visibility("default"))) const struct kernels *kernels_
 	entries_attention(k, half);
 	entries_logprob(k, half);
 	entries_sample(k);
-	entries_mail(k);
 	entries_record(k);
 	return k;
 }

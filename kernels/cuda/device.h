@@ -58,7 +58,6 @@ void entries_optimizer(struct kernels *k);
 void entries_attention(struct kernels *k, bool half);
 void entries_logprob(struct kernels *k, bool half);
 void entries_sample(struct kernels *k);
-void entries_mail(struct kernels *k);
 void entries_record(struct kernels *k);
 
 /* C[m, n] (+)= op(A) op(B), column-major as cuBLASLt sees it: A is [m, k] with lda, or its transpose, B [k, n]. Types are those of the table;

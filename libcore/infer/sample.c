@@ -24,7 +24,6 @@ struct sampler {
 	void *scratch;
 	char *taken, *given;         /* host: as logp and id, as u and slot */
 	uint32_t *counts;            /* host, [vocab]: to begin with */
-	bool waits;                  /* a download is under way */
 };
 
 static bool penalises(const struct sample_options *o)
@@ -102,8 +101,6 @@ void sampler_close(struct sampler *s)
 {
 	if (!s)
 		return;
-	if (s->waits)
-		(void)s->k->download_end(NULL);
 	if (s->arena)
 		s->k->release(s->arena);
 	mem_free(s->taken);
@@ -142,18 +139,17 @@ void sampler_draw(struct sampler *s, const float *logits, const int32_t *slot, c
 	memcpy(s->given + (size_t)s->slots * sizeof(*u), slot, (size_t)n * sizeof(*slot));
 	s->k->upload(s->u, s->given, (size_t)s->slots * sizeof(*u) + (size_t)n * sizeof(*slot));
 	s->k->sample(s->pool, s->id, s->logp, logits, &s->rule, (struct sample_rows){ s->slot, s->u, s->seen }, s->scratch, n, s->vocab);
-	s->k->download_begin(s->taken, s->logp, result_bytes(s));
-	s->waits = true;
+	s->k->mark();
 }
 
 const int32_t *sampler_said(const struct sampler *s) { return s->id; }
 
 enum status sampler_take(struct sampler *s, const int32_t **id, const double **logprob, struct error *err)
 {
-	s->waits = false;
+	s->k->download_marked(s->taken, s->logp, result_bytes(s));
 	*logprob = (const double *)(const void *)s->taken;
 	*id = (const int32_t *)(const void *)(*logprob + s->slots);
-	return s->k->download_end(err);
+	return s->k->failed(err);
 }
 
 static enum status no_distribution(struct error *err) { return error_set(err, ERR_DATA, "the model's logits are not finite"); }

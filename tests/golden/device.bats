@@ -164,3 +164,39 @@ emulated() {
 	status 3 quern generate -m m --logit-bias 0=-inf --device cuda:0 --max-new-tokens 2 $(seq -f '--logit-bias %g=-inf' 1 600) problems.jsonl
 	says 'the bias leaves no token to say'
 }
+
+@test "a GPU, emulated, rates and evaluates as the CPU does, and what it had generated when it failed is kept" {
+	emulated
+	source "$DATA/generate/model.bash"
+	make_model
+	make_problems 4
+	for i in 1 2; do
+		printf '{"id":"%d","prompt":[{"role":"user","content":"%d+1=?"}],"chosen":[{"role":"assistant","content":"%d"}],"rejected":[{"role":"assistant","content":"no %d"}]}\n' \
+			$i $i $((i + 1)) $i
+	done >pairs.jsonl
+	local how d task="--fewshot-data $DATA/tasks/shots.jsonl --num-fewshot 0 --limit 3 $DATA/tasks/docs.jsonl"
+	quern reward-train -q -m m pairs.jsonl --steps 2 --lr 1e-3 --device cpu -o rm
+	for how in cpu "cuda:0 --float32"; do
+		d=${how%%:*}
+		quern generate -q -m m -n 2 --max-new-tokens 8 --device $how --format jsonl problems.jsonl >"said.$d"
+		quern score -q --reward-model rm --device $how --format jsonl "said.$d" >"rated.$d"
+		quern eval -q -m m --task "$DATA/tasks/mc.yaml" --device $how --samples "mc.$d" -o "mc.json.$d" $task
+		quern eval -q -m m --task "$DATA/tasks/roll.yaml" --device $how --limit 1 -o "roll.json.$d" "$DATA/tasks/docs.jsonl"
+		numbers reward_model "rated.$d" >"reward.$d"
+		sed -n 's/.*"word_perplexity,none": *\([0-9.e+]*\).*/\1/p' "roll.json.$d" >"perplexity.$d"
+		sed -n 's/.*"acc[a-z_]*,none": *\([0-9.]*\).*/\1/p' "mc.json.$d" >"acc.$d"
+	done
+	close reward.cpu reward.cuda 1e-4
+	close perplexity.cpu perplexity.cuda 1e-4
+	[ -s acc.cpu ]
+	cmp acc.cpu acc.cuda
+	# killed by its device, and again
+	how="-m m --max-new-tokens 20 --batch 2 --float32 --device cuda:0 --format jsonl problems.jsonl"
+	quern generate -q $how -o whole
+	QUERN_EMULATE_FAIL=launch:900 status 1 quern generate $how --resume -o part
+	says 'launch failure'
+	[ ! -e part ]
+	quern generate -q $how --resume --stats stats -o part
+	cmp whole part
+	grep -q '"resumed_prompts": *[1-9]' stats
+}

@@ -80,6 +80,10 @@ struct stored {
 struct stored random_weights(struct check *c, int64_t o, int64_t i);
 void stored_free(struct stored *s);
 
+/* --- check_memory.c -------------------------------------------------------------------------- */
+void check_memory(struct check *c);
+void check_record(struct check *c);
+
 /* --- check_norm.c ------------------------------------------------------------------------------ */
 void check_rmsnorm(struct check *c);
 void check_rmsnorm_dx(struct check *c);

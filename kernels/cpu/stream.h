@@ -69,13 +69,18 @@ static void stream_configure(int rows)
 		_tile_dpbf16ps(c, 5, 4);                                          \
 	} while (0)
 
+INLINE void zero_sums(void)
+{
+	_tile_zero(0);
+	_tile_zero(1);
+	_tile_zero(2);
+	_tile_zero(3);
+}
+
 INLINE void stream_load(float (*sum)[STREAM_COLUMNS], const bool zero)
 {
 	if (zero) {
-		_tile_zero(0);
-		_tile_zero(1);
-		_tile_zero(2);
-		_tile_zero(3);
+		zero_sums();
 		return;
 	}
 	_tile_loadd(0, sum[0], STREAM_COLUMNS * 4);
@@ -274,10 +279,7 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 INLINE void wide_load(const float *sum, const bool zero)
 {
 	if (zero) {
-		_tile_zero(0);
-		_tile_zero(1);
-		_tile_zero(2);
-		_tile_zero(3);
+		zero_sums();
 		return;
 	}
 	_tile_loadd(0, sum, PANEL * 4);

@@ -159,8 +159,8 @@ INLINE sample_sums sample_add(sample_sums s, vf w)
 INLINE uint64_t sample_total(sample_sums s) { return s; }
 #endif
 
-/* Weights of scores[v], kept in r with what the filters start from; returns their mass. */
-static uint64_t sample_weights(struct sample_room *r, const float *scores, float highest, float inverse, int64_t v)
+/* Weights of scores[v], kept in r with what the filters start from, the groups if `groups`; returns their mass. */
+static uint64_t sample_weights(struct sample_room *r, const float *scores, float highest, float inverse, int64_t v, bool groups)
 {
 	const vf top = v_set1(-highest), by = v_set1(inverse);
 	uint64_t all = 0;
@@ -185,7 +185,8 @@ static uint64_t sample_weights(struct sample_room *r, const float *scores, float
 				v_store(r->weights + i, w);
 			}
 			count += SAMPLE_GROUP;
-			r->groups[group / SAMPLE_GROUP] = v_hmax(most);
+			if (groups)
+				r->groups[group / SAMPLE_GROUP] = v_hmax(most);
 		}
 		mass = sample_total(sum) - count * 0x4330000000000000u;
 		r->pieces[from / SAMPLE_PIECE] = mass;
@@ -411,28 +412,29 @@ static void sample_task(void *arg, int64_t row, int worker)
 	const int32_t slot = t->rows.slot[row];
 	const float *logits = t->logits + row * t->v, *scores;
 	uint32_t *seen = t->rows.seen ? t->rows.seen + slot * t->v : NULL;
-	float highest, top;
+	const bool greedy = t->rule->temperature <= 0, top_k = t->rule->top_k > 0 && t->rule->top_k < t->v;
+	float top = largest_of(logits, t->v);
+	struct logits_sum sum = logits_sum_of(logits, t->v, top);
 	struct sample_room r;
-	int64_t best = sample_highest(logits, t->v, &highest), id;
+	int64_t id = 0;
 
 	sample_room(&r, t->scratch + (size_t)worker * sample_room(&r, NULL, t->v), t->v);
 	t->id[slot] = 0, t->logp[slot] = NAN;
-	if (best < 0 || !isfinite(highest))
+	if (!isfinite(top) || !isfinite(sum.log))        /* a NaN comes through in the sum */
 		return;
 	scores = sample_scores(&r, t, logits, seen);
-	top = highest, id = best;
-	if (scores != logits)
-		id = sample_highest(scores, t->v, &top);
 	t->logp[slot] = -INFINITY;
+	if (scores != logits || greedy)
+		id = sample_highest(scores, t->v, &top);
 	if (id < 0 || !isfinite(top))
 		return;
-	if (t->rule->temperature > 0) {
-		uint64_t mass = sample_weights(&r, scores, top, sample_inverse(t->rule->temperature), t->v);
+	if (!greedy) {
+		uint64_t mass = sample_weights(&r, scores, top, sample_inverse(t->rule->temperature), t->v, top_k);
 
 		id = sample_draw(&r, t->rule, scores, top, mass, t->rows.u[row], t->v);
 	}
 	t->id[slot] = (int32_t)id;
-	t->logp[slot] = logits_logp(logits_sum_of(logits, t->v, highest), logits[id]);
+	t->logp[slot] = logits_logp(sum, logits[id]);
 	if (seen)
 		seen[id]++;
 }

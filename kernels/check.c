@@ -772,6 +772,7 @@ static const struct entry {
 	{"geglu_dgu", check_geglu_dgu, 40, true},
 	{"gelu, gelu_dx", check_gelu, 40, true},
 	{"logprob", check_logprob, 40, true},
+	{"logits_sum", check_logits_sum, 40, true},
 	{"logprob_dx", check_logprob_dx, 40, true},
 	{"noise", check_noise, 20, true},
 	{"sample", check_sample, 30, false},

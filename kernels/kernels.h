@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KERNELS_ABI 8
+#define KERNELS_ABI 9
 #define KERNELS_KEY_BLOCK 64     /* positions in a block of cached keys */
 #define KERNELS_HEAD_MAX 512     /* largest head size d of the attention entries */
 #define KERNELS_BLOCK8 256       /* optimizer state of eight bits: elements that share a scale */
@@ -62,6 +62,11 @@ struct kv_pages {
 	int64_t width, at;
 	bool single;                         /* no sequence of the call brings more than one token */
 };
+
+/* What makes a row of logits a distribution: the largest, and the log of the sum of exponentials relative to it. */
+struct logits_sum { float top, log; };
+/* The log-probability of the token with the logit z, in the order in which every device computes it. */
+#define logits_logp(sum, z) ((z) - (sum).top - (sum).log)
 
 /* Gradient of a loss by what logprob gives, [n] each. */
 struct logprob_grad {
@@ -260,8 +265,12 @@ struct kernels {
 	void (*gelu)(struct pool *pool, act *y, const act *x, int64_t n);
 	void (*gelu_dx)(struct pool *pool, act *dx, const act *dy, const act *x, int64_t n); /* may alias x */
 
-	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
-	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
+	/* --- per-token log-probabilities ----------------------------------------------------------------------- */
+	/* One arithmetic gives them wherever they come from, so that what generation, scoring and training say of a token is the same to the
+	 * bit: logits that matmul_float and soft_cap make are those that logprob and logprob_dx make and never keep whole, and what
+	 * logits_sum, sample, logprob and logprob_dx make of a row of them is logits_sum's. */
+	void (*logits_sum)(struct pool *pool, struct logits_sum *sum, const float *logits, int64_t n, int64_t v);
+	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse (by logits_logp), lse[n] = log sum exp z, and
 	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
 	 * target < 0 are skipped (all three 0). greedy[n], unless it is NULL: no z is larger than the target's (of equals the lowest
 	 * token's), not written for skipped tokens. scratch: logprob_scratch(n, c, v) floats. */
@@ -269,7 +278,7 @@ struct kernels {
 			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
 	 * unless it is NULL. Logits are computed again. logp NULL: lse is what logprob gave. Else logprob need not have run, which is
-	 * for upstream gradients that do not depend on it: logp and lse are given here, within rounding as there. */
+	 * for upstream gradients that do not depend on it: logp and lse are given here, the same bits as there. */
 	void (*logprob_dx)(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, struct weights w,
 			   float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* x[n] = cap tanh(x / cap) */
@@ -285,9 +294,9 @@ struct kernels {
 
 	/* --- sampling ---------------------------------------------------------------------------------- */
 	/* For each row of logits[n, V] the token that it says next, id[slot], and the log of its probability in the model's own distribution,
-	 * logp[slot]: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
+	 * logp[slot], as logprob has it: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
 	 * seen counts the token. Every device gives the same ids. scratch: sample_scratch(pool, n, v) bytes. */
-	void (*sample)(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+	void (*sample)(struct pool *pool, int32_t *id, float *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
 		       void *scratch, int64_t n, int64_t v);
 	size_t (*sample_scratch)(struct pool *pool, int64_t n, int64_t v);
 	/* ids[i] = said[-1 - ids[i]] where ids[i] is negative */

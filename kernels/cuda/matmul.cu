@@ -248,6 +248,13 @@ static void product(Y *y, int64_t ldy, const act *x, int64_t ldx, struct weights
 	}
 }
 
+template <class T> void logits_product(float *y, int64_t ldy, const T *x, struct weights w, int64_t n, int64_t o, int64_t i)
+{
+	product<T>(y, ldy, (const act *)x, i, w, n, o, i, false);
+}
+template void logits_product(float *, int64_t, const float *, struct weights, int64_t, int64_t, int64_t);
+template void logits_product(float *, int64_t, const bf16 *, struct weights, int64_t, int64_t, int64_t);
+
 /* As cuBLASLt takes it: aligned, and in the type of what is written. */
 template <class T> __global__ void take_bias_kernel(T *to, const float *b, int64_t n)
 {

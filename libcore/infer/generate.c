@@ -200,13 +200,13 @@ static bool says_stop(struct generation *g, struct voice *v, int32_t id)
 }
 
 /* Appends the sampled token, and frees the lane if that was the last. */
-static void accept(struct generation *g, int lane, int32_t id, double logprob)
+static void accept(struct generation *g, int lane, int32_t id, float logprob)
 {
 	struct voice *v = &g->voices[lane];
 	struct sequence *q = v->seq;
 	ids_push(&q->tokens, id);
 	g->lanes.lanes[lane].pending--;
-	q->logprob += logprob;
+	q->logprob += (double)logprob;
 	g->totals->new_tokens++;
 	q->done = true;
 	if (id == g->m->cfg.eos_id || id == tokenizer_eos(g->t) || id == g->end_of_text)
@@ -225,7 +225,7 @@ static void accept(struct generation *g, int lane, int32_t id, double logprob)
 static enum status listen(struct generation *g, struct error *err)
 {
 	const int32_t *id;
-	const double *logprob;
+	const float *logprob;
 
 	if (!g->n_asked)
 		return OK;

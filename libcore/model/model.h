@@ -241,7 +241,9 @@ struct model_cache_use model_cache_use(const struct model_cache *c);
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
-/* The same where the computing goes on while the caller does: a negative id is said[-1 - id] (device, NULL: none is), and the logits, those
+/* Of the logits that the last model_decode gave for s sequences (kernels.h). */
+enum status model_decode_sums(struct model *m, struct model_cache *c, int s, struct logits_sum *sums, struct error *err);
+/* As model_decode where the computing goes on while the caller does: a negative id is said[-1 - id] (device, NULL: none is), and the logits, those
  * of tokens rows[n_rows] of the call, at most as many as there are slots, stay on the device until the next call. Failures of the device are
  * left for the table's status. */
 enum status model_decode_said(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,

@@ -190,3 +190,60 @@ stat_of() {
 	status 2 quern generate -m m --resume problems.jsonl
 	says 'needs -o FILE'
 }
+
+@test "all end tokens of the model's files end what is said, and a trained model keeps them" {
+	sed -i 's/"eos_token_id": 258/"eos_token_id": [258, 101]/' m/config.json                # e
+	echo '{"eos_token_id":[101,120,120,99999],"temperature":0.6}' >m/generation_config.json # e, x
+	local how
+	for how in "-n 20" "--beams 8 -n 8"; do
+		quern generate -q -m m $how --max-new-tokens 60 --format jsonl problems.jsonl >out
+		grep -E '"completion_ids":\[([0-9]*,)*(101|120)\]' out | grep -q '"finish":"eos"'
+		! grep -qE '"completion_ids":\[([0-9]*,)*(101|120),' out || return 1
+		[ "$(grep -cE '"completion_ids":\[([0-9]*,)*(101|120)\]' out)" -eq "$(grep -E '"completion_ids":\[([0-9]*,)*(101|120)\]' out | grep -c '"finish":"eos"')" ]
+	done
+	echo '{"id":"a","messages":[{"role":"user","content":"7"},{"role":"assistant","content":"8"}]}' >chat.jsonl
+	quern sft-train -q -m m chat.jsonl --steps 1 -o tuned
+	tr -d ' \n' <tuned/generation_config.json | grep -q '"eos_token_id":\[258,101,120\]'
+	tr -d ' \n' <tuned/config.json | grep -q '"eos_token_id":\[258,101\]'
+	echo '{"eos_token_id":' >m/generation_config.json
+	status 3 quern generate -m m problems.jsonl
+	says 'm/generation_config.json'
+}
+
+@test "a stop string may begin with the space that a SentencePiece tokenizer drops" {
+	mkdir pieces
+	cat >pieces/tokenizer.json <<-'END'
+	{"added_tokens":[{"id":0,"content":"</s>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false}],
+	"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]},
+	"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"Fuse"},
+		{"type":"Strip","content":" ","start":1,"stop":0}]},
+	"model":{"type":"BPE","unk_token":"</s>","vocab":{"</s>":0,"▁":1,"a":2,"b":3,"▁a":4,"ab":5},"merges":["▁ a","a b"]}}
+	END
+	echo '{"eos_token":"</s>"}' >pieces/tokenizer_config.json
+	quern init-model -q --preset tiny -t pieces --hidden 32 --layers 1 --heads 2 --kv-heads 2 --ffn 64 --positions 64 -o p
+	quern generate -q -m p -n 60 --max-new-tokens 4 --stop " a" -p "ab a" --format jsonl >out
+	grep -q '"completion":"","completion_ids":\[4\],.*"finish":"stop"' out           # all of it was the stop string
+	grep -q '"completion":"b","completion_ids":\[3,4\],.*"finish":"stop"' out
+	! grep '"completion_ids":\[4\]' out | grep -qv '"completion":""' || return 1
+	grep -q '"completion":"a","completion_ids":\[2,0\]\|"completion":"ab","completion_ids":\[5,0\]' out      # no space was dropped here
+	quern generate -q -m p -n 2 --logit-bias 1=40 --stop " " -p "ab a" --format jsonl >out
+	[ "$(grep -c '"completion":"","completion_ids":\[1\],.*"finish":"stop"' out)" = 2 ]
+	status 2 quern generate -m p --stop "$(printf '\xa9')" -p "ab a"
+	says 'UTF-8, not a part of a character'
+}
+
+@test "prompts alone, without answers and without ids" {
+	printf '{"prompt":"once"}\n{"prompt":"once"}\n' >texts.jsonl
+	quern generate -q -m m -n 2 --max-new-tokens 8 --format jsonl texts.jsonl >out
+	[ "$(grep -o '"id":"[^"]*","prompt":"once","sample":[01]' out | tr '\n' ' ')" = \
+		'"id":"0","prompt":"once","sample":0 "id":"0","prompt":"once","sample":1 "id":"1","prompt":"once","sample":0 "id":"1","prompt":"once","sample":1 ' ]
+	quern generate -q -m m -n 2 --max-new-tokens 8 --batch 1 --format jsonl texts.jsonl | cmp - out
+	[ "$(grep -o '"completion_ids":[^]]*' out | sort -u | wc -l)" -eq 4 ]
+	sed 's/.*\("prompt":.*\),"answer".*/{\1}/' problems.jsonl >questions.jsonl
+	quern generate -q -m m --max-new-tokens 4 questions.jsonl | quern score -q -r length --length-max 9 --format jsonl >out
+	[ "$(grep -c '"id":"[0-9]*","prompt":\[{"role":"user"' out)" -eq 12 ]
+	echo '{"prompt":"x","completion":"y"}' >other.jsonl
+	status 3 quern generate -m m other.jsonl
+	status 3 quern eval -m m --task exact-match texts.jsonl -o report.json
+	says "no text column 'answer'"
+}

@@ -75,6 +75,9 @@ enum status generate_check(const struct model *m, const struct generate_options 
 	for (int i = 0; i < o->n_stops; i++)
 		if (!o->stops[i][0] || !utf8_valid(o->stops[i], strlen(o->stops[i])))
 			return error_set(err, ERR_USAGE, "a stop string must %s", o->stops[i][0] ? "be UTF-8, not a part of a character" : "not be empty");
+	for (int i = 0; i < o->sample.n_bias; i++)
+		if (o->sample.bias[i].id >= m->cfg.vocab)
+			return error_set(err, ERR_USAGE, "a bias of token %d; the model has %d tokens, from 0", (int)o->sample.bias[i].id, m->cfg.vocab);
 	if (o->context > model_decodable(&m->cfg))
 		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model decodes %d positions", (long long)o->context,
 				 model_decodable(&m->cfg));

@@ -49,6 +49,14 @@ stat_of() {
 		awk 'NR % 2 { a = $1; next } { d = a - $1; if (d < 0) d = -d; if (d > 0.001) bad++ } END { exit bad > 0 || NR != 48 }'
 }
 
+@test "score --logprob without a reward adds its columns, and no score" {
+	quern generate -q -m m -n 2 --max-new-tokens 5 problems.jsonl -o c.arrows
+	quern score -q --logprob m --format jsonl c.arrows >out
+	[ "$(grep -c '"reward_logprob":-[0-9.]*,"reward_logprob_mean":-[0-9.]*}' out)" -eq 24 ]
+	! grep -q '"score"' out || return 1
+	sed 's/,"reward_logprob_mean.*//' out | cmp - <(quern score -q -r logprob --logprob m --format jsonl c.arrows | sed 's/"score":[-0-9.]*,//; s/,"reward_logprob_mean.*//')
+}
+
 @test "in bfloat16, too, score finds the logprob, and neither threads nor batch change a bit" {
 	local how
 	quern generate -q -m m -n 2 --bf16 --max-new-tokens 20 problems.jsonl -o half.arrows
@@ -128,6 +136,8 @@ stat_of() {
 	status 2 quern generate -m m --beams 4 --top-k 3 problems.jsonl
 	says 'does not sample'
 	status 2 quern generate -m m --beams 4 -n 5 problems.jsonl
+	status 2 quern generate -m m --length-penalty 2 problems.jsonl
+	says 'for beam search: give --beams N'
 	status 2 quern generate -m m --beams 4 --batch 3 problems.jsonl
 	status 2 quern generate -m m --beams 4 --best-of 4 problems.jsonl
 }
@@ -158,6 +168,8 @@ stat_of() {
 	status 2 quern generate -m m --logit-bias 5 problems.jsonl
 	status 2 quern generate -m m --logit-bias x=1 problems.jsonl
 	status 2 quern generate -m m --logit-bias 5=inf problems.jsonl
+	status 2 quern generate -m m --logit-bias 5000=1 problems.jsonl
+	says 'a bias of token 5000; the model has [0-9]* tokens'
 	quern generate -q -m m --greedy --max-new-tokens 30 --frequency-penalty 5 --format jsonl problems.jsonl >penalised
 	quern generate -q -m m --greedy --max-new-tokens 30 --format jsonl problems.jsonl >plain
 	! cmp -s penalised plain || return 1

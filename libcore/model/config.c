@@ -1,8 +1,8 @@
 /* config.c - config.json to the features of a model: what the engine computes is read, all else is refused by its name.
  *
  * Member names and defaults are those of transformers' configuration classes, in the spelling of its releases 4 and 5. Sizes
- * are bounded so that no product of them overflows 63 bits. A list of end tokens (Llama 3) counts by its first: the others
- * are the template's business. */
+ * are bounded so that no product of them overflows 63 bits. Of a list of end tokens (Llama 3, Gemma) the first is eos_id, the others
+ * end what the model says, too. */
 #include "model/family.h"
 
 #include "base/mem.h"
@@ -121,6 +121,28 @@ static enum status get_token(const struct json *j, const char *key, int vocab, i
 		return error_set(err, ERR_DATA, "'%s' is no token of a vocabulary of %d", key, vocab);
 	*v = (int)f->integer;
 	return OK;
+}
+
+static void add_end(struct model_config *c, const struct json *f)
+{
+	bool there = f->type != JSON_INT || f->integer < 0 || f->integer >= c->vocab || f->integer == c->eos_id ||
+		     c->n_ends == (int)(sizeof(c->ends) / sizeof(c->ends[0]));
+
+	for (int i = 0; i < c->n_ends && !there; i++)
+		there = c->ends[i] == f->integer;
+	if (!there)
+		c->ends[c->n_ends++] = (int)f->integer;
+}
+
+void model_config_add_ends(struct model_config *c, const struct json *j)
+{
+	const struct json *f = json_get(j, "eos_token_id");
+
+	if (f && f->type == JSON_ARRAY)
+		for (size_t i = 0; i < f->len; i++)
+			add_end(c, &f->items[i]);
+	else if (f)
+		add_end(c, f);
 }
 
 /* --- the family --------------------------------------------------------------------------- */
@@ -528,6 +550,7 @@ static enum status read_rest(const struct json *j, const struct family *f, struc
 	}
 	TRY(get_token(j, "bos_token_id", c->vocab, &c->bos_id, err));
 	TRY(get_token(j, "eos_token_id", c->vocab, &c->eos_id, err));
+	model_config_add_ends(c, j);
 	return get_token(j, "pad_token_id", c->vocab, &c->pad_id, err);
 }
 

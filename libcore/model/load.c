@@ -553,6 +553,21 @@ static enum status save_text(const char *dir, const char *name, struct buf *b, s
 	return st;
 }
 
+static void print_ends(const struct model_config *c, struct json_writer *w)
+{
+	if (c->eos_id >= 0 && !c->n_ends) {
+		json_kv_int(w, "eos_token_id", c->eos_id);
+	} else if (c->n_ends) {
+		json_key(w, "eos_token_id");
+		json_begin_array(w);
+		if (c->eos_id >= 0)
+			json_int(w, c->eos_id);
+		for (int i = 0; i < c->n_ends; i++)
+			json_int(w, c->ends[i]);
+		json_end_array(w);
+	}
+}
+
 /* What generate() of transformers takes as its defaults. */
 static void print_generation_config(const struct model_config *c, struct buf *b)
 {
@@ -561,8 +576,7 @@ static void print_generation_config(const struct model_config *c, struct buf *b)
 	json_begin_object(&w);
 	if (c->bos_id >= 0)
 		json_kv_int(&w, "bos_token_id", c->bos_id);
-	if (c->eos_id >= 0)
-		json_kv_int(&w, "eos_token_id", c->eos_id);
+	print_ends(c, &w);
 	if (c->pad_id >= 0)
 		json_kv_int(&w, "pad_token_id", c->pad_id);
 	json_end_object(&w);

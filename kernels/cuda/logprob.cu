@@ -3,7 +3,7 @@
  * Tokens that have no target take no part: the others are counted and numbered on the device, and the host waits for the count, which
  * is the one thing it must know to shape the products; their hidden states are gathered in scratch unless all have one. Logits are
  * floats; their gradients take their place, in the table's type, so that a row of them begins where the row of logits did. */
-#include "device.h"
+#include "serve.h"
 
 #ifdef QUERN_EMULATED
 #define LOGITS_MAX ((int64_t)1 << 20)
@@ -295,6 +295,10 @@ template <class T> static void logits(const struct chunks<T> *t, const T *x, int
 {
 	int64_t per = panel_rows(is_half<T>, t->c);
 
+	if (is_served(is_half<T>, t->w)) {
+		serve_product({t->job.logits, x, NULL, t->w, NULL, t->job.ld, t->c, k, t->job.v, t->c, true});
+		return;
+	}
 	for (int64_t r = 0; r < t->job.v; r += per) {
 		struct gemm g = {};
 

@@ -248,10 +248,22 @@ void as_multiplied(const struct check *c, float *x, int64_t n)
 		x[i] = to_bf16(x[i]);
 }
 
-/* The same for weights whose rows' products are taken (o rows of i): integers of eight bits are exact where tiles multiply them. */
+/* Dettmers et al. 2023, appendix E */
+static const double nf4[16] = {-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+			       -0.28444138169288635, -0.18477343022833334, -0.09105003625154495, 0.0,
+			       0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+			       0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0};
+
+static int nf4_code(const struct stored *s, int64_t j) { return s->bytes[j / 2] >> (j % 2 ? 0 : 4) & 15; }
+
+/* The same for weights whose rows' products are taken (o rows of i): integers of eight bits are exact where tiles multiply them, and where
+ * weights were packed for the forward alone; of NF4 the codes' values are rounded there. */
 static void weights_as_multiplied(const struct check *c, const struct stored *s, float *x, int64_t n)
 {
-	if (s->w.elem != ELEM_I8 || c->k != kernels_cpu_named("amx", true))
+	if (s->w.elem == ELEM_NF4 && c->forward)
+		for (int64_t j = 0; j < n; j++)
+			x[j] = to_bf16((float)nf4[nf4_code(s, j)]) * s->scale[j / KERNELS_NF4_BLOCK];
+	else if (s->w.elem != ELEM_I8 || !(c->forward || c->k == kernels_cpu_named("amx", true)))
 		as_multiplied(c, x, n);
 }
 
@@ -269,24 +281,22 @@ static void store_i8(struct check *c, struct stored *s, int64_t o, int64_t i)
 
 static void store_nf4(struct check *c, struct stored *s, int64_t o, int64_t i)
 {
-	/* Dettmers et al. 2023, appendix E */
-	static const double code[16] = {-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
-					-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
-					0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-					0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0};
-
 	s->bytes = mem_alloc((size_t)(o * i / 2));
-	s->scale = floats(c, o * i / 64);
-	for (int64_t j = 0; j < o * i; j += 2) {
-		s->bytes[j / 2] = (uint8_t)below(c, 256);
-		s->values[j] = (float)code[s->bytes[j / 2] >> 4] * s->scale[j / 64];
-		s->values[j + 1] = (float)code[s->bytes[j / 2] & 15] * s->scale[j / 64];
-	}
+	s->scale = floats(c, o * i / KERNELS_NF4_BLOCK);
+	for (int64_t j = 0; j < o * i / 2; j++)
+		s->bytes[j] = (uint8_t)below(c, 256);
+	for (int64_t j = 0; j < o * i; j++)
+		s->values[j] = (float)nf4[nf4_code(s, j)] * s->scale[j / KERNELS_NF4_BLOCK];
 }
 
 struct stored random_weights(struct check *c, int64_t o, int64_t i)
 {
-	struct stored s = {.w.elem = (enum elem)below(c, i % 64 ? 3 : 4), .values = floats(c, o * i)};
+	return weights_of(c, (enum elem)below(c, i % KERNELS_NF4_BLOCK ? 3 : 4), o, i);
+}
+
+struct stored weights_of(struct check *c, enum elem elem, int64_t o, int64_t i)
+{
+	struct stored s = {.w.elem = elem, .values = floats(c, o * i)};
 
 	if (s.w.elem == ELEM_BF16) {
 		s.bytes = mem_alloc((size_t)(o * i) * 2);
@@ -431,6 +441,30 @@ static void check_matmul_rows(struct check *c)
 	done(c);
 	expect_same(c, "rows alone", part, all + from * o, m * o);
 	mem_free(x), mem_free(all), mem_free(part), stored_free(&w);
+}
+
+/* The same at every number of rows where a table might go another way, for each form, with an odd size and without. */
+static void check_matmul_tiles(struct check *c)
+{
+	static const int64_t some[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129};
+	int64_t n = 130 + below(c, 200), o = 1 + below(c, 200), i = below(c, 2) ? 64 * (1 + below(c, 12)) : 1 + below(c, 700);
+	float *x = values(c, n * i), *all = junk(n * o), *part = junk(n * o), *b = floats(c, o);
+
+	for (int elem = 0; elem < (i % KERNELS_NF4_BLOCK ? 3 : 4); elem++) {
+		struct stored w = weights_of(c, (enum elem)elem, o, i);
+
+		c->k->matmul_float(c->pools[1], all, in(c, x, n * i), w.w, b, n, o, i);
+		done(c);
+		for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
+			int64_t m = some[s], from = below(c, n - m + 1);
+
+			c->k->matmul_float(c->pools[0], part, in(c, x + from * i, m * i), w.w, b, m, o, i);
+			done(c);
+			expect_same(c, "rows alone", part, all + from * o, m * o);
+		}
+		stored_free(&w);
+	}
+	mem_free(x), mem_free(all), mem_free(part), mem_free(b);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------- */
@@ -731,77 +765,80 @@ static void check_noise(struct check *c)
 
 /* --- the run -------------------------------------------------------------------------------------------------- */
 
+/* All entries; those that differ in a table of bf16; of those, what takes weights that were packed for the forward alone. */
+enum which { ALL, HALF, FORWARD };
+
 static const struct entry {
 	const char *name;
 	void (*run)(struct check *c);
 	int rounds;
-	bool half;                   /* differs in a table of bf16 */
+	enum which which;
 } entries[] = {
-	{"memory", check_memory, 8, true},
-	{"recorded work", check_record, 4, false},
-	{"matmul", check_matmul, 80, true},
-	{"matmul_dx", check_matmul_dx, 80, true},
-	{"matmul_dw", check_matmul_dw, 80, true},
-	{"matmul_float", check_matmul_float, 60, true},
-	{"matmul_add", check_matmul_add, 40, true},
-	{"matmul rows", check_matmul_rows, 80, true},
-	{"matmul of columns", check_matmul_part, 60, true},
-	{"packed weights", check_packed, 60, true},
-	{"split products", check_split, 40, false},
-	{"scale_columns", check_scale_columns, 20, true},
-	{"dropout", check_dropout, 20, true},
-	{"embed, gather_rows", check_gather, 30, true},
-	{"from_floats, to_floats", check_convert, 20, true},
-	{"embed_dw", check_embed_dw, 30, true},
-	{"rmsnorm", check_rmsnorm, 40, true},
-	{"rmsnorm_dx", check_rmsnorm_dx, 60, true},
-	{"layernorm", check_layernorm, 40, true},
-	{"layernorm_dx", check_layernorm_dx, 60, true},
-	{"qk_norm", check_qk_norm, 40, true},
-	{"qk_norm_dx", check_qk_norm_dx, 60, true},
-	{"add_bias, add_rows", check_add, 40, true},
-	{"bias_db", check_bias_db, 40, true},
-	{"scale, soft_cap", check_scale, 40, true},
-	{"rope", check_rope, 40, true},
-	{"attention", check_attention, 20, true},
-	{"attention_dqkv", check_attention_dqkv, 30, true},
-	{"attention_cached", check_attention_cached, 13, true},
-	{"swiglu", check_swiglu, 40, true},
-	{"swiglu_dgu", check_swiglu_dgu, 40, true},
-	{"geglu", check_geglu, 40, true},
-	{"geglu_dgu", check_geglu_dgu, 40, true},
-	{"gelu, gelu_dx", check_gelu, 40, true},
-	{"logprob", check_logprob, 40, true},
-	{"logits_sum", check_logits_sum, 40, true},
-	{"logprob_dx", check_logprob_dx, 40, true},
-	{"noise", check_noise, 20, true},
-	{"sample", check_sample, 30, false},
-	{"take_ids", check_take_ids, 10, false},
-	{"adamw", check_adamw, 10, false},
-	{"adamw8", check_adamw8, 10, false},
-	{"lion", check_lion, 10, false},
-	{"sgd", check_sgd, 20, false},
-	{"grad_norm", check_grad_norm, 10, false},
+	{"memory", check_memory, 8, HALF},
+	{"recorded work", check_record, 4, ALL},
+	{"matmul", check_matmul, 80, FORWARD},
+	{"matmul_dx", check_matmul_dx, 80, HALF},
+	{"matmul_dw", check_matmul_dw, 80, HALF},
+	{"matmul_float", check_matmul_float, 60, FORWARD},
+	{"matmul_add", check_matmul_add, 40, FORWARD},
+	{"matmul rows", check_matmul_rows, 80, FORWARD},
+	{"matmul tiles", check_matmul_tiles, 8, FORWARD},
+	{"matmul of columns", check_matmul_part, 60, FORWARD},
+	{"packed weights", check_packed, 60, HALF},
+	{"split products", check_split, 40, ALL},
+	{"scale_columns", check_scale_columns, 20, HALF},
+	{"dropout", check_dropout, 20, HALF},
+	{"embed, gather_rows", check_gather, 30, HALF},
+	{"from_floats, to_floats", check_convert, 20, HALF},
+	{"embed_dw", check_embed_dw, 30, HALF},
+	{"rmsnorm", check_rmsnorm, 40, HALF},
+	{"rmsnorm_dx", check_rmsnorm_dx, 60, HALF},
+	{"layernorm", check_layernorm, 40, HALF},
+	{"layernorm_dx", check_layernorm_dx, 60, HALF},
+	{"qk_norm", check_qk_norm, 40, HALF},
+	{"qk_norm_dx", check_qk_norm_dx, 60, HALF},
+	{"add_bias, add_rows", check_add, 40, HALF},
+	{"bias_db", check_bias_db, 40, HALF},
+	{"scale, soft_cap", check_scale, 40, HALF},
+	{"rope", check_rope, 40, HALF},
+	{"attention", check_attention, 20, HALF},
+	{"attention_dqkv", check_attention_dqkv, 30, HALF},
+	{"attention_cached", check_attention_cached, 13, HALF},
+	{"swiglu", check_swiglu, 40, HALF},
+	{"swiglu_dgu", check_swiglu_dgu, 40, HALF},
+	{"geglu", check_geglu, 40, HALF},
+	{"geglu_dgu", check_geglu_dgu, 40, HALF},
+	{"gelu, gelu_dx", check_gelu, 40, HALF},
+	{"logprob", check_logprob, 40, FORWARD},
+	{"logits_sum", check_logits_sum, 40, FORWARD},
+	{"logprob_dx", check_logprob_dx, 40, HALF},
+	{"noise", check_noise, 20, HALF},
+	{"sample", check_sample, 30, ALL},
+	{"take_ids", check_take_ids, 10, ALL},
+	{"adamw", check_adamw, 10, ALL},
+	{"adamw8", check_adamw8, 10, ALL},
+	{"lion", check_lion, 10, ALL},
+	{"sgd", check_sgd, 20, ALL},
+	{"grad_norm", check_grad_norm, 10, ALL},
 };
 
 static struct tally { int passed, failed; } tally;
 
-/* All entries of a table; of bf16 products those that differ only. */
-static void check_table(const struct kernels *k, const char *name, const char *type, bool half, bool all, struct pool *pool)
+static void check_table(const struct kernels *k, const char *name, const char *type, bool half, enum which which, struct pool *pool)
 {
 	int most = getenv("CHECK_ROUNDS") ? atoi(getenv("CHECK_ROUNDS")) : INT_MAX;
 
 	for (size_t e = 0; e < sizeof entries / sizeof *entries; e++) {
-		struct check c = {.k = k, .half = half, .pools = {NULL, pool}};
+		struct check c = {.k = k, .half = half, .forward = which == FORWARD, .pools = {NULL, pool}};
 		double start = clock_seconds();
 
-		if (half && !all && !entries[e].half)
+		if (entries[e].which < which)
 			continue;
 		for (int r = 0; r < entries[e].rounds && r < most && !c.failed; r++) {
 			c.rng = rng_open(20261120, (uint64_t)r);
 			entries[e].run(&c);
 		}
-		printf("%-4s %-10s %-4s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", name, type, entries[e].name,
+		printf("%-4s %-10s %-9s %-20s %4.0f %% of its tolerance, %.2f s%s%s\n", c.failed ? "FAIL" : "ok", name, type, entries[e].name,
 		       100 * c.worst, clock_seconds() - start, c.failed ? ": " : "", c.what);
 		c.failed ? tally.failed++ : tally.passed++;
 	}
@@ -815,7 +852,7 @@ static void check_cpu(struct pool *pool)
 		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
 
 		if (k)
-			check_table(k, isas[i / 2], i % 2 ? "bf16" : "f32", i % 2, false, pool);
+			check_table(k, isas[i / 2], i % 2 ? "bf16" : "f32", i % 2, i % 2 ? HALF : ALL, pool);
 	}
 }
 
@@ -841,7 +878,9 @@ static int check_device(const char *name, struct pool *pool)
 			printf("FAIL %s: of another build\n", name);
 			return 1;
 		}
-		check_table(device_on_host(k), name, half ? "bf16" : "f32", half, true, pool);
+		check_table(device_on_host(k, false), name, half ? "bf16" : "f32", half, ALL, pool);
+		if (half)
+			check_table(device_on_host(k, true), name, "only used", half, FORWARD, pool);
 		if (!emulated)
 			bench_device(k);
 	}

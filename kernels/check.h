@@ -14,6 +14,7 @@
 struct check {
 	const struct kernels *k;
 	bool half;                   /* a table of bf16 */
+	bool forward;                /* whose products take weights packed for the forward alone (check_device.c) */
 	struct pool *pools[2];       /* none, and three threads */
 	struct rng rng;
 	bool failed;
@@ -78,6 +79,7 @@ struct stored {
 	uint8_t *bytes;
 };
 struct stored random_weights(struct check *c, int64_t o, int64_t i);
+struct stored weights_of(struct check *c, enum elem elem, int64_t o, int64_t i);
 void stored_free(struct stored *s);
 
 /* --- check_memory.c -------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ static struct lent {
 	bool out;
 } lent[LENT_MAX];
 static int n_lent;
+static bool forward_alone;
 static uint64_t digest = 0xcbf29ce484222325;         /* FNV-1a */
 
 /* Room on the device until the buffers are taken back. */
@@ -96,10 +97,28 @@ static struct weights weights_in(struct weights w, int64_t o, int64_t i)
 
 /* --- products ------------------------------------------------------------------------------------------ */
 
+/* With weights laid out beforehand on every other call: the bits must be the same. For the forward alone they are another product's: then
+ * on each call, and nothing else is there. */
+static struct weights packed(struct weights w, int64_t o, int64_t i)
+{
+	static unsigned turn;
+	size_t bytes = dev->packed_bytes(w.elem, o, i, !forward_alone);
+
+	if ((turn++ & 1 || forward_alone) && bytes > 0) {
+		void *to = lend_room(NULL, bytes)->device;
+
+		w.packed = to, w.forward = forward_alone;
+		dev->pack(NULL, to, w, o, i, !forward_alone);
+		w.data = forward_alone ? NULL : w.data;
+	}
+	return w;
+}
+
 static void d_matmul_part(struct pool *pool, act *y, int64_t ldy, const act *x, int64_t ldx, struct weights w, int64_t n, int64_t o, int64_t i,
 			  int acc)
 {
-	dev->matmul_part(pool, acts_out(y, view(n, ldy, o)), ldy, acts_in(x, view(n, ldx, i)), ldx, weights_in(w, o, i), n, o, i, acc);
+	dev->matmul_part(pool, acts_out(y, view(n, ldy, o)), ldy, acts_in(x, view(n, ldx, i)), ldx, packed(weights_in(w, o, i), o, i),
+			 n, o, i, acc);
 	take_back();
 }
 
@@ -116,21 +135,6 @@ static void d_matmul_dw_part(struct pool *pool, float *dw, const act *dy, int64_
 	take_back();
 }
 
-/* With weights laid out beforehand on every other call: the bits must be the same. */
-static struct weights packed(struct weights w, int64_t o, int64_t i)
-{
-	static unsigned turn;
-	size_t bytes = dev->packed_bytes(w.elem, o, i, true);
-
-	if (turn++ & 1 && bytes > 0) {
-		void *to = lend_room(NULL, bytes)->device;
-
-		w.packed = to;
-		dev->pack(NULL, to, w, o, i, true);
-	}
-	return w;
-}
-
 static void d_matmul(struct pool *pool, act *y, const act *x, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
 {
 	dev->matmul(pool, acts_out(y, n * o), acts_in(x, n * i), packed(weights_in(w, o, i), o, i), n, o, i, acc);
@@ -139,7 +143,8 @@ static void d_matmul(struct pool *pool, act *y, const act *x, struct weights w, 
 
 static void d_matmul_dx(struct pool *pool, act *dx, const act *dy, struct weights w, int64_t n, int64_t o, int64_t i, int acc)
 {
-	dev->matmul_dx(pool, acts_out(dx, n * i), acts_in(dy, n * o), packed(weights_in(w, o, i), o, i), n, o, i, acc);
+	dev->matmul_dx(pool, acts_out(dx, n * i), acts_in(dy, n * o), forward_alone ? weights_in(w, o, i) : packed(weights_in(w, o, i), o, i), n, o, i,
+		       acc);
 	take_back();
 }
 
@@ -380,7 +385,8 @@ static void d_logprob(struct pool *pool, float *logp, float *lse, float *mean, b
 		      const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap)
 {
 	dev->logprob(pool, floats_out(logp, n), floats_out(lse, n), floats_out(mean, n), lend(greedy, (size_t)n * sizeof *greedy, true),
-		     acts_in(x, n * c), weights_in(w, v, c), ints(targets, n), floats_in(scratch, dev->logprob_scratch(n, c, v)), n, c, v, cap);
+		     acts_in(x, n * c), packed(weights_in(w, v, c), v, c), ints(targets, n), floats_in(scratch, dev->logprob_scratch(n, c, v)), n, c, v,
+		     cap);
 	take_back();
 }
 
@@ -493,9 +499,9 @@ kernels_cuda_open_fn *device_opener(bool emulated, char *why, size_t bytes)
 	return open;
 }
 
-const struct kernels *device_on_host(const struct kernels *device)
+const struct kernels *device_on_host(const struct kernels *device, bool forward)
 {
-	dev = device;
+	dev = device, forward_alone = forward;
 	table = *device;
 	table.matmul = d_matmul, table.matmul_dx = d_matmul_dx, table.matmul_dw = d_matmul_dw, table.matmul_float = d_matmul_float;
 	table.matmul_add = d_matmul_add, table.matmul_part = d_matmul_part, table.matmul_dx_part = d_matmul_dx_part, table.matmul_dw_part = d_matmul_dw_part;

@@ -37,7 +37,8 @@ struct weights {
 	const void *data;
 	enum elem elem;
 	const float *scale;          /* ELEM_I8, ELEM_NF4 */
-	const void *packed;          /* what the table's pack made of them; NULL: nothing. Products give the same bits with it and without */
+	const void *packed;          /* what the table's pack made of them; NULL: nothing */
+	bool forward;                /* that was packed for products of the forward alone */
 };
 static inline struct weights weights_f32(const float *p) { return (struct weights){ .data = p, .elem = ELEM_F32 }; }
 
@@ -187,8 +188,11 @@ struct kernels {
 
 	/* Weights that many products will take as they are, laid out once for all of them: those products want nothing but packed and
 	 * scale then, and data may be NULL; embed wants data, and so do products that they are not packed for. packed_bytes: how much that
-	 * takes on the device, aligned to 64 bytes; backward: for matmul_dx (and logprob_dx) too; 0: the table gains nothing by it. pack
-	 * again when the weights have changed. What one table of the CPU packs another of the same instruction set takes. */
+	 * takes on the device, aligned to 64 bytes; backward: for matmul_dx and logprob_dx too, else for matmul, its kin and logprob alone,
+	 * and the caller sets weights.forward; 0: the table gains nothing by it. pack again when the weights have changed. Products
+	 * give the same bits with what was packed and without, but for a GPU's table of bf16 and weights.forward: there they are added in
+	 * another order (all of those products in the same), int8's integers are exact, and NF4's values are rounded to bf16 before, not after,
+	 * they are multiplied by their factor. What one table of the CPU packs another of the same instruction set takes. */
 	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
 	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);
 

@@ -206,21 +206,27 @@ __device__ static __forceinline__ float block_sum(float x, float *room) { return
 
 /* --- weights in any form -------------------------------------------------------------------------------------- */
 
-/* Element (row, col) of W[O, I]. */
-__device__ static __forceinline__ float weight_at(const struct weights &w, int64_t i, int64_t row, int64_t col)
+/* NF4 of bitsandbytes (Dettmers et al. 2023, appendix E) */
+__device__ static __forceinline__ float nf4_value(unsigned code)
 {
-	/* NF4 of bitsandbytes (Dettmers et al. 2023, appendix E) */
-	constexpr float nf4[16] = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
+	static constexpr float nf4[16] = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
 				   -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
 				   0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f,
 				   0.7229568362236023f, 1.0f};
+
+	return nf4[code];
+}
+
+/* Element (row, col) of W[O, I]. */
+__device__ static __forceinline__ float weight_at(const struct weights &w, int64_t i, int64_t row, int64_t col)
+{
 	int64_t at = row * i + col;
 
 	switch (w.elem) {
 	case ELEM_F32: return ((const float *)w.data)[at];
 	case ELEM_BF16: return to_float(((const bf16 *)w.data)[at]);
 	case ELEM_I8: return (float)((const signed char *)w.data)[at] * w.scale[row];
-	default: return nf4[((const unsigned char *)w.data)[at / 2] >> (at & 1 ? 0 : 4) & 15] * w.scale[at / KERNELS_NF4_BLOCK];
+	default: return nf4_value(((const unsigned char *)w.data)[at / 2] >> (at & 1 ? 0 : 4) & 15) * w.scale[at / KERNELS_NF4_BLOCK];
 	}
 }
 

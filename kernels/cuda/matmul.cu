@@ -1,4 +1,4 @@
-/* matmul.cu - matrix products by cuBLASLt, which sees a row-major matrix as its transpose, column-major: Y = X W^T is Y^T = W X^T.
+/* matmul.cu - matrix products: with weights that are only used, in the table of bf16, by serve.cu, all others by cuBLASLt, which sees a row-major matrix as its transpose, column-major: Y = X W^T is Y^T = W X^T.
  *
  * An algorithm is asked for once per shape and kept. No split of k with a later sum (the mask of reduction schemes is empty), so the
  * bits are the same from run to run; and the algorithm of a product whose rows must not depend on their number is the one for
@@ -6,7 +6,7 @@
  *
  * Weights in another form than the table's type are turned into it panel by panel, in scratch memory of fixed size; panels are cut the
  * same where nothing has to be turned, so that the form changes no bits. */
-#include "device.h"
+#include "serve.h"
 
 #define ANY_N 8192               /* rows that stand for any number */
 #define PLANS 1024               /* at most; a power of two. Then the oldest of a place goes */
@@ -174,7 +174,7 @@ static void turn(T *to, struct weights w, int64_t i, int64_t row, int64_t rows, 
 
 const void *weights_panel(bool half, struct weights w, int64_t i, int64_t row, int64_t rows, int64_t col, int64_t cols, int64_t *ld)
 {
-	const void *whole = half && w.packed ? w.packed : w.elem == (half ? ELEM_BF16 : ELEM_F32) ? w.data : NULL;
+	const void *whole = half && w.packed && !w.forward ? w.packed : w.elem == (half ? ELEM_BF16 : ELEM_F32) ? w.data : NULL;
 
 	*ld = whole ? i : cols;
 	if (whole)
@@ -201,18 +201,20 @@ static bool panel_fits(int64_t per, int64_t o, int64_t i)
 	return per >= 1;
 }
 
-/* Converted once for many products: bf16 of what is no bf16. */
-static size_t packed_bytes_half(enum elem elem, int64_t o, int64_t i, bool)
+/* Converted once for many products: bf16 of what is no bf16. What is only used keeps its form. */
+static size_t packed_bytes_half(enum elem elem, int64_t o, int64_t i, bool backward)
 {
-	return elem == ELEM_BF16 ? 0 : (size_t)(o * i) * sizeof(bf16);
+	return !backward ? serve_bytes(elem, o, i) : elem == ELEM_BF16 ? 0 : (size_t)(o * i) * sizeof(bf16);
 }
 
 static size_t packed_bytes_float(enum elem, int64_t, int64_t, bool) { return 0; }
 
-static void cuda_pack(struct pool *, void *packed, struct weights w, int64_t o, int64_t i, bool)
+static void cuda_pack(struct pool *, void *packed, struct weights w, int64_t o, int64_t i, bool backward)
 {
-	if (o && i && packed)
+	if (o && i && packed && backward)
 		turn((bf16 *)packed, w, i, 0, o, 0, i);
+	else if (o && i && packed)
+		serve_pack(packed, w, o, i);
 }
 
 /* --- the entries ------------------------------------------------------------------------------------------ */
@@ -234,7 +236,13 @@ static void product(Y *y, int64_t ldy, const act *x, int64_t ldx, struct weights
 {
 	int64_t per = panel_rows(is_half<T>, i);
 
-	if (empty_product(y, ldy, sizeof(Y), n, o, i, acc) || !panel_fits(per, o, i))
+	if (empty_product(y, ldy, sizeof(Y), n, o, i, acc))
+		return;
+	if (is_served(is_half<T>, w)) {
+		serve_product({y, x, acc ? y : NULL, w, NULL, ldy, ldx, n, o, i, sizeof(Y) == sizeof(float)});
+		return;
+	}
+	if (!panel_fits(per, o, i))
 		return;
 	for (int64_t r = 0; r < o; r += per) {
 		struct gemm g = {};
@@ -267,7 +275,13 @@ static void cuda_matmul_add(struct pool *, act *y, const act *x, struct weights 
 {
 	int64_t per = panel_rows(is_half<T>, i);
 
-	if (!n || !o || !panel_fits(per, o, i))
+	if (!n || !o)
+		return;
+	if (i && is_served(is_half<T>, w)) {
+		serve_product({y, x, r, w, b, o, i, n, o, i, false});
+		return;
+	}
+	if (!panel_fits(per, o, i))
 		return;
 	if (i == 0 || o > DEVICE_BIAS_VALUES) {
 		device_fail(ERR_IO, "cuda:%d: a layer of %lld x %lld", device.number, (long long)o, (long long)i);
@@ -310,6 +324,10 @@ __global__ static void bias_kernel(float *y, const float *b, int64_t n, int64_t 
 template <class T>
 static void cuda_matmul_float(struct pool *, float *y, const act *x, struct weights w, const float *b, int64_t n, int64_t o, int64_t i)
 {
+	if (is_served(is_half<T>, w) && n && o && i) {
+		serve_product({y, x, NULL, w, b, o, i, n, o, i, true});
+		return;
+	}
 	if (b && n && o)
 		LAUNCH(bias_kernel, grid_of(n * o), THREADS, 0, device.stream, y, b, n, o);
 	product<T>(y, o, x, i, w, n, o, i, b != NULL);
@@ -430,6 +448,7 @@ template <class T> static void fill(struct kernels *k)
 	k->matmul_float = cuda_matmul_float<T>, k->matmul_add = cuda_matmul_add<T>;
 	k->matmul_part = cuda_matmul_part<T>, k->matmul_dx_part = cuda_matmul_dx_part<T>, k->matmul_dw_part = cuda_matmul_dw_part<T>;
 	k->packed_bytes = is_half<T> ? packed_bytes_half : packed_bytes_float, k->pack = cuda_pack;
+	serve_open();
 	k->peak_flops = cuda_peak_flops<T>;
 }
 

@@ -87,6 +87,7 @@ static inline void ldmatrix_x4_trans(unsigned (&to)[4], const void *row)
 }
 
 static inline void cp_async16(void *shared, const void *global, bool valid) { emulate_copy_async(shared, global, 16, valid ? 16 : 0); }
+static inline void cp_async4(void *shared, const void *global, bool valid) { emulate_copy_async(shared, global, 4, valid ? 4 : 0); }
 static inline void cp_async_commit() { emulate_copy_commit(); }
 template <int LEFT> static inline void cp_async_wait() { emulate_copy_wait(LEFT); }
 
@@ -124,6 +125,13 @@ __device__ static __forceinline__ void cp_async16(void *shared, const void *glob
 		     : "memory");
 }
 
+/* The same of 4 bytes, by way of the first cache: neighbours will be asked for. */
+__device__ static __forceinline__ void cp_async4(void *shared, const void *global, bool valid)
+{
+	asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(valid ? 4 : 0)
+		     : "memory");
+}
+
 __device__ static __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 /* Until no more than LEFT groups of this thread are under way; other threads' copies are seen after a barrier. */
@@ -141,6 +149,19 @@ __device__ static __forceinline__ unsigned bf16_pair(float low, float high)
 	unsigned u;
 
 	memcpy(&u, &v, sizeof u);
+	return u;
+}
+
+/* The signed bytes 0 and 2 of x as a pair of bf16: 128 + the low seven bits, of which 128 or, where the eighth is set, 256 is taken away. */
+__device__ static __forceinline__ unsigned int8_pair(unsigned x)
+{
+	const unsigned low = (x & 0x007f007fu) | 0x43004300u, sign = (x & 0x00800080u) | 0x43004300u;
+	__nv_bfloat162 a, b;
+	unsigned u;
+
+	memcpy(&a, &low, sizeof a), memcpy(&b, &sign, sizeof b);
+	a = __hsub2(a, b);
+	memcpy(&u, &a, sizeof u);
 	return u;
 }
 

@@ -38,7 +38,7 @@ static void place(struct plan *p, const struct model *m, struct linear *l)
 	l->packed_bytes = m->packs && (l != &m->layout->embed || m->cfg.tied) ?
 			  m->k->packed_bytes(l->stored.elem, l->out, l->in, false) : 0;
 	if (l->packed_bytes)
-		l->stored.packed = plan_take(p, (int64_t)l->packed_bytes, 1);
+		l->stored.packed = plan_take(p, (int64_t)l->packed_bytes, 1), l->stored.forward = true;
 	if (l->stored.data)                          /* in a file */
 		return;
 	if (store_keeps(m, l))

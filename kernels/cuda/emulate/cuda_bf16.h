@@ -23,6 +23,10 @@ static inline __nv_bfloat162 __floats2bfloat162_rn(float x, float y)
 {
 	return __nv_bfloat162{__float2bfloat16_rn(x), __float2bfloat16_rn(y)};
 }
+static inline __nv_bfloat162 __hsub2(__nv_bfloat162 a, __nv_bfloat162 b)
+{
+	return __floats2bfloat162_rn(__bfloat162float(a.x) - __bfloat162float(b.x), __bfloat162float(a.y) - __bfloat162float(b.y));
+}
 static inline float2 __bfloat1622float2(__nv_bfloat162 v) { return float2{__bfloat162float(v.x), __bfloat162float(v.y)}; }
 static inline float __low2float(__nv_bfloat162 v) { return __bfloat162float(v.x); }
 static inline float __high2float(__nv_bfloat162 v) { return __bfloat162float(v.y); }

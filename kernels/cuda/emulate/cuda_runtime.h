@@ -163,6 +163,7 @@ static inline int __float_as_int(float x) { int u; memcpy(&u, &x, 4); return u; 
 template <class T> T atomicAdd(T *p, T v) { T old = *p; *p += v; return old; }
 template <class T> T atomicMax(T *p, T v) { T old = *p; *p = v > old ? v : old; return old; }
 template <class T> T __ldg(const T *p) { return *p; }
+template <class T> T __ldcg(const T *p) { return *p; }
 template <class T> T min(T a, T b) { return b < a ? b : a; }
 template <class T> T max(T a, T b) { return a < b ? b : a; }
 

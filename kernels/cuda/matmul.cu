@@ -1,4 +1,5 @@
-/* matmul.cu - matrix products: with weights that are only used, in the table of bf16, by serve.cu, all others by cuBLASLt, which sees a row-major matrix as its transpose, column-major: Y = X W^T is Y^T = W X^T.
+/* matmul.cu - matrix products: with weights that are only used, in the table of bf16, by serve.cu; all others by cuBLASLt, which sees a
+ * row-major matrix as its transpose, column-major: Y = X W^T is Y^T = W X^T.
  *
  * An algorithm is asked for once per shape and kept. No split of k with a later sum (the mask of reduction schemes is empty), so the
  * bits are the same from run to run; and the algorithm of a product whose rows must not depend on their number is the one for

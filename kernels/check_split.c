@@ -18,6 +18,15 @@ void check_packed(struct check *c)
 	if (in_place)
 		n = 513 + below(c, 200), o = (o + 31) / 32 * 32, i = (i + 31) / 32 * 32;
 	x = values(c, n * i), dy = values(c, n * o), w = random_weights(c, o, i);
+	/* What is only used keeps its form in the memory of a device, and trained weights do not. */
+	if (!c->k->host_access && c->half)
+		for (int e = ELEM_F32; e <= ELEM_NF4; e++) {
+			int64_t rows = 16 * (1 + below(c, 100)), cols = KERNELS_NF4_BLOCK * (1 + below(c, 100)), bits = e == ELEM_I8 ? 8 : e == ELEM_NF4 ? 4 : 16;
+			size_t took = c->k->packed_bytes((enum elem)e, rows, cols, false);
+
+			if (took != (size_t)(rows * cols * bits / 8))
+				fail(c, "bytes of packed weights", e, (double)took, (double)(rows * cols * bits) / 8);
+		}
 	/* A device's weights are packed on every other call of its products (check_device.c). */
 	bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, backward) : 0;
 	packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;

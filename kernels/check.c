@@ -443,30 +443,6 @@ static void check_matmul_rows(struct check *c)
 	mem_free(x), mem_free(all), mem_free(part), stored_free(&w);
 }
 
-/* The same at every number of rows where a table might go another way, for each form, with an odd size and without. */
-static void check_matmul_tiles(struct check *c)
-{
-	static const int64_t some[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129};
-	int64_t n = 130 + below(c, 200), o = 1 + below(c, 200), i = below(c, 2) ? 64 * (1 + below(c, 12)) : 1 + below(c, 700);
-	float *x = values(c, n * i), *all = junk(n * o), *part = junk(n * o), *b = floats(c, o);
-
-	for (int elem = 0; elem < (i % KERNELS_NF4_BLOCK ? 3 : 4); elem++) {
-		struct stored w = weights_of(c, (enum elem)elem, o, i);
-
-		c->k->matmul_float(c->pools[1], all, in(c, x, n * i), w.w, b, n, o, i);
-		done(c);
-		for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
-			int64_t m = some[s], from = below(c, n - m + 1);
-
-			c->k->matmul_float(c->pools[0], part, in(c, x + from * i, m * i), w.w, b, m, o, i);
-			done(c);
-			expect_same(c, "rows alone", part, all + from * o, m * o);
-		}
-		stored_free(&w);
-	}
-	mem_free(x), mem_free(all), mem_free(part), mem_free(b);
-}
-
 /* --- rows ------------------------------------------------------------------------------------------- */
 
 static void check_gather(struct check *c)

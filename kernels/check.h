@@ -116,6 +116,7 @@ void check_dropout(struct check *c);
 
 /* --- check_split.c --------------------------------------------------------------------------- */
 void check_packed(struct check *c);
+void check_matmul_tiles(struct check *c);
 void check_split(struct check *c);
 
 /* --- check_sample.c -------------------------------------------------------------------------- */

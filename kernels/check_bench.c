@@ -1,5 +1,6 @@
 /* check_bench.c - a GPU's entries at the sizes of an 8B model against their floors: the bytes that must move over the measured bandwidth of a
- * copy, or the multiplications and additions over the measured rate of products. */
+ * copy, or the multiplications and additions over the measured rate of products; and the products of a layer whose weights are only used, in
+ * each form, by the number of rows. */
 #include "base/progress.h"
 #include "check_device.h"
 
@@ -183,6 +184,98 @@ static void close_room(void)
 		r.k->release(r.f[i]);
 }
 
+/* --- weights that are only used -------------------------------------------------------------------------- */
+
+/* The four products of a layer, for some rows at a time: rows and columns of W. */
+static const int64_t layer[4][2] = {{QKV, WIDTH}, {WIDTH, HEADS * HEAD}, {2 * FF, WIDTH}, {WIDTH, FF}};
+#define LAYERS 4                 /* more than a cache holds, one after the other */
+
+static struct served {
+	enum elem elem;
+	struct weights w[LAYERS][4];
+	char *packed;
+	size_t bytes;                /* that a layer's products read */
+	float *from;
+	int64_t rows;
+	int turn;
+} served;
+
+static void close_served(void)
+{
+	if (served.packed)
+		r.k->release(served.packed);
+	if (served.from)
+		r.k->release(served.from);
+}
+
+/* Weights from the floats of the room, or their bytes; factors, too. */
+static bool open_served(enum elem elem)
+{
+	char *to;
+
+	served = (struct served){.elem = elem};
+	for (int i = 0; i < 4; i++)
+		served.bytes += r.k->packed_bytes(elem, layer[i][0], layer[i][1], false);
+	served.packed = r.k->alloc(NULL, LAYERS * served.bytes);
+	served.from = r.k->alloc(NULL, 2 * (size_t)WIDTH * FF * sizeof(float));
+	if (!served.bytes || !served.packed || !served.from) {
+		close_served();
+		return false;
+	}
+	for (int i = 0; i < 2; i++)
+		r.k->copy(NULL, served.from + (size_t)i * WIDTH * FF, r.f[0], (size_t)WIDTH * FF * sizeof(float));
+	to = served.packed;
+	for (int l = 0; l < LAYERS; l++)
+		for (int i = 0; i < 4; i++) {
+			struct weights w = {.data = served.from, .elem = elem, .scale = elem == ELEM_F32 ? NULL : r.f[1]};
+
+			r.k->pack(NULL, to, w, layer[i][0], layer[i][1], false);
+			w.data = NULL, w.packed = to, w.forward = true;
+			served.w[l][i] = w;
+			to += r.k->packed_bytes(elem, layer[i][0], layer[i][1], false);
+		}
+	for (int i = 0; i < 4; i++)
+		served.bytes += elem == ELEM_NF4 ? (size_t)(layer[i][0] * layer[i][1] / KERNELS_NF4_BLOCK) * sizeof(float) : 0;
+	return true;
+}
+
+static void serve_layer(void)
+{
+	const struct weights *w = served.w[served.turn++ % LAYERS];
+
+	for (int i = 0; i < 4; i++)
+		r.k->matmul_add(NULL, r.b, r.a, w[i], NULL, NULL, served.rows, layer[i][0], layer[i][1]);
+}
+
+/* Beside the time in which the weights come from memory, or the products are made, whichever is longer. */
+static void bench_served(double bandwidth, double rate)
+{
+	static const struct { enum elem elem; const char *name; } forms[] = {{ELEM_F32, "bf16"}, {ELEM_I8, "int8"}, {ELEM_NF4, "nf4"}};
+	static const int64_t rows[] = {1, 8, 16, 32, 64, 128, 256, 512, 4096};
+	double weights = 0;
+
+	for (int i = 0; i < 4; i++)
+		weights += (double)(layer[i][0] * layer[i][1]);
+	for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
+		if (!open_served(forms[f].elem)) {
+			printf("time %-16s %s: not enough memory\n", "only used", forms[f].name);
+			continue;
+		}
+		for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+			double seconds, memory = (double)served.bytes / bandwidth, products;
+
+			served.rows = rows[n];
+			products = 2 * weights * (double)rows[n] / rate;
+			seconds = seconds_of(serve_layer);
+			printf("time only used, %-4s %4lld rows %9.1f us a layer, %5.2f TB/s of weights, floor %9.1f us (%s), %3.0f %%\n", forms[f].name,
+			       (long long)rows[n], 1e6 * seconds, 1e-12 * (double)served.bytes / seconds,
+			       1e6 * (memory > products ? memory : products), memory > products ? "memory" : "products",
+			       100 * (memory > products ? memory : products) / seconds);
+		}
+		close_served();
+	}
+}
+
 void bench_device(const struct kernels *k)
 {
 	double bandwidth, rate;
@@ -203,5 +296,7 @@ void bench_device(const struct kernels *k)
 		printf("time %-16s %9.1f us, floor %9.1f us (%s), %3.0f %%\n", timed[i].name, 1e6 * seconds, 1e6 * floor,
 		       timed[i].flops > 0 ? "products" : "memory", 100 * floor / seconds);
 	}
+	if (k->packed_bytes(ELEM_F32, WIDTH, WIDTH, false))
+		bench_served(bandwidth, rate);
 	close_room();
 }

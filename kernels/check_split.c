@@ -18,6 +18,15 @@ void check_packed(struct check *c)
 	if (in_place)
 		n = 513 + below(c, 200), o = (o + 31) / 32 * 32, i = (i + 31) / 32 * 32;
 	x = values(c, n * i), dy = values(c, n * o), w = random_weights(c, o, i);
+	/* What is only used keeps its form in the memory of a device, and trained weights do not. */
+	if (!c->k->host_access && c->half)
+		for (int e = ELEM_F32; e <= ELEM_NF4; e++) {
+			int64_t rows = 16 * (1 + below(c, 100)), cols = KERNELS_NF4_BLOCK * (1 + below(c, 100)), bits = e == ELEM_I8 ? 8 : e == ELEM_NF4 ? 4 : 16;
+			size_t took = c->k->packed_bytes((enum elem)e, rows, cols, false);
+
+			if (took != (size_t)(rows * cols * bits / 8))
+				fail(c, "bytes of packed weights", e, (double)took, (double)(rows * cols * bits) / 8);
+		}
 	/* A device's weights are packed on every other call of its products (check_device.c). */
 	bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, backward) : 0;
 	packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
@@ -39,6 +48,31 @@ void check_packed(struct check *c)
 	for (int p = 0; p < 2; p++)
 		mem_free(y[p]), mem_free(dx[p]);
 	mem_free(x), mem_free(dy), stored_free(&w);
+}
+
+/* A row alone has the bits that it has among others, at every number of rows where a table might go another way, in each form, with odd sizes
+ * and without. */
+void check_matmul_tiles(struct check *c)
+{
+	static const int64_t some[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129};
+	int64_t n = 130 + below(c, 200), o = 1 + below(c, 200), i = below(c, 2) ? 64 * (1 + below(c, 12)) : 1 + below(c, 700);
+	float *x = values(c, n * i), *all = junk(n * o), *part = junk(n * o), *b = floats(c, o);
+
+	for (int elem = 0; elem < (i % KERNELS_NF4_BLOCK ? 3 : 4); elem++) {
+		struct stored w = weights_of(c, (enum elem)elem, o, i);
+
+		c->k->matmul_float(c->pools[1], all, in(c, x, n * i), w.w, b, n, o, i);
+		done(c);
+		for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
+			int64_t m = some[s], from = below(c, n - m + 1);
+
+			c->k->matmul_float(c->pools[0], part, in(c, x + from * i, m * i), w.w, b, m, o, i);
+			done(c);
+			expect_same(c, "rows alone", part, all + from * o, m * o);
+		}
+		stored_free(&w);
+	}
+	mem_free(x), mem_free(all), mem_free(part), mem_free(b);
 }
 
 /* The table of multiply-adds that tiles stand in for. */

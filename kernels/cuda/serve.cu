@@ -16,7 +16,7 @@
  * Within a block, lane 4 g + t has, of step j of mma, rows 2 g and 2 g + 1 (so that it gets neighbours of Y) and columns 16 t + 4 j to + 3 (so
  * that its columns of X, which follow the same order, are 32 bytes in a piece). The integers of int8 are exact in bf16, and a row's
  * factor multiplies the whole sum; the values of NF4's codes are rounded to bf16, as bitsandbytes does it for decoding, and a block's
- * factor multiplies the sum over its 64 columns. */
+ * factor multiplies the sums over the two halves of its 64 columns. */
 #include "serve.h"
 #include "mma.h"
 
@@ -197,11 +197,13 @@ template <enum elem E> __device__ __forceinline__ void take_block(unsigned (&a)[
 	}
 }
 
-/* Adds the products over 64 columns. Of two tiles of X at once, so that chains of mma overlap. */
+/* Adds the products over 64 columns. Chains of mma are to overlap: those of two tiles of X, or, where factors follow, those of the two
+ * halves of the columns. */
 template <class C>
 __device__ __forceinline__ void multiply(float (&sum)[C::MT][C::NT][4], const unsigned char *stage, const unsigned *table)
 {
-	constexpr int U = C::NT > 1 ? 2 : 1;
+	constexpr bool FACTORS = C::E == ELEM_NF4;
+	constexpr int U = C::NT > 1 && !FACTORS ? 2 : 1;
 	const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, warp = threadIdx.x / 32, m0 = warp / C::WN * C::MT;
 	const unsigned char *x = stage + C::W_BYTES + warp % C::WN * (C::NT * 8) * 128;
 	const float *factor = (const float *)(stage + C::W_BYTES + C::X_BYTES) + m0 * 16 + 2 * g;
@@ -213,7 +215,7 @@ __device__ __forceinline__ void multiply(float (&sum)[C::MT][C::NT][4], const un
 #pragma unroll
 	for (int n = 0; n < C::NT; n += U) {
 		unsigned b[U][4][2];
-		float part[U][C::MT][4] = {};
+		float half[2][C::MT][4] = {};
 
 #pragma unroll
 		for (int u = 0; u < U; u++)
@@ -225,19 +227,21 @@ __device__ __forceinline__ void multiply(float (&sum)[C::MT][C::NT][4], const un
 				b[u][2 * h][0] = v.x, b[u][2 * h][1] = v.y, b[u][2 * h + 1][0] = v.z, b[u][2 * h + 1][1] = v.w;
 			}
 #pragma unroll
-		for (int j = 0; j < 4; j++)
+		for (int step = 0; step < 4; step++) {
+			const int j = FACTORS && C::MT == 1 ? step % 2 * 2 + step / 2 : step;
+
 #pragma unroll
 			for (int u = 0; u < U; u++)
 #pragma unroll
 				for (int m = 0; m < C::MT; m++)
-					mma_bf16(C::E == ELEM_NF4 ? part[u][m] : sum[m][n + u], a[m][j], b[u][j]);
+					mma_bf16(FACTORS ? half[j / 2][m] : sum[m][n + u], a[m][j], b[u][j]);
+		}
 #pragma unroll
-		for (int u = 0; C::E == ELEM_NF4 && u < U; u++)
+		for (int m = 0; FACTORS && m < C::MT; m++)
 #pragma unroll
-			for (int m = 0; m < C::MT; m++)
-#pragma unroll
-				for (int e = 0; e < 4; e++)
-					sum[m][n + u][e] = fmaf(part[u][m][e], factor[m * 16 + e / 2], sum[m][n + u][e]);
+			for (int e = 0; e < 4; e++)
+				for (int h = 0; h < 2; h++)
+					sum[m][n][e] = fmaf(half[h][m][e], factor[m * 16 + e / 2], sum[m][n][e]);
 	}
 }
 

@@ -207,3 +207,27 @@ emulated() {
 	cmp whole part
 	grep -q '"resumed_prompts": *[1-9]' stats
 }
+
+@test "weights that a GPU, emulated, only uses keep their form in its memory; samples and what score says of them are of one arithmetic" {
+	emulated
+	source "$DATA/generate/model.bash"
+	make_problems 3
+	quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" --hidden 256 --layers 2 --heads 4 --kv-heads 2 --ffn 512 --positions 128 \
+		--init-range 0.1 --seed 1 -o w
+	local form less enough how="-m w --device cuda:0 --max-new-tokens 6 --format jsonl problems.jsonl"
+	for form in bf16:2500000:2900000 int8:1300000:1500000 nf4:900000:1100000; do
+		IFS=: read -r form less enough <<<"$form"
+		QUERN_EMULATE_FAIL=memory:$less status 1 quern generate -q --load $form $how
+		says 'no memory for the weights'
+		QUERN_EMULATE_FAIL=memory:$enough status 1 quern generate -q --load $form $how
+		says 'no memory for .*sequences'
+		quern generate -q --load $form -n 2 $how >many
+		quern generate -q --load $form -n 2 --batch 1 $how | cmp - many
+	done
+	quern generate -q -n 2 $how >many
+	quern score -q -r logprob --logprob w --device cuda:0 --format jsonl many >scores
+	numbers logprob scores >said
+	numbers reward_logprob scores >scored
+	[ "$(wc -l <said)" = 6 ]
+	close said scored 1e-6
+}

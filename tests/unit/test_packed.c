@@ -127,6 +127,7 @@ static void compare(const char *dir, enum model_form form, bool in_place)
 		assert_non_null(m.layout->embed.stored.data);
 		assert_true((m.layout->head.stored.data != NULL) == m.cfg.tied);
 		assert_true((m.layout->layers[0].down.stored.data != NULL) == (form == MODEL_NF4));
+		assert_true(m.layout->layers[0].down.stored.forward == (form != MODEL_NF4));
 	}
 	model_release(&m);
 	model_release(&plain);
@@ -225,6 +226,7 @@ static void packed_again_after_a_change_gives_the_same(void **state)
 	assert_null(plain.packed);
 	OK_OR_FAIL(model_pack(&m, &err));
 	assert_int_equal(packs, 4 * m.cfg.n_layers + 1);
+	assert_false(m.layout->layers[0].down.stored.forward);
 	grads = mem_array((size_t)m.n_params, sizeof(float));
 	want_grads = mem_array((size_t)m.n_params, sizeof(float));
 	learn(&m, old, grads);

@@ -127,8 +127,8 @@ static enum status plan_rewards(struct error *err)
 	TRY(reward_set_finish(set, err));
 	if ((opts.aggregate || opts.step_separator) && !opts.reward_model)
 		return error_set(err, ERR_USAGE, "--step-aggregate and --step-separator are for --reward-model");
-	if (set->n == 0)
-		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (-r logprob makes --logprob the score)");
+	if (set->n == 0 && !opts.logprob)
+		return error_set(err, ERR_USAGE, "-r is needed: by which rewards?");
 	if ((reward_set_has(set, REWARD_LOGPROB) || reward_set_has(set, REWARD_LOGPROB_MEAN)) && !opts.logprob)
 		return error_set(err, ERR_USAGE, "rewards logprob and logprob_mean need --logprob DIR");
 	if (reward_set_has(set, REWARD_MODEL) && !opts.reward_model)
@@ -374,7 +374,7 @@ static enum status score_preferences(struct error *err)
 static enum status run(struct error *err)
 {
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES }, preferences[] = { KIND_PREFERENCES };
-	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code && !opts.reward_model)
+	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code && !opts.reward_model && !opts.logprob)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (preferences want --ref)");
 	TRY(tool_open_inputs(&tool, opts.ref ? preferences : completions, opts.ref ? 1 : 2, err));
 	enum status st = opts.ref ? score_preferences(err) : opts.audit ? audit(err) : score_completions(err);

@@ -55,7 +55,7 @@ struct search {
 	int width, kept;             /* beams, candidates of a step */
 	int n_groups, running;       /* places for groups, groups that run */
 	int64_t context;
-	int32_t ends[3];             /* tokens that end a sequence */
+	int32_t ends[19];            /* tokens that end a sequence: three that may be there, and those of the model's list */
 	int n_ends;
 	size_t stop_bytes;
 	bool *taken;                 /* [n_groups] places */
@@ -482,6 +482,8 @@ static enum status open_search(struct search *s, struct error *err)
 	add_end(s, s->m->cfg.eos_id);
 	add_end(s, tokenizer_eos(s->t));
 	add_end(s, tokenizer_id(s->t, "<|endoftext|>", 13));
+	for (int i = 0; i < s->m->cfg.n_ends; i++)
+		add_end(s, s->m->cfg.ends[i]);
 	s->kept = (1 + (s->n_ends > 1 ? s->n_ends : 1)) * s->width;
 	for (int i = 0; i < s->o->n_stops; i++)
 		if (strlen(s->o->stops[i]) > s->stop_bytes)

@@ -1,6 +1,7 @@
 #include "infer/beam.h"
 #include "infer/lanes.h"
 
+#include "base/json_escape.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -74,8 +75,11 @@ int64_t generate_context(const struct model *m)
 enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err)
 {
 	for (int i = 0; i < o->n_stops; i++)
-		if (!o->stops[i][0])
-			return error_set(err, ERR_USAGE, "a stop string must not be empty");
+		if (!o->stops[i][0] || !utf8_valid(o->stops[i], strlen(o->stops[i])))
+			return error_set(err, ERR_USAGE, "a stop string must %s", o->stops[i][0] ? "be UTF-8, not a part of a character" : "not be empty");
+	for (int i = 0; i < o->sample.n_bias; i++)
+		if (o->sample.bias[i].id >= m->cfg.vocab)
+			return error_set(err, ERR_USAGE, "a bias of token %d; the model has %d tokens, from 0", (int)o->sample.bias[i].id, m->cfg.vocab);
 	if (o->context > model_decodable(&m->cfg))
 		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model decodes %d positions", (long long)o->context,
 				 model_decodable(&m->cfg));
@@ -212,6 +216,17 @@ static bool says_stop(struct generation *g, struct voice *v, int32_t id)
 	return false;
 }
 
+/* Whether a token ends what is said. */
+static bool is_end(const struct generation *g, int32_t id)
+{
+	const struct model_config *c = &g->m->cfg;
+	bool end = id == c->eos_id || id == tokenizer_eos(g->t) || id == g->end_of_text;
+
+	for (int i = 0; i < c->n_ends && !end; i++)
+		end = id == c->ends[i];
+	return end;
+}
+
 /* Appends the sampled token, and frees the lane if that was the last. */
 static void accept(struct generation *g, int lane, int32_t id, float logprob)
 {
@@ -223,7 +238,7 @@ static void accept(struct generation *g, int lane, int32_t id, float logprob)
 	q->logprob += (double)logprob;
 	g->totals->new_tokens++;
 	q->done = true;
-	if (id == g->m->cfg.eos_id || id == tokenizer_eos(g->t) || id == g->end_of_text)
+	if (is_end(g, id))
 		q->finish = FINISH_EOS;
 	else if (says_stop(g, v, id))
 		q->finish = FINISH_STOP;
@@ -398,18 +413,33 @@ enum status generate_run(struct model *m, const struct tokenizer *t, const struc
 	return st;
 }
 
+/* Whether decoding dropped the space before the first word, as SentencePiece's tokenizers do: a stop string may begin with it. */
+static bool dropped_space(const struct tokenizer *t, const struct generate_result *r, const char *text)
+{
+	size_t n = 0;
+	const char *first = "";
+
+	for (int64_t i = 0; i < r->n && !n; i++)
+		if (!tokenizer_is_special(t, r->ids[i]))
+			first = tokenizer_bytes(t, r->ids[i], &n);
+	return n && *first == ' ' && *text != ' ';
+}
+
 void generate_text(const struct tokenizer *t, const struct generate_options *o, const struct generate_result *r,
 		   struct buf *out)
 {
 	size_t from = out->len;
 	tokenizer_decode(t, r->ids, r->n, true, out);
-	if (r->finish != FINISH_STOP)
+	if (r->finish != FINISH_STOP || out->len == from)
 		return;
 	size_t cut = out->len - from;
+	bool dropped = dropped_space(t, r, out->data + from);
 	for (int i = 0; i < o->n_stops; i++) {
 		const char *at = memmem(out->data + from, cut, o->stops[i], strlen(o->stops[i]));
 		if (at)
 			cut = (size_t)(at - out->data) - from;
+		if (dropped && *o->stops[i] == ' ' && !strncmp(out->data + from, o->stops[i] + 1, strlen(o->stops[i] + 1)))
+			cut = 0;
 	}
 	out->len = from + cut;
 	out->data[out->len] = 0;

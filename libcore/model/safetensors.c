@@ -183,6 +183,8 @@ static enum status parse_header(struct safetensors *f, const struct json *j, uin
 		}
 		e->name = mem_strdup(j->keys[i].str);
 		f->n++;
+		if (strlen(e->name) != j->keys[i].len)
+			return error_set(err, ERR_DATA, "%s: tensor '%s': its name has a NUL", f->path, e->name);
 		if (parse_entry(&j->items[i], e, data_bytes) != OK)
 			return error_set(err, ERR_DATA, "%s: tensor '%s': bad type, shape or place", f->path, e->name);
 	}

@@ -268,13 +268,22 @@ static enum status place_saved(struct source *s, const struct adapter_tensor *sa
 	return OK;
 }
 
-/* The base that an adapter names: a path as it stands, or seen from the adapter's own directory. */
+static bool holds_model(const char *dir)
+{
+	char *config = path_join(dir, "config.json");
+	bool has = path_exists(config);
+
+	mem_free(config);
+	return has;
+}
+
+/* The base that an adapter names: a path as it stands, if a model is there, or seen from the adapter's own directory. */
 static enum status find_base(const char *dir, const char *named, const char *base, char **out, struct error *err)
 {
 	*out = NULL;
 	if (!base && (!named || !*named))
 		return error_set(err, ERR_DATA, "%s: " ADAPTER_CONFIG " names no base model", dir);
-	*out = base ? mem_strdup(base) : path_is_dir(named) || *named == '/' ? mem_strdup(named) : path_join(dir, named);
+	*out = base ? mem_strdup(base) : *named == '/' || holds_model(named) ? mem_strdup(named) : path_join(dir, named);
 	if (path_is_dir(*out))
 		return OK;
 	mem_free(*out);

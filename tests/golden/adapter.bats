@@ -94,8 +94,12 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	! grep -aq layers.0 b/adapter_model.safetensors || return 1
 	quern merge -q b -o merged
 	status 2 quern sft-train $ARGS --lora-targets nothing -o c
-	says 'fit no layer'
-	status 3 quern sft-train $ARGS --lora-targets '(' -o c
+	says "'nothing' fits no layer of the model; they are named as 'model.layers.0.self_attn.o_proj'"
+	status 2 quern sft-train $ARGS --lora-targets q_proj,vproj -o c
+	says "'vproj' fits no layer"
+	status 2 quern sft-train $ARGS --lora-targets '.*nothing' -o c
+	says 'no layer of the model fits'
+	status 2 quern sft-train $ARGS --lora-targets '(' -o c
 	status 2 quern sft-train -m m docs.jsonl --lora-alpha 3 -o c
 	says 'need --lora-rank'
 	status 2 quern sft-train -m m docs.jsonl --load nf4 -o c

@@ -436,6 +436,15 @@ spiky() {
 	status 2 quern sft-train $ARGS --optimizer sgd --nesterov -o o
 	status 2 quern sft-train $ARGS --patience 3 -o o
 	status 2 quern sft-train $ARGS --lr-power 2 -o o
+	status 2 quern sft-train $ARGS --decay-steps 9 -o o
+	status 2 quern sft-train $ARGS --decay-shape linear -o o
+	says "are for --schedule warmup_stable_decay"
+	status 2 quern sft-train $ARGS --schedule constant --lr-floor 0.5 -o o
+	status 2 quern sft-train $ARGS --optimizer lion --eps 1e-6 -o o
+	status 2 quern sft-train $ARGS --optimizer sgd --beta1 0.8 -o o
+	says "sgd has --momentum"
+	status 2 quern sft-train $ARGS --eval-every 5 -o o
+	says "needs --eval"
 	status 2 quern sft-train $ARGS --schedule wsd -o o
 	status 2 quern sft-train -q --plan tokens.jsonl
 	status 2 quern sft-train $ARGS --eval - -o o <tokens.jsonl

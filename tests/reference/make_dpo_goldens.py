@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writes the reference numbers of "ten steps are TRL's" in tests/golden/dpo-train.bats: ten steps of TRL's DPOTrainer on pairs of messages, on
-the tiny model that the test makes, for a few losses.
+the tiny model that the test makes, for every loss that has a reference, divergences, length desensitising and mixtures.
 
     pip install torch transformers accelerate datasets trl==1.16.0
     tests/reference/make_dpo_goldens.py build/bin tests/golden/data > tests/golden/data/rewards/dpo.tsv
 
-Columns: the losses, step, loss, rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen, logps/rejected,
+Columns: our options, step, loss, rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen, logps/rejected,
 logits/chosen, logits/rejected, norm of the gradient.
 """
 import contextlib
@@ -34,14 +34,40 @@ class InOrder(DPOTrainer):
         return SequentialSampler(self.train_dataset)
 
 
-def train(directory, rows, losses, out):
+# Our options and TRL's.
+CASES = [
+    ("--loss sigmoid", {"loss_type": ["sigmoid"]}),
+    ("--loss sigmoid_norm", {"loss_type": ["sigmoid_norm"]}),
+    ("--loss hinge", {"loss_type": ["hinge"]}),
+    ("--loss ipo", {"loss_type": ["ipo"]}),
+    ("--loss robust --label-smoothing 0.1", {"loss_type": ["robust"], "label_smoothing": 0.1}),
+    ("--loss exo_pair --label-smoothing 0.05", {"loss_type": ["exo_pair"], "label_smoothing": 0.05}),
+    ("--loss nca_pair", {"loss_type": ["nca_pair"]}),
+    ("--loss bco_pair", {"loss_type": ["bco_pair"]}),
+    ("--loss sppo_hard", {"loss_type": ["sppo_hard"]}),
+    ("--loss aot", {"loss_type": ["aot"]}),
+    ("--loss aot_unpaired --label-smoothing 0.2", {"loss_type": ["aot_unpaired"], "label_smoothing": 0.2}),
+    ("--loss apo_zero", {"loss_type": ["apo_zero"]}),
+    ("--loss apo_down", {"loss_type": ["apo_down"]}),
+    ("--loss discopop --discopop-tau 0.3 --beta 0.5", {"loss_type": ["discopop"], "discopop_tau": 0.3, "beta": 0.5}),
+    ("--loss sigmoid,sft", {"loss_type": ["sigmoid", "sft"]}),
+    ("--loss sigmoid=0.8,bco_pair=0.2,sft=0.5", {"loss_type": ["sigmoid", "bco_pair", "sft"], "loss_weights": [0.8, 0.2, 0.5]}),
+    ("--f-divergence forward_kl", {"f_divergence_type": "forward_kl"}),
+    ("--f-divergence js --loss ipo", {"f_divergence_type": "js_divergence", "loss_type": ["ipo"]}),
+    ("--f-divergence alpha", {"f_divergence_type": "alpha_divergence"}),
+    ("--ld-alpha 0.5", {"ld_alpha": 0.5}),
+    ("--ld-alpha 0.3 --loss sigmoid_norm", {"ld_alpha": 0.3, "loss_type": ["sigmoid_norm"]}),
+]
+
+
+def train(directory, rows, options, out):
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=f"{directory}/tokenizer.json", pad_token="<|endoftext|>", eos_token="<|im_end|>")
     tokenizer.chat_template = TEMPLATE
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager")
     args = DPOConfig(output_dir=out, per_device_train_batch_size=4, max_steps=STEPS, learning_rate=1e-3, lr_scheduler_type="constant",
                      weight_decay=0.0, adam_beta1=0.9, adam_beta2=0.95, adam_epsilon=1e-8, max_grad_norm=1.0, logging_steps=1,
-                     report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", loss_type=losses,
-                     disable_tqdm=True, dataloader_drop_last=False)
+                     report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no",
+                     disable_tqdm=True, dataloader_drop_last=False, **options)
     trainer = InOrder(model=model, args=args, processing_class=tokenizer, train_dataset=Dataset.from_list(rows))
     with contextlib.redirect_stdout(sys.stderr):
         trainer.train()
@@ -56,9 +82,9 @@ def main():
         say = lambda role, text: [{"role": role, "content": text}]
         rows = [{"prompt": say("user", f"{i}+1=?"), "chosen": say("assistant", f"{i + 1}"), "rejected": say("assistant", f"no {i}")}
                 for i in range(1, 25)]
-        for losses in (["sigmoid"], ["ipo"], ["sigmoid", "sft"]):
-            for x in train(f"{t}/m", rows, losses, f"{t}/out"):
-                print(",".join(losses), x["step"], *(f"{float(x[k]):.8g}" for k in KEYS), sep="\t")
+        for ours, options in CASES:
+            for x in train(f"{t}/m", rows, options, f"{t}/out"):
+                print(ours, x["step"], *(f"{float(x[k]):.8g}" for k in KEYS), sep="\t")
 
 
 main()

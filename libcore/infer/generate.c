@@ -7,7 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#define WINDOW 8                     /* sequences in flight or unwritten, per slot */
+#define WINDOW 8                     /* sequences in flight or unwritten, per slot, that there may be in any case: */
+#define WINDOW_TOKENS (4 << 20)      /* more as long as they have no more tokens than that, */
+#define WINDOW_MOST 1024             /* up to so many per slot. A long one at the head then holds nobody up */
 
 struct sequence {
 	struct ids tokens;           /* prompt, then what was sampled */
@@ -50,7 +52,7 @@ struct generation {
 	int32_t *rows;               /* [o->slots]: the lane of each row of logits, and its random number */
 	uint64_t *u;
 	int64_t drawn;               /* samples of a prompt */
-	int64_t context, in_flight;
+	int64_t context, in_flight, held;    /* held: tokens of those in flight */
 	size_t stop_bytes;           /* longest stop string */
 	int32_t end_of_text;         /* what ends a document in training, where a turn ends with another token; -1 = none */
 	struct job *head, *tail;     /* in input order; head is written next */
@@ -128,6 +130,7 @@ static enum status fetch(struct generation *g, struct error *err)
 		g->head = j;
 	g->tail = j;
 	g->in_flight += g->drawn;
+	g->held += j->prompt.n;
 	g->totals->prompts++;
 	return OK;
 }
@@ -147,8 +150,10 @@ static bool start(struct generation *g, struct job *j)
 	struct voice *v;
 	int lane;
 
-	if (!q->tokens.n)
+	if (!q->tokens.n) {
 		ids_append(&q->tokens, j->prompt.v, j->prompt.n);
+		g->held += j->prompt.n;
+	}
 	lane = lanes_start(&g->lanes, &q->tokens, token_limit(g, j));
 	if (lane < 0)
 		return false;
@@ -163,13 +168,21 @@ static bool start(struct generation *g, struct job *j)
 	return true;
 }
 
+/* Whether one more prompt may be in flight. */
+static bool has_window(const struct generation *g)
+{
+	int64_t n = g->in_flight + g->drawn, slots = g->o->slots;
+
+	return !g->head || n <= WINDOW * slots || (n <= WINDOW_MOST * slots && g->held < WINDOW_TOKENS);
+}
+
 /* Fills free lanes with samples, prompt after prompt. */
 static enum status admit(struct generation *g, struct error *err)
 {
 	while (g->lanes.running < g->lanes.n) {
 		struct job *j = g->tail;
 		if (!j || j->started == g->drawn) {
-			if (g->ended || (g->head && g->in_flight + g->drawn > WINDOW * g->o->slots))
+			if (g->ended || !has_window(g))
 				return OK;
 			enum status st = fetch(g, err);
 			if (st != OK)
@@ -220,6 +233,7 @@ static void accept(struct generation *g, int lane, int32_t id, float logprob)
 	struct voice *v = &g->voices[lane];
 	struct sequence *q = v->seq;
 	ids_push(&q->tokens, id);
+	g->held++;
 	g->lanes.lanes[lane].pending--;
 	q->logprob += (double)logprob;
 	g->totals->new_tokens++;
@@ -319,6 +333,7 @@ static enum status deliver(struct generation *g, struct error *err)
 		};
 		j->written++;
 		TRY(g->io->done(g->io->arg, &r, err));
+		g->held -= q->tokens.n;
 		ids_release(&q->tokens);
 		q->tokens = (struct ids){ 0 };
 		if (!g->o->best_of)
@@ -327,6 +342,9 @@ static enum status deliver(struct generation *g, struct error *err)
 			continue;
 		if (g->o->best_of)
 			g->in_flight -= g->drawn;
+		for (int64_t i = 0; i < g->drawn; i++)
+			g->held -= j->seqs[i].tokens.n;       /* of those that were not the best */
+		g->held -= j->prompt.n;
 		g->head = j->next;
 		if (!g->head)
 			g->tail = NULL;

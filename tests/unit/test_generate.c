@@ -200,6 +200,44 @@ static void what_prompts_share_is_computed_once(void **state)
 	}
 }
 
+#define CROWD 120
+
+/* The first has a hundred tokens left to say, all others one. */
+static enum status next_of_crowd(void *arg, struct generate_prompt *p, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	if (r->next == CROWD)
+		return END;
+	*p = (struct generate_prompt){ .ids = r->prompt, .n = r->next ? 199 : 100, .stream = { (uint64_t)r->next }, .user = r };
+	r->next++;
+	return OK;
+}
+
+static enum status count_result(void *arg, const struct generate_result *g, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	assert_int_equal(g->n, r->count++ ? 1 : 100);
+	return OK;
+}
+
+static void a_long_one_holds_nobody_up(void **state)
+{
+	(void)state;
+	struct run *r = calloc(1, sizeof(*r));
+	struct generate_io io = { next_of_crowd, count_result, r };
+	struct generate_options o = options(1, 3);
+	static const struct logit_bias never[] = { { 258, -INFINITY }, { 256, -INFINITY }, { 257, -INFINITY } };
+	o.sample.bias = never, o.sample.n_bias = 3;
+	o.max_new_tokens = 1000;
+	o.context = 200;
+	OK_OR_FAIL(generate_run(&lm.model, lm.tokenizer, &o, &io, &r->totals, &err));
+	assert_int_equal(r->count, CROWD);
+	assert_true(r->totals.steps <= 105);
+	free(r);
+}
+
 /* The best of six are the best of the six that a plain run draws. */
 static void best_of_keeps_the_most_probable(void **state)
 {
@@ -568,7 +606,7 @@ int main(void)
 		cmocka_unit_test(samples_of_a_prompt_differ), cmocka_unit_test(memory_for_pages_changes_no_sample),
 		cmocka_unit_test(memory_for_pages_changes_no_beam), cmocka_unit_test(samples_hold_their_prompt_once),
 		cmocka_unit_test(a_window_gives_pages_back),
-		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(best_of_keeps_the_most_probable),
+		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(a_long_one_holds_nobody_up), cmocka_unit_test(best_of_keeps_the_most_probable),
 		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(sequences_end_for_the_reason_they_name),
 		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation), cmocka_unit_test(on_every_table),
 		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(bad_logits_end_the_run),

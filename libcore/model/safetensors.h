@@ -41,6 +41,9 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 				  float *dst, struct error *err);
 
+/* Whether two tensors have the same bytes of the same type. */
+enum status safetensors_same(const struct safetensors *f, const struct safetensors_entry *a, const struct safetensors *g,
+			     const struct safetensors_entry *b, bool *same, struct error *err);
 const char *safetensors_path(const struct safetensors *f);
 /* Where the file has its first value. */
 uint64_t safetensors_data(const struct safetensors *f);

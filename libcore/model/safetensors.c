@@ -387,21 +387,3 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 	mem_free(raw);
 	return st;
 }
-
-enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
-				 void *dst, struct error *err)
-{
-	uint64_t bytes = e->end - e->begin, room = PIECE * sizeof(float);
-	char *piece = mem_alloc(room);
-	enum status st = OK;
-
-	for (uint64_t at = 0; at < bytes && st == OK; at += room) {
-		size_t m = bytes - at < room ? bytes - at : room;
-
-		st = read_at(f->fd, f->path, piece, m, f->data + e->begin + at, err);
-		if (st == OK)
-			k->upload((char *)dst + at, piece, m);
-	}
-	mem_free(piece);
-	return st;
-}

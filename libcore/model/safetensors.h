@@ -73,10 +73,6 @@ enum status safetensors_put(struct safetensors_writer *w, int i, uint64_t at, co
 enum status safetensors_commit(struct safetensors_writer *w, struct error *err);
 void safetensors_abort(struct safetensors_writer *w);              /* NULL allowed */
 
-/* All bytes of an entry of any type, as they are, into the device buffer dst. */
-enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
-				 void *dst, struct error *err);
-
 /* One tensor to write whole: shape and its device buffer, of floats or of what dtype says. */
 struct safetensors_part {
 	const char *name;

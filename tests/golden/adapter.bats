@@ -170,4 +170,8 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	quern eval -q -m a --task perplexity docs.jsonl -o report
 	rm -r a/trainer
 	status 2 quern sft-train $ARGS --steps 2 -o a
+	cp -r m base && quern sft-train ${ARGS/-m m/-m base} --steps 2 -o b
+	status 2 quern sft-train -q -m b docs.jsonl --steps 1 --restart -o base
+	says 'is the base of the adapter'
+	cmp m/model.safetensors base/model.safetensors
 }

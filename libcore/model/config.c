@@ -405,7 +405,8 @@ static enum status read_local_rope(const struct json *r, const char *member, str
 /* rope_scaling (transformers 4) or rope_parameters (5). */
 static enum status read_rope(const struct json *j, const struct family *f, struct model_config *c, struct error *err)
 {
-	const char *member = absent(json_get(j, "rope_scaling")) ? "rope_parameters" : "rope_scaling";
+	const struct json *scaling = json_get(j, "rope_scaling");
+	const char *member = absent(scaling) || (scaling->type == JSON_OBJECT && !scaling->len) ? "rope_parameters" : "rope_scaling";
 	const struct json *r = json_get(j, member), *full = json_get(r, "full_attention"), *local = json_get(r, "sliding_attention");
 
 	if (f->gpt2)

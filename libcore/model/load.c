@@ -320,33 +320,6 @@ static bool is_needless(const struct model *m, const char *name)
 	return (m->cfg.tied || m->cfg.labels) && !strncmp(name, head, strlen(head)) && !strcmp(name + strlen(head), ".weight");
 }
 
-#define COMPARED ((size_t)1 << 20)
-
-/* Whether two tensors have the same values in the same form. */
-static enum status compare(const struct source_tensor *a, const struct source_tensor *b, bool *same, struct error *err)
-{
-	uint64_t bytes = a->entry->end - a->entry->begin;
-	char *x, *y;
-	enum status st = OK;
-
-	*same = a->rows == b->rows && a->cols == b->cols && !strcmp(a->entry->dtype, b->entry->dtype);
-	if (!*same)
-		return OK;
-	x = mem_alloc(COMPARED);
-	y = mem_alloc(COMPARED);
-	for (uint64_t at = 0; at < bytes && *same && st == OK; at += COMPARED) {
-		size_t n = bytes - at < COMPARED ? bytes - at : COMPARED;
-
-		st = safetensors_bytes(a->file, a->entry, at, n, x, err);
-		if (st == OK)
-			st = safetensors_bytes(b->file, b->entry, at, n, y, err);
-		*same = st == OK && !memcmp(x, y, n);
-	}
-	mem_free(x);
-	mem_free(y);
-	return st;
-}
-
 /* Beside tied embeddings an output matrix may stand, if it is the same one: what another one means is told in two ways, for transformers 4
  * puts it aside, and 5 takes it. */
 static enum status check_tied(const struct model *m, const struct source *s, struct error *err)
@@ -355,7 +328,7 @@ static enum status check_tied(const struct model *m, const struct source *s, str
 	char *embed_name = mem_printf("%s.weight", names->parts[PART_EMBED]), *head_name = mem_printf("%s.weight", names->parts[PART_HEAD]);
 	const struct source_tensor *embed = store_find(m, s, embed_name), *head = store_find(m, s, head_name);
 	bool same = true, both = embed && head && embed->form == SOURCE_FLOAT && head->form == SOURCE_FLOAT;
-	enum status st = m->cfg.tied && both ? compare(embed, head, &same, err) : OK;
+	enum status st = m->cfg.tied && both ? safetensors_same(embed->file, embed->entry, head->file, head->entry, &same, err) : OK;
 
 	if (st == OK && !same)
 		st = error_set(err, ERR_DATA, "%s: tensor '%s' is another than the embeddings, and config.json says 'tie_word_embeddings': false there "

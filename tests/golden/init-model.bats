@@ -82,6 +82,12 @@ load helper
 	status 2 quern init-model --preset tiny --family bloom --vocab-size 300 -o m
 }
 
+@test "a directory does not go to stdout" {
+	status 2 quern init-model --preset tiny --vocab-size 300 -o -
+	says 'cannot go to stdout'
+	[ ! -e ./- ]
+}
+
 @test "a member of config.json of the wrong type is refused, not put aside" {
 	for member in '"attention_bias": 1' '"tie_word_embeddings": "false"' '"hidden_act": 3' '"rope_scaling": {"rope_type": 5, "factor": 2.0}'; do
 		{ echo '{' "$member", '"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,'

@@ -172,6 +172,23 @@ prepare() {
 	done
 }
 
+@test "a checkpoint with one byte changed is refused, and one of before takes its place" {
+	local c=out/trainer/checkpoint.safetensors at
+	quern sft-train $ARGS --keep 2 -o out
+	cp -r out whole && rm out/trainer/done
+	for at in $(($(stat -c %s $c) / 2)) $(($(stat -c %s $c) - 1)); do
+		printf '\125' | dd of=$c bs=1 seek="$at" conv=notrunc status=none
+		status 3 quern sft-train $ARGS --keep 2 -o out
+		says 'damaged'
+	done
+	sed -i 's/quern.loss_sum":"0x1/quern.loss_sum":"0x0/' whole/trainer/checkpoint.safetensors && rm whole/trainer/done
+	status 3 quern sft-train $ARGS --keep 2 -o whole
+	says 'damaged'
+	mv "$(ls -t out/trainer/checkpoint-*.safetensors | head -n 1)" $c
+	quern sft-train $ARGS --keep 2 -o out
+	cmp out/model.safetensors whole/model.safetensors
+}
+
 @test "an older checkpoint takes the run back" {
 	quern sft-train $ARGS --keep 3 -o whole
 	cp -r whole back

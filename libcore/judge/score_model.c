@@ -17,13 +17,11 @@ struct score_model {
 	int cap;
 };
 
-typedef enum status open_fn(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
-
-static enum status open_as(struct score_model **out, open_fn *lm, const char *dir, const struct kernels *device, const struct schema *s,
+static enum status open_as(struct score_model **out, bool rater, const char *dir, const struct model_how *how, const struct schema *s,
 			   enum kind k, struct pool *pool, struct error *err)
 {
 	struct score_model *m = *out = mem_zalloc(sizeof(*m));
-	enum status st = lm(&m->lm, dir, device, pool, err);
+	enum status st = rater ? lm_open_reward(&m->lm, dir, how, pool, err) : lm_open_as(&m->lm, dir, how, false, pool, err);
 	if (st == OK)
 		st = scorer_open(&m->scorer, &m->lm.model, 0, err);
 	if (st == OK && k != KIND_PREFERENCES)
@@ -35,16 +33,16 @@ static enum status open_as(struct score_model **out, open_fn *lm, const char *di
 	return st;
 }
 
-enum status score_model_open(struct score_model **out, const char *dir, const struct kernels *device, const struct schema *s, enum kind k,
+enum status score_model_open(struct score_model **out, const char *dir, const struct model_how *how, const struct schema *s, enum kind k,
 			     struct pool *pool, struct error *err)
 {
-	return open_as(out, lm_open, dir, device, s, k, pool, err);
+	return open_as(out, false, dir, how, s, k, pool, err);
 }
 
-enum status score_rater_open(struct score_model **out, const char *dir, const struct kernels *device, const char *separator,
+enum status score_rater_open(struct score_model **out, const char *dir, const struct model_how *how, const char *separator,
 			     const struct schema *s, enum kind k, struct pool *pool, struct error *err)
 {
-	TRY(open_as(out, lm_open_reward, dir, device, s, k, pool, err));
+	TRY(open_as(out, true, dir, how, s, k, pool, err));
 	enum status st = OK;
 	if (score_rater_is_process(*out))
 		st = steps_open(&(*out)->steps, &(*out)->lm, separator, err);

@@ -57,6 +57,23 @@ stat_of() {
 	sed 's/,"reward_logprob_mean.*//' out | cmp - <(quern score -q -r logprob --logprob m --format jsonl c.arrows | sed 's/"score":[-0-9.]*,//; s/,"reward_logprob_mean.*//')
 }
 
+@test "weights that are held otherwise give score the same logprob, and dpo-train the same reference" {
+	local form
+	for form in bf16 int8; do
+		quern generate -q -m m --load $form -n 2 --max-new-tokens 20 problems.jsonl |
+			quern score -q --load $form --logprob m --format jsonl | grep -o '"logprob":[-0-9.e]*\|"reward_logprob":[-0-9.e]*' | cut -d: -f2 |
+			awk 'NR % 2 { a = $1; next } { d = a - $1; d = d < 0 ? -d : d; most = d > most ? d : most } END { exit !(most < 0.0002 && NR == 48) }'
+	done
+	echo '{"id":"a","prompt":[{"role":"user","content":"1"}],"chosen":[{"role":"assistant","content":"2"}],"rejected":[{"role":"assistant","content":"3"}]}' >pairs.jsonl
+	quern score -q --load int8 --ref m pairs.jsonl -o ref.arrows
+	quern dpo-train -q -m m --load int8 --lora-rank 2 --steps 2 pairs.jsonl -o own
+	quern dpo-train -q -m m --load int8 --lora-rank 2 --steps 2 ref.arrows -o given
+	cmp own/adapter_model.safetensors given/adapter_model.safetensors
+	quern score -q --ref m --format jsonl pairs.jsonl >whole
+	! quern view -q --format jsonl ref.arrows | cmp -s - whole || return 1
+	status 2 quern score --load int4 --ref m pairs.jsonl
+}
+
 @test "in bfloat16, too, score finds the logprob, and neither threads nor batch change a bit" {
 	local how
 	quern generate -q -m m -n 2 --bf16 --max-new-tokens 20 problems.jsonl -o half.arrows

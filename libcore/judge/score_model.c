@@ -160,7 +160,8 @@ static enum status encode_said(struct score_model *m, const struct batch *b, int
 	said.content = array_text(batch_column(b, "completion"), row, &said.content_n);
 	MEM_PUSH_ROOM(m->messages, n, m->cap);
 	m->messages[n] = said;
-	enum status st = logprob_encode(&m->lm, m->messages, n, n + 1, &m->ids, &m->mask, err);
+	const struct chat c = chat_of_row(m->messages, n + 1, b, row);
+	enum status st = logprob_encode(&m->lm, &c, n, &m->ids, &m->mask, err);
 	if (st != ERR_DATA)
 		return st;
 	*reject = "template_error";
@@ -277,7 +278,8 @@ static enum status add_reply(struct score_model *m, const struct batch *b, int64
 {
 	int n, n_prompt = conversation(m, b, row, reply, &n);
 	m->ids.n = m->mask.n = 0;
-	enum status st = logprob_encode(&m->lm, m->messages, n_prompt, n, &m->ids, &m->mask, err);
+	const struct chat c = chat_of_row(m->messages, n, b, row);
+	enum status st = logprob_encode(&m->lm, &c, n_prompt, &m->ids, &m->mask, err);
 	if (st == ERR_DATA) {
 		*reject = "template_error";
 		return OK;

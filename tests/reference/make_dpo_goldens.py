@@ -63,7 +63,7 @@ CASES = [
 MEASURED = ["loss", "grad_norm", "rewards/chosen", "rewards/rejected", "rewards/margins"]
 RATED = ["loss", "grad_norm", "accuracy", "margin", "min_reward", "mean_reward", "max_reward"]
 OTHERS = [
-    ("dpo-train --loss kto", "feedback", KTOTrainer, KTOConfig, {}, MEASURED + ["kl", "logps/chosen", "logps/rejected"]),
+    ("dpo-train --loss kto", "feedback", KTOTrainer, KTOConfig, {}, MEASURED + ["kl", "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected"]),
     ("dpo-train --loss kto --desirable-weight 0.7 --undesirable-weight 1.3 --beta 0.3", "feedback", KTOTrainer, KTOConfig,
      {"desirable_weight": 0.7, "undesirable_weight": 1.3, "beta": 0.3}, MEASURED + ["kl"]),
     ("dpo-train --loss apo_zero_unpaired", "feedback", KTOTrainer, KTOConfig, {"loss_type": "apo_zero_unpaired"}, MEASURED),

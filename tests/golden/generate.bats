@@ -57,6 +57,23 @@ stat_of() {
 	sed 's/,"reward_logprob_mean.*//' out | cmp - <(quern score -q -r logprob --logprob m --format jsonl c.arrows | sed 's/"score":[-0-9.]*,//; s/,"reward_logprob_mean.*//')
 }
 
+@test "weights that are held otherwise give score the same logprob, and dpo-train the same reference" {
+	local form
+	for form in bf16 int8; do
+		quern generate -q -m m --load $form -n 2 --max-new-tokens 20 problems.jsonl |
+			quern score -q --load $form --logprob m --format jsonl | grep -o '"logprob":[-0-9.e]*\|"reward_logprob":[-0-9.e]*' | cut -d: -f2 |
+			awk 'NR % 2 { a = $1; next } { d = a - $1; d = d < 0 ? -d : d; most = d > most ? d : most } END { exit !(most < 0.0002 && NR == 48) }'
+	done
+	echo '{"id":"a","prompt":[{"role":"user","content":"1"}],"chosen":[{"role":"assistant","content":"2"}],"rejected":[{"role":"assistant","content":"3"}]}' >pairs.jsonl
+	quern score -q --load int8 --ref m pairs.jsonl -o ref.arrows
+	quern dpo-train -q -m m --load int8 --lora-rank 2 --steps 2 pairs.jsonl -o own
+	quern dpo-train -q -m m --load int8 --lora-rank 2 --steps 2 ref.arrows -o given
+	cmp own/adapter_model.safetensors given/adapter_model.safetensors
+	quern score -q --ref m --format jsonl pairs.jsonl >whole
+	! quern view -q --format jsonl ref.arrows | cmp -s - whole || return 1
+	status 2 quern score --load int4 --ref m pairs.jsonl
+}
+
 @test "in bfloat16, too, score finds the logprob, and neither threads nor batch change a bit" {
 	local how
 	quern generate -q -m m -n 2 --bf16 --max-new-tokens 20 problems.jsonl -o half.arrows
@@ -242,6 +259,36 @@ stat_of() {
 	[ "$(grep -c '"completion":"","completion_ids":\[1\],.*"finish":"stop"' out)" = 2 ]
 	status 2 quern generate -m p --stop "$(printf '\xa9')" -p "ab a"
 	says 'UTF-8, not a part of a character'
+}
+
+@test "tools reach the template wherever a conversation is encoded" {
+	echo '{% if tools %}<|im_start|>system
+{{ tools | tojson }}<|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}' >m/chat_template.jinja
+	local tools='"tools":[{"name":"add"}]' say='{"role":"assistant","content":'
+	echo '{"id":"a","prompt":[{"role":"user","content":"1+1"}],"answer":"2",'"$tools"'}' >one.jsonl
+	quern tokenize-bpe -q -t m --format jsonl one.jsonl | grep -o '"input_ids":[^]]*' | tr ',' '\n' | wc -l >tokens
+	quern generate -q -m m --max-new-tokens 8 --stats st one.jsonl -o c.arrows
+	[ "$(stat_of st prompt_tokens)" = "$(cat tokens)" ]
+	sed 's/"tools":.*/"tools":null}/' one.jsonl >none.jsonl
+	quern generate -q -m m --max-new-tokens 8 --stats st none.jsonl -o none.arrows
+	[ "$(stat_of st prompt_tokens)" -lt "$(cat tokens)" ]
+	quern score -q --logprob m --format jsonl c.arrows | grep -o '"logprob":[-0-9.]*\|"reward_logprob":[-0-9.]*' | cut -d: -f2 |
+		awk 'NR % 2 { a = $1; next } { d = a - $1; bad += d * d > 1e-6 } END { exit bad > 0 || NR != 2 }'
+	# text trains as its ids do
+	echo '{"id":"a","prompt":[{"role":"user","content":"1+1"}],"chosen":['"$say"'"2"}],"rejected":['"$say"'"3"}],'"$tools"'}' >pairs.jsonl
+	quern tokenize-bpe -q -t m pairs.jsonl -o ids.arrows
+	quern dpo-train -q -m m --steps 2 pairs.jsonl -o text
+	quern dpo-train -q -m m --steps 2 ids.arrows -o ids
+	quern score -q --ref m pairs.jsonl | quern dpo-train -q -m m --steps 2 -o given
+	cmp text/model.safetensors ids/model.safetensors
+	cmp text/model.safetensors given/model.safetensors
+	sed 's/"tools":.*/"tools":"{"}/' one.jsonl >broken.jsonl
+	quern generate -m m broken.jsonl -o none.arrows 2>err
+	grep -q 'template_error 1' err
 }
 
 @test "prompts alone, without answers and without ids" {

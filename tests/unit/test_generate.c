@@ -574,7 +574,7 @@ static void only_the_reply_counts(void **state)
 	};
 	struct ids ids = { 0 }, mask = { 0 };
 	struct buf said = { 0 };
-	OK_OR_FAIL(logprob_encode(&lm, m, 3, 4, &ids, &mask, &err));
+	OK_OR_FAIL(logprob_encode(&lm, &(struct chat){ .messages = m, .n = 4 }, 3, &ids, &mask, &err));
 	assert_int_equal(ids.n, mask.n);
 	for (int64_t i = 0; i < ids.n; i++)
 		if (mask.v[i])

@@ -33,11 +33,12 @@
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
 #define GEMM_SPLIT_KC 128                      /* k at a time of three terms: a panel of B stays in the first-level cache */
+#define GEMM_SPLIT_A_KC 384                    /* the same where only A has three terms: C comes and goes less often */
 #define GEMM_SPLIT_MB 256                      /* rows of them: their part of C stays in the second-level cache over many such k, */
 #define GEMM_SPLIT_COLUMNS 1024                /* with so many columns; and B, packed for all, is in the third, */
 #define GEMM_SPLIT_PACKED (1 << 20)            /* 4 MiB of it */
 #define GEMM_SPLIT (GEMM_TILES && !ACT_BF16)
-#define A_WORDS_MAX (GEMM_SPLIT ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_KC / 2 + 16) : GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) \
+#define A_WORDS_MAX (GEMM_SPLIT ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_A_KC / 2 + 16) : GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) \
 		     : GEMM_MB * PACK_DEPTH)
 #define OWN_OPERAND (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
 #define SUM_COLUMNS 1024                        /* of a task whose sums are rounded when they are whole */
@@ -653,7 +654,7 @@ static void choose_terms(struct gemm *g)
 		bool split = GEMM_TILES && g->b.elem != ELEM_NF4;
 
 		g->terms = split ? 3 : 0, g->b_terms = split && g->b.elem != ELEM_BF16 ? 3 : split;
-		g->kc = split ? GEMM_SPLIT_KC : GEMM_KC;
+		g->kc = split ? g->b_terms == 1 ? GEMM_SPLIT_A_KC : GEMM_SPLIT_KC : GEMM_KC;
 	}
 #if GEMM_TILES
 	if (g->b.elem == ELEM_I8 && !g->b.k_major) { /* the sums over each kc are scaled: it must not depend on m */

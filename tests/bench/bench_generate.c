@@ -1,8 +1,9 @@
 /* bench_generate.c - generation beside what the machine can do: reading the weights for a token of one sequence, multiplying for
  * prompts and for many sequences.
  *
- *   bench_generate [-j THREADS] [--device cuda:N] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
+ *   bench_generate [-j THREADS] [--bf16] [--device cuda:N] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
  *
+ * --bf16: activations, cached keys and values in bf16, as generate --bf16 has them.
  * Without directories a Llama of 3.7M parameters is made up. For each model, measured in turns in this run with the same threads:
  *   one sequence   tokens a second behind a prompt of 16, and the bytes of weights, keys and values that a token reads over
  *                  the rate at which a buffer of as many bytes can be summed up, before and after; the middle one of some rounds
@@ -398,18 +399,17 @@ static void bench_small(void)
 	model_release(&m);
 }
 
-static const struct kernels *open_device(const char *name)
+static const struct kernels *open_device(const char *name, bool bf16)
 {
-	const struct kernels *k = kernels_cpu();
+	const struct kernels *k = NULL;
 	char *reason = NULL;
 
-	if (name)
-		must(kernels_open(name, PRECISION_DEFAULT, &k, &reason, &err));
+	must(kernels_open(name ? name : "cpu", bf16 ? PRECISION_HALVES : PRECISION_DEFAULT, &k, &reason, &err));
 	mem_free(reason);
 	return k;
 }
 
-static void bench_dir(const char *dir, const char *form, const char *device)
+static void bench_dir(const char *dir, const char *form, const char *device, bool bf16)
 {
 	static const char *const forms[] = { "f32", "bf16", "int8", "nf4" };
 	struct model m;
@@ -419,7 +419,7 @@ static void bench_dir(const char *dir, const char *form, const char *device)
 
 	while (how.form < MODEL_NF4 && strcmp(form, forms[how.form]))
 		how.form++;
-	must(model_load_as(&m, dir, &how, open_device(device), pool, &err));
+	must(model_load_as(&m, dir, &how, open_device(device, bf16), pool, &err));
 	m.cfg.eos_id = -1;
 	if (m.k->host_access) {
 		bench(&m, name);
@@ -435,20 +435,23 @@ int main(int argc, char **argv)
 {
 	const char *device = NULL;
 	int threads = 0, at = 1;
+	bool bf16 = false;
 
-	for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
-		if (!strcmp(argv[at], "--device"))
-			device = argv[at + 1];
-		else
-			threads = atoi(argv[at + 1]);
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (!strcmp(argv[at], "--bf16"))
+			bf16 = true;
+		else if (!strcmp(argv[at], "--device") && at + 1 < argc)
+			device = argv[++at];
+		else if (at + 1 < argc)
+			threads = atoi(argv[++at]);
 	}
 	pool = pool_open(threads);
 	must(tokenizer_load(&tokenizer, TOKENIZER, &err));
-	printf("generate: %d threads, %s\n", pool_threads(pool), device ? device : kernels_cpu_isa());
+	printf("generate: %d threads, %s%s\n", pool_threads(pool), device ? device : kernels_cpu_isa(), bf16 ? ", activations in bf16" : "");
 	if (at >= argc && !device)
 		bench_small();
 	for (; at + 1 < argc; at += 2)
-		bench_dir(argv[at], argv[at + 1], device);
+		bench_dir(argv[at], argv[at + 1], device, bf16);
 	tokenizer_close(tokenizer);
 	pool_close(pool);
 	return 0;

@@ -47,7 +47,7 @@ static struct opt options[] = {
 	OPT_INT(0, "pairs-per-prompt", &opts.per_prompt, "N", 0, 1e9, "at most so many; 0 is no limit; 1 unless given, but for all no limit"),
 	OPT_DOUBLE(0, "min-margin", &opts.pair.min_margin, "D", 0, 1e30, "a pair's scores must differ by more than D"),
 	OPT_DOUBLE(0, "max-margin", &opts.pair.max_margin, "D", 0, 0, "and by at most D"),
-	OPT_DOUBLE(0, "length-ratio", &opts.pair.length_ratio, "R", 1, 1e9, "the longer of a pair has at most R times the characters of the shorter"),
+	OPT_DOUBLE(0, "length-ratio", &opts.pair.length_ratio, "R", 0, 1e9, "the longer of a pair has at most R times the characters of the shorter; 0 is any"),
 	OPT_END,
 };
 
@@ -314,6 +314,8 @@ static enum status check_options(struct error *err)
 		return error_set(err, ERR_USAGE, "--threshold is for chat and --feedback; --pairs has --min-margin");
 	if (!(opts.pair.max_margin > opts.pair.min_margin))
 		return error_set(err, ERR_USAGE, "--max-margin must be larger than --min-margin");
+	if (opts.pair.length_ratio > 0 && opts.pair.length_ratio < 1)
+		return error_set(err, ERR_USAGE, "--length-ratio is of the longer to the shorter, at least 1; 0 allows any");
 	opts.pair.with = (enum pair_with)opts.with;
 	opts.pair.per_prompt = opts.per_prompt >= 0 ? opts.per_prompt : opts.pair.with != PAIR_ALL;
 	return OK;

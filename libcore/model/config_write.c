@@ -37,13 +37,13 @@ enum status model_config_read(const char *path, struct model_config *c, struct e
 		if (st != OK)
 			error_set(err, st, "%s: %s", file, cause.text);
 	}
+	if (st == OK && path_is_dir(path))
+		st = read_ends(path, c, err);
 	if (st == OK) {
 		struct json_writer w = json_writer_open(&text, 0);
 
 		json_value(&w, j);
 		c->text = buf_detach(&text);
-		if (path_is_dir(path))
-			st = read_ends(path, c, err);
 	}
 	json_parser_close(p);
 	mem_free(file);

@@ -151,6 +151,7 @@ samples() { grep -o '"sample":[0-9]*' | cut -d: -f2 | xargs; }
 	status 2 quern rejection-sample --pass-by nothing s.jsonl
 	status 2 quern rejection-sample --pairs --min-margin 1 --max-margin 0.5 s.jsonl
 	status 2 quern rejection-sample --pairs --length-ratio 0.5 s.jsonl
+	quern rejection-sample -q --pairs --length-ratio 0 --format jsonl s.jsonl | cmp - <(quern rejection-sample -q --pairs --format jsonl s.jsonl)
 	sed 's/\[{"role":"user","content":"\([a-z]\)?"}\]/"\1"/' s.jsonl >plain.jsonl
 	status 3 quern rejection-sample plain.jsonl
 	says "plain text"

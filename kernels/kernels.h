@@ -182,7 +182,7 @@ struct kernels {
 			       int64_t o, int64_t i);
 
 	/* Weights that many products will take as they are, laid out once for all of them: those products want nothing but packed and
-	 * scale then, and data may be NULL; embed wants data, and so do products that they are not packed for. packed_bytes: how much that
+	 * scale then, and data may be NULL; embed wants data (but see embeds_packed), and so do products that they are not packed for. packed_bytes: how much that
 	 * takes on the device, aligned to 64 bytes; backward: for matmul_dx and logprob_dx too, else for matmul, its kin and logprob alone,
 	 * and the caller sets weights.forward; 0: the table gains nothing by it. pack again when the weights have changed. Products
 	 * give the same bits with what was packed and without, but for a GPU's table of bf16 and weights.forward: there they are added in
@@ -190,6 +190,7 @@ struct kernels {
 	 * they are multiplied by their factor. What one table of the CPU packs another of the same instruction set takes. */
 	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
 	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);
+	bool embeds_packed;                  /* embed, too, takes what was packed for the forward alone, where data is NULL */
 
 	/* --- embedding ------------------------------------------------------------------------ */
 	void (*embed)(struct pool *pool, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);

@@ -786,6 +786,7 @@ static const struct entry {
 	{"geglu_dgu", check_geglu_dgu, 40, HALF},
 	{"gelu, gelu_dx", check_gelu, 40, HALF},
 	{"logprob", check_logprob, 40, FORWARD},
+	{"logits_sum", check_logits_sum, 40, FORWARD},
 	{"logprob_dx", check_logprob_dx, 40, HALF},
 	{"noise", check_noise, 20, HALF},
 	{"sample", check_sample, 30, ALL},

@@ -121,6 +121,7 @@ void check_split(struct check *c);
 
 /* --- check_sample.c -------------------------------------------------------------------------- */
 void check_sample(struct check *c);
+void check_logits_sum(struct check *c);
 void check_take_ids(struct check *c);
 
 /* --- check_optimizer.c ----------------------------------------------------------------------- */

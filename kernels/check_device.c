@@ -405,7 +405,13 @@ static void d_logprob_dx(struct pool *pool, act *dx, float *dw, const struct log
 
 /* --- sampling ------------------------------------------------------------------------------------------------ */
 
-static void d_sample(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+static void d_logits_sum(struct pool *pool, struct logits_sum *sum, const float *logits, int64_t n, int64_t v)
+{
+	dev->logits_sum(pool, lend(sum, (size_t)n * sizeof *sum, true), floats_in(logits, n * v), n, v);
+	take_back();
+}
+
+static void d_sample(struct pool *pool, int32_t *id, float *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
 		     void *scratch, int64_t n, int64_t v)
 {
 	struct sample_rule own = *rule;
@@ -512,6 +518,7 @@ const struct kernels *device_on_host(const struct kernels *device, bool forward)
 	table.swiglu = d_swiglu, table.swiglu_dgu = d_swiglu_dgu, table.geglu = d_geglu, table.geglu_dgu = d_geglu_dgu;
 	table.gelu = d_gelu, table.gelu_dx = d_gelu_dx;
 	table.logprob = d_logprob, table.logprob_dx = d_logprob_dx, table.soft_cap = d_soft_cap;
+	table.logits_sum = d_logits_sum;
 	table.gather_rows = d_gather_rows, table.from_floats = d_from_floats, table.to_floats = d_to_floats;
 	table.sample = d_sample, table.take_ids = d_take_ids;
 	table.grad_norm = d_grad_norm, table.update = d_update;

@@ -128,7 +128,8 @@ void check_sample(struct check *c)
 	int32_t *slot = mem_array((size_t)n, sizeof *slot), *id = mem_array((size_t)slots, sizeof *id);
 	uint64_t *u = mem_array((size_t)n, sizeof *u);
 	uint32_t *seen = mem_array((size_t)(slots * v), sizeof *seen), *given = mem_array((size_t)(slots * v), sizeof *given);
-	double *logp = mem_array((size_t)slots, sizeof *logp);
+	float *logp = mem_array((size_t)slots, sizeof *logp);
+	struct logits_sum *sum = mem_array((size_t)n, sizeof *sum);
 	int64_t bad = below(c, 4) ? -1 : below(c, n);
 
 	for (int64_t i = 0; i < n; i++) {
@@ -147,27 +148,30 @@ void check_sample(struct check *c)
 
 		memcpy(given, seen, (size_t)(slots * v) * sizeof *seen);
 		c->k->sample(c->pools[p], id, logp, logits, &rule, (struct sample_rows){slot, u, counts ? given : NULL}, scratch, n, v);
+		c->k->logits_sum(c->pools[p], sum, logits, n, v);
 		for (int64_t r = 0; r < n; r++) {
 			const float *x = logits + r * v;
-			double sum = 0, want;
+			double total = 0, want;
 			int32_t right;
 
 			for (int64_t i = 0; i < v; i++) {
 				scores[i] = sample_score(x[i], rule.bias ? bias[i] : 0, counts ? seen[slot[r] * v + i] : 0, rule.repetition,
 							 rule.frequency, rule.presence);
-				sum += exp((double)x[i]);
+				total += exp((double)x[i]);
 			}
 			if (r == bad) {
-				if (!isnan(logp[slot[r]]) || id[slot[r]] != 0)
+				if (!isnan(logp[slot[r]]) || id[slot[r]] != 0 || (isfinite(sum[r].top) && isfinite(sum[r].log)))
 					fail(c, "no distribution", r, logp[slot[r]], NAN);
 				continue;
 			}
 			right = reference(scores, &rule, u[r], v);
-			want = x[right] - log(sum);
+			want = x[right] - log(total);
 			if (id[slot[r]] != right)
 				fail(c, p ? "token, 3 threads" : "token", r, id[slot[r]], right);
-			if (!(fabs(logp[slot[r]] - want) < 2e-6))
+			if (!(fabs(logp[slot[r]] - want) < 2e-6 + fabs(want) * 0x1p-24))      /* that a float has */
 				fail(c, "logp", r, logp[slot[r]], want);
+			if (logp[slot[r]] != logits_logp(sum[r], x[right]))
+				fail(c, "logits_sum", r, logits_logp(sum[r], x[right]), logp[slot[r]]);
 			if (counts && given[slot[r] * v + right] != seen[slot[r] * v + right] + 1)
 				fail(c, "count", r, given[slot[r] * v + right], seen[slot[r] * v + right] + 1);
 		}
@@ -182,6 +186,7 @@ void check_sample(struct check *c)
 		c->worst = off > c->worst ? off : c->worst;
 	}
 	mem_free(logits), mem_free(bias), mem_free(scores), mem_free(slot), mem_free(id), mem_free(u), mem_free(seen), mem_free(given), mem_free(logp);
+	mem_free(sum);
 }
 
 void check_take_ids(struct check *c)
@@ -198,4 +203,46 @@ void check_take_ids(struct check *c)
 		if (ids[i] != want[i])
 			fail(c, "id", i, ids[i], want[i]);
 	mem_free(ids), mem_free(said), mem_free(want);
+}
+
+/* What becomes of logits that are made whole is to the bit what logprob makes of them, and logprob_dx, unless the weights were packed for the
+ * forward alone, which it does not take. Once in a while a row is longer than a
+ * block of threads reads at once. */
+void check_logits_sum(struct check *c)
+{
+	bool large = below(c, 20) == 0;
+	int64_t n = large ? 2 : size1(c, 40), w = large ? 1 : size1(c, 90), v = large ? 300000 + below(c, 9) : size1(c, 2500);
+	float *x = values(c, n * w), *logits = junk(n * v), *logp = junk(n), *lse = junk(n), *both = junk(n), *both_lse = junk(n), *want = junk(n);
+	float *scratch = junk(c->k->logprob_scratch(n, w, v)), *dx = junk(n * w), *d = floats(c, n), cap = below(c, 2) ? 3 : 0;
+	int32_t *targets = indices(c, n, v);
+	struct stored e = random_weights(c, v, w);
+	struct logits_sum *sum = mem_array((size_t)n, sizeof *sum);
+
+	c->k->matmul_float(c->pools[1], logits, in(c, x, n * w), e.w, NULL, n, v, w);
+	if (cap > 0)
+		c->k->soft_cap(c->pools[1], logits, n * v, cap);
+	c->k->logits_sum(c->pools[1], sum, logits, n, v);
+	done(c);
+	c->k->logprob(c->pools[0], logp, lse, NULL, NULL, in(c, x, n * w), e.w, targets, scratch, n, w, v, cap);
+	done(c);
+	if (!c->forward)
+		c->k->logprob_dx(c->pools[1], out(c, dx, n * w), NULL, &(struct logprob_grad){.logp = d}, in(c, x, n * w), e.w, both, both_lse,
+				 targets, scratch, n, w, v, cap);
+	done(c);
+	for (int64_t i = 0; i < n; i++) {
+		double total = 0;
+
+		for (int64_t j = 0; j < v; j++)
+			total += exp((double)logits[i * v + j] - (double)sum[i].top);
+		if (!(fabs(sum[i].log - log(total)) < 2e-6))
+			fail(c, "log", i, sum[i].log, log(total));
+		want[i] = logits_logp(sum[i], logits[i * v + targets[i]]);
+	}
+	expect_same(c, "logp", logp, want, n);
+	if (!c->forward) {
+		expect_same(c, "logp with the gradient", both, want, n);
+		expect_same(c, "lse with the gradient", both_lse, lse, n);
+	}
+	mem_free(x), mem_free(logits), mem_free(logp), mem_free(lse), mem_free(both), mem_free(both_lse), mem_free(want), mem_free(scratch), mem_free(dx);
+	mem_free(d), mem_free(targets), stored_free(&e), mem_free(sum);
 }

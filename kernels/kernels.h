@@ -64,6 +64,11 @@ struct kv_pages {
 	bool single;                         /* no sequence of the call brings more than one token */
 };
 
+/* What makes a row of logits a distribution: the largest, and the log of the sum of exponentials relative to it. */
+struct logits_sum { float top, log; };
+/* The log-probability of the token with the logit z, in the order in which every device computes it. */
+#define logits_logp(sum, z) ((z) - (sum).top - (sum).log)
+
 /* Gradient of a loss by what logprob gives, [n] each. */
 struct logprob_grad {
 	const float *logp, *lse, *mean;
@@ -265,8 +270,12 @@ struct kernels {
 	void (*gelu)(struct pool *pool, act *y, const act *x, int64_t n);
 	void (*gelu_dx)(struct pool *pool, act *dx, const act *dy, const act *x, int64_t n); /* may alias x */
 
-	/* --- per-token log-probabilities from hidden states, logits never whole ------------------------------ */
-	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse, lse[n] = log sum exp z, and
+	/* --- per-token log-probabilities ----------------------------------------------------------------------- */
+	/* One arithmetic gives them wherever they come from, so that what generation, scoring and training say of a token is the same to the
+	 * bit: logits that matmul_float and soft_cap make are those that logprob and logprob_dx make and never keep whole, and what
+	 * logits_sum, sample, logprob and logprob_dx make of a row of them is logits_sum's. */
+	void (*logits_sum)(struct pool *pool, struct logits_sum *sum, const float *logits, int64_t n, int64_t v);
+	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse (by logits_logp), lse[n] = log sum exp z, and
 	 * unless mean is NULL mean[n], the mean of z over the vocabulary (z-loss and label smoothing are made of these). Tokens with
 	 * target < 0 are skipped (all three 0). greedy[n], unless it is NULL: no z is larger than the target's (of equals the lowest
 	 * token's), not written for skipped tokens. scratch: logprob_scratch(n, c, v) floats. */
@@ -274,7 +283,7 @@ struct kernels {
 			const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* For any upstream gradient of the three (of lse and mean NULL is zeros): dX overwritten (0 for skipped tokens), dW +=
 	 * unless it is NULL. Logits are computed again. logp NULL: lse is what logprob gave. Else logprob need not have run, which is
-	 * for upstream gradients that do not depend on it: logp and lse are given here, within rounding as there. */
+	 * for upstream gradients that do not depend on it: logp and lse are given here, the same bits as there. */
 	void (*logprob_dx)(struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, struct weights w,
 			   float *logp, float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap);
 	/* x[n] = cap tanh(x / cap) */
@@ -290,9 +299,9 @@ struct kernels {
 
 	/* --- sampling ---------------------------------------------------------------------------------- */
 	/* For each row of logits[n, V] the token that it says next, id[slot], and the log of its probability in the model's own distribution,
-	 * logp[slot]: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
+	 * logp[slot], as logprob has it: NaN where the logits are none (a NaN, an infinity, all of them -inf), -inf where the bias leaves no token; id is 0 then.
 	 * seen counts the token. Every device gives the same ids. scratch: sample_scratch(pool, n, v) bytes. */
-	void (*sample)(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+	void (*sample)(struct pool *pool, int32_t *id, float *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
 		       void *scratch, int64_t n, int64_t v);
 	size_t (*sample_scratch)(struct pool *pool, int64_t n, int64_t v);
 	/* ids[i] = said[-1 - ids[i]] where ids[i] is negative */
@@ -321,9 +330,10 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
 
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
  * lowers it, a set that the machine lacks is ignored). Its activations are floats. A thread that multiplies matrices
- * keeps 1 MiB for packed operands (with AMX 4 MiB) and 256 KiB for each thread of its pool, in whole large pages, until it ends. With
- * AMX products of floats, but for weights in NF4, are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a
- * row of the left matrix, or a column of the result, that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
+ * keeps 1 MiB for packed operands and 256 KiB for each thread of its pool, in whole large pages, until it ends (with AMX 4 MiB and 592
+ * KiB, or 1.4 MiB for each thread where that is more). With AMX products of floats, but for weights in NF4,
+ * are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a row of the left matrix, or a column of the result,
+ * that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
 const struct kernels *kernels_cpu(void);
 /* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): weights and gradients of logits
  * are rounded to the nearest, and the products are added in floats; with AMX the integers of ELEM_I8 are exact in

@@ -131,6 +131,8 @@ static enum status plan(struct generate_options *o, struct error *err)
 	if (opts.beams > 1 && (opts.greedy || opts.temperature != 1 || opts.top_k || opts.top_p < 1 || opts.min_p > 0 || opts.typical_p < 1))
 		return error_set(err, ERR_USAGE, "beam search does not sample: --greedy, --temperature, --top-k, --top-p, --min-p and "
 				 "--typical-p mean nothing to it");
+	if (opts.beams == 1 && (opts.early_stopping || opts.length_penalty != 1))
+		return error_set(err, ERR_USAGE, "--length-penalty and --early-stopping are for beam search: give --beams N");
 	TRY(parse_bias(err));
 	size_t kv_memory = 0;
 	TRY(parse_memory(&kv_memory, err));

@@ -116,6 +116,7 @@ static enum status from_tokenizer(struct model_config *c, const struct tokenizer
 		return error_set(err, ERR_USAGE, "--vocab-size %d is less than the tokenizer's %d", c->vocab, size);
 	c->bos_id = tokenizer_bos(t);
 	c->eos_id = tokenizer_eos(t);
+	c->n_ends = 0;               /* those of another vocabulary */
 	c->pad_id = tokenizer_pad(t);
 	return OK;
 }

@@ -18,7 +18,7 @@ static struct {
 	int64_t exec_jobs, length_max;
 	double exec_timeout;
 	bool code, bf16;
-	int exec_format, aggregate;
+	int exec_format, aggregate, load;
 	struct code_options run;
 	struct reward_options r;
 	struct device_flags device;
@@ -71,6 +71,7 @@ static struct opt options[] = {
 	OPT_GROUP("Preferences"),
 	OPT_STRING(0, "ref", &opts.ref, "DIR", "add ref_chosen_logp and ref_rejected_logp under this model"),
 	OPT_GROUP("Models"),
+	OPT_CHOICE(0, "load", &opts.load, MODEL_FORMS, LOAD_HELP),
 	DEVICE_FLAGS(opts.device),
 	OPT_END,
 };
@@ -80,7 +81,7 @@ static struct tool tool = {
 	.operands = "[FILE ...]", .options = options, .max_operands = -1,
 };
 
-static const struct kernels *device;         /* of the models */
+static struct model_how how = { .in_place = true, .pack = true };    /* models are held, and where they compute */
 static struct score_rows sc;                 /* what the rows are scored by */
 static struct schema schema;                 /* of the output: n_passed columns of the input, then ours */
 static int n_passed;
@@ -127,8 +128,8 @@ static enum status plan_rewards(struct error *err)
 	TRY(reward_set_finish(set, err));
 	if ((opts.aggregate || opts.step_separator) && !opts.reward_model)
 		return error_set(err, ERR_USAGE, "--step-aggregate and --step-separator are for --reward-model");
-	if (set->n == 0)
-		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (-r logprob makes --logprob the score)");
+	if (set->n == 0 && !opts.logprob)
+		return error_set(err, ERR_USAGE, "-r is needed: by which rewards?");
 	if ((reward_set_has(set, REWARD_LOGPROB) || reward_set_has(set, REWARD_LOGPROB_MEAN)) && !opts.logprob)
 		return error_set(err, ERR_USAGE, "rewards logprob and logprob_mean need --logprob DIR");
 	if (reward_set_has(set, REWARD_MODEL) && !opts.reward_model)
@@ -139,6 +140,13 @@ static enum status plan_rewards(struct error *err)
 		TRY(reward_set_add(set, "logprob_mean=0", err));
 	judged = reward_set_needs_verdict(set);
 	return verify_profile_find(opts.profile, strlen(opts.profile), &sc.profile, err);
+}
+
+static enum status choose_how(struct error *err)
+{
+	how.form = (enum model_form)opts.load;
+	how.apart = how.form != MODEL_F32;
+	return tool_open_device(&tool, &opts.device, opts.bf16, &how.kernels, err);
 }
 
 static enum status open_scorers(struct error *err)
@@ -158,14 +166,14 @@ static enum status open_scorers(struct error *err)
 		TRY(code_open(&sc.code, &opts.run, err));
 	}
 	if (opts.logprob || opts.reward_model)
-		TRY(tool_open_device(&tool, &opts.device, opts.bf16, &device, err));
+		TRY(choose_how(err));
 	if (opts.logprob) {
 		TRY(tool_add_model(&tool, opts.logprob, NULL, err));
-		TRY(score_model_open(&sc.model, opts.logprob, device, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_model_open(&sc.model, opts.logprob, &how, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	if (opts.reward_model) {
 		TRY(tool_add_model(&tool, opts.reward_model, NULL, err));
-		TRY(score_rater_open(&sc.rater, opts.reward_model, device, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+		TRY(score_rater_open(&sc.rater, opts.reward_model, &how, opts.step_separator, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	}
 	return OK;
 }
@@ -359,9 +367,9 @@ static enum status score_preferences(struct error *err)
 	schema_add_spec(&ours, "ref_rejected_logp: float32");
 	pass_schema(&ours);
 	schema_release(&ours);
-	TRY(tool_open_device(&tool, &opts.device, opts.bf16, &device, err));
+	TRY(choose_how(err));
 	TRY(tool_add_model(&tool, opts.ref, NULL, err));
-	TRY(score_model_open(&sc.model, opts.ref, device, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
+	TRY(score_model_open(&sc.model, opts.ref, &how, tool_schema(&tool), tool_kind(&tool), tool.pool, err));
 	TRY(tool_open_output(&tool, &schema, KIND_PREFERENCES, err));
 	while ((st = tool_next(&tool, &b, err)) == OK) {
 		st = ref_batch(b, err);
@@ -374,7 +382,7 @@ static enum status score_preferences(struct error *err)
 static enum status run(struct error *err)
 {
 	static const enum kind completions[] = { KIND_COMPLETIONS, KIND_SCORES }, preferences[] = { KIND_PREFERENCES };
-	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code && !opts.reward_model)
+	if (!opts.ref && !opts.audit && !opts.rewards.n && !opts.programs.n && !opts.code && !opts.reward_model && !opts.logprob)
 		return error_set(err, ERR_USAGE, "-r is needed: by which rewards? (preferences want --ref)");
 	TRY(tool_open_inputs(&tool, opts.ref ? preferences : completions, opts.ref ? 1 : 2, err));
 	enum status st = opts.ref ? score_preferences(err) : opts.audit ? audit(err) : score_completions(err);

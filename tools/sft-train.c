@@ -61,7 +61,8 @@ static struct model model;
 
 /* What is read now: the input, then --eval. */
 static struct {
-	struct tokenizer *tokenizer;
+	struct tokenizer *tokenizer; /* NULL: the model has none */
+	bool taken;                  /* it is used, as the options say */
 	struct encoder *encoder;     /* NULL where rows are tokens already */
 	struct packer *packer;
 	struct dataset *data;
@@ -83,7 +84,7 @@ static enum status add_pack(void *arg, const struct pack *p, struct error *err)
 	return OK;
 }
 
-static void close_text(void)
+static void close_encoder(void)
 {
 	encoder_close(text.encoder);
 	packer_close(text.packer);
@@ -91,6 +92,14 @@ static void close_text(void)
 	text.packer = NULL;
 }
 
+static void close_text(void)
+{
+	close_encoder();
+	tokenizer_close(text.tokenizer);
+	text.tokenizer = NULL;
+}
+
+/* All text is read: what it took is given back before memory for training is taken. */
 static enum status prepare(void *arg, struct training *t, struct error *err)
 {
 	(void)arg, (void)t, (void)err;
@@ -98,32 +107,44 @@ static enum status prepare(void *arg, struct training *t, struct error *err)
 	return OK;
 }
 
-static enum status load_tokenizer(enum kind k, struct error *err)
+static const char *tokenizer_dir(void)
 {
-	const char *path = opts.tokenizer ? opts.tokenizer : opts.train.model;
-	enum status st = tool_load_tokenizer(&tool, path, opts.tokenizer, opts.chat_template, &text.tokenizer, err);
+	return opts.tokenizer ? opts.tokenizer : opts.train.model;
+}
 
-	if (st == OK || opts.tokenizer)
-		return st;
-	return error_prefix(err, st == ERR_IO ? ERR_USAGE : st, "to train on %s takes a tokenizer, -t or that of -m", kind_name(k));
+/* That of the model is loaded where there is one, needed or not: it says how many ids there are. */
+static enum status load_tokenizer(struct error *err)
+{
+	char *path = path_join(tokenizer_dir(), "tokenizer.json");
+	bool has = path_exists(path);
+
+	mem_free(path);
+	return has || opts.tokenizer ? tokenizer_load(&text.tokenizer, tokenizer_dir(), err) : OK;
+}
+
+static enum status take_tokenizer(enum kind k, struct error *err)
+{
+	if (!text.tokenizer)
+		return error_set(err, ERR_USAGE, "to train on %s takes a tokenizer: -m %s has none, -t names one", kind_name(k), opts.train.model);
+	return tool_take_tokenizer(&tool, tokenizer_dir(), opts.tokenizer, opts.chat_template, text.tokenizer, err);
 }
 
 static enum status begin(void *arg, struct dataset *d, const struct schema *s, enum kind k, struct error *err)
 {
-	const char *tokenizer = opts.tokenizer ? opts.tokenizer : opts.train.model;
 	bool first = !text.data;
 
 	(void)arg;
 	text.data = d;
-	close_text();
+	close_encoder();
 	if (first && !takes_text(k) && (opts.chat_template || opts.rows.eos_token || opts.length))
 		return error_set(err, ERR_USAGE, "--chat-template, --eos-token and --length are for text; these rows are %s already",
 				 kind_name(k));
 	if (!takes_text(k))
 		return OK;
-	if (!text.tokenizer)
-		TRY(load_tokenizer(k, err));
-	opts.rows.name = tokenizer;
+	if (!text.taken)
+		TRY(take_tokenizer(k, err));
+	text.taken = true;
+	opts.rows.name = tokenizer_dir();
 	opts.rows.loss_on = (enum loss_on)opts.loss_on;
 	TRY(encoder_open(&text.encoder, text.tokenizer, &opts.rows, k, s, pool_threads(tool.pool), err));
 	opts.pack.length = opts.length ? opts.length : model.cfg.positions < DEFAULT_LENGTH ? model.cfg.positions : DEFAULT_LENGTH;
@@ -162,7 +183,6 @@ static enum status end(void *arg, struct dataset *d, struct error *err)
 /* The model, with embeddings for a tokenizer that has grown since it was made. */
 static enum status load(struct error *err)
 {
-	const char *dir = opts.tokenizer ? opts.tokenizer : opts.train.model;
 	struct adapter_config lora;
 	struct model_how how;
 	const struct kernels *k;
@@ -171,15 +191,13 @@ static enum status load(struct error *err)
 	TRY(tool_open_device(&tool, &opts.device, opts.train.bf16, &k, err));
 	TRY(adapter_flags_how(&opts.train.adapter, opts.train.model, tool.seed, &lora, &how, err));
 	how.plan = opts.train.plan;
-	st = training_vocab(dir, opts.tokenizer != NULL, &how.vocab, err);
+	st = load_tokenizer(err);
+	how.vocab = text.tokenizer ? tokenizer_vocab_size(text.tokenizer) : 0;
 	if (st == OK)
 		st = model_load_as(&model, opts.train.model, &how, k, tool.pool, err);
 	adapter_config_release(&lora);
-	if (st == OK && model.cfg.labels) {
-		st = error_set(err, ERR_DATA, "%s is a reward model: it rates what others say", opts.train.model);
-		model_release(&model);
-	}
-	return st;
+	return st == OK && model.cfg.labels ?
+	       error_set(err, ERR_DATA, "%s is a reward model: it rates what others say", opts.train.model) : st;
 }
 
 static enum status check_length(struct error *err)
@@ -206,12 +224,12 @@ static enum status run(struct error *err)
 	TRY(training_check(&t, err));
 	if (!opts.train.plan)        /* which reads all of it */
 		TRY(tool_add_model(&tool, opts.train.model, NULL, err));
-	TRY(load(err));
-	st = check_length(err);
+	st = load(err);
+	if (st == OK)
+		st = check_length(err);
 	if (st == OK)
 		st = training_run(&t, &objective, err);
 	close_text();
-	tokenizer_close(text.tokenizer);
 	model_release(&model);
 	return st;
 }

@@ -317,13 +317,14 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 		for (int64_t i = i0; i < i1; i += 32) {
 			int mr = i1 - i < 32 ? (int)(i1 - i) : 32, nr = j1 - j < 32 ? (int)(j1 - j) : 32;
 			int64_t i_next = i + 32 < i1 ? i + 32 : i0, j_next = i_next > i ? j : j + 32;
-			bool whole = !g->c_idx && i1 - i_next >= 32 && j1 - j_next >= 32;
-			struct ahead ahead = {whole ? g->c + i_next * g->ldc + j_next : NULL, next, lines,
+			bool whole = i1 - i_next >= 32 && j1 - j_next >= 32;
+			float *c = c_rows(g, i, mr), *c_next = whole ? c_rows(g, i_next, 32) : NULL;
+			struct ahead ahead = {c_next ? c_next + j_next : NULL, next, lines,
 					      j + 32 < j1 ? (const char *)(b + b_words) + (i - i0) / 32 * b_lines * 64 : NULL, b_lines};
 			const float *at = a + (i - i0) * lda;
 
-			if (!g->scale && !g->c_idx && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
-				kernel(mr > 16, nr > 16, steps, at, lda, b, g->c + i * g->ldc + j, g->ldc, acc, &ahead);
+			if (!g->scale && c && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
+				kernel(mr > 16, nr > 16, steps, at, lda, b, c + j, g->ldc, acc, &ahead);
 				continue;
 			}
 			ahead.c = NULL;

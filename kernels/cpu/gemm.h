@@ -32,12 +32,17 @@
 #define GEMM_PACK_SOLO 65536                   /* the same, elements to pack */
 #define GEMM_SOLO 2e6                          /* multiply-adds below which waking threads costs more than they save */
 #define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
-#define GEMM_SPLIT_KC 128                      /* k at a time of three terms: a panel of B stays in the first-level cache */
-#define GEMM_SPLIT_MB 256                      /* rows of them: their part of C stays in the second-level cache over many such k, */
-#define GEMM_SPLIT_COLUMNS 1024                /* with so many columns; and B, packed for all, is in the third, */
+#define GEMM_SPLIT_KC 256                      /* k at a time of three terms: C is read and written, which tiles wait for, once for each */
+#define GEMM_SPLIT_A_KC 384                    /* the same where only A has three terms: a panel of B is small */
+#define GEMM_SCALED_KC 128                     /* the same where the sums over each are scaled: few rows must take as many */
+#define GEMM_SPLIT_MB 256                      /* rows of three terms that are packed at a time, */
+#define GEMM_SPLIT_FEW 128                     /* or so few where B is small, */
+#define GEMM_SPLIT_NEAR 196608                 /* up to so many numbers: it stays in the second-level cache beside them; */
+#define GEMM_SPLIT_TASK 512                    /* and of a task: what it packs next is known and asked for */
+#define GEMM_SPLIT_COLUMNS 1024                /* columns of B that are packed for all, in the third-level cache, */
 #define GEMM_SPLIT_PACKED (1 << 20)            /* 4 MiB of it */
 #define GEMM_SPLIT (GEMM_TILES && !ACT_BF16)
-#define A_WORDS_MAX (GEMM_SPLIT ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_KC / 2 + 16) : GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) \
+#define A_WORDS_MAX (GEMM_SPLIT ? GEMM_SPLIT_MB * (3 * GEMM_SPLIT_A_KC / 2 + 16) : GEMM_TILES ? GEMM_MB * (PACK_DEPTH / 2 + 16) \
 		     : GEMM_MB * PACK_DEPTH)
 #define OWN_OPERAND (A_WORDS_MAX > 2 * PANEL_MAX * PACK_DEPTH ? A_WORDS_MAX : 2 * PANEL_MAX * PACK_DEPTH)
 #define SUM_COLUMNS 1024                        /* of a task whose sums are rounded when they are whole */
@@ -61,7 +66,7 @@ struct gemm {
 	bool a_in_place;              /* rows of a are read where they lie, not packed */
 	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
 	int64_t i0, j0, p0, rows, p1;       /* what is packed for all: rows of a or b from i0 or j0, over k from p0 to p1 */
-	int64_t mb;                   /* rows per task */
+	int64_t mb, part;             /* rows per task, and of those how many are packed at a time */
 	float *packed, *own;          /* own: OWN_WORDS of each thread, for the operand that is not packed for all, and its sums */
 };
 
@@ -90,6 +95,15 @@ INLINE int64_t lines_each(const struct next *t, int64_t times)
 INLINE float *c_row(const struct gemm *g, int64_t i)
 {
 	return g->c + (g->c_idx ? g->c_idx[i] : i) * g->ldc;
+}
+
+/* The first of rows [i, i + n) of c, if they are neighbours there; else NULL. */
+INLINE float *c_rows(const struct gemm *g, int64_t i, int64_t n)
+{
+	for (int64_t r = 1; g->c_idx && r < n; r++)
+		if (g->c_idx[i + r] != g->c_idx[i] + r)
+			return NULL;
+	return c_row(g, i);
 }
 
 /* Lane v of n values of the result in row i from column j. */
@@ -460,26 +474,25 @@ static void rows_in_place(const struct gemm *g, float *sums, int64_t i0, int64_t
 #endif
 #endif
 
-/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. Three terms have no time to ask for it. */
+/* What rows_task packs after all before p of rows from i0: more of k, or the next rows. */
 static struct next next_of_a(const struct gemm *g, int64_t i0, int64_t p)
 {
 	int64_t rows, kc, bytes = elem_bits(g->a.elem) / 8;
 
 	if (p >= g->p1)
-		i0 += g->mb, p = g->p0;
-	rows = shorter(g->mb, g->m - i0), kc = shorter(g->kc, g->p1 - p);
-	if (g->a.idx || rows <= 0 || g->terms == 3)
+		i0 += g->part, p = g->p0;
+	rows = shorter(g->part, g->m - i0), kc = shorter(g->kc, g->p1 - p);
+	if (g->a.idx || rows <= 0)
 		return (struct next){.at = NULL};
-	if (g->a.k_major && g->terms != 1) /* tiles of bf16 have no time to ask for so many short rows */
+	if (g->a.k_major && !g->terms) /* tiles have no time to ask for so many short rows */
 		return (struct next){operand_at(&g->a, p, i0), g->a.ld * bytes, rows * bytes, kc, 0, 0};
 	if (g->a.k_major)
 		return (struct next){.at = NULL};
 	return (struct next){operand_at(&g->a, i0, p), g->a.ld * bytes, kc * bytes, rows, 0, 0};
 }
 
-static void multiply_rows(const struct gemm *g, int64_t i, int worker)
+static void multiply_rows(const struct gemm *g, int64_t i0, int64_t i1, int worker)
 {
-	int64_t i0 = i * g->mb, i1 = shorter(i0 + g->mb, g->m);
 	float *a = g->own + (int64_t)worker * OWN_WORDS;
 	const float *b = g->packed;
 #if ACT_BF16
@@ -520,8 +533,11 @@ static void rows_task(void *arg, int64_t i, int worker)
 {
 	const struct gemm *g = arg;
 
+	int64_t end = shorter((i + 1) * g->mb, g->m);
+
 	begin_tiles(g);
-	multiply_rows(g, i, worker);
+	for (int64_t i0 = i * g->mb; i0 < end; i0 += g->part)
+		multiply_rows(g, i0, shorter(i0 + g->part, end), worker);
 	end_tiles(g);
 }
 
@@ -618,9 +634,10 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	parts = (g->n + columns - 1) / columns;
 	columns = ((g->n + parts - 1) / parts + g->nr - 1) / g->nr * g->nr;
 	if (g->terms == 3)
-		share_rows(g, threads);
+		g->mb = GEMM_SPLIT_TASK, share_rows(g, threads);
 	else if (g->m < 4 * g->mb * threads)
 		g->mb /= 2;
+	g->part = g->terms != 3 ? g->mb : columns * g->k <= GEMM_SPLIT_NEAR ? GEMM_SPLIT_FEW : GEMM_SPLIT_MB;
 	for (g->j0 = 0; g->j0 < g->n; g->j0 += columns) {
 		g->rows = shorter(columns, g->n - g->j0);
 		depth = g->y ? g->k : room / columns_words(g, g->rows, g->kc) * g->kc;
@@ -632,8 +649,6 @@ static void gemm_many(struct pool *pool, struct gemm *g)
 	}
 }
 
-#include "cpu/deep.h"
-
 /* k in as many parts as parts of at most `most` need, and all of about one size: a multiple of 64, as NF4's blocks are. */
 static int even_share(int64_t k, int most)
 {
@@ -641,6 +656,8 @@ static int even_share(int64_t k, int most)
 
 	return (int)(((k + parts - 1) / parts + 63) / 64 * 64);
 }
+
+#include "cpu/deep.h"
 
 /* How the numbers are multiplied: with activations of bf16 as those. Else, with tiles, floats are split, but for weights of NF4, which few
  * products share; and integers of eight bits are exact, so that their scale can wait for the sum. */
@@ -653,11 +670,11 @@ static void choose_terms(struct gemm *g)
 		bool split = GEMM_TILES && g->b.elem != ELEM_NF4;
 
 		g->terms = split ? 3 : 0, g->b_terms = split && g->b.elem != ELEM_BF16 ? 3 : split;
-		g->kc = split ? GEMM_SPLIT_KC : GEMM_KC;
+		g->kc = split ? g->b_terms == 1 ? GEMM_SPLIT_A_KC : GEMM_SPLIT_KC : GEMM_KC;
 	}
 #if GEMM_TILES
 	if (g->b.elem == ELEM_I8 && !g->b.k_major) { /* the sums over each kc are scaled: it must not depend on m */
-		g->b_terms = 1, g->kc = GEMM_SPLIT_KC;
+		g->b_terms = 1, g->kc = GEMM_SCALED_KC;
 		g->scale = g->b.scale, g->b.scale = NULL;
 	}
 	if (g->terms)

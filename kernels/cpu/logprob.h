@@ -6,7 +6,7 @@
 #define QUERN_CPU_LOGPROB_H
 
 #include "cpu/gemm.h"
-#include "cpu/rows.h"
+#include "cpu/logits.h"
 
 /* dW is read and written once for each chunk, so a chunk has some hundreds of rows. */
 #define LOGITS_MAX (32 << 20)   /* floats of logits alive, as long as a chunk has LOGITS_ROWS_MIN rows */
@@ -96,59 +96,20 @@ static bool is_greedy(const float *x, int32_t target, float top)
 	return first;
 }
 
-static float largest_of(const float *x, int64_t n)
-{
-	int64_t tail = n / VL * VL;
-	vf max = v_set1(-INFINITY);
-	float top;
-
-	for (int64_t j = 0; j < tail; j += VL)
-		max = v_max(max, v_load(x + j));
-	top = v_hmax(max);
-	for (int64_t j = tail; j < n; j++)
-		top = x[j] > top || x[j] != x[j] ? x[j] : top;
-	return top;
-}
-
-/* Sum of exp(x - top); to, which may be x, receives the terms. */
-INLINE float exp_row(float *to, const float *x, int64_t n, float top)
-{
-	int64_t tail = n / VL * VL;
-	vf sum = v_zero();
-	float total;
-
-	for (int64_t j = 0; j < tail; j += VL) {
-		vf e = v_exp(v_load(x + j) - v_set1(top));
-
-		if (to)
-			v_store(to + j, e);
-		sum += e;
-	}
-	total = v_sum(sum);
-	for (int64_t j = tail; j < n; j++) {
-		float e = expf(x[j] - top);
-
-		if (to)
-			to[j] = e;
-		total += e;
-	}
-	return total;
-}
-
 static void logprob_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	const float *x = t->logits + i * logits_ld(t->v);
 	int64_t row = t->rows[i];
-	float top = largest_of(x, t->v);
+	struct logits_sum sum = logits_sum_of(x, t->v, largest_of(x, t->v));
 
 	(void)worker;
-	t->lse[row] = top + logf(exp_row(NULL, x, t->v, top));
-	t->logp[row] = x[t->targets[row]] - t->lse[row];
+	t->lse[row] = sum.top + sum.log;
+	t->logp[row] = logits_logp(sum, x[t->targets[row]]);
 	if (t->mean)
 		t->mean[row] = mean_of(x, t->v);
 	if (t->greedy)
-		t->greedy[row] = is_greedy(x, t->targets[row], top);
+		t->greedy[row] = is_greedy(x, t->targets[row], sum.top);
 }
 
 static void cpu_logprob(struct pool *pool, float *logp, float *lse, float *mean, bool *greedy, const act *x, struct weights w,
@@ -191,8 +152,9 @@ static void logprob_both_task(void *arg, int64_t i, int worker)
 {
 	const struct logprob_job *t = arg;
 	int64_t row = t->rows[i];
-	float *x = t->logits + i * logits_ld(t->v), d = t->d->logp[row], at = x[t->targets[row]], top, total, share, even;
+	float *x = t->logits + i * logits_ld(t->v), d = t->d->logp[row], at = x[t->targets[row]], total, share, even;
 	act *dz = (act *)(void *)x;
+	struct logits_sum sum;
 	vf own;
 
 	if (t->cap > 0) {
@@ -200,10 +162,11 @@ static void logprob_both_task(void *arg, int64_t i, int worker)
 		logprob_dx_task(arg, i, worker);
 		return;
 	}
-	top = largest_of(x, t->v);
-	total = exp_row(x, x, t->v, top);
-	t->lse[row] = top + logf(total);
-	t->logp[row] = at - t->lse[row];
+	sum.top = largest_of(x, t->v);
+	total = exp_row(x, x, t->v, sum.top);
+	sum.log = logf(total);
+	t->lse[row] = sum.top + sum.log;
+	t->logp[row] = logits_logp(sum, at);
 	share = ((t->d->lse ? t->d->lse[row] : 0) - d) / total;
 	even = t->d->mean ? t->d->mean[row] / (float)t->v : 0;
 	own = v_fma(v_set1(x[t->targets[row]]), v_set1(share), v_set1(even)) + v_set1(d);

@@ -26,12 +26,13 @@ static const char *packed_panels(const struct operand *b)
 }
 
 /* `steps` steps of a panel, from what is stored of them, as amx_tile takes them: terms that are `apart` words from each other. bf16
- * are not unpacked but read where they are. As much as is read is asked for at `ahead` (NULL: nothing). */
+ * are not unpacked but read where they are. As much as is read is asked for at `ahead` (NULL: nothing), in the
+ * second-level cache: the first has room for few lines that are long under way. */
 INLINE void unpack_panel(const enum elem elem, const int terms, float *dst, int64_t apart, const char *from, int steps, const char *ahead)
 {
 	for (int s = 0; s < steps; s++) {
 		for (int l = 0; ahead && l < PANEL * elem_bits(elem) / 4; l += 64)
-			__builtin_prefetch(ahead + s * PANEL * elem_bits(elem) / 4 + l);
+			__builtin_prefetch(ahead + s * PANEL * elem_bits(elem) / 4 + l, 0, 2);
 		if (elem == ELEM_I8) {
 			pairs_of_bytes(dst + s * PANEL, from + 2 * s * PANEL);
 		} else {

@@ -6,7 +6,7 @@
 #ifndef QUERN_CPU_SAMPLE_H
 #define QUERN_CPU_SAMPLE_H
 
-#include "cpu/rows.h"
+#include "cpu/logits.h"
 #include "choice.h"
 
 #define SAMPLE_PIECE 1024            /* tokens whose mass is kept, for draws from all of them */
@@ -159,8 +159,8 @@ INLINE sample_sums sample_add(sample_sums s, vf w)
 INLINE uint64_t sample_total(sample_sums s) { return s; }
 #endif
 
-/* Weights of scores[v], unless r is NULL kept there with what the filters start from; returns their mass. */
-static uint64_t sample_weights(struct sample_room *r, const float *scores, float highest, float inverse, int64_t v)
+/* Weights of scores[v], kept in r with what the filters start from, the groups if `groups`; returns their mass. */
+static uint64_t sample_weights(struct sample_room *r, const float *scores, float highest, float inverse, int64_t v, bool groups)
 {
 	const vf top = v_set1(-highest), by = v_set1(inverse);
 	uint64_t all = 0;
@@ -182,16 +182,14 @@ static uint64_t sample_weights(struct sample_room *r, const float *scores, float
 					w[l] = 0;
 				sum = sample_add(sum, w);
 				most = v_max(w, most);
-				if (r)
-					v_store(r->weights + i, w);
+				v_store(r->weights + i, w);
 			}
 			count += SAMPLE_GROUP;
-			if (r)
+			if (groups)
 				r->groups[group / SAMPLE_GROUP] = v_hmax(most);
 		}
 		mass = sample_total(sum) - count * 0x4330000000000000u;
-		if (r)
-			r->pieces[from / SAMPLE_PIECE] = mass;
+		r->pieces[from / SAMPLE_PIECE] = mass;
 		all += mass;
 	}
 	return all;
@@ -387,7 +385,7 @@ static int64_t sample_draw(struct sample_room *r, const struct sample_rule *rule
 
 struct sample_job {
 	int32_t *id;
-	double *logp;
+	float *logp;
 	const float *logits;
 	const struct sample_rule *rule;
 	struct sample_rows rows;
@@ -414,36 +412,34 @@ static void sample_task(void *arg, int64_t row, int worker)
 	const int32_t slot = t->rows.slot[row];
 	const float *logits = t->logits + row * t->v, *scores;
 	uint32_t *seen = t->rows.seen ? t->rows.seen + slot * t->v : NULL;
-	float highest, top;
+	const bool greedy = t->rule->temperature <= 0, top_k = t->rule->top_k > 0 && t->rule->top_k < t->v;
+	float top = largest_of(logits, t->v);
+	struct logits_sum sum = logits_sum_of(logits, t->v, top);
 	struct sample_room r;
-	uint64_t own, mass;
-	int64_t best = sample_highest(logits, t->v, &highest), id;
-	bool same, greedy = t->rule->temperature <= 0;
+	int64_t id = 0;
 
 	sample_room(&r, t->scratch + (size_t)worker * sample_room(&r, NULL, t->v), t->v);
 	t->id[slot] = 0, t->logp[slot] = NAN;
-	if (best < 0 || !isfinite(highest))
+	if (!isfinite(top) || !isfinite(sum.log))        /* a NaN comes through in the sum */
 		return;
 	scores = sample_scores(&r, t, logits, seen);
-	top = highest, id = best;
-	if (scores != logits)
-		id = sample_highest(scores, t->v, &top);
 	t->logp[slot] = -INFINITY;
+	if (scores != logits || greedy)
+		id = sample_highest(scores, t->v, &top);
 	if (id < 0 || !isfinite(top))
 		return;
-	same = scores == logits && t->rule->temperature == 1;
-	own = sample_weights(greedy || !same ? NULL : &r, logits, highest, 1, t->v);
 	if (!greedy) {
-		mass = same ? own : sample_weights(&r, scores, top, sample_inverse(t->rule->temperature), t->v);
+		uint64_t mass = sample_weights(&r, scores, top, sample_inverse(t->rule->temperature), t->v, top_k);
+
 		id = sample_draw(&r, t->rule, scores, top, mass, t->rows.u[row], t->v);
 	}
 	t->id[slot] = (int32_t)id;
-	t->logp[slot] = (double)(logits[id] - highest) - log((double)own / (double)SAMPLE_UNIT);
+	t->logp[slot] = logits_logp(sum, logits[id]);
 	if (seen)
 		seen[id]++;
 }
 
-static void cpu_sample(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule,
+static void cpu_sample(struct pool *pool, int32_t *id, float *logp, const float *logits, const struct sample_rule *rule,
 		       struct sample_rows rows, void *scratch, int64_t n, int64_t v)
 {
 	struct sample_job t = {id, logp, logits, rule, rows, scratch, v};

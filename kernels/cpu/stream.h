@@ -16,7 +16,8 @@
 #define STREAM_COLUMNS (STREAM_PANELS * PANEL)
 #define STREAM_TASKS 1024        /* at most: some nine for each of STREAM_THREADS */
 #define STREAM_THREADS 96        /* more share the tasks of so many */
-#define STREAM_AHEAD 2048        /* bytes of a panel between what is read and what is asked for */
+#define STREAM_AHEAD 4096        /* bytes of a panel between what is read and what is asked for, in the second-level cache */
+
 
 struct stream {
 	const struct gemm *g;
@@ -132,7 +133,7 @@ INLINE const float *panel_step(const enum elem elem, const int b_terms, const st
 		ahead += t->skip;
 	if (elem == ELEM_BF16) {
 		for (int64_t l = 0; l < t->block; l += 64) {
-			__builtin_prefetch(ahead + l);
+			__builtin_prefetch(ahead + l, 0, 2);
 			touch(from + l);
 		}
 		return (const float *)(const void *)from;
@@ -275,6 +276,90 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 /* --- up to 32 rows -------------------------------------------------------------------------------------- */
 
 #define WIDE_ROWS 32
+#define WIDE_PANELS 8            /* whose sums wait in the second-level cache */
+#define WIDE_STEPS (A_TERMS == 3 ? 4 : 8)    /* of A's rows, that stay in the first meanwhile */
+#define WIDE_AHEAD 8192          /* bytes between what is read and what is asked for */
+
+/* The steps of panels in the order in which they are multiplied: some steps of all panels of a group, then the next steps of those. */
+struct walk {
+	const char *at;              /* the group's */
+	int64_t left;                /* panels, with the group's */
+	int64_t steps, most, block, bytes;  /* of a panel, at a time at most; bytes of a step and of a panel */
+	int64_t from, step, panel;
+};
+
+INLINE int64_t group_of(int64_t left) { return shorter(WIDE_PANELS, left); }
+
+/* Where the next step lies; NULL: there is none. */
+INLINE const char *walk_on(struct walk *w)
+{
+	const char *at = w->at + w->panel * w->bytes + (w->from + w->step) * w->block;
+
+	if (w->left <= 0)
+		return NULL;
+	if (++w->step < shorter(w->most, w->steps - w->from))
+		return at;
+	w->step = 0;
+	if (++w->panel < group_of(w->left))
+		return at;
+	w->panel = 0;
+	w->from += w->most;
+	if (w->from < w->steps)
+		return at;
+	w->from = 0;
+	w->at += group_of(w->left) * w->bytes;
+	w->left -= group_of(w->left);
+	return at;
+}
+
+/* So many lines are asked for with each product of tiles: in a bunch they would keep the tiles waiting. */
+struct asking {
+	const char *at;              /* NULL: nothing */
+	int lines;
+};
+
+INLINE void ask_lines(struct asking *t)
+{
+	for (int l = 0; t->at && l < t->lines; l++, t->at += 64)
+		__asm__ volatile("prefetcht1 %0" : : "m"(*t->at));
+}
+
+INLINE void wide_multiply(struct asking *t)
+{
+	_tile_dpbf16ps(0, 4, 6);
+	ask_lines(t);
+	_tile_dpbf16ps(1, 4, 7);
+	ask_lines(t);
+	_tile_dpbf16ps(2, 5, 6);
+	ask_lines(t);
+	_tile_dpbf16ps(3, 5, 7);
+	ask_lines(t);
+}
+
+/* As amx_step; `lines` lines from `ahead` on are asked for meanwhile. */
+INLINE void wide_step(const int a_terms, const int b_terms, const float *a, int64_t rows, const float *b, const char *ahead, const int lines)
+{
+	const int products = a_terms == 1 ? 4 : b_terms == 1 ? 12 : 24;
+	struct asking t = {ahead, (lines + products - 1) / products};
+
+	tiles_of_a(true, a_terms == 3 && b_terms == 1 ? a + rows : a, 16);
+	if (b_terms == 3) {
+		tiles_of_b(true, b + 2 * UNPACKED);
+		wide_multiply(&t);
+		tiles_of_b(true, b + UNPACKED);
+		wide_multiply(&t);
+		tiles_of_a(true, a + rows, 16);
+		wide_multiply(&t);
+	}
+	tiles_of_b(true, b);
+	wide_multiply(&t);
+	if (a_terms == 3) {
+		tiles_of_a(true, a + 2 * rows, 16);
+		wide_multiply(&t);
+		tiles_of_a(true, a, 16);
+		wide_multiply(&t);
+	}
+}
 
 INLINE void wide_load(const float *sum, const bool zero)
 {
@@ -296,36 +381,76 @@ INLINE void wide_store(float *sum)
 	_tile_stored(3, sum + 16 * PANEL + 16, PANEL * 4);
 }
 
-/* One panel from column j0 against 17 rows or more: the tiles of amx.h, on weights that are asked for as above. */
-INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0)
+/* Where a thread is among its columns' panels: the step that is multiplied; the one behind it, which is unpacked, or as bf16 comes to the
+ * first-level cache; and what is asked for, in the second. */
+struct wide {
+	struct walk now, next, ahead;
+	float *unpacked;             /* [2][term][UNPACKED] */
+	int odd;                     /* which of both is multiplied now */
+};
+
+INLINE void wide_unpack(const enum elem elem, const int b_terms, struct wide *w)
+{
+	const char *from = walk_on(&w->next);
+
+	w->odd ^= 1;
+	if (elem != ELEM_BF16 && from)
+		unpack_panel(elem, b_terms, w->unpacked + (w->odd ^ 1) * b_terms * UNPACKED, UNPACKED, from, 16, NULL);
+	for (int64_t l = 0; elem == ELEM_BF16 && from && l < w->now.block; l += 64)
+		__builtin_prefetch(from + l);
+}
+
+/* Steps [from, from + n) of the panel from column j0; sum: what its columns are by now. */
+INLINE void wide_steps(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, struct wide *w, float *sum, int64_t j0,
+		       int64_t from, int64_t n)
 {
 	const struct gemm *g = t->g;
-	const int nr = (int)shorter(PANEL, g->n - j0);
 	const int64_t rows = g->m * 16;
-	float sum[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
-	float unpacked[2 * 3 * UNPACKED] __attribute__((aligned(64)));
-	struct panels p = panels_at(elem, t, j0, false);
+	const int lines = (int)(PANEL * elem_bits(elem) / 16);
 
-	p.unpacked = unpacked;
-	load_sums(g, sum, PANEL, j0, nr);
 	wide_load(sum, g->scale);
-	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
-		const float *b = panel_step(elem, b_terms, &p, 0, s);
+	for (int64_t s = from; s < from + n; s++) {
+		const float *b = (const float *)(const void *)walk_on(&w->now);
 
-		if (s < 0)
-			continue;
-		amx_step(true, true, a_terms, b_terms, t->a + s * a_terms * rows, 16, (int)rows, b, UNPACKED);
-		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
-			float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
-
-			wide_store(of_kc);
-			add_scaled(g, sum, of_kc, PANEL, j0, nr);
-			wide_load(of_kc, true);
-		}
+		wide_unpack(elem, b_terms, w);
+		if (elem != ELEM_BF16)
+			b = w->unpacked + w->odd * b_terms * UNPACKED;
+		wide_step(a_terms, b_terms, t->a + s * a_terms * rows, rows, b, walk_on(&w->ahead), lines);
 	}
-	if (!g->scale)
+	if (g->scale) {
+		float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+
+		wide_store(of_kc);
+		add_scaled(g, sum, of_kc, PANEL, j0, (int)shorter(PANEL, g->n - j0));
+	} else {
 		wide_store(sum);
-	store_sums(g, sum, PANEL, j0, nr);
+	}
+}
+
+/* Columns [j, end) against 17 rows or more. */
+INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j, int64_t end)
+{
+	const struct gemm *g = t->g;
+	float sum[WIDE_PANELS][WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+	float unpacked[2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	struct walk first = {.at = t->panels + j / PANEL * panel_bytes(elem, g->k), .left = panels_of(end - j), .steps = whole_k(g->k) / 32,
+			     .most = g->scale ? g->kc / 32 : WIDE_STEPS, .block = panel_bytes(elem, 32), .bytes = panel_bytes(elem, g->k)};
+	struct wide w = {first, first, first, unpacked, 0};
+
+	for (int64_t b = 0; b < WIDE_AHEAD; b += first.block)
+		walk_on(&w.ahead);
+	wide_unpack(elem, b_terms, &w);
+	for (; j < end; j += WIDE_PANELS * PANEL) {
+		int64_t panels = group_of(panels_of(end - j));
+
+		for (int64_t i = 0; i < panels; i++)
+			load_sums(g, sum[i], PANEL, j + i * PANEL, (int)shorter(PANEL, g->n - j - i * PANEL));
+		for (int64_t s = 0; s < first.steps; s += first.most)
+			for (int64_t i = 0; i < panels; i++)
+				wide_steps(elem, a_terms, b_terms, t, &w, sum[i], j + i * PANEL, s, shorter(first.most, first.steps - s));
+		for (int64_t i = 0; i < panels; i++)
+			store_sums(g, sum[i], PANEL, j + i * PANEL, (int)shorter(PANEL, g->n - j - i * PANEL));
+	}
 }
 
 static void wide_task(void *arg, int64_t i, int worker)
@@ -340,13 +465,12 @@ static void wide_task(void *arg, int64_t i, int worker)
 	for (int tile = 0; tile < 8; tile++)
 		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile == 2 || tile == 3 || tile == 5 ? g->m - 16 : 16);
 	tiles_load(&rows);
-	for (int64_t j = from; j < end; j += PANEL)
-		if (g->b.elem == ELEM_BF16)
-			wide_columns(ELEM_BF16, A_TERMS, 1, t, j);
-		else if (g->b.elem == ELEM_I8)
-			wide_columns(ELEM_I8, A_TERMS, 1, t, j);
-		else
-			wide_columns(ELEM_F32, A_TERMS, A_TERMS, t, j);
+	if (g->b.elem == ELEM_BF16)
+		wide_columns(ELEM_BF16, A_TERMS, 1, t, from, end);
+	else if (g->b.elem == ELEM_I8)
+		wide_columns(ELEM_I8, A_TERMS, 1, t, from, end);
+	else
+		wide_columns(ELEM_F32, A_TERMS, A_TERMS, t, from, end);
 	_tile_release();
 	_mm_setcsr(control);
 }

@@ -8,6 +8,7 @@
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
 #include "cpu/linear.h"
+#include "cpu/logits.h"
 #include "cpu/logprob.h"
 #include "cpu/noise.h"
 #include "cpu/norm.h"
@@ -57,7 +58,7 @@
 		.swiglu = cpu_swiglu, .swiglu_dgu = cpu_swiglu_dgu,           \
 		.geglu = cpu_geglu, .geglu_dgu = cpu_geglu_dgu,               \
 		.gelu = cpu_gelu, .gelu_dx = cpu_gelu_dx,                     \
-		.logprob = cpu_logprob,                               \
+		.logits_sum = cpu_logits_sum, .logprob = cpu_logprob,         \
 		.logprob_dx = cpu_logprob_dx,                         \
 		.logprob_scratch = cpu_logprob_scratch,                       \
 		.from_floats = cpu_from_floats, .to_floats = cpu_to_floats,   \

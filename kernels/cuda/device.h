@@ -70,6 +70,9 @@ struct gemm {
 };
 void gemm_run(const struct gemm *g);
 
+/* Y[N,O] = X W^T: logits, wherever they are wanted. */
+template <class T> void logits_product(float *y, int64_t ldy, const T *x, struct weights w, int64_t n, int64_t o, int64_t i);
+
 /* Rows [row, row + rows) and columns [col, col + cols) of W[O, I] in the table's type, where the device has it or made in its panel: then
  * rows * cols values must fit there. *ld: from row to row. */
 const void *weights_panel(bool half, struct weights w, int64_t i, int64_t row, int64_t rows, int64_t col, int64_t cols, int64_t *ld);

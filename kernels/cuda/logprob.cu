@@ -3,7 +3,7 @@
  * Tokens that have no target take no part: the others are counted and numbered on the device, and the host waits for the count, which
  * is the one thing it must know to shape the products; their hidden states are gathered in scratch unless all have one. Logits are
  * floats; their gradients take their place, in the table's type, so that a row of them begins where the row of logits did. */
-#include "serve.h"
+#include "logits.h"
 
 #ifdef QUERN_EMULATED
 #define LOGITS_MAX ((int64_t)1 << 20)
@@ -13,8 +13,7 @@
 #define LOGITS_ROWS_MAX 4096              /* dW is read and written once for each chunk, so chunks are large */
 #endif
 #define LOGITS_ROWS_MIN 128               /* and a multiple of that */
-#define ROW_THREADS 512
-#define ALIGNED 64                        /* values: rows of logits begin at multiples */
+#define ALIGNED 64                        /* values: rows begin at multiples, but for logits whose sizes are good as they are */
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -105,88 +104,78 @@ struct logits_job {
 	struct logprob_grad d;
 };
 
-/* What a thread, then a block, has seen of a row: the largest logit, the first place that has it, the sum of exponentials relative to it,
- * and the sum. */
-struct seen {
-	float max, sum, total;
-	int64_t at;
-};
-
 __device__ __forceinline__ float logit_of(float x, float cap)
 {
 	return cap > 0 ? cap * tanhf(x / cap) : x;
 }
 
-__device__ __forceinline__ float relative(float x, float max)
+/* What is asked of a row besides its sum: by thread, then by block. */
+struct seen {
+	float max, total;                 /* total: sum of the logits */
+	int64_t at;                       /* the first place of max */
+};
+
+__device__ __forceinline__ void see(struct seen *s, const float (&z)[STRETCH_OWN], int64_t from, int64_t v)
 {
-	return max == -INFINITY ? 0 : expf(x - max);
-}
-
-__device__ __forceinline__ struct seen merged(struct seen a, struct seen b)
-{
-	struct seen r;
-
-	r.max = fmaxf(a.max, b.max);
-	r.sum = a.sum * relative(a.max, r.max) + b.sum * relative(b.max, r.max);
-	r.total = a.total + b.total;
-	r.at = a.max > b.max ? a.at : b.max > a.max ? b.at : min(a.at, b.at);
-	return r;
-}
-
-/* For every thread; in a fixed order. */
-__device__ __forceinline__ struct seen merged_block(struct seen s, struct seen *room)
-{
-	const int lane = threadIdx.x % 32;
-
 #pragma unroll
-	for (int by = 16; by > 0; by /= 2) {
-		struct seen other;
+	for (int i = 0; i < STRETCH_OWN; i++) {
+		const int64_t at = from + own_place(i);
 
-		other.max = __shfl_xor_sync(~0u, s.max, by), other.sum = __shfl_xor_sync(~0u, s.sum, by);
-		other.total = __shfl_xor_sync(~0u, s.total, by), other.at = __shfl_xor_sync(~0u, s.at, by);
-		s = lane & by ? merged(other, s) : merged(s, other);
+		if (at >= v)
+			continue;
+		s->total += z[i];
+		if (z[i] > s->max)
+			s->max = z[i], s->at = at;
 	}
-	__syncthreads();
-	if (lane == 0)
-		room[threadIdx.x / 32] = s;
-	__syncthreads();
-	s = room[0];
-	for (int w = 1; w < ROW_THREADS / 32; w++)
-		s = merged(s, room[w]);
-	return s;
 }
 
-/* Up to four logits from j on, capped; what is beyond the row is -INFINITY. */
-__device__ __forceinline__ void load_logits(float (&z)[4], const float *x, int64_t j, int64_t v, float cap)
+/* For every thread of the block. SEES: *s is filled, too. */
+template <bool SEES>
+__device__ __forceinline__ struct logits_sum read_row(const float *x, int64_t v, float cap, struct seen *s, struct stretch (&found)[LOGITS_THREADS])
 {
-	const float4 four = *(const float4 *)(x + j);
+	__shared__ struct stretch room[LOGITS_WARPS];
+	struct stretch all = {-INFINITY, 0};
 
-	z[0] = four.x, z[1] = four.y, z[2] = four.z, z[3] = four.w;
+	for (int64_t turn = 0; turn < v; turn += (int64_t)LOGITS_THREADS * STRETCH) {
+		const int64_t left = (v - turn + STRETCH - 1) / STRETCH;
+
+		__syncthreads();
+		for (int i = threadIdx.x / 32; i < LOGITS_THREADS && i < left; i += LOGITS_WARPS) {
+			float z[STRETCH_OWN];
+			struct stretch one;
+
+			load_stretch(z, x, turn + (int64_t)i * STRETCH, v);
+			if (cap > 0)
 #pragma unroll
-	for (int i = 0; i < 4; i++)
-		z[i] = j + i < v ? logit_of(z[i], cap) : -INFINITY;
-}
-
-__device__ __forceinline__ struct seen see_row(const struct logits_job &t, const float *x, struct seen *room)
-{
-	struct seen s = {-INFINITY, 0, 0, INT64_MAX};
-
-	for (int64_t j = 4 * (int64_t)threadIdx.x; j < t.v; j += 4 * ROW_THREADS) {
-		float z[4], top;
-
-		load_logits(z, x, j, t.v, t.cap);
-		top = fmaxf(fmaxf(z[0], z[1]), fmaxf(z[2], z[3]));
-		if (top > s.max) {
-			s.sum *= relative(s.max, top);
-			s.max = top;
-			s.at = j + (z[0] == top ? 0 : z[1] == top ? 1 : z[2] == top ? 2 : 3);
+				for (int k = 0; k < STRETCH_OWN; k++)
+					z[k] = turn + (int64_t)i * STRETCH + own_place(k) < v ? logit_of(z[k], cap) : -INFINITY;
+			if (SEES)
+				see(s, z, turn + (int64_t)i * STRETCH, v);
+			one = stretch_of(z);
+			if (threadIdx.x % 32 == 0)
+				found[i] = one;
 		}
-#pragma unroll
-		for (int i = 0; i < 4; i++)
-			if (j + i < t.v)
-				s.sum += relative(z[i], s.max), s.total += z[i];
+		__syncthreads();
+		if (threadIdx.x < left)
+			all = merged(all, found[threadIdx.x]);
 	}
-	return merged_block(s, room);
+	return sum_of(merged_block(all, room));
+}
+
+/* The first place of the row's largest, for every thread; INT64_MAX: there is none. */
+__device__ __forceinline__ int64_t first_of(const struct seen &s, float top, int64_t *room)
+{
+	int64_t at = s.max == top ? s.at : INT64_MAX;
+
+#pragma unroll
+	for (int by = 16; by > 0; by /= 2)
+		at = min(at, __shfl_xor_sync(~0u, at, by));
+	if (threadIdx.x % 32 == 0)
+		room[threadIdx.x / 32] = at;
+	__syncthreads();
+	for (int w = 0; w < LOGITS_WARPS; w++)
+		at = min(at, room[w]);
+	return at;
 }
 
 /* d logits = (dlse - dlogp) softmax + dlogp onehot(target) + dmean / V, and under a cap that times 1 - (z / cap)^2. Values of T are
@@ -198,12 +187,16 @@ __device__ __forceinline__ void put_gradients(const struct logits_job &t, float 
 	const float inverse = t.cap > 0 ? 1 / t.cap : 0;
 	T *to = (T *)x;
 
-	for (int64_t from = 0; from < t.v; from += 4 * ROW_THREADS) {
+	for (int64_t from = 0; from < t.v; from += 4 * LOGITS_THREADS) {
 		const int64_t j = from + 4 * (int64_t)threadIdx.x;
 		float z[4] = {};
 
-		if (j < t.v)
-			load_logits(z, x, j, t.v, t.cap);
+		if (j < t.v) {
+			load(z, x + j);
+#pragma unroll
+			for (int i = 0; i < 4; i++)
+				z[i] = logit_of(z[i], t.cap);
+		}
 		__syncthreads();
 		if (j >= t.v)
 			continue;
@@ -217,31 +210,57 @@ __device__ __forceinline__ void put_gradients(const struct logits_job &t, float 
 	}
 }
 
-/* A block has a row. STATISTICS: logp, lse, mean and greedy are written; GRADIENTS: they take the logits' place. */
-template <class T, bool STATISTICS, bool GRADIENTS> __global__ void __launch_bounds__(ROW_THREADS) logits_kernel(struct logits_job t)
+/* The statistics of row `row`, whose logits are x; the log of its sum, for every thread. SEES: also mean and greedy. */
+template <bool SEES> __device__ __forceinline__ float put_statistics(const struct logits_job &t, const float *x, int64_t row, int32_t target)
 {
-	__shared__ struct seen room[ROW_THREADS / 32];
-	const int64_t row = t.rows ? t.rows[t.first + blockIdx.x] : t.first + blockIdx.x;
-	float *x = t.logits + blockIdx.x * t.ld, lse;
-	const int32_t target = t.targets[row];
+	__shared__ struct stretch found[LOGITS_THREADS];
+	__shared__ float totals[64];
+	__shared__ int64_t places[LOGITS_WARPS];
+	const float z = logit_of(x[target], t.cap);
+	struct seen s = {-INFINITY, 0, INT64_MAX};
+	const struct logits_sum sum = read_row<SEES>(x, t.v, t.cap, &s, found);
 
-	if (STATISTICS) {
-		const float z = logit_of(x[target], t.cap);
-		const struct seen s = see_row(t, x, room);
-
-		lse = s.max + logf(s.sum);
-		if (threadIdx.x == 0) {
-			t.lse[row] = lse, t.logp[row] = z - lse;
-			if (t.mean)
-				t.mean[row] = s.total / (float)t.v;
-			if (t.greedy)
-				t.greedy[row] = s.at == target && z == s.max && lse == lse;
-		}
-	} else {
-		lse = t.lse[row];
+	if (SEES) {
+		s.total = block_sum(s.total, totals);
+		s.at = first_of(s, sum.top, places);
 	}
+	if (threadIdx.x == 0) {
+		t.lse[row] = sum.top + sum.log, t.logp[row] = logits_logp(sum, z);
+		if (SEES && t.mean)
+			t.mean[row] = s.total / (float)t.v;
+		if (SEES && t.greedy)
+			t.greedy[row] = s.at == target && sum.log == sum.log;
+	}
+	return sum.top + sum.log;
+}
+
+/* A block has a row. STATISTICS: logp and lse are written, and with SEES mean and greedy, which may be NULL; GRADIENTS: they take the
+ * logits' place. */
+template <class T, bool STATISTICS, bool SEES, bool GRADIENTS> __global__ void __launch_bounds__(LOGITS_THREADS) logits_kernel(struct logits_job t)
+{
+	const int64_t row = t.rows ? t.rows[t.first + blockIdx.x] : t.first + blockIdx.x;
+	float *x = t.logits + blockIdx.x * t.ld;
+	const int32_t target = t.targets[row];
+	const float lse = STATISTICS ? put_statistics<SEES>(t, x, row, target) : t.lse[row];
+
 	if (GRADIENTS)
 		put_gradients<T>(t, x, row, lse, target);
+}
+
+/* Block x has row x. */
+__global__ static void __launch_bounds__(LOGITS_THREADS) logits_sum_kernel(struct logits_sum *sum, const float *logits, int64_t v)
+{
+	__shared__ struct stretch found[LOGITS_THREADS];
+	const struct logits_sum s = read_row<false>(logits + blockIdx.x * v, v, 0, NULL, found);
+
+	if (threadIdx.x == 0)
+		sum[blockIdx.x] = s;
+}
+
+static void cuda_logits_sum(struct pool *, struct logits_sum *sum, const float *logits, int64_t n, int64_t v)
+{
+	if (n)
+		LAUNCH(logits_sum_kernel, (unsigned)n, LOGITS_THREADS, 0, device.stream, sum, logits, v);
 }
 
 /* --- chunks ---------------------------------------------------------------------------------------------------- */
@@ -265,7 +284,7 @@ static bool begin(struct chunks<T> *t, const act *x, struct weights w, const int
 	int64_t width = round_up(c, ALIGNED);
 
 	t->n = n, t->c = c, t->x = (const T *)x, t->w = w, t->size = chunk_rows(n, v);
-	t->job.v = v, t->job.ld = round_up(v, ALIGNED), t->job.targets = targets;
+	t->job.v = v, t->job.ld = v % 4 ? round_up(v, ALIGNED) : v, t->job.targets = targets;
 	t->job.logits = (float *)(((uintptr_t)scratch + 4 * ALIGNED - 1) / (4 * ALIGNED) * (4 * ALIGNED));
 	t->gathered = (T *)(t->job.logits + t->size * t->job.ld);
 	t->dx = (T *)((float *)t->gathered + t->size * width);
@@ -288,27 +307,6 @@ template <class T> static const T *states(const struct chunks<T> *t, int64_t fir
 		return t->x + first * t->c;
 	pick(t->gathered, t->x, t->rows + first, k, t->c, false);
 	return t->gathered;
-}
-
-/* Logits of k tokens with the hidden states x. */
-template <class T> static void logits(const struct chunks<T> *t, const T *x, int64_t k)
-{
-	int64_t per = panel_rows(is_half<T>, t->c);
-
-	if (is_served(is_half<T>, t->w)) {
-		serve_product({t->job.logits, x, NULL, t->w, NULL, t->job.ld, t->c, k, t->job.v, t->c, true});
-		return;
-	}
-	for (int64_t r = 0; r < t->job.v; r += per) {
-		struct gemm g = {};
-
-		g.m = t->job.v - r < per ? t->job.v - r : per, g.n = k, g.k = t->c;
-		g.a = weights_panel(is_half<T>, t->w, t->c, r, g.m, 0, t->c, &g.lda), g.ta = true;
-		g.b = x, g.ldb = t->c;
-		g.c = t->job.logits + r, g.ldc = t->job.ld;
-		g.half = is_half<T>, g.to_float = true, g.any_n = true;
-		gemm_run(&g);
-	}
 }
 
 /* Gradients of k hidden states from those of the logits. */
@@ -368,8 +366,11 @@ static void cuda_logprob(struct pool *, float *logp, float *lse, float *mean, bo
 	for (; t.job.first < t.total; t.job.first += t.size) {
 		int64_t k = t.total - t.job.first < t.size ? t.total - t.job.first : t.size;
 
-		logits(&t, states(&t, t.job.first, k), k);
-		LAUNCH((logits_kernel<T, true, false>), (unsigned)k, ROW_THREADS, 0, device.stream, t.job);
+		logits_product<T>(t.job.logits, t.job.ld, states(&t, t.job.first, k), w, k, v, c);
+		if (mean || greedy)
+			LAUNCH((logits_kernel<T, true, true, false>), (unsigned)k, LOGITS_THREADS, 0, device.stream, t.job);
+		else
+			LAUNCH((logits_kernel<T, true, false, false>), (unsigned)k, LOGITS_THREADS, 0, device.stream, t.job);
 	}
 }
 
@@ -393,11 +394,11 @@ static void cuda_logprob_dx(struct pool *, act *dx, float *dw, const struct logp
 		const T *from = states(&t, t.job.first, k);
 		T *to = t.job.rows ? t.dx : (T *)dx + t.job.first * c;
 
-		logits(&t, from, k);
+		logits_product<T>(t.job.logits, t.job.ld, from, w, k, v, c);
 		if (logp)
-			LAUNCH((logits_kernel<T, true, true>), (unsigned)k, ROW_THREADS, 0, device.stream, t.job);
+			LAUNCH((logits_kernel<T, true, false, true>), (unsigned)k, LOGITS_THREADS, 0, device.stream, t.job);
 		else
-			LAUNCH((logits_kernel<T, false, true>), (unsigned)k, ROW_THREADS, 0, device.stream, t.job);
+			LAUNCH((logits_kernel<T, false, false, true>), (unsigned)k, LOGITS_THREADS, 0, device.stream, t.job);
 		states_gradient(&t, to, k);
 		if (dw)
 			weights_gradient(&t, dw, from, k);
@@ -412,5 +413,5 @@ void entries_logprob(struct kernels *k, bool half)
 		device_note(cudaMallocHost((void **)&counted, sizeof *counted), "opening");
 	k->logprob = half ? cuda_logprob<bf16> : cuda_logprob<float>;
 	k->logprob_dx = half ? cuda_logprob_dx<bf16> : cuda_logprob_dx<float>;
-	k->logprob_scratch = cuda_logprob_scratch;
+	k->logprob_scratch = cuda_logprob_scratch, k->logits_sum = cuda_logits_sum;
 }

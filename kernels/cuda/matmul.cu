@@ -1,4 +1,5 @@
-/* matmul.cu - matrix products: with weights that are only used, in the table of bf16, by serve.cu, all others by cuBLASLt, which sees a row-major matrix as its transpose, column-major: Y = X W^T is Y^T = W X^T.
+/* matmul.cu - matrix products: with weights that are only used, in the table of bf16, by serve.cu; all others by cuBLASLt, which sees a
+ * row-major matrix as its transpose, column-major: Y = X W^T is Y^T = W X^T.
  *
  * An algorithm is asked for once per shape and kept. No split of k with a later sum (the mask of reduction schemes is empty), so the
  * bits are the same from run to run; and the algorithm of a product whose rows must not depend on their number is the one for
@@ -255,6 +256,13 @@ static void product(Y *y, int64_t ldy, const act *x, int64_t ldx, struct weights
 		gemm_run(&g);
 	}
 }
+
+template <class T> void logits_product(float *y, int64_t ldy, const T *x, struct weights w, int64_t n, int64_t o, int64_t i)
+{
+	product<T>(y, ldy, (const act *)x, i, w, n, o, i, false);
+}
+template void logits_product(float *, int64_t, const float *, struct weights, int64_t, int64_t, int64_t);
+template void logits_product(float *, int64_t, const bf16 *, struct weights, int64_t, int64_t, int64_t);
 
 /* As cuBLASLt takes it: aligned, and in the type of what is written. */
 template <class T> __global__ void take_bias_kernel(T *to, const float *b, int64_t n)

@@ -5,11 +5,11 @@
  * and, where a filter is on, mass and number by the first bits of the weight. Then a block for each row lists the tokens
  * that the filters may let through, mostly few, cuts, and draws: the token that ranks at a mass (or a number) is found by sums per digit of
  * what it ranks by, the highest digit first. A list that would be too long is the row itself. */
-#include "device.h"
+#include "logits.h"
 #include "choice.h"
 
-#define SPAN 4096                    /* tokens of a block of THREADS */
-#define CHOOSE_THREADS 512
+#define SPAN (THREADS / 32 * STRETCH) /* tokens of a block of THREADS: a warp has a stretch of logits.h */
+#define CHOOSE_THREADS LOGITS_THREADS
 #define CHOOSE_WARPS (CHOOSE_THREADS / 32)
 #define ROWS_MAX 128                 /* in one turn */
 #define FIRST_DIGITS 1024            /* of a weight's bits, which are 0x3f800000 at most: those from 20 on */
@@ -25,7 +25,7 @@ typedef unsigned long long whole;
 
 struct row_state {                   /* zeros before the first launch */
 	whole logit, score;          /* the highest, and its place: as order_of has them */
-	whole own, mass;             /* of the logits at temperature 1; of the scores */
+	whole mass;                  /* of the scores */
 	whole digit_mass[FIRST_DIGITS], digit_count[FIRST_DIGITS];
 };
 
@@ -39,12 +39,14 @@ struct choosing {
 	float *scores;               /* [n, v]; NULL: they are the logits */
 	float *weights;              /* [n, v] */
 	struct row_state *state;     /* [n] */
+	struct stretch *stretches;   /* [n, n_stretches] of the logits */
+	int64_t n_stretches;
 	struct list *list;           /* [n] */
 	struct sample_rule rule;
 	struct sample_rows rows;
 	int64_t v;
 	float inverse;
-	bool greedy, same, ranked, typical;      /* same: weights of scores and of logits are the same */
+	bool greedy, ranked, typical;
 };
 
 /* Orders by value, the first place first among equals; a NaN is above all. */
@@ -89,16 +91,27 @@ __device__ static __forceinline__ whole warp_most(whole x)
 /* Block (x, y) has span x of row y. */
 __global__ void __launch_bounds__(THREADS) top_kernel(struct choosing c)
 {
-	const int64_t row = blockIdx.y, from = (int64_t)blockIdx.x * SPAN, to = min(from + SPAN, c.v), slot = c.rows.slot[row];
+	const int64_t row = blockIdx.y, at = (int64_t)blockIdx.x * (THREADS / 32) + threadIdx.x / 32, from = at * STRETCH, slot = c.rows.slot[row];
 	const uint32_t *seen = c.rows.seen ? c.rows.seen + slot * c.v : NULL;
 	whole logit = 0, score = 0;
+	float z[STRETCH_OWN];
+	struct stretch own;
 
-	for (int64_t i = from + threadIdx.x; i < to; i += THREADS) {
-		const float x = c.logits[row * c.v + i];
+	if (from >= c.v)
+		return;
+	load_stretch(z, c.logits + row * c.v, from, c.v);
+	own = stretch_of(z);
+	if (threadIdx.x % 32 == 0)
+		c.stretches[row * c.n_stretches + at] = own;
+#pragma unroll
+	for (int k = 0; k < STRETCH_OWN; k++) {
+		const int64_t i = from + own_place(k);
 
-		logit = max(logit, order_of(x, i));
+		if (i >= c.v)
+			continue;
+		logit = max(logit, order_of(z[k], i));
 		if (c.scores) {
-			const float s = sample_score(x, c.rule.bias ? c.rule.bias[i] : 0, seen ? seen[i] : 0, c.rule.repetition, c.rule.frequency,
+			const float s = sample_score(z[k], c.rule.bias ? c.rule.bias[i] : 0, seen ? seen[i] : 0, c.rule.repetition, c.rule.frequency,
 						     c.rule.presence);
 
 			c.scores[row * c.v + i] = s;
@@ -121,7 +134,7 @@ __global__ void __launch_bounds__(THREADS) weigh_kernel(struct choosing c)
 	struct row_state *state = c.state + row;
 	const float top = value_of(state->logit), best = value_of(state->score);
 	const float *scores = c.scores ? c.scores : c.logits;
-	whole own = 0, mass = 0;
+	whole mass = 0;
 
 	if (!isfinite(top) || !isfinite(best))
 		return;
@@ -132,13 +145,8 @@ __global__ void __launch_bounds__(THREADS) weigh_kernel(struct choosing c)
 	}
 	for (int64_t i = from + threadIdx.x; i < to; i += THREADS) {
 		const int64_t at = row * c.v + i;
-		float w = 0;
+		const float w = sample_weight(scores[at], best, c.inverse);
 
-		if (c.greedy || !c.same)
-			own += sample_mass(sample_weight(c.logits[at], top, 1));
-		if (c.greedy)
-			continue;
-		w = sample_weight(scores[at], best, c.inverse);
 		c.weights[at] = w;
 		mass += sample_mass(w);
 		if (c.ranked) {
@@ -146,11 +154,9 @@ __global__ void __launch_bounds__(THREADS) weigh_kernel(struct choosing c)
 			atomicAdd(count_of + (__float_as_uint(w) >> 20), 1u);
 		}
 	}
-	own = warp_total(own), mass = warp_total(mass);
-	if (threadIdx.x % 32 == 0) {
-		atomicAdd(&state->own, c.same && !c.greedy ? mass : own);
+	mass = warp_total(mass);
+	if (threadIdx.x % 32 == 0)
 		atomicAdd(&state->mass, mass);
-	}
 	if (!c.ranked)
 		return;
 	__syncthreads();
@@ -430,12 +436,14 @@ __device__ static int64_t choose(const struct choosing &c, int64_t row, float hi
 }
 
 /* Block x has row x. */
-__global__ void __launch_bounds__(CHOOSE_THREADS) choose_kernel(struct choosing c, int32_t *id, double *logp)
+__global__ void __launch_bounds__(CHOOSE_THREADS) choose_kernel(struct choosing c, int32_t *id, float *logp)
 {
 	__shared__ struct room room;
+	__shared__ struct stretch parts[LOGITS_WARPS];
 	const int64_t row = blockIdx.x, slot = c.rows.slot[row];
 	const struct row_state *state = c.state + row;
 	const float top = value_of(state->logit), best = value_of(state->score);
+	const struct stretch all = merged_stretches(c.stretches + row * c.n_stretches, c.n_stretches, parts);
 	int64_t at = 0;
 
 	if (isfinite(top) && isfinite(best))
@@ -446,7 +454,7 @@ __global__ void __launch_bounds__(CHOOSE_THREADS) choose_kernel(struct choosing 
 	logp[slot] = !isfinite(top) ? NAN : -INFINITY;
 	if (!isfinite(top) || !isfinite(best))
 		return;
-	logp[slot] = (double)(c.logits[row * c.v + at] - top) - log((double)state->own / (double)SAMPLE_UNIT);
+	logp[slot] = logits_logp(sum_of(all), c.logits[row * c.v + at]);
 	if (c.rows.seen)
 		c.rows.seen[slot * c.v + at]++;
 }
@@ -459,10 +467,11 @@ static size_t cuda_sample_scratch(struct pool *, int64_t n, int64_t v)
 {
 	const size_t rows = (size_t)(n < ROWS_MAX ? n : ROWS_MAX);
 
-	return 2 * round_bytes(rows * (size_t)v * sizeof(float)) + round_bytes(rows * sizeof(struct row_state)) + round_bytes(rows * sizeof(struct list));
+	return 2 * round_bytes(rows * (size_t)v * sizeof(float)) + round_bytes(rows * sizeof(struct row_state)) +
+	       round_bytes(rows * (size_t)pieces_of(v, STRETCH) * sizeof(struct stretch)) + round_bytes(rows * sizeof(struct list));
 }
 
-static void cuda_sample(struct pool *pool, int32_t *id, double *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
+static void cuda_sample(struct pool *pool, int32_t *id, float *logp, const float *logits, const struct sample_rule *rule, struct sample_rows rows,
 			void *scratch, int64_t n, int64_t v)
 {
 	const int64_t turn = n < ROWS_MAX ? n : ROWS_MAX;
@@ -473,11 +482,12 @@ static void cuda_sample(struct pool *pool, int32_t *id, double *logp, const floa
 	c.weights = (float *)at, at += floats;
 	c.scores = rule->bias || rows.seen ? (float *)at : NULL, at += floats;
 	c.state = (struct row_state *)at, at += round_bytes((size_t)turn * sizeof *c.state);
+	c.n_stretches = pieces_of(v, STRETCH);
+	c.stretches = (struct stretch *)at, at += round_bytes((size_t)(turn * c.n_stretches) * sizeof *c.stretches);
 	c.list = (struct list *)at;
 	c.rule = *rule, c.rows = rows, c.v = v;
 	c.inverse = sample_inverse(rule->temperature);
 	c.greedy = rule->temperature <= 0;
-	c.same = !c.scores && rule->temperature == 1;
 	c.ranked = !c.greedy && ((rule->top_k > 0 && rule->top_k < v) || rule->top_p < 1);
 	c.typical = rule->typical_p > 0 && rule->typical_p < 1;
 	for (int64_t from = 0; from < n; from += turn) {
@@ -488,7 +498,8 @@ static void cuda_sample(struct pool *pool, int32_t *id, double *logp, const floa
 		c.rows.slot = rows.slot + from, c.rows.u = rows.u + from;
 		device_note(cudaMemsetAsync(c.state, 0, (size_t)some * sizeof *c.state, device.stream), "sampling");
 		LAUNCH(top_kernel, spans, THREADS, 0, device.stream, c);
-		LAUNCH(weigh_kernel, spans, THREADS, 0, device.stream, c);
+		if (!c.greedy)
+			LAUNCH(weigh_kernel, spans, THREADS, 0, device.stream, c);
 		LAUNCH(choose_kernel, (unsigned)some, CHOOSE_THREADS, 0, device.stream, c, id, logp);
 	}
 	(void)pool;

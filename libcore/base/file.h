@@ -85,7 +85,7 @@ bool output_is_file(const struct output *out);       /* a regular one */
 
 /* One call for small files: write p[0..n) to path as above. */
 enum status file_write_all(const char *path, const void *p, size_t n, struct error *err);
-enum status dir_make(const char *path, struct error *err);          /* mkdir -p */
+enum status dir_make(const char *path, struct error *err);          /* mkdir -p; "-" is ERR_USAGE */
 enum status dir_sync(const char *path, struct error *err);          /* fsync of the directory */
 char *path_join(const char *dir, const char *name);                 /* mem_free */
 bool path_exists(const char *path);

@@ -38,6 +38,8 @@ bool path_is_same(const char *a, const char *b)
 
 enum status dir_make(const char *path, struct error *err)
 {
+	if (strcmp(path, "-") == 0)
+		return error_set(err, ERR_USAGE, "a directory is written, which cannot go to stdout: -o takes its name");
 	char *p = mem_strdup(path);
 	enum status st = OK;
 	for (char *s = p + 1; st == OK; s++) {

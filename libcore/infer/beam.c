@@ -55,7 +55,7 @@ struct search {
 	int width, kept;             /* beams, candidates of a step */
 	int n_groups, running;       /* places for groups, groups that run */
 	int64_t context;
-	int32_t ends[3];             /* tokens that end a sequence */
+	int32_t ends[19];            /* tokens that end a sequence: three that may be there, and those of the model's list */
 	int n_ends;
 	size_t stop_bytes;
 	bool *taken;                 /* [n_groups] places */
@@ -64,6 +64,7 @@ struct search {
 	struct candidate *found;     /* [width * kept] of one group */
 	float *logprobs;             /* [vocab] */
 	float *logits;               /* [n_groups * width, vocab] */
+	struct logits_sum *sums;     /* of those */
 	int32_t *ids, *cu, *slot, *past;
 };
 
@@ -112,11 +113,11 @@ static enum status find_candidates(struct search *s, const struct group *g, int 
 	for (int b = 0; b < g->n_beams; b++) {
 		const struct beam *x = &g->beams[b];
 		const float *logits = s->logits + (size_t)x->row * (size_t)s->m->cfg.vocab;
-		double total;
+		const struct logits_sum sum = s->sums[x->row];
 
-		TRY(sample_logprobs(&s->o->sample, logits, s->m->cfg.vocab, x->tokens.v, g->n_prompt, x->tokens.n, s->seen, s->logprobs, &total, err));
+		TRY(sample_logprobs(&s->o->sample, logits, sum, s->m->cfg.vocab, x->tokens.v, g->n_prompt, x->tokens.n, s->seen, s->logprobs, err));
 		for (int32_t id = 0; id < s->m->cfg.vocab; id++) {
-			struct candidate c = { x->score + (double)s->logprobs[id], x->logprob + (double)logits[id] - total, b, id, false, 0 };
+			struct candidate c = { x->score + (double)s->logprobs[id], x->logprob + (double)logits_logp(sum, logits[id]), b, id, false, 0 };
 
 			if (*n < s->kept || c.score >= s->found[*n - 1].score)
 				*n = insert(s->found, *n, s->kept, &c);
@@ -311,6 +312,7 @@ static enum status make_room(struct search *s, struct group *g, int slot, int64_
 static enum status feed_beam(struct search *s, struct group *g, const struct beam *x, int64_t past, bool *room, struct error *err)
 {
 	int32_t where = x->slot;
+	const float *none;
 
 	for (int64_t at = past; at < x->tokens.n - 1; at += GENERATE_CHUNK) {
 		int64_t rest = x->tokens.n - 1 - at, n = rest < GENERATE_CHUNK ? rest : GENERATE_CHUNK;
@@ -319,7 +321,7 @@ static enum status feed_beam(struct search *s, struct group *g, const struct bea
 		TRY(make_room(s, g, x->slot, at, n, room, err));
 		if (!*room)
 			return OK;
-		TRY(model_decode(s->m, s->cache, 1, x->tokens.v + at, cu, &where, &from, s->logits, err));
+		TRY(model_decode_said(s->m, s->cache, 1, x->tokens.v + at, cu, &where, &from, NULL, NULL, 0, &none, err));
 		model_cache_slide(s->cache, x->slot, at + n);
 	}
 	return OK;
@@ -420,6 +422,7 @@ static enum status step(struct search *s, struct error *err)
 	if (!rows)
 		return OK;
 	TRY(model_decode(s->m, s->cache, rows, s->ids, s->cu, s->slot, s->past, s->logits, err));
+	TRY(model_decode_sums(s->m, s->cache, rows, s->sums, err));
 	s->totals->steps++;
 	for (struct group *g = s->head; g; g = g->next)
 		if (!g->done && !g->paused)
@@ -479,6 +482,8 @@ static enum status open_search(struct search *s, struct error *err)
 	add_end(s, s->m->cfg.eos_id);
 	add_end(s, tokenizer_eos(s->t));
 	add_end(s, tokenizer_id(s->t, "<|endoftext|>", 13));
+	for (int i = 0; i < s->m->cfg.n_ends; i++)
+		add_end(s, s->m->cfg.ends[i]);
 	s->kept = (1 + (s->n_ends > 1 ? s->n_ends : 1)) * s->width;
 	for (int i = 0; i < s->o->n_stops; i++)
 		if (strlen(s->o->stops[i]) > s->stop_bytes)
@@ -492,6 +497,7 @@ static enum status open_search(struct search *s, struct error *err)
 		return error_set(err, ERR_MEMORY, "no memory for the logits of %zu beams: lower --batch", rows);
 	s->seen = mem_array(vocab, sizeof(*s->seen));
 	s->logprobs = mem_array(vocab, sizeof(float));
+	s->sums = mem_array(rows, sizeof(*s->sums));
 	s->found = mem_array((size_t)s->kept, sizeof(*s->found));
 	s->taken = mem_array((size_t)s->n_groups, sizeof(*s->taken));
 	s->ids = mem_array(rows, sizeof(int32_t));
@@ -512,6 +518,7 @@ static void close_search(struct search *s)
 	mem_free(s->seen);
 	mem_free(s->logits);
 	mem_free(s->logprobs);
+	mem_free(s->sums);
 	mem_free(s->found);
 	mem_free(s->taken);
 	mem_free(s->ids);

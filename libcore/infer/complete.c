@@ -3,13 +3,14 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- rows to prompts and back --------------------------------------------------------------------------- */
 
 struct row_ref {                             /* generate_prompt.user */
 	struct batch *batch;
-	int64_t row;
+	int64_t row, number;
 	struct row_ref *next;                /* all that are alive, for the end after an error */
 	struct row_ref **link;
 };
@@ -42,6 +43,7 @@ static struct row_ref *ref(struct completing *c, int64_t row)
 	struct row_ref *r = mem_zalloc(sizeof(*r));
 	r->batch = batch_retain(c->batch);
 	r->row = row;
+	r->number = c->number - 1;
 	r->next = c->refs;
 	r->link = &c->refs;
 	if (r->next)
@@ -91,7 +93,7 @@ static enum status result_done(void *arg, const struct generate_result *r, struc
 	struct row_ref *at = r->user;
 	buf_clear(&c->text);
 	generate_text(c->lm->tokenizer, c->o, r, &c->text);
-	struct completion x = { at->batch, at->row, r, c->text.data ? c->text.data : "", c->text.len };
+	struct completion x = { at->batch, at->row, at->number, r, c->text.data ? c->text.data : "", c->text.len };
 	TRY(c->io->done(c->io->arg, &x, err));
 	if (r->last)
 		unref(at);
@@ -132,13 +134,16 @@ enum status completion_schema(const struct schema *in, enum kind k, struct schem
 			      struct error *err)
 {
 	const char *prompt = k == KIND_DOCUMENTS ? "text" : k == KIND_CHAT ? "messages" : "prompt";
-	*c = (struct completion_columns){ .prompt = schema_find(in, prompt), .cut = k == KIND_CHAT };
-	if (c->prompt < 0 || schema_find(in, "id") < 0)
-		return error_set(err, ERR_DATA, "the input has no column '%s'", c->prompt < 0 ? prompt : "id");
+	*c = (struct completion_columns){ .id = schema_find(in, "id"), .prompt = schema_find(in, prompt), .cut = k == KIND_CHAT };
+	if (c->prompt < 0)
+		return error_set(err, ERR_DATA, "the input has no column '%s'", prompt);
 	struct field f = in->fields[c->prompt];
 	char name[] = "prompt";
 	f.name = name;
-	schema_add(out, &in->fields[schema_find(in, "id")]);
+	if (c->id >= 0)
+		schema_add(out, &in->fields[c->id]);
+	else
+		schema_add_spec(out, "id: utf8");
 	schema_add(out, &f);
 	schema_add_spec(out, "sample: int32");
 	schema_add_spec(out, "completion: utf8");
@@ -179,10 +184,21 @@ static void append_prompt(struct column *to, const struct array *a, int64_t row,
 	mem_free(m);
 }
 
+static void append_number(struct column *to, int64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)number);
+	column_str(to, text);
+}
+
 void completion_append(struct builder *b, const struct completion_columns *cols, const struct completion *c)
 {
 	const struct generate_result *r = c->result;
-	column_copy(builder_column(b, 0), batch_column(c->batch, "id"), c->row);
+	if (cols->id >= 0)
+		column_copy(builder_column(b, 0), &c->batch->columns[cols->id], c->row);
+	else
+		append_number(builder_column(b, 0), c->number);
 	append_prompt(builder_column(b, 1), &c->batch->columns[cols->prompt], c->row, cols->cut);
 	column_int(builder_column(b, 2), r->sample);
 	column_text(builder_column(b, 3), c->text, c->n);

@@ -9,6 +9,7 @@
 struct completion {                          /* one sample of one row */
 	struct batch *batch;                 /* the input row */
 	int64_t row;
+	int64_t number;                      /* of the row in all of the input, from 0 */
 	const struct generate_result *result;
 	const char *text;                    /* [n] */
 	size_t n;
@@ -30,6 +31,7 @@ enum status complete_rows(struct lm *lm, const struct schema *s, enum kind k, co
 /* --- the completions kind -------------------------------------------------------------------------------- */
 
 struct completion_columns {
+	int id;                              /* -1: there is none, the row's number is its id */
 	int prompt;                          /* column of the input that becomes prompt */
 	bool cut;                            /* messages: only up to the last user turn */
 	int n_passed;

@@ -1,12 +1,15 @@
 #include "infer/beam.h"
 #include "infer/lanes.h"
 
+#include "base/json_escape.h"
 #include "base/mem.h"
 
 #include <math.h>
 #include <string.h>
 
-#define WINDOW 8                     /* sequences in flight or unwritten, per slot */
+#define WINDOW 8                     /* sequences in flight or unwritten, per slot, that there may be in any case: */
+#define WINDOW_TOKENS (4 << 20)      /* more as long as they have no more tokens than that, */
+#define WINDOW_MOST 1024             /* up to so many per slot. A long one at the head then holds nobody up */
 
 struct sequence {
 	struct ids tokens;           /* prompt, then what was sampled */
@@ -49,7 +52,7 @@ struct generation {
 	int32_t *rows;               /* [o->slots]: the lane of each row of logits, and its random number */
 	uint64_t *u;
 	int64_t drawn;               /* samples of a prompt */
-	int64_t context, in_flight;
+	int64_t context, in_flight, held;    /* held: tokens of those in flight */
 	size_t stop_bytes;           /* longest stop string */
 	int32_t end_of_text;         /* what ends a document in training, where a turn ends with another token; -1 = none */
 	struct job *head, *tail;     /* in input order; head is written next */
@@ -72,8 +75,11 @@ int64_t generate_context(const struct model *m)
 enum status generate_check(const struct model *m, const struct generate_options *o, struct error *err)
 {
 	for (int i = 0; i < o->n_stops; i++)
-		if (!o->stops[i][0])
-			return error_set(err, ERR_USAGE, "a stop string must not be empty");
+		if (!o->stops[i][0] || !utf8_valid(o->stops[i], strlen(o->stops[i])))
+			return error_set(err, ERR_USAGE, "a stop string must %s", o->stops[i][0] ? "be UTF-8, not a part of a character" : "not be empty");
+	for (int i = 0; i < o->sample.n_bias; i++)
+		if (o->sample.bias[i].id >= m->cfg.vocab)
+			return error_set(err, ERR_USAGE, "a bias of token %d; the model has %d tokens, from 0", (int)o->sample.bias[i].id, m->cfg.vocab);
 	if (o->context > model_decodable(&m->cfg))
 		return error_set(err, ERR_USAGE, "a context of %lld tokens; the model decodes %d positions", (long long)o->context,
 				 model_decodable(&m->cfg));
@@ -124,6 +130,7 @@ static enum status fetch(struct generation *g, struct error *err)
 		g->head = j;
 	g->tail = j;
 	g->in_flight += g->drawn;
+	g->held += j->prompt.n;
 	g->totals->prompts++;
 	return OK;
 }
@@ -143,8 +150,10 @@ static bool start(struct generation *g, struct job *j)
 	struct voice *v;
 	int lane;
 
-	if (!q->tokens.n)
+	if (!q->tokens.n) {
 		ids_append(&q->tokens, j->prompt.v, j->prompt.n);
+		g->held += j->prompt.n;
+	}
 	lane = lanes_start(&g->lanes, &q->tokens, token_limit(g, j));
 	if (lane < 0)
 		return false;
@@ -159,13 +168,21 @@ static bool start(struct generation *g, struct job *j)
 	return true;
 }
 
+/* Whether one more prompt may be in flight. */
+static bool has_window(const struct generation *g)
+{
+	int64_t n = g->in_flight + g->drawn, slots = g->o->slots;
+
+	return !g->head || n <= WINDOW * slots || (n <= WINDOW_MOST * slots && g->held < WINDOW_TOKENS);
+}
+
 /* Fills free lanes with samples, prompt after prompt. */
 static enum status admit(struct generation *g, struct error *err)
 {
 	while (g->lanes.running < g->lanes.n) {
 		struct job *j = g->tail;
 		if (!j || j->started == g->drawn) {
-			if (g->ended || (g->head && g->in_flight + g->drawn > WINDOW * g->o->slots))
+			if (g->ended || !has_window(g))
 				return OK;
 			enum status st = fetch(g, err);
 			if (st != OK)
@@ -199,17 +216,29 @@ static bool says_stop(struct generation *g, struct voice *v, int32_t id)
 	return false;
 }
 
+/* Whether a token ends what is said. */
+static bool is_end(const struct generation *g, int32_t id)
+{
+	const struct model_config *c = &g->m->cfg;
+	bool end = id == c->eos_id || id == tokenizer_eos(g->t) || id == g->end_of_text;
+
+	for (int i = 0; i < c->n_ends && !end; i++)
+		end = id == c->ends[i];
+	return end;
+}
+
 /* Appends the sampled token, and frees the lane if that was the last. */
-static void accept(struct generation *g, int lane, int32_t id, double logprob)
+static void accept(struct generation *g, int lane, int32_t id, float logprob)
 {
 	struct voice *v = &g->voices[lane];
 	struct sequence *q = v->seq;
 	ids_push(&q->tokens, id);
+	g->held++;
 	g->lanes.lanes[lane].pending--;
-	q->logprob += logprob;
+	q->logprob += (double)logprob;
 	g->totals->new_tokens++;
 	q->done = true;
-	if (id == g->m->cfg.eos_id || id == tokenizer_eos(g->t) || id == g->end_of_text)
+	if (is_end(g, id))
 		q->finish = FINISH_EOS;
 	else if (says_stop(g, v, id))
 		q->finish = FINISH_STOP;
@@ -225,7 +254,7 @@ static void accept(struct generation *g, int lane, int32_t id, double logprob)
 static enum status listen(struct generation *g, struct error *err)
 {
 	const int32_t *id;
-	const double *logprob;
+	const float *logprob;
 
 	if (!g->n_asked)
 		return OK;
@@ -304,6 +333,7 @@ static enum status deliver(struct generation *g, struct error *err)
 		};
 		j->written++;
 		TRY(g->io->done(g->io->arg, &r, err));
+		g->held -= q->tokens.n;
 		ids_release(&q->tokens);
 		q->tokens = (struct ids){ 0 };
 		if (!g->o->best_of)
@@ -312,6 +342,9 @@ static enum status deliver(struct generation *g, struct error *err)
 			continue;
 		if (g->o->best_of)
 			g->in_flight -= g->drawn;
+		for (int64_t i = 0; i < g->drawn; i++)
+			g->held -= j->seqs[i].tokens.n;       /* of those that were not the best */
+		g->held -= j->prompt.n;
 		g->head = j->next;
 		if (!g->head)
 			g->tail = NULL;
@@ -380,18 +413,33 @@ enum status generate_run(struct model *m, const struct tokenizer *t, const struc
 	return st;
 }
 
+/* Whether decoding dropped the space before the first word, as SentencePiece's tokenizers do: a stop string may begin with it. */
+static bool dropped_space(const struct tokenizer *t, const struct generate_result *r, const char *text)
+{
+	size_t n = 0;
+	const char *first = "";
+
+	for (int64_t i = 0; i < r->n && !n; i++)
+		if (!tokenizer_is_special(t, r->ids[i]))
+			first = tokenizer_bytes(t, r->ids[i], &n);
+	return n && *first == ' ' && *text != ' ';
+}
+
 void generate_text(const struct tokenizer *t, const struct generate_options *o, const struct generate_result *r,
 		   struct buf *out)
 {
 	size_t from = out->len;
 	tokenizer_decode(t, r->ids, r->n, true, out);
-	if (r->finish != FINISH_STOP)
+	if (r->finish != FINISH_STOP || out->len == from)
 		return;
 	size_t cut = out->len - from;
+	bool dropped = dropped_space(t, r, out->data + from);
 	for (int i = 0; i < o->n_stops; i++) {
 		const char *at = memmem(out->data + from, cut, o->stops[i], strlen(o->stops[i]));
 		if (at)
 			cut = (size_t)(at - out->data) - from;
+		if (dropped && *o->stops[i] == ' ' && !strncmp(out->data + from, o->stops[i] + 1, strlen(o->stops[i] + 1)))
+			cut = 0;
 	}
 	out->len = from + cut;
 	out->data[out->len] = 0;

@@ -6,7 +6,8 @@
  * one that is in the cache or on its way there (other samples of it, a system prompt) is computed and held once. A row of
  * a call does not depend on the others, and random numbers depend on the row's id, so a sample does not depend on slots,
  * threads, neighbours, or the memory for pages (lanes.h). Memory is bounded: those pages,
- * and the sequences in flight or waiting for their turn to be written, at most WINDOW x slots.
+ * and the sequences in flight or waiting for their turn to be written: a few for each slot, and beyond that as many as have some
+ * millions of tokens.
  *
  * On a device the next step is asked for before the tokens of the last one are looked at: it takes their ids where they were drawn, and
  * stop strings, text and journal are the host's work meanwhile. */

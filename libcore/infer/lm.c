@@ -65,14 +65,9 @@ enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *h
 	return open_as(lm, dir, how, grow, how->labels, pool, err);
 }
 
-enum status lm_open_reward(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err)
+enum status lm_open_reward(struct lm *lm, const char *dir, const struct model_how *how, struct pool *pool, struct error *err)
 {
-	return open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .kernels = k }, false, -1, pool, err);
-}
-
-enum status lm_open(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err)
-{
-	return lm_open_as(lm, dir, &(struct model_how){ .in_place = true, .pack = true, .kernels = k }, false, pool, err);
+	return open_as(lm, dir, how, false, -1, pool, err);
 }
 
 void lm_close(struct lm *lm)

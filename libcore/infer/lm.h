@@ -11,13 +11,11 @@ struct lm {
 	struct tokenizer_scratch *scratch;   /* for the thread that opened it */
 };
 
-/* To be used, on the device of k (NULL: the CPU). dir is a model's or an adapter's. The tokenizer is dir's, or, if it has none, that of the adapter's base. ERR_DATA if the
- * tokenizer has ids that the model has no embedding for. */
-enum status lm_open(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
-/* The same, the model loaded as how says; grow: it gets embeddings for all ids of the tokenizer. */
+/* The model is loaded as how says. dir is a model's or an adapter's. The tokenizer is dir's, or, if it has none, that of the adapter's base.
+ * ERR_DATA if the tokenizer has ids that the model has no embedding for; grow: it gets embeddings for them. */
 enum status lm_open_as(struct lm *lm, const char *dir, const struct model_how *how, bool grow, struct pool *pool, struct error *err);
-/* A reward model's directory, of either sort; the others take none, but for how->labels. */
-enum status lm_open_reward(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
+/* A reward model's directory, of either sort; lm_open_as takes none, but for how->labels. */
+enum status lm_open_reward(struct lm *lm, const char *dir, const struct model_how *how, struct pool *pool, struct error *err);
 void lm_close(struct lm *lm);                /* {0} allowed */
 /* Appends a text's ids as the reference libraries encode it on their own: special tokens in it are special, and before it stands what
  * the tokenizer puts there (a BOS token), unless the text says it itself. */

@@ -141,7 +141,7 @@ enum status scorer_add_ratings(struct scorer *s, const int32_t *ids, int64_t n, 
 /* A prompt and one reply: the ids of both as tokenize-bpe gives them. */
 static enum status encode_reply(const struct lm *lm, const struct chat *c, struct ids *ids, struct ids *mask, struct error *err)
 {
-	const struct chat prompt = { .messages = c->messages, .n = c->n - 1 };
+	const struct chat prompt = { .messages = c->messages, .n = c->n - 1, .tools = c->tools, .row = c->row };
 	struct ids head = { 0 }, reply = { 0 };
 	const char *reason = NULL;
 	enum status st = chat_encode_loss(lm->tokenizer, lm->scratch, &prompt, true, CHAT_LOSS_COMPLETION, &head, NULL, &reason, err);
@@ -157,17 +157,16 @@ static enum status encode_reply(const struct lm *lm, const struct chat *c, struc
 	return st == OK && reason ? ERR_DATA : st;
 }
 
-enum status logprob_encode(const struct lm *lm, const struct chat_message *m, int n_prompt, int n, struct ids *ids,
-			   struct ids *mask, struct error *err)
+enum status logprob_encode(const struct lm *lm, const struct chat *c, int n_prompt, struct ids *ids, struct ids *mask, struct error *err)
 {
-	const struct chat c = { .messages = m, .n = n };
+	const struct chat prompt = { .messages = c->messages, .n = n_prompt, .tools = c->tools, .row = c->row };
 	struct ids head = { 0 };
 	int64_t from = mask->n;
-	if (n_prompt > 0 && n == n_prompt + 1)
-		return encode_reply(lm, &c, ids, mask, err);
-	enum status st = chat_encode(lm->tokenizer, lm->scratch, m, n, false, ids, mask, err);
+	if (n_prompt > 0 && c->n == n_prompt + 1)
+		return encode_reply(lm, c, ids, mask, err);
+	enum status st = chat_encode(lm->tokenizer, lm->scratch, c, false, ids, mask, err);
 	if (st == OK && n_prompt > 0)
-		st = chat_encode(lm->tokenizer, lm->scratch, m, n_prompt, false, &head, NULL, err);
+		st = chat_encode(lm->tokenizer, lm->scratch, &prompt, false, &head, NULL, err);
 	for (int64_t i = 0; st == OK && i < head.n && from + i < mask->n; i++)
 		mask->v[from + i] = 0;       /* what the assistant said in the prompt is given */
 	ids_release(&head);

@@ -24,9 +24,8 @@ enum status scorer_flush(struct scorer *s, struct error *err);
 int64_t scorer_limit(const struct scorer *s);
 
 /* A conversation whose last messages are the completion: appends its ids, and to mask 1 where log p counts: the tokens that
- * the assistant says (content and end of turn) in messages [n_prompt, n). One reply is cut from its prompt as tokenize-bpe cuts pairs
+ * the assistant says (content and end of turn) in messages [n_prompt, c->n). One reply is cut from its prompt as tokenize-bpe cuts pairs
  * (chat_encode_answer); earlier turns may then be rendered otherwise than they were said. */
-enum status logprob_encode(const struct lm *lm, const struct chat_message *m, int n_prompt, int n, struct ids *ids,
-			   struct ids *mask, struct error *err);
+enum status logprob_encode(const struct lm *lm, const struct chat *c, int n_prompt, struct ids *ids, struct ids *mask, struct error *err);
 
 #endif

@@ -13,6 +13,11 @@ int messages_read(const struct array *a, int64_t row, struct chat_message **m, i
 	return n;
 }
 
+struct chat chat_of_row(const struct chat_message *m, int n, const struct batch *b, int64_t row)
+{
+	return (struct chat){ .messages = m, .n = n, .tools = batch_column(b, "tools"), .row = row };
+}
+
 int messages_to_last_user(const struct chat_message *m, int n)
 {
 	while (n > 0 && !(m[n - 1].role_n == 4 && memcmp(m[n - 1].role, "user", 4) == 0))
@@ -55,8 +60,9 @@ enum status prompts_encode(struct prompts *p, const struct batch *b, int64_t row
 			*reason = "no_user_turn";
 			return OK;
 		}
-		enum status st = n ? chat_encode(p->lm->tokenizer, p->lm->scratch, p->messages, n, true, out, NULL, err) : OK;
-		if (st == ERR_DATA) {        /* the template refuses this conversation (raise_exception) */
+		const struct chat c = chat_of_row(p->messages, n, b, row);
+		enum status st = n ? chat_encode(p->lm->tokenizer, p->lm->scratch, &c, true, out, NULL, err) : OK;
+		if (st == ERR_DATA) {        /* the template refuses this conversation (raise_exception), or its tools are none */
 			out->n = before;
 			*reason = "template_error";
 			return OK;

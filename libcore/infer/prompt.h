@@ -1,6 +1,6 @@
 /* prompt.h - the prompt of a row as token ids, the same for generating from it and for scoring what follows it.
  *
- * A prompt of messages goes through the chat template and ends with the opening of an assistant turn. A conversation
+ * A prompt of messages goes through the chat template, with the row's tools, and ends with the opening of an assistant turn. A conversation
  * (chat) is cut behind its last user turn. A plain text is a prefix: its ids behind the beginning-of-sequence token,
  * where the tokenizer has one. */
 #ifndef QUERN_INFER_PROMPT_H
@@ -21,6 +21,8 @@ struct prompts {
 /* Messages of row in a column that field_is_messages; *m grows to *cap places (mem_free). Returns how many: the contents stay
  * the batch's. */
 int messages_read(const struct array *a, int64_t row, struct chat_message **m, int *cap);
+/* n messages as a conversation of row, which has its tools in a column of that name, where there is one. */
+struct chat chat_of_row(const struct chat_message *m, int n, const struct batch *b, int64_t row);
 /* Number of messages up to and with the last one of role user; 0 if there is none. */
 int messages_to_last_user(const struct chat_message *m, int n);
 

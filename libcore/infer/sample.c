@@ -15,7 +15,7 @@ struct sampler {
 	int slots, vocab;
 	struct sample_rule rule;
 	void *arena;                 /* device: */
-	double *logp;                /* [slots], and behind them the ids: one download */
+	float *logp;                 /* [slots], and behind them the ids: one download */
 	int32_t *id;
 	uint64_t *u;                 /* [slots], and behind them the slots of a call's rows: one upload */
 	int32_t *slot;
@@ -39,7 +39,7 @@ static size_t take(size_t *used, size_t bytes)
 	return at;
 }
 
-static size_t result_bytes(const struct sampler *s) { return (size_t)s->slots * (sizeof(double) + sizeof(int32_t)); }
+static size_t result_bytes(const struct sampler *s) { return (size_t)s->slots * (sizeof(float) + sizeof(int32_t)); }
 
 static size_t given_bytes(const struct sampler *s) { return (size_t)s->slots * (sizeof(uint64_t) + sizeof(int32_t)); }
 
@@ -49,7 +49,7 @@ static size_t lay_out(struct sampler *s, const struct sample_options *o)
 	size_t slots = (size_t)s->slots, vocab = (size_t)s->vocab, used = 0;
 	char *at = s->arena;
 
-	s->logp = (double *)(void *)(at + take(&used, result_bytes(s)));
+	s->logp = (float *)(void *)(at + take(&used, result_bytes(s)));
 	s->id = (int32_t *)(void *)(s->logp + slots);
 	s->u = (uint64_t *)(void *)(at + take(&used, given_bytes(s)));
 	s->slot = (int32_t *)(void *)(s->u + slots);
@@ -144,10 +144,10 @@ void sampler_draw(struct sampler *s, const float *logits, const int32_t *slot, c
 
 const int32_t *sampler_said(const struct sampler *s) { return s->id; }
 
-enum status sampler_take(struct sampler *s, const int32_t **id, const double **logprob, struct error *err)
+enum status sampler_take(struct sampler *s, const int32_t **id, const float **logprob, struct error *err)
 {
 	s->k->download_marked(s->taken, s->logp, result_bytes(s));
-	*logprob = (const double *)(const void *)s->taken;
+	*logprob = (const float *)(const void *)s->taken;
 	*id = (const int32_t *)(const void *)(*logprob + s->slots);
 	return s->k->failed(err);
 }
@@ -155,7 +155,7 @@ enum status sampler_take(struct sampler *s, const int32_t **id, const double **l
 static enum status no_distribution(struct error *err) { return error_set(err, ERR_DATA, "the model's logits are not finite"); }
 static enum status no_token(struct error *err) { return error_set(err, ERR_DATA, "the bias leaves no token to say"); }
 
-enum status sampler_check(double logprob, struct error *err)
+enum status sampler_check(float logprob, struct error *err)
 {
 	return isnan(logprob) ? no_distribution(err) : logprob == -INFINITY ? no_token(err) : OK;
 }
@@ -185,26 +185,13 @@ static float highest(const float *x, int n)
 	return best;
 }
 
-/* The log of the sum of exponentials. */
-static enum status log_sum(const float *logits, int vocab, double *total, struct error *err)
+enum status sample_logprobs(const struct sample_options *o, const float *logits, struct logits_sum sum, int vocab, const int32_t *ids,
+			    int64_t n_prompt, int64_t n, uint32_t *seen, float *out, struct error *err)
 {
-	float max = highest(logits, vocab);
-	double sum = 0;
-
-	for (int i = 0; isfinite(max) && i < vocab; i++)
-		sum += (double)expf(logits[i] - max);
-	if (!isfinite(sum) || sum <= 0)
+	if (!isfinite(sum.top) || !isfinite(sum.log))
 		return no_distribution(err);
-	*total = (double)max + log(sum);
-	return OK;
-}
-
-enum status sample_logprobs(const struct sample_options *o, const float *logits, int vocab, const int32_t *ids, int64_t n_prompt, int64_t n,
-			    uint32_t *seen, float *out, double *total, struct error *err)
-{
-	TRY(log_sum(logits, vocab, total, err));
 	for (int i = 0; i < vocab; i++)
-		out[i] = (float)((double)logits[i] - *total);
+		out[i] = logits_logp(sum, logits[i]);
 	for (int i = 0; i < o->n_bias; i++)
 		if (o->bias[i].id >= 0 && o->bias[i].id < vocab)
 			out[o->bias[i].id] += o->bias[i].bias;

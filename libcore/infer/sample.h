@@ -45,15 +45,15 @@ void sampler_draw(struct sampler *s, const float *logits, const int32_t *slot, c
 const int32_t *sampler_said(const struct sampler *s);
 /* What the last sampler_draw gave, by slot, once it is there; other work may have been asked for since, but no draw. *id and *logprob
  * are the sampler's until the next call. */
-enum status sampler_take(struct sampler *s, const int32_t **id, const double **logprob, struct error *err);
+enum status sampler_take(struct sampler *s, const int32_t **id, const float **logprob, struct error *err);
 /* ERR_DATA if such a log-probability means that the logits were no distribution (NaN, +inf, all -inf), or that the bias left no token. */
-enum status sampler_check(double logprob, struct error *err);
+enum status sampler_check(float logprob, struct error *err);
 
-/* For beam search, on the host: log-probabilities out[vocab] of the model's logits, with bias and penalties of the options on them, in the
- * manner of transformers' beam search; *total the log of the logits' sum of exponentials, so that logits[i] - *total is the model's
- * own. seen[vocab]: scratch, zeros before and after. ERR_DATA as sampler_check. */
-enum status sample_logprobs(const struct sample_options *o, const float *logits, int vocab, const int32_t *ids, int64_t n_prompt, int64_t n,
-			    uint32_t *seen, float *out, double *total, struct error *err);
+/* For beam search, on the host: log-probabilities out[vocab] of the model's logits, whose sum the device gave (kernels.h), with bias and
+ * penalties of the options on them, in the manner of transformers' beam search. seen[vocab]: scratch, zeros before and after. ERR_DATA
+ * as sampler_check. */
+enum status sample_logprobs(const struct sample_options *o, const float *logits, struct logits_sum sum, int vocab, const int32_t *ids,
+			    int64_t n_prompt, int64_t n, uint32_t *seen, float *out, struct error *err);
 
 /* Uniform below 2^53, of Philox(seed, stream, position). */
 uint64_t sample_uniform(uint64_t seed, uint64_t stream, uint64_t position);

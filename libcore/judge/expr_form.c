@@ -567,6 +567,22 @@ static bool conclusive(const struct form *f)
 	return !f->opaque && !(pi && e);
 }
 
+/* The same of s and t, of whose difference s becomes the value: what they have in common has gone from it, such as 9^{9^9} of that and 1 more. */
+static bool differ(const struct form *f, fmpz_mpoly_t s, const fmpz_mpoly_t t)
+{
+	bool pi = false, e = false;
+	fmpz_mpoly_sub(s, s, t, f->ctx);
+	for (int i = 0; i < f->n; i++) {
+		if (fmpz_mpoly_degree_si(s, i, f->ctx) <= 0)
+			continue;
+		if (f->atoms[i].kind == ATOM_OPAQUE)
+			return false;
+		pi |= f->atoms[i].kind == ATOM_PI;
+		e |= f->atoms[i].kind == ATOM_E;
+	}
+	return !(pi && e);
+}
+
 enum form_answer form_compare(const struct expr *a, const struct expr *b, int64_t *work)
 {
 	struct form f;
@@ -579,7 +595,7 @@ enum form_answer form_compare(const struct expr *a, const struct expr *b, int64_
 	multiply(&f, s, x.num, y.den);
 	multiply(&f, t, y.num, x.den);
 	enum form_answer answer = f.failed ? FORM_UNKNOWN : fmpz_mpoly_equal(s, t, f.ctx) ? FORM_EQUAL :
-		conclusive(&f) ? FORM_DIFFERENT : FORM_UNKNOWN;
+		differ(&f, s, t) ? FORM_DIFFERENT : FORM_UNKNOWN;
 	fmpz_mpoly_clear(s, f.ctx);
 	fmpz_mpoly_clear(t, f.ctx);
 	close_forms(&f, &x, &y);

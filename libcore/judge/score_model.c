@@ -17,13 +17,11 @@ struct score_model {
 	int cap;
 };
 
-typedef enum status open_fn(struct lm *lm, const char *dir, const struct kernels *k, struct pool *pool, struct error *err);
-
-static enum status open_as(struct score_model **out, open_fn *lm, const char *dir, const struct kernels *device, const struct schema *s,
+static enum status open_as(struct score_model **out, bool rater, const char *dir, const struct model_how *how, const struct schema *s,
 			   enum kind k, struct pool *pool, struct error *err)
 {
 	struct score_model *m = *out = mem_zalloc(sizeof(*m));
-	enum status st = lm(&m->lm, dir, device, pool, err);
+	enum status st = rater ? lm_open_reward(&m->lm, dir, how, pool, err) : lm_open_as(&m->lm, dir, how, false, pool, err);
 	if (st == OK)
 		st = scorer_open(&m->scorer, &m->lm.model, 0, err);
 	if (st == OK && k != KIND_PREFERENCES)
@@ -35,16 +33,16 @@ static enum status open_as(struct score_model **out, open_fn *lm, const char *di
 	return st;
 }
 
-enum status score_model_open(struct score_model **out, const char *dir, const struct kernels *device, const struct schema *s, enum kind k,
+enum status score_model_open(struct score_model **out, const char *dir, const struct model_how *how, const struct schema *s, enum kind k,
 			     struct pool *pool, struct error *err)
 {
-	return open_as(out, lm_open, dir, device, s, k, pool, err);
+	return open_as(out, false, dir, how, s, k, pool, err);
 }
 
-enum status score_rater_open(struct score_model **out, const char *dir, const struct kernels *device, const char *separator,
+enum status score_rater_open(struct score_model **out, const char *dir, const struct model_how *how, const char *separator,
 			     const struct schema *s, enum kind k, struct pool *pool, struct error *err)
 {
-	TRY(open_as(out, lm_open_reward, dir, device, s, k, pool, err));
+	TRY(open_as(out, true, dir, how, s, k, pool, err));
 	enum status st = OK;
 	if (score_rater_is_process(*out))
 		st = steps_open(&(*out)->steps, &(*out)->lm, separator, err);
@@ -162,7 +160,8 @@ static enum status encode_said(struct score_model *m, const struct batch *b, int
 	said.content = array_text(batch_column(b, "completion"), row, &said.content_n);
 	MEM_PUSH_ROOM(m->messages, n, m->cap);
 	m->messages[n] = said;
-	enum status st = logprob_encode(&m->lm, m->messages, n, n + 1, &m->ids, &m->mask, err);
+	const struct chat c = chat_of_row(m->messages, n + 1, b, row);
+	enum status st = logprob_encode(&m->lm, &c, n, &m->ids, &m->mask, err);
 	if (st != ERR_DATA)
 		return st;
 	*reject = "template_error";
@@ -279,7 +278,8 @@ static enum status add_reply(struct score_model *m, const struct batch *b, int64
 {
 	int n, n_prompt = conversation(m, b, row, reply, &n);
 	m->ids.n = m->mask.n = 0;
-	enum status st = logprob_encode(&m->lm, m->messages, n_prompt, n, &m->ids, &m->mask, err);
+	const struct chat c = chat_of_row(m->messages, n, b, row);
+	enum status st = logprob_encode(&m->lm, &c, n_prompt, &m->ids, &m->mask, err);
 	if (st == ERR_DATA) {
 		*reject = "template_error";
 		return OK;

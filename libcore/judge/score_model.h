@@ -4,16 +4,16 @@
 #define QUERN_JUDGE_SCORE_MODEL_H
 
 #include "base/pool.h"
-#include "kernels.h"
+#include "model/model.h"
 #include "stream/stream.h"
 
 struct score_model;
-/* dir is a model directory, device where it computes (NULL: the CPU), s and k what the rows are. */
-enum status score_model_open(struct score_model **m, const char *dir, const struct kernels *device, const struct schema *s, enum kind k,
+/* dir is a model directory, how it is held and where it computes as lm_open_as has it, s and k what the rows are. */
+enum status score_model_open(struct score_model **m, const char *dir, const struct model_how *how, const struct schema *s, enum kind k,
 			     struct pool *pool, struct error *err);
 /* The same of a reward model; ERR_DATA if dir is none. Of a process reward model, separator ends a step (steps_open in infer/steps.h); a reward
  * model has none, ERR_USAGE. */
-enum status score_rater_open(struct score_model **m, const char *dir, const struct kernels *device, const char *separator,
+enum status score_rater_open(struct score_model **m, const char *dir, const struct model_how *how, const char *separator,
 			     const struct schema *s, enum kind k, struct pool *pool, struct error *err);
 bool score_rater_is_process(const struct score_model *m);
 void score_model_close(struct score_model *m);                              /* NULL allowed */

@@ -1,8 +1,8 @@
 /* config.c - config.json to the features of a model: what the engine computes is read, all else is refused by its name.
  *
  * Member names and defaults are those of transformers' configuration classes, in the spelling of its releases 4 and 5. Sizes
- * are bounded so that no product of them overflows 63 bits. A list of end tokens (Llama 3) counts by its first: the others
- * are the template's business. */
+ * are bounded so that no product of them overflows 63 bits. Of a list of end tokens (Llama 3, Gemma) the first is eos_id, the others
+ * end what the model says, too. */
 #include "model/family.h"
 
 #include "base/mem.h"
@@ -24,6 +24,26 @@ static bool absent(const struct json *j)
 	return !j || j->type == JSON_NULL;
 }
 
+/* Members of the wrong type would else count as missing. */
+static enum status check_types(const struct json *j, const char *const *keys, size_t n, enum json_type type, const char *what,
+			       struct error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!absent(json_get(j, keys[i])) && json_get(j, keys[i])->type != type)
+			return error_set(err, ERR_DATA, "'%s' is %s", keys[i], what);
+	return OK;
+}
+
+static enum status check_flags(const struct json *j, const char *const *keys, size_t n, struct error *err)
+{
+	return check_types(j, keys, n, JSON_BOOL, "neither true nor false", err);
+}
+
+static enum status check_names(const struct json *j, const char *const *keys, size_t n, struct error *err)
+{
+	return check_types(j, keys, n, JSON_STRING, "no string", err);
+}
+
 /* A required or defaulted whole number in [1, max]. dflt 0: required. */
 static enum status get_size(const struct json *j, const char *key, int max, int dflt, int *v, struct error *err)
 {
@@ -39,6 +59,11 @@ static enum status get_size(const struct json *j, const char *key, int max, int 
 		return error_set(err, ERR_DATA, "'%s' is no whole number from 1 to %d", key, max);
 	*v = (int)f->integer;
 	return OK;
+}
+
+static bool is_zero(const struct json *j)
+{
+	return j && j->type == JSON_INT && j->integer == 0;
 }
 
 static enum status get_real(const struct json *j, const char *key, double dflt, double *v, struct error *err)
@@ -96,6 +121,28 @@ static enum status get_token(const struct json *j, const char *key, int vocab, i
 		return error_set(err, ERR_DATA, "'%s' is no token of a vocabulary of %d", key, vocab);
 	*v = (int)f->integer;
 	return OK;
+}
+
+static void add_end(struct model_config *c, const struct json *f)
+{
+	bool there = f->type != JSON_INT || f->integer < 0 || f->integer >= c->vocab || f->integer == c->eos_id ||
+		     c->n_ends == (int)(sizeof(c->ends) / sizeof(c->ends[0]));
+
+	for (int i = 0; i < c->n_ends && !there; i++)
+		there = c->ends[i] == f->integer;
+	if (!there)
+		c->ends[c->n_ends++] = (int)f->integer;
+}
+
+void model_config_add_ends(struct model_config *c, const struct json *j)
+{
+	const struct json *f = json_get(j, "eos_token_id");
+
+	if (f && f->type == JSON_ARRAY)
+		for (size_t i = 0; i < f->len; i++)
+			add_end(c, &f->items[i]);
+	else if (f)
+		add_end(c, f);
 }
 
 /* --- the family --------------------------------------------------------------------------- */
@@ -187,8 +234,13 @@ static enum status refuse_member(const struct json *j, const char *key, struct e
 
 static enum status refuse_others(const struct json *j, const struct family *f, struct error *err)
 {
+	static const char *const flags[] = { "use_bidirectional_attention", "add_cross_attention", "scale_attn_by_inverse_layer_idx",
+					     "is_encoder_decoder", "attention_bias", "mlp_bias", "use_sliding_window", "tie_word_embeddings",
+					     "scale_attn_weights", "token_classification_bias" };
 	const struct json *quantised = json_get(j, "quantization_config");
 
+	TRY(check_flags(j, flags, sizeof(flags) / sizeof(flags[0]), err));
+	TRY(check_names(j, &f->act_key, 1, err));
 	/* What bitsandbytes quantised is read as the floats that it stands for. */
 	if (strcmp(json_get_str(quantised, "quant_method", ""), "bitsandbytes"))
 		TRY(refuse_member(j, "quantization_config", err));
@@ -248,13 +300,14 @@ static enum status read_windows(const struct json *j, const struct family *f, st
 {
 	const struct json *types = json_get(j, "layer_types");
 	const char *every = json_get(j, "sliding_window_pattern") ? "sliding_window_pattern" : "_sliding_window_pattern";
-	int64_t from = json_get_int(j, "max_window_layers", 28);
-	int pattern = f->pattern;
+	int pattern = f->pattern, from = 0;
 
 	if (f->windows == WINDOW_NONE || (f->windows == WINDOW_UPPER && !json_get_bool(j, "use_sliding_window", false)))
 		return OK;
 	if (json_get(j, "sliding_window") ? !absent(json_get(j, "sliding_window")) : f->window > 0)
 		TRY(get_size(j, "sliding_window", POSITIONS_MAX, f->window, &c->window, err));
+	if (f->windows == WINDOW_UPPER && !is_zero(json_get(j, "max_window_layers")))
+		TRY(get_size(j, "max_window_layers", INT32_MAX, 28, &from, err));
 	if (f->windows == WINDOW_PATTERN)
 		TRY(get_size(j, every, MODEL_LAYERS_MAX, f->pattern, &pattern, err));
 	set_windows(c, f, from, pattern);
@@ -282,9 +335,12 @@ static const char *const rope_names[] = { "default", "linear", "dynamic", "llama
 static enum status read_rope_type(const struct json *r, const struct family *f, const char *member, struct rope_scaling *s,
 				  struct error *err)
 {
+	static const char *const names[] = { "rope_type", "type" }, *const flag = "truncate";
 	const char *type = json_get_str(r, "rope_type", json_get_str(r, "type", "default"));
 	bool phi3 = f->rotary_share;
 
+	TRY(check_names(r, names, 2, err));
+	TRY(check_flags(r, &flag, 1, err));
 	if (phi3 && (!strcmp(type, "su") || !strcmp(type, "yarn")))
 		type = "longrope";
 	for (int i = ROPE_DEFAULT; i <= ROPE_LONG; i++)
@@ -337,8 +393,10 @@ static enum status read_scaling(const struct json *r, const struct json *j, cons
 /* Of Gemma 3: parameters of the layers with a window and of the others. */
 static enum status read_local_rope(const struct json *r, const char *member, struct model_config *c, struct error *err)
 {
-	const char *type = json_get_str(r, "rope_type", "default");
+	static const char *const name = "rope_type";
+	const char *type = json_get_str(r, name, "default");
 
+	TRY(check_names(r, &name, 1, err));
 	if (strcmp(type, "default"))
 		return error_set(err, ERR_UNSUPPORTED, "'%s' of type '%s' in 'sliding_attention' is not supported", member, type);
 	return get_positive(r, "rope_theta", c->local_theta, &c->local_theta, err);
@@ -347,7 +405,8 @@ static enum status read_local_rope(const struct json *r, const char *member, str
 /* rope_scaling (transformers 4) or rope_parameters (5). */
 static enum status read_rope(const struct json *j, const struct family *f, struct model_config *c, struct error *err)
 {
-	const char *member = absent(json_get(j, "rope_scaling")) ? "rope_parameters" : "rope_scaling";
+	const struct json *scaling = json_get(j, "rope_scaling");
+	const char *member = absent(scaling) || (scaling->type == JSON_OBJECT && !scaling->len) ? "rope_parameters" : "rope_scaling";
 	const struct json *r = json_get(j, member), *full = json_get(r, "full_attention"), *local = json_get(r, "sliding_attention");
 
 	if (f->gpt2)
@@ -492,6 +551,7 @@ static enum status read_rest(const struct json *j, const struct family *f, struc
 	}
 	TRY(get_token(j, "bos_token_id", c->vocab, &c->bos_id, err));
 	TRY(get_token(j, "eos_token_id", c->vocab, &c->eos_id, err));
+	model_config_add_ends(c, j);
 	return get_token(j, "pad_token_id", c->vocab, &c->pad_id, err);
 }
 

@@ -7,6 +7,21 @@
 #include <math.h>
 #include <string.h>
 
+/* generation_config.json beside a config.json may name more tokens that end what the model says (Phi 3: the end of a turn). */
+static enum status read_ends(const char *path, struct model_config *c, struct error *err)
+{
+	char *file = path_join(path, "generation_config.json");
+	struct json_parser *p = json_parser_open();
+	const struct json *j;
+	enum status st = OK;
+
+	if (path_exists(file) && (st = json_parse_file(p, file, &j, err)) == OK)
+		model_config_add_ends(c, j);
+	json_parser_close(p);
+	mem_free(file);
+	return st;
+}
+
 enum status model_config_read(const char *path, struct model_config *c, struct error *err)
 {
 	char *file = path_is_dir(path) ? path_join(path, "config.json") : mem_strdup(path);
@@ -27,6 +42,8 @@ enum status model_config_read(const char *path, struct model_config *c, struct e
 
 		json_value(&w, j);
 		c->text = buf_detach(&text);
+		if (path_is_dir(path))
+			st = read_ends(path, c, err);
 	}
 	json_parser_close(p);
 	mem_free(file);

@@ -25,6 +25,7 @@ struct model_cache {
 	struct acts acts;
 	act *last;                   /* [slots, hidden] of each sequence's last token */
 	float *logits;               /* [slots, vocab] */
+	struct logits_sum *sums;     /* [slots] */
 	struct rotary rotary;
 	int32_t *last_rows;          /* host, [slots] */
 	bool *taken;                 /* [slots], for the check that no slot is named twice */
@@ -56,6 +57,7 @@ static void plan_cache(struct plan *p, struct model_cache *c, const struct model
 	acts_plan(p, &c->acts, m, n);
 	c->last = plan_acts(p, m->k, c->slots, f->hidden);
 	c->logits = plan_floats(p, c->slots, f->vocab);
+	c->sums = plan_take(p, c->slots, sizeof(*c->sums));
 	rotary_plan(p, &c->rotary, f, c->positions, n);
 	plan_arguments(p, &c->args, c);
 }
@@ -324,6 +326,13 @@ enum status model_decode(struct model *m, struct model_cache *c, int s, const in
 		c->last_rows[i] = cu[i + 1] - 1;
 	TRY(feed(m, c, s, ids, cu, slot, past, NULL, c->last_rows, s, err));
 	m->k->download(logits, c->logits, (size_t)s * (size_t)m->cfg.vocab * sizeof(float));
+	return m->k->status(err);
+}
+
+enum status model_decode_sums(struct model *m, struct model_cache *c, int s, struct logits_sum *sums, struct error *err)
+{
+	m->k->logits_sum(m->pool, c->sums, c->logits, s, m->cfg.vocab);
+	m->k->download(sums, c->sums, (size_t)s * sizeof(*sums));
 	return m->k->status(err);
 }
 

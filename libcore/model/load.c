@@ -320,6 +320,24 @@ static bool is_needless(const struct model *m, const char *name)
 	return (m->cfg.tied || m->cfg.labels) && !strncmp(name, head, strlen(head)) && !strcmp(name + strlen(head), ".weight");
 }
 
+/* Beside tied embeddings an output matrix may stand, if it is the same one: what another one means is told in two ways, for transformers 4
+ * puts it aside, and 5 takes it. */
+static enum status check_tied(const struct model *m, const struct source *s, struct error *err)
+{
+	const struct part_names *names = family_of(&m->cfg)->names;
+	char *embed_name = mem_printf("%s.weight", names->parts[PART_EMBED]), *head_name = mem_printf("%s.weight", names->parts[PART_HEAD]);
+	const struct source_tensor *embed = store_find(m, s, embed_name), *head = store_find(m, s, head_name);
+	bool same = true, both = embed && head && embed->form == SOURCE_FLOAT && head->form == SOURCE_FLOAT;
+	enum status st = m->cfg.tied && both ? safetensors_same(embed->file, embed->entry, head->file, head->entry, &same, err) : OK;
+
+	if (st == OK && !same)
+		st = error_set(err, ERR_DATA, "%s: tensor '%s' is another than the embeddings, and config.json says 'tie_word_embeddings': false there "
+			       "would use it", s->base_dir, head_name);
+	mem_free(embed_name);
+	mem_free(head_name);
+	return st;
+}
+
 /* A tensor that the configuration has no place for would change what the model computes, or belongs to another one. */
 static enum status refuse_strangers(const struct model *m, const struct source *s, struct error *err)
 {
@@ -379,8 +397,10 @@ static enum status load_all(struct model *m, struct source *s, const struct mode
 {
 	bool fresh = !s->has_adapter || !how->apart;
 
-	if (!s->has_adapter)
+	if (!s->has_adapter) {
 		TRY(refuse_strangers(m, s, err));
+		TRY(check_tied(m, s, err));
+	}
 	for (int i = 0; i < m->n_tensors; i++) {
 		const struct tensor *t = &m->tensors[i];
 
@@ -506,6 +526,21 @@ static enum status save_text(const char *dir, const char *name, struct buf *b, s
 	return st;
 }
 
+static void print_ends(const struct model_config *c, struct json_writer *w)
+{
+	if (c->eos_id >= 0 && !c->n_ends) {
+		json_kv_int(w, "eos_token_id", c->eos_id);
+	} else if (c->n_ends) {
+		json_key(w, "eos_token_id");
+		json_begin_array(w);
+		if (c->eos_id >= 0)
+			json_int(w, c->eos_id);
+		for (int i = 0; i < c->n_ends; i++)
+			json_int(w, c->ends[i]);
+		json_end_array(w);
+	}
+}
+
 /* What generate() of transformers takes as its defaults. */
 static void print_generation_config(const struct model_config *c, struct buf *b)
 {
@@ -514,8 +549,7 @@ static void print_generation_config(const struct model_config *c, struct buf *b)
 	json_begin_object(&w);
 	if (c->bos_id >= 0)
 		json_kv_int(&w, "bos_token_id", c->bos_id);
-	if (c->eos_id >= 0)
-		json_kv_int(&w, "eos_token_id", c->eos_id);
+	print_ends(c, &w);
 	if (c->pad_id >= 0)
 		json_kv_int(&w, "pad_token_id", c->pad_id);
 	json_end_object(&w);

@@ -13,6 +13,7 @@ struct lora *lora_open(const struct adapter_config *c)
 
 	adapter_config_copy(&a->config, c);
 	a->all_linear = c->target_pattern && !strcmp(c->target_pattern, "all-linear");
+	a->fits = mem_array((size_t)c->n_targets + 1, sizeof(*a->fits));
 	return a;
 }
 
@@ -23,6 +24,7 @@ void lora_close(struct lora *a, const struct kernels *k)
 	if (a->room)
 		k->release(a->room);
 	adapter_config_release(&a->config);
+	mem_free(a->fits);
 	mem_free(a);
 }
 
@@ -49,6 +51,8 @@ bool lora_wants(struct lora *a, const char *module, int64_t *r, float *scale)
 	if (st != OK)
 		a->status = st;
 	*r = rank;
+	for (int i = 0; i < a->config.n_targets && !a->all_linear; i++)
+		a->fits[i] |= adapter_ends_with(module, a->config.targets[i]);
 	if (st == OK && yes && a->all_linear)
 		note_target(&a->config, module);
 	a->n_modules += st == OK && yes;
@@ -63,11 +67,18 @@ bool lora_saves(const struct lora *a, const char *module)
 	return false;
 }
 
-enum status lora_check(const struct lora *a, struct error *err)
+enum status lora_check(const struct lora *a, bool fresh, const char *named, struct error *err)
 {
 	if (a->status != OK)
 		return error_set(err, a->status, "%s", a->error.text);
-	return a->n_modules ? OK : error_set(err, ERR_USAGE, "the adapters' target_modules fit no layer of the model");
+	for (int i = 0; fresh && i < a->config.n_targets && !a->all_linear; i++)
+		if (!a->fits[i])
+			return error_set(err, ERR_USAGE, "--lora-targets: '%s' fits no layer of the model; they are named as '%s'",
+					 a->config.targets[i], named);
+	if (a->n_modules)
+		return OK;
+	return error_set(err, fresh ? ERR_USAGE : ERR_DATA, "%s: no layer of the model fits; they are named as '%s'",
+			 fresh ? "--lora-targets" : "target_modules", named);
 }
 
 void lora_resolve(struct lora *a, bool transposed)

@@ -16,6 +16,7 @@ struct lora {
 	enum status status;                  /* of the configuration's patterns */
 	struct error error;
 	int n_modules;
+	bool *fits;                          /* [n_targets that it began with]: whether a layer had it */
 	/* Room for n_max tokens, on the device: x A^T and its gradient [N, rank]; x with dropout [N, in], if there is any. */
 	int64_t n_max, rank_max, in_max;
 	void *room;
@@ -31,8 +32,9 @@ void lora_close(struct lora *a, const struct kernels *k);           /* NULL allo
 bool lora_wants(struct lora *a, const char *module, int64_t *r, float *scale);
 /* Whether it is one of modules_to_save. */
 bool lora_saves(const struct lora *a, const char *module);
-/* Once all layers have asked: whether all went well, and the configuration as it is to be written. */
-enum status lora_check(const struct lora *a, struct error *err);
+/* Once all layers have asked: whether all went well, and the configuration as it is to be written. fresh: by --lora-targets, of which each
+ * has to fit a layer; named: one, for the message. */
+enum status lora_check(const struct lora *a, bool fresh, const char *named, struct error *err);
 void lora_resolve(struct lora *a, bool transposed);
 /* Room for batches of n tokens, and its bytes; what is there stays if it is enough. */
 size_t lora_bytes(const struct model *m, int64_t n);

@@ -183,6 +183,15 @@ static void lay_out(struct model *m, const struct part_names *names)
 	qsort(m->tensors, (size_t)m->n_tensors, sizeof(*m->tensors), by_name);
 }
 
+static enum status check_lora(const struct model *m, const struct part_names *names, bool fresh, struct error *err)
+{
+	char *named = part_name(names, 0, PART_OUT, "");
+	enum status st = lora_check(m->lora, fresh, named, err);
+
+	mem_free(named);
+	return st;
+}
+
 bool model_in_place(const struct model_how *how)
 {
 	return how->in_place && how->form == MODEL_F32;
@@ -211,7 +220,7 @@ enum status model_allocate(struct model *m, const struct model_config *c, const 
 	if (m->cfg.labels)
 		names.parts[PART_HEAD] = m->cfg.labels == 2 ? family_of(&m->cfg)->token_head : CLASSIFIER_HEAD;
 	lay_out(m, &names);
-	st = m->lora ? lora_check(m->lora, err) : OK;
+	st = m->lora ? check_lora(m, &names, !how->apart, err) : OK;
 	if (m->lora)
 		lora_resolve(m->lora, family_of(&m->cfg)->names->transposed);
 	if (st == OK && m->frozen && !model_in_place(how))

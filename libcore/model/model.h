@@ -44,6 +44,7 @@ struct model_config {
 	float init_range;
 	bool tied;
 	int bos_id, eos_id, pad_id;  /* -1 = none */
+	int n_ends, ends[16];        /* other tokens that end what the model says, of the lists in config.json and generation_config.json */
 	/* A classifier, which has so many outputs in the place of the vocabulary's: 1, a reward model, that counts at a sequence's last token;
 	 * or 2, a process reward model: logits of a wrong and a right step, at the last token of the step and the separator behind it. 0: none. */
 	int labels;
@@ -71,6 +72,8 @@ struct model_config {
  * of scaling) is refused with its name. Release it. */
 enum status model_config_read(const char *path, struct model_config *c, struct error *err);
 enum status model_config_parse(const struct json *j, struct model_config *c, struct error *err);  /* text is NULL */
+/* Adds the end tokens of a configuration to c's: those of its vocabulary that it does not have yet. */
+void model_config_add_ends(struct model_config *c, const struct json *j);
 void model_config_release(struct model_config *c);
 /* A language model's configuration as that of a classifier: of 1 label (…ForSequenceClassification) or 2 (…ForTokenClassification).
  * ERR_UNSUPPORTED if transformers has no such class. */
@@ -241,7 +244,9 @@ struct model_cache_use model_cache_use(const struct model_cache *c);
  * of its last token in logits[i * vocab] (host). A result does not depend on which other sequences share the call. */
 enum status model_decode(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu,
 			 const int32_t *slot, const int32_t *past, float *logits, struct error *err);
-/* The same where the computing goes on while the caller does: a negative id is said[-1 - id] (device, NULL: none is), and the logits, those
+/* Of the logits that the last model_decode gave for s sequences (kernels.h). */
+enum status model_decode_sums(struct model *m, struct model_cache *c, int s, struct logits_sum *sums, struct error *err);
+/* As model_decode where the computing goes on while the caller does: a negative id is said[-1 - id] (device, NULL: none is), and the logits, those
  * of tokens rows[n_rows] of the call, at most as many as there are slots, stay on the device until the next call. Failures of the device are
  * left for the table's status. */
 enum status model_decode_said(struct model *m, struct model_cache *c, int s, const int32_t *ids, const int32_t *cu, const int32_t *slot,

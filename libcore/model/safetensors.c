@@ -183,6 +183,8 @@ static enum status parse_header(struct safetensors *f, const struct json *j, uin
 		}
 		e->name = mem_strdup(j->keys[i].str);
 		f->n++;
+		if (strlen(e->name) != j->keys[i].len)
+			return error_set(err, ERR_DATA, "%s: tensor '%s': its name has a NUL", f->path, e->name);
 		if (parse_entry(&j->items[i], e, data_bytes) != OK)
 			return error_set(err, ERR_DATA, "%s: tensor '%s': bad type, shape or place", f->path, e->name);
 	}
@@ -286,6 +288,27 @@ enum status safetensors_bytes(const struct safetensors *f, const struct safetens
 	return read_at(f->fd, f->path, p, n, f->data + e->begin + first, err);
 }
 
+enum status safetensors_same(const struct safetensors *f, const struct safetensors_entry *a, const struct safetensors *g,
+			     const struct safetensors_entry *b, bool *same, struct error *err)
+{
+	uint64_t n = a->end - a->begin, room = PIECE * sizeof(float);
+	char *x = mem_alloc(room), *y = mem_alloc(room);
+	enum status st = OK;
+
+	*same = n == b->end - b->begin && !strcmp(a->dtype, b->dtype);
+	for (uint64_t at = 0; at < n && *same && st == OK; at += room) {
+		size_t m = n - at < room ? n - at : room;
+
+		st = safetensors_bytes(f, a, at, m, x, err);
+		if (st == OK)
+			st = safetensors_bytes(g, b, at, m, y, err);
+		*same = st == OK && !memcmp(x, y, m);
+	}
+	mem_free(x);
+	mem_free(y);
+	return st;
+}
+
 const char *safetensors_path(const struct safetensors *f) { return f->path; }
 uint64_t safetensors_data(const struct safetensors *f) { return f->data; }
 
@@ -362,23 +385,5 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 	}
 	mem_free(v);
 	mem_free(raw);
-	return st;
-}
-
-enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
-				 void *dst, struct error *err)
-{
-	uint64_t bytes = e->end - e->begin, room = PIECE * sizeof(float);
-	char *piece = mem_alloc(room);
-	enum status st = OK;
-
-	for (uint64_t at = 0; at < bytes && st == OK; at += room) {
-		size_t m = bytes - at < room ? bytes - at : room;
-
-		st = read_at(f->fd, f->path, piece, m, f->data + e->begin + at, err);
-		if (st == OK)
-			k->upload((char *)dst + at, piece, m);
-	}
-	mem_free(piece);
 	return st;
 }

@@ -41,6 +41,9 @@ enum status safetensors_read(const struct safetensors *f, const struct safetenso
 enum status safetensors_read_host(const struct safetensors *f, const struct safetensors_entry *e, int64_t first, int64_t n,
 				  float *dst, struct error *err);
 
+/* Whether two tensors have the same bytes of the same type. */
+enum status safetensors_same(const struct safetensors *f, const struct safetensors_entry *a, const struct safetensors *g,
+			     const struct safetensors_entry *b, bool *same, struct error *err);
 const char *safetensors_path(const struct safetensors *f);
 /* Where the file has its first value. */
 uint64_t safetensors_data(const struct safetensors *f);
@@ -69,10 +72,6 @@ enum status safetensors_put(struct safetensors_writer *w, int i, uint64_t at, co
 /* Ends the file; that a byte was not put is an error of the program. Frees w, as abort does. */
 enum status safetensors_commit(struct safetensors_writer *w, struct error *err);
 void safetensors_abort(struct safetensors_writer *w);              /* NULL allowed */
-
-/* All bytes of an entry of any type, as they are, into the device buffer dst. */
-enum status safetensors_read_raw(const struct safetensors *f, const struct safetensors_entry *e, const struct kernels *k,
-				 void *dst, struct error *err);
 
 /* One tensor to write whole: shape and its device buffer, of floats or of what dtype says. */
 struct safetensors_part {

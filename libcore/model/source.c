@@ -189,22 +189,9 @@ static enum status place_module(struct source *s, const struct adapter_module *m
 	return OK;
 }
 
-/* Equal bytes in two tensors of the adapter's file. */
-static enum status same_values(const struct source *s, const struct safetensors_entry *a, const struct safetensors_entry *b,
-			       bool *same, struct error *err)
+static bool is_embedding(const char *name)
 {
-	uint64_t n = a->end - a->begin;
-	char x[4096], y[4096];
-
-	*same = n == b->end - b->begin && !strcmp(a->dtype, b->dtype);
-	for (uint64_t at = 0; at < n && *same; at += sizeof(x)) {
-		size_t m = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
-
-		TRY(safetensors_bytes(s->adapter.file, a, at, m, x, err));
-		TRY(safetensors_bytes(s->adapter.file, b, at, m, y, err));
-		*same = !memcmp(x, y, m);
-	}
-	return OK;
+	return adapter_ends_with(name, "embed_tokens.weight") || adapter_ends_with(name, "wte.weight");
 }
 
 /* An output matrix that the base shares with its embeddings is left out if it is still the same. */
@@ -213,9 +200,25 @@ static enum status skip_shared(const struct source *s, const struct adapter_tens
 	bool same = false;
 
 	for (int i = 0; i < s->adapter.n_saved && !same; i++)
-		if (&s->adapter.saved[i] != saved && strstr(s->adapter.saved[i].name, "embed"))
-			TRY(same_values(s, s->adapter.saved[i].entry, saved->entry, &same, err));
+		if (is_embedding(s->adapter.saved[i].name))
+			TRY(safetensors_same(s->adapter.file, s->adapter.saved[i].entry, s->adapter.file, saved->entry, &same, err));
 	return same ? OK : error_set(err, ERR_UNSUPPORTED, "%s: '%s' is no tensor of the base %s", s->dir, saved->name, s->base_dir);
+}
+
+/* Whether the embeddings alone are the adapter's, and the base has no output matrix besides: in PEFT that stays as it was, and the two are
+ * no longer one. */
+static enum status refuse_half(const struct source *s, struct error *err)
+{
+	const char *embedding = NULL;
+	bool head = has_tensor(s, "lm_head.weight") || adapter_labels(&s->adapter.config) || has_tensor(s, "score.weight");
+
+	for (int i = 0; i < s->adapter.n_saved; i++) {
+		embedding = is_embedding(s->adapter.saved[i].name) ? s->adapter.saved[i].name : embedding;
+		head |= !strcmp(s->adapter.saved[i].name, "lm_head.weight");
+	}
+	return head || !embedding ? OK :
+	       error_set(err, ERR_UNSUPPORTED, "%s: '%s' is saved without 'lm_head.weight', which the base ties to it: PEFT leaves that one as it "
+			 "was, and ensure_weight_tying saves both", s->dir, embedding);
 }
 
 /* The outputs of a classifier that stands on a language model: a tensor more, behind the others. */
@@ -268,13 +271,22 @@ static enum status place_saved(struct source *s, const struct adapter_tensor *sa
 	return OK;
 }
 
-/* The base that an adapter names: a path as it stands, or seen from the adapter's own directory. */
+static bool holds_model(const char *dir)
+{
+	char *config = path_join(dir, "config.json");
+	bool has = path_exists(config);
+
+	mem_free(config);
+	return has;
+}
+
+/* The base that an adapter names: a path as it stands, if a model is there, or seen from the adapter's own directory. */
 static enum status find_base(const char *dir, const char *named, const char *base, char **out, struct error *err)
 {
 	*out = NULL;
 	if (!base && (!named || !*named))
 		return error_set(err, ERR_DATA, "%s: " ADAPTER_CONFIG " names no base model", dir);
-	*out = base ? mem_strdup(base) : path_is_dir(named) || *named == '/' ? mem_strdup(named) : path_join(dir, named);
+	*out = base ? mem_strdup(base) : *named == '/' || holds_model(named) ? mem_strdup(named) : path_join(dir, named);
 	if (path_is_dir(*out))
 		return OK;
 	mem_free(*out);
@@ -316,6 +328,7 @@ static enum status open_all(struct source *s, const char *base, struct error *er
 		TRY(place_module(s, &s->adapter.modules[i], err));
 	for (int i = 0; i < s->adapter.n_saved; i++)
 		TRY(place_saved(s, &s->adapter.saved[i], err));
+	TRY(refuse_half(s, err));
 	take_heads(s);
 	return OK;
 }

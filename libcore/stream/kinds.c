@@ -91,7 +91,9 @@ enum kind kind_of(const struct schema *s)
 		return KIND_PACKED;
 	if (has(s, "input_ids") || has(s, "prompt_ids"))
 		return KIND_TOKENS;
-	return has(s, "text") ? KIND_DOCUMENTS : KIND_OTHER;
+	if (has(s, "text"))
+		return KIND_DOCUMENTS;
+	return has(s, "prompt") && !has(s, "completion") && !has(s, "chosen") ? KIND_PROBLEMS : KIND_OTHER;
 }
 
 void kind_schema(enum kind k, bool optional, int32_t packed_length, struct schema *out)
@@ -184,8 +186,8 @@ enum status kind_check(enum kind k, const struct schema *s, struct error *err)
 	kind_schema(k, false, 1, &want);
 	for (int i = 0; i < want.n_fields && st == OK; i++) {
 		int at = schema_find(s, want.fields[i].name);
-		/* Files of other makers have no ids; tools that need one report it themselves. */
-		if (at < 0 && strcmp(want.fields[i].name, "id") == 0)
+		/* Files of other makers have no ids, and prompts alone no answers; tools that need one report it themselves. */
+		if (at < 0 && (strcmp(want.fields[i].name, "id") == 0 || (k == KIND_PROBLEMS && strcmp(want.fields[i].name, "answer") == 0)))
 			continue;
 		if (at < 0 || !column_fits(&want.fields[i], &s->fields[at], k))
 			st = misfit(k, s, &want.fields[i], err);

@@ -295,13 +295,12 @@ enum status chat_encode_loss(const struct tokenizer *t, struct tokenizer_scratch
 	return OK;
 }
 
-enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat_message *m, int n,
-			bool generation_prompt, struct ids *out, struct ids *mask, struct error *err)
+enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat *c, bool generation_prompt,
+			struct ids *out, struct ids *mask, struct error *err)
 {
-	const struct chat c = {.messages = m, .n = n};
 	const char *reason;
 
-	TRY(chat_encode_loss(t, s, &c, generation_prompt, CHAT_LOSS_ASSISTANT, out, mask, &reason, err));
+	TRY(chat_encode_loss(t, s, c, generation_prompt, CHAT_LOSS_ASSISTANT, out, mask, &reason, err));
 	return reason ? ERR_DATA : OK;
 }
 

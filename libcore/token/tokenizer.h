@@ -110,9 +110,9 @@ enum chat_loss {
  * Special tokens come from the template alone: in messages and tools they stay plain text. */
 enum status chat_encode_loss(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat *c, bool generation_prompt,
 			     enum chat_loss loss, struct ids *out, struct ids *mask, const char **reason, struct error *err);
-/* The same of messages alone, every assistant turn in mask; ERR_DATA where there is a reason. */
-enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat_message *m, int n,
-			bool generation_prompt, struct ids *out, struct ids *mask, struct error *err);
+/* The same, every assistant turn in mask; ERR_DATA where there is a reason. */
+enum status chat_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const struct chat *c, bool generation_prompt,
+			struct ids *out, struct ids *mask, struct error *err);
 /* Appends to answer the ids that follow those of the prompt, which are the first n_prompt messages with a generation prompt, up to the
  * end of the turn. Ids of the prompt and the answer are those that generating from the prompt gives: where one token of the whole text
  * would lie across the border, the text behind the border is encoded for itself. More reasons: "empty", there is nothing behind the

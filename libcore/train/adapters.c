@@ -2,6 +2,7 @@
 #include "train/adapters.h"
 
 #include "base/mem.h"
+#include "text/pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +44,11 @@ static enum status set_targets(struct adapter_config *c, const char *text, bool 
 {
 	size_t n, most = strlen(text) + 1;
 
-	if (!strcmp(text, "all-linear") || strpbrk(text, "*^$()[]|+?\\")) {
+	bool all = !strcmp(text, "all-linear"), yes;
+
+	if (all || strpbrk(text, "*^$()[]|+?\\")) {
 		c->target_pattern = mem_strdup(text);
-		return OK;
+		return all || pattern_covers(text, "", &yes, err) == OK ? OK : error_prefix(err, ERR_USAGE, "--lora-targets");
 	}
 	c->targets = mem_array(most, sizeof(*c->targets));
 	c->ranks = mem_array(most, sizeof(*c->ranks));

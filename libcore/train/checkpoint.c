@@ -2,6 +2,7 @@
 #include "train/checkpoint.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "model/safetensors.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #define PIECE ((size_t)8 << 20)      /* bytes that leave the device at a time */
+#define CHECKSUM "xxh3"              /* tensor: XXH3-64 of the metadata's values, each with its NUL, and of the parts */
 
 /* Metadata, in the order in which it is written. Doubles are hexadecimal: they come back to the bit. */
 enum { KEY_IDENTITY, KEY_STEP, KEY_METRICS, KEY_SKIPPED, KEY_LOSS_SUM, KEY_LOSS_WEIGHT, KEY_BEST_LOSS, KEY_BEST_STEP, KEY_STALE, KEY_OBJECTIVE, KEYS };
@@ -79,7 +81,8 @@ void checkpoint_end(struct checkpoint_image *image)
 }
 
 /* A part's bytes as they were at the mark. */
-static enum status put_part(const struct checkpoint_image *image, struct safetensors_writer *w, int i, char *piece, struct error *err)
+static enum status put_part(const struct checkpoint_image *image, struct safetensors_writer *w, int i, char *piece, struct hasher *sum,
+			    struct error *err)
 {
 	const struct safetensors_part *p = &image->parts[i];
 	int width;
@@ -94,15 +97,18 @@ static enum status put_part(const struct checkpoint_image *image, struct safeten
 		if (!image->k->host_access)
 			image->k->download_marked(piece, from, n);
 		TRY(safetensors_put(w, i, at, image->k->host_access ? from : piece, n, err));
+		hasher_add(sum, image->k->host_access ? from : piece, n);
 	}
 	return image->k->failed(err);        /* what a device that failed gives is no value */
 }
 
 enum status checkpoint_write(const struct checkpoint_image *image, const char *path, void (*read)(void *arg), void *arg, struct error *err)
 {
-	struct safetensors_decl d[BUCKETS + 1];
+	struct safetensors_decl d[BUCKETS + 2];
 	struct safetensors_writer *w;
+	struct hasher *sum = hasher_open();
 	char *piece = image->k->host_access ? NULL : mem_alloc(PIECE);
+	uint64_t value;
 	enum status st;
 
 	for (int i = 0; i < image->n; i++) {
@@ -110,10 +116,17 @@ enum status checkpoint_write(const struct checkpoint_image *image, const char *p
 
 		d[i] = (struct safetensors_decl){ p->name, p->dtype ? p->dtype : "F32", 1, { p->shape[0] } };
 	}
-	st = safetensors_create(&w, path, d, image->n, (const char *const *)image->meta, err);
+	d[image->n] = (struct safetensors_decl){ CHECKSUM, "U64", 1, { 1 } };
+	st = safetensors_create(&w, path, d, image->n + 1, (const char *const *)image->meta, err);
+	for (int i = 0; i < KEYS; i++)
+		hasher_add(sum, image->meta[2 * i + 1], strlen(image->meta[2 * i + 1]) + 1);
 	for (int i = 0; i < image->n && st == OK; i++)
-		st = put_part(image, w, i, piece, err);
+		st = put_part(image, w, i, piece, sum, err);
 	mem_free(piece);
+	value = hasher_64(sum);
+	hasher_close(sum);
+	if (st == OK)
+		st = safetensors_put(w, image->n, 0, &value, sizeof(value), err);
 	if (read)
 		read(arg);
 	if (st == OK)
@@ -204,13 +217,55 @@ static enum status check_skipped(const struct trainer *t, const struct safetenso
 }
 
 static enum status load_part(const struct safetensors *f, const char *path, const struct safetensors_part *p, const struct kernels *k,
-			     struct error *err)
+			     char *piece, struct hasher *sum, struct error *err)
 {
 	const struct safetensors_entry *e = safetensors_find(f, p->name);
+	char *to = (char *)(uintptr_t)p->data;
 
 	if (!e || e->elements != p->shape[0] || strcmp(e->dtype, p->dtype ? p->dtype : "F32"))
 		return error_set(err, ERR_DATA, "%s: '%s' does not fit the model", path, p->name);
-	return safetensors_read_raw(f, e, k, (void *)(uintptr_t)p->data, err);
+	for (uint64_t at = 0, bytes = e->end - e->begin; at < bytes; at += PIECE) {
+		size_t n = bytes - at < PIECE ? bytes - at : PIECE;
+
+		TRY(safetensors_bytes(f, e, at, n, piece, err));
+		k->upload(to + at, piece, n);
+		hasher_add(sum, piece, n);
+	}
+	return OK;
+}
+
+static enum status check_sum(const struct safetensors *f, const char *path, const struct hasher *sum, struct error *err)
+{
+	const struct safetensors_entry *e = safetensors_find(f, CHECKSUM);
+	uint64_t value;
+
+	if (!e || e->end - e->begin != sizeof(value))
+		return error_set(err, ERR_DATA, "%s has no checksum; --restart would start anew", path);
+	TRY(safetensors_bytes(f, e, 0, sizeof(value), &value, err));
+	return value == hasher_64(sum) ? OK :
+	       error_set(err, ERR_DATA, "%s is damaged: its checksum differs; an older one (--keep) can take its place, --restart would start anew",
+			 path);
+}
+
+static enum status load_parts(const struct safetensors *f, const char *path, const struct safetensors_part *parts, int n,
+			      const struct kernels *k, struct error *err)
+{
+	struct hasher *sum = hasher_open();
+	char *piece = mem_alloc(PIECE);
+	enum status st = OK;
+
+	for (int i = 0; i < KEYS; i++) {
+		const char *value = safetensors_meta(f, keys[i]);
+
+		hasher_add(sum, value ? value : "", value ? strlen(value) + 1 : 0);
+	}
+	for (int i = 0; i < n && st == OK; i++)
+		st = load_part(f, path, &parts[i], k, piece, sum, err);
+	if (st == OK)
+		st = check_sum(f, path, sum, err);
+	mem_free(piece);
+	hasher_close(sum);
+	return st;
 }
 
 enum status checkpoint_load(struct trainer *t, const char *path, struct checkpoint *c, struct error *err)
@@ -230,8 +285,8 @@ enum status checkpoint_load(struct trainer *t, const char *path, struct checkpoi
 		st = error_set(err, ERR_DATA, "%s: no checkpoint of this run", path);
 	if (st == OK)
 		st = check_skipped(t, f, path, step, err);
-	for (int i = 0; i < n && st == OK; i++)
-		st = load_part(f, path, &parts[i], t->model->k, err);
+	if (st == OK)
+		st = load_parts(f, path, parts, n, t->model->k, err);
 	safetensors_close(f);
 	if (st == OK)
 		trainer_seek(t, step);

@@ -1,5 +1,5 @@
 /* checkpoint.h - a training state as one safetensors file: the parameters, the optimizer's buckets by their names, and the rest as
- * metadata: step, batches skipped so far, the loss's average, the best evaluation. */
+ * metadata: step, batches skipped so far, the loss's average, the best evaluation. A checksum of all of it is a tensor, too. */
 #ifndef QUERN_TRAIN_CHECKPOINT_H
 #define QUERN_TRAIN_CHECKPOINT_H
 
@@ -24,7 +24,7 @@ enum status checkpoint_save(const struct trainer *t, const char *path, const cha
 			    struct error *err);
 /* Reads only the identity; NULL in *identity when path does not exist (mem_free). */
 enum status checkpoint_identity(const char *path, char **identity, struct error *err);
-/* ERR_USAGE if it was trained on a batch that is to be skipped now, or the other way round. */
+/* ERR_DATA if it is damaged; ERR_USAGE if it was trained on a batch that is to be skipped now, or the other way round. */
 enum status checkpoint_load(struct trainer *t, const char *path, struct checkpoint *c, struct error *err);
 
 #endif

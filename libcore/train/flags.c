@@ -1,6 +1,20 @@
 /* flags.c - see flags.h. */
 #include "train/flags.h"
 
+static const struct train_flags usual = { TRAIN_FLAGS_DEFAULT };
+
+/* What the schedule does not know would be put aside without a word. */
+static enum status check_schedule(const struct train_flags *f, struct error *err)
+{
+	if (f->lr_power != usual.lr_power && f->schedule != SCHEDULE_POLYNOMIAL)
+		return error_set(err, ERR_USAGE, "--lr-power is for --schedule polynomial");
+	if ((f->decay_steps != usual.decay_steps || f->decay_shape != usual.decay_shape) && f->schedule != SCHEDULE_WARMUP_STABLE_DECAY)
+		return error_set(err, ERR_USAGE, "--decay-steps and --decay-shape are for --schedule warmup_stable_decay");
+	if (f->lr_floor != usual.lr_floor && (f->schedule == SCHEDULE_CONSTANT || f->schedule == SCHEDULE_INVERSE_SQRT))
+		return error_set(err, ERR_USAGE, "--lr-floor: a rate that is constant or falls by the inverse root has no floor");
+	return OK;
+}
+
 static enum status check(const struct train_flags *f, struct error *err)
 {
 	if (f->optimizer != OPTIMIZER_SGD && (f->momentum > 0 || f->nesterov))
@@ -9,9 +23,13 @@ static enum status check(const struct train_flags *f, struct error *err)
 		return error_set(err, ERR_USAGE, "--nesterov needs --momentum");
 	if (f->patience && !f->eval)
 		return error_set(err, ERR_USAGE, "--patience needs --eval");
-	if (f->lr_power != 1 && f->schedule != SCHEDULE_POLYNOMIAL)
-		return error_set(err, ERR_USAGE, "--lr-power is for --schedule polynomial");
-	return OK;
+	if (f->eval_every != usual.eval_every && !f->eval)
+		return error_set(err, ERR_USAGE, "--eval-every needs --eval");
+	if (f->optimizer > OPTIMIZER_ADAMW8 && f->eps != usual.eps)
+		return error_set(err, ERR_USAGE, "--eps is for --optimizer adamw and adamw8");
+	if (f->optimizer == OPTIMIZER_SGD && (f->beta1 != usual.beta1 || f->beta2 != usual.beta2))
+		return error_set(err, ERR_USAGE, "--beta1 and --beta2 are for --optimizer adamw, adamw8 and lion; sgd has --momentum");
+	return check_schedule(f, err);
 }
 
 enum status train_flags_options(const struct train_flags *f, const struct model *m, int64_t seed, struct train_options *o,

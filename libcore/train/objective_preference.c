@@ -223,10 +223,12 @@ static void feedback_begin(void *arg, const struct dataset *d, const int64_t *it
 {
 	struct feedback_objective *f = arg;
 
-	f->n_wanted = f->n_seen = 0;
+	f->n_wanted = f->n_seen = f->targets[0] = f->targets[1] = 0;
 	f->sum = 0;
-	for (int64_t i = 0; i < n; i++)
+	for (int64_t i = 0; i < n; i++) {
 		f->n_wanted += d->wanted[items[i]];
+		f->targets[!d->wanted[items[i]]] += sequence_targets(d, d->item_seq[items[i]]);
+	}
 	f->n_unwanted = n - f->n_wanted;
 	f->centre = f->o.loss == FEEDBACK_BCO ? f->state[0] : 0;
 }
@@ -259,7 +261,7 @@ static void feedback_observe(void *arg, const struct micro *mb)
 	f->centre = f->state[0] + (f->o.beta * f->sum - (double)n * f->state[0]) / (f->state[1] + (double)n);
 }
 
-enum { F_LOSS, F_CHOSEN, F_REJECTED, F_MARGINS, F_LOGP_CHOSEN, F_LOGP_REJECTED, F_CENTRE, F_FEEDBACK };
+enum { F_LOSS, F_CHOSEN, F_REJECTED, F_MARGINS, F_LOGP_CHOSEN, F_LOGP_REJECTED, F_LOGITS_CHOSEN, F_LOGITS_REJECTED, F_CENTRE, F_FEEDBACK };
 
 static void feedback_grad(void *arg, const struct micro *mb, double *values)
 {
@@ -276,6 +278,8 @@ static void feedback_grad(void *arg, const struct micro *mb, double *values)
 		values[wanted ? F_CHOSEN : F_REJECTED] += per * f->o.beta * ratio;
 		values[F_MARGINS] += (wanted ? per : -per) * f->o.beta * ratio;
 		values[wanted ? F_LOGP_CHOSEN : F_LOGP_REJECTED] += per * sum;
+		if (f->targets[!wanted])
+			values[wanted ? F_LOGITS_CHOSEN : F_LOGITS_REJECTED] += logits_sum(mb, i, 0) / (double)f->targets[!wanted];
 		values[F_CENTRE] += share * f->centre;
 		spread_gradient(mb, i, share * d, &all, 0);
 	}
@@ -293,13 +297,13 @@ static void feedback_learned(void *arg)
 struct objective feedback_objective(struct feedback_objective *f)
 {
 	static const char *const kl[F_FEEDBACK] = { "loss", "rewards/chosen", "rewards/rejected", "rewards/margins",
-						    "logps/chosen", "logps/rejected", "kl" };
+						    "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected", "kl" };
 	static const char *const delta[F_FEEDBACK] = { "loss", "rewards/chosen", "rewards/rejected", "rewards/margins",
-						       "logps/chosen", "logps/rejected", "delta" };
+						       "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected", "delta" };
 	bool bco = f->o.loss == FEEDBACK_BCO;
 
 	return (struct objective){
-		.n_values = f->o.loss == FEEDBACK_APO_ZERO ? F_CENTRE : F_FEEDBACK, .names = bco ? delta : kl,
+		.reads_mean = true, .n_values = f->o.loss == FEEDBACK_APO_ZERO ? F_CENTRE : F_FEEDBACK, .names = bco ? delta : kl,
 		.begin = feedback_begin, .grad = feedback_grad, .arg = f,
 		.observe = f->o.loss == FEEDBACK_APO_ZERO ? NULL : feedback_observe, .companion = f->o.loss == FEEDBACK_KTO,
 		.learned = bco ? feedback_learned : NULL, .state = f->state, .n_state = bco ? 2 : 0,

@@ -31,13 +31,14 @@ struct objective pairs_objective(struct pairs_objective *p);
 void pairs_reference(void *arg, const struct micro *mb, float *out);
 void pairs_objective_release(struct pairs_objective *p);
 
-/* Values: loss, rewards/chosen, rewards/rejected, rewards/margins, logps/chosen, logps/rejected, kl (KTO) or delta (BCO). KTO's kl is the
- * mean over the step of policy minus reference on d->companion, whose items are d's prompts with another's completion. */
+/* Values: loss, rewards/chosen, rewards/rejected, rewards/margins, logps/chosen, logps/rejected, logits/chosen, logits/rejected, kl (KTO) or
+ * delta (BCO). KTO's kl is the mean over the step of policy minus reference on d->companion, whose items are d's prompts with another's completion. */
 struct feedback_objective {
 	struct feedback_options o;
 	double state[2];             /* BCO: running mean of the rewards, and of how many; goes into the checkpoint */
 	/* of the step */
 	int64_t n_wanted, n_unwanted, n_seen;
+	int64_t targets[2];          /* tokens of the wanted and of the unwanted completions */
 	double sum, centre;
 	bool learning;
 };

@@ -47,7 +47,7 @@ static enum status unknown_loss(const char *name, size_t n, struct error *err)
 		strcat(all, i ? ", " : "");
 		strcat(all, losses[i].name);
 	}
-	return error_set(err, ERR_USAGE, "there is no loss '%.*s' (there are %s)", (int)(n < 40 ? n : 40), name, all);
+	return error_set(err, ERR_USAGE, "there is no loss '%.*s' (there are %s; of feedback, alone, kto, apo_zero_unpaired and bco)", (int)(n < 40 ? n : 40), name, all);
 }
 
 static enum status parse_one(struct preference_options *o, const char *s, size_t n, struct error *err)

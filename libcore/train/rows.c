@@ -164,7 +164,8 @@ static enum status encode_messages(struct pairs *p, const struct batch *b, int64
 		MEM_PUSH_ROOM(p->messages, n, p->cap_messages);
 		p->messages[n++] = p->reply[i];
 	}
-	return logprob_encode(p->lm, p->messages, n_prompt, n, &p->ids, &p->mask, err);
+	const struct chat c = chat_of_row(p->messages, n, b, row);
+	return logprob_encode(p->lm, &c, n_prompt, &p->ids, &p->mask, err);
 }
 
 /* reply: the column of its ids. */
@@ -314,7 +315,8 @@ static enum status encode_completion(struct pairs *p, const struct batch *b, int
 	said.content = array_text(batch_column(b, "completion"), row, &said.content_n);
 	MEM_PUSH_ROOM(p->messages, n, p->cap_messages);
 	p->messages[n] = said;
-	return logprob_encode(p->lm, p->messages, n, n + 1, &p->ids, &p->mask, err);
+	const struct chat c = chat_of_row(p->messages, n + 1, b, row);
+	return logprob_encode(p->lm, &c, n, &p->ids, &p->mask, err);
 }
 
 enum status feedback_add(struct pairs *p, struct dataset *d, const struct batch *b, int64_t row, const char **reason,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "model/adapter.h"
+#include "model/source.h"
 #include "token/tokenizer.h"
 
 #include <fcntl.h>
@@ -80,6 +81,22 @@ static enum status open_and_train(const struct session *s, struct run *run, stru
 	return st;
 }
 
+/* Not even --restart may replace what is read. */
+static enum status refuse_inputs(const struct session *s, struct error *err)
+{
+	char *base = NULL;
+	bool same;
+
+	if (path_is_same(s->flags->model, s->out_dir))
+		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
+	if (!adapter_is_dir(s->flags->model))
+		return OK;
+	TRY(source_base(s->flags->model, NULL, &base, err));
+	same = path_is_same(base, s->out_dir);
+	mem_free(base);
+	return same ? error_set(err, ERR_USAGE, "%s is the base of the adapter to start from: choose another -o", s->out_dir) : OK;
+}
+
 enum status session_run(const struct session *s, struct session_result *r, struct error *err)
 {
 	struct run run = { .metrics_fd = -1, .times_fd = -1, .lock_fd = -1 };
@@ -87,8 +104,8 @@ enum status session_run(const struct session *s, struct session_result *r, struc
 	enum status st = OK;
 
 	*r = (struct session_result){ .eval_loss = NAN, .planned = s->flags->plan };
-	if (!s->flags->plan && path_is_same(s->flags->model, s->out_dir))
-		return error_set(err, ERR_USAGE, "%s is the model to start from: choose another -o", s->out_dir);
+	if (!s->flags->plan)
+		TRY(refuse_inputs(s, err));
 	TRY(trainer_open(&t, s->model, s->data, &s->objective, &s->options, s->eval->longest, err));
 	if (s->flags->plan)
 		st = s->hooks.opened(s->hooks.arg, &t, err);

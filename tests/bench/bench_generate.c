@@ -1,14 +1,16 @@
 /* bench_generate.c - generation beside what the machine can do: reading the weights for a token of one sequence, multiplying for
  * prompts and for many sequences.
  *
- *   bench_generate [-j THREADS] [--device cuda:N] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
+ *   bench_generate [-j THREADS] [--bf16] [--device cuda:N] [DIR FORM ...]    e.g. bench_generate /tmp/m130 bf16 /tmp/m130 int8
  *
+ * --bf16: activations, cached keys and values in bf16, as generate --bf16 has them.
  * Without directories a Llama of 3.7M parameters is made up. For each model, measured in turns in this run with the same threads:
  *   one sequence   tokens a second behind a prompt of 16, and the bytes of weights, keys and values that a token reads over
  *                  the rate at which a buffer of as many bytes can be summed up, before and after; the middle one of some rounds
  *   prompts        tokens a second of four prompts of 512, and two operations for each weight but the embeddings' and
  *                  output matrix's over the rate of a product of 1024 rows with a matrix of the same form
  *   many           tokens a second of 32 sequences, and two operations for each weight over the same rate
+ *   lengths        tokens a second, and steps, of many sequences whose lengths differ by a hundred times, and of as many of one length
  * On a device (init-model and merge --dtype bf16 make directories of any shape; 8B: --hidden 4096 --layers 32 --heads 32 --kv-heads 8 --ffn 14336
  * --vocab-size 128256), for 1, 64 and 512 sequences behind prompts of 128:
  *   tokens a second, greedy and of a nucleus, and the bytes of weights, keys and values that a step reads, over what a copy on the device
@@ -147,6 +149,7 @@ static double product_rate(const struct kernels *k, enum elem elem, int64_t n, i
 
 struct work {
 	int64_t left, prompt, count;
+	int64_t longer;              /* one in so many is that, the first of them; 0: none */
 	int32_t ids[512];
 };
 
@@ -160,6 +163,28 @@ static enum status next_prompt(void *arg, struct generate_prompt *p, struct erro
 	for (int i = 0; i < w->prompt; i++)
 		w->ids[i] = (int32_t)((w->left * 31 + i * 7) % 256);
 	*p = (struct generate_prompt){ .ids = w->ids, .n = w->prompt, .stream = { (uint64_t)w->left } };
+	return OK;
+}
+
+/* Lengths that differ by a hundred times, the same work as of equal ones: all prompts are beginnings of one text, which is computed once,
+ * and what is left of the context is said. */
+#define LENGTHS 512
+#define SHORT 2
+#define LONG (100 * SHORT)
+#define ONE_IN 16
+#define EQUAL ((LONG + (ONE_IN - 1) * SHORT) / ONE_IN)
+
+static enum status next_length(void *arg, struct generate_prompt *p, struct error *e)
+{
+	struct work *w = arg;
+	int64_t new = !w->longer ? EQUAL : w->left % w->longer ? SHORT : LONG;
+
+	(void)e;
+	if (w->left-- == 0)
+		return END;
+	for (int i = 0; i < w->prompt - new; i++)
+		w->ids[i] = (int32_t)(i * 7 % 256);
+	*p = (struct generate_prompt){ .ids = w->ids, .n = w->prompt - new, .stream = { (uint64_t)w->left } };
 	return OK;
 }
 
@@ -187,6 +212,38 @@ static double seconds(struct model *m, const struct sample_options *sample, int6
 	if (w.count != prompts * new)
 		fprintf(stderr, "bench_generate: %lld tokens, %lld were wanted\n", (long long)w.count, (long long)(prompts * new));
 	return clock_seconds() - start;
+}
+
+/* Tokens a second of LENGTHS sequences on so many slots; *steps: how often all weights were read for them. */
+static double lengths_rate(struct model *m, int64_t longer, int64_t slots, int64_t *steps)
+{
+	struct work w = { .left = LENGTHS, .prompt = 16 + LONG, .longer = longer };
+	struct generate_io io = { next_length, take_result, &w };
+	struct generate_totals totals = { 0 };
+	struct generate_options o = { .sample = { .temperature = 1, .top_p = 1, .repetition_penalty = 1 }, .n = 1, .max_new_tokens = 1 << 20,
+				      .slots = slots, .context = w.prompt, .seed = 1 };
+	double start = clock_seconds();
+
+	must(generate_run(m, tokenizer, &o, &io, &totals, &err));
+	must(m->k->status(&err));
+	*steps = totals.steps;
+	return (double)w.count / (clock_seconds() - start);
+}
+
+static void bench_lengths(struct model *m, int64_t slots)
+{
+	double equal = 0, uneven = 0, rate;
+	int64_t steps = 0, most = 0;
+
+	for (int r = 0; r < ROUNDS; r++) {
+		rate = lengths_rate(m, 0, slots, &most);
+		equal = rate > equal ? rate : equal;
+		rate = lengths_rate(m, ONE_IN, slots, &steps);
+		uneven = rate > uneven ? rate : uneven;
+	}
+	printf("  lengths of %d to %d on %lld slots %5.0f tokens/s in %lld steps; all of %d %5.0f in %lld\n", SHORT, LONG, (long long)slots, uneven,
+	       (long long)steps, EQUAL, equal, (long long)most);
+	fflush(stdout);
 }
 
 static double weight_bytes(const struct model *m, const struct linear *l)
@@ -291,6 +348,7 @@ static void bench_device(struct model *m, const char *name, double first)
 		       (double)n / step, 100 * bytes / step / rate, (double)n / drawn);
 		fflush(stdout);
 	}
+	bench_lengths(m, 64);
 }
 
 static void bench(struct model *m, const char *name)
@@ -326,6 +384,7 @@ static void bench(struct model *m, const char *name)
 	printf("  prompts       %8.0f tokens/s  %5.1f %% of the product rate\n", 1 / prompt, 100 * weights / prompt / rate);
 	printf("  32 sequences  %8.0f tokens/s  %5.1f %% of the product rate\n", 1 / many, 100 * (weights + head) / many / rate);
 	fflush(stdout);
+	bench_lengths(m, 32);
 }
 
 static void bench_small(void)
@@ -340,18 +399,17 @@ static void bench_small(void)
 	model_release(&m);
 }
 
-static const struct kernels *open_device(const char *name)
+static const struct kernels *open_device(const char *name, bool bf16)
 {
-	const struct kernels *k = kernels_cpu();
+	const struct kernels *k = NULL;
 	char *reason = NULL;
 
-	if (name)
-		must(kernels_open(name, PRECISION_DEFAULT, &k, &reason, &err));
+	must(kernels_open(name ? name : "cpu", bf16 ? PRECISION_HALVES : PRECISION_DEFAULT, &k, &reason, &err));
 	mem_free(reason);
 	return k;
 }
 
-static void bench_dir(const char *dir, const char *form, const char *device)
+static void bench_dir(const char *dir, const char *form, const char *device, bool bf16)
 {
 	static const char *const forms[] = { "f32", "bf16", "int8", "nf4" };
 	struct model m;
@@ -361,7 +419,7 @@ static void bench_dir(const char *dir, const char *form, const char *device)
 
 	while (how.form < MODEL_NF4 && strcmp(form, forms[how.form]))
 		how.form++;
-	must(model_load_as(&m, dir, &how, open_device(device), pool, &err));
+	must(model_load_as(&m, dir, &how, open_device(device, bf16), pool, &err));
 	m.cfg.eos_id = -1;
 	if (m.k->host_access) {
 		bench(&m, name);
@@ -377,20 +435,23 @@ int main(int argc, char **argv)
 {
 	const char *device = NULL;
 	int threads = 0, at = 1;
+	bool bf16 = false;
 
-	for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
-		if (!strcmp(argv[at], "--device"))
-			device = argv[at + 1];
-		else
-			threads = atoi(argv[at + 1]);
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (!strcmp(argv[at], "--bf16"))
+			bf16 = true;
+		else if (!strcmp(argv[at], "--device") && at + 1 < argc)
+			device = argv[++at];
+		else if (at + 1 < argc)
+			threads = atoi(argv[++at]);
 	}
 	pool = pool_open(threads);
 	must(tokenizer_load(&tokenizer, TOKENIZER, &err));
-	printf("generate: %d threads, %s\n", pool_threads(pool), device ? device : kernels_cpu_isa());
+	printf("generate: %d threads, %s%s\n", pool_threads(pool), device ? device : kernels_cpu_isa(), bf16 ? ", activations in bf16" : "");
 	if (at >= argc && !device)
 		bench_small();
 	for (; at + 1 < argc; at += 2)
-		bench_dir(argv[at], argv[at + 1], device);
+		bench_dir(argv[at], argv[at + 1], device, bf16);
 	tokenizer_close(tokenizer);
 	pool_close(pool);
 	return 0;

@@ -1,7 +1,7 @@
 /* bench_train.c - training tokens a second of models from 3M to 124M parameters, beside what the same machine's matrix
  * products would allow.
  *
- *	bench_train [SIZE [f32|bf16 [THREADS [TOKENS]]]]
+ *	bench_train [SIZE [f32|bf16 [THREADS [TOKENS [STEPS]]]]]
  *
  * SIZE is 3m (the demo's model), 10m, 124m (GPT-2's shape as a Llama) or long (a small one over rows of 256 to 32k tokens);
  * TOKENS, of a step, which is then one micro-batch. Without arguments: what time grows with, on 3m, 10m and long, with one thread and
@@ -111,13 +111,15 @@ static void bench(const struct size *z, struct model *m, const struct dataset *d
 }
 
 /* One model, all its micro-batches. */
-static void bench_size(struct size z, bool half, int threads, int64_t tokens)
+static void bench_size(struct size z, bool half, int threads, int64_t tokens, int steps)
 {
 	struct pool *pool = pool_open(threads);
 	struct dataset d = { 0 };
 	struct model m;
 	double rate;
 
+	if (steps)
+		z.steps = steps;
 	if (tokens)
 		z.batch = z.micro[0] = tokens, z.micro[1] = 0;
 	struct model_config c = { .architecture = "LlamaForCausalLM", .model_type = "llama", .n_layers = z.layers,
@@ -153,17 +155,17 @@ int main(int argc, char **argv)
 
 	if (argc > 1) {
 		bench_size(size_named(argv[1]), argc > 2 && !strcmp(argv[2], "bf16"), argc > 3 ? atoi(argv[3]) : 0,
-			   argc > 4 ? atoll(argv[4]) : 0);
+			   argc > 4 ? atoll(argv[4]) : 0, argc > 5 ? atoi(argv[5]) : 0);
 		return 0;
 	}
-	bench_size(size_named("3m"), false, 1, 4096);
-	bench_size(size_named("3m"), false, 0, 0);
-	bench_size(size_named("3m"), true, 0, 4096);
-	bench_size(size_named("10m"), false, 0, 2048);
-	bench_size(size_named("10m"), true, 0, 2048);
+	bench_size(size_named("3m"), false, 1, 4096, 0);
+	bench_size(size_named("3m"), false, 0, 0, 0);
+	bench_size(size_named("3m"), true, 0, 4096, 0);
+	bench_size(size_named("10m"), false, 0, 2048, 0);
+	bench_size(size_named("10m"), true, 0, 2048, 0);
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		z.length = lengths[i];
-		bench_size(z, false, 0, z.length < 4096 ? 4096 : z.length);
+		bench_size(z, false, 0, z.length < 4096 ? 4096 : z.length, 0);
 	}
 	return 0;
 }

@@ -94,8 +94,12 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	! grep -aq layers.0 b/adapter_model.safetensors || return 1
 	quern merge -q b -o merged
 	status 2 quern sft-train $ARGS --lora-targets nothing -o c
-	says 'fit no layer'
-	status 3 quern sft-train $ARGS --lora-targets '(' -o c
+	says "'nothing' fits no layer of the model; they are named as 'model.layers.0.self_attn.o_proj'"
+	status 2 quern sft-train $ARGS --lora-targets q_proj,vproj -o c
+	says "'vproj' fits no layer"
+	status 2 quern sft-train $ARGS --lora-targets '.*nothing' -o c
+	says 'no layer of the model fits'
+	status 2 quern sft-train $ARGS --lora-targets '(' -o c
 	status 2 quern sft-train -m m docs.jsonl --lora-alpha 3 -o c
 	says 'need --lora-rank'
 	status 2 quern sft-train -m m docs.jsonl --load nf4 -o c
@@ -149,6 +153,10 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	quern merge -q a -o merged
 	grep -qF "\"vocab_size\": $((n + 1))" merged/config.json
 	[ "$(perplexity -m merged)" = "$(perplexity -m a)" ]
+	quern init-model -q --preset tiny --family gpt2 --layers 1 --hidden 32 --heads 2 -t m -o gpt2
+	quern sft-train -q -m gpt2 -t grown docs.jsonl -L 64 --steps 2 --lora-rank 2 -o g
+	quern merge -q g -o merged-g
+	[ "$(perplexity -m merged-g)" = "$(perplexity -m g)" ]
 }
 
 @test "a directory is a model or an adapter, and a run in its place is refused or takes it" {
@@ -162,4 +170,8 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	quern eval -q -m a --task perplexity docs.jsonl -o report
 	rm -r a/trainer
 	status 2 quern sft-train $ARGS --steps 2 -o a
+	cp -r m base && quern sft-train ${ARGS/-m m/-m base} --steps 2 -o b
+	status 2 quern sft-train -q -m b docs.jsonl --steps 1 --restart -o base
+	says 'is the base of the adapter'
+	cmp m/model.safetensors base/model.safetensors
 }

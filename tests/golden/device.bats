@@ -130,7 +130,14 @@ emulated() {
 		quern score -q -r logprob --logprob m --device $d --format jsonl "completions.${d%%:*}" >"scores.${d%%:*}"
 		numbers loss "dpo.${d%%:*}/trainer/metrics.jsonl" >"dpo-loss.${d%%:*}"
 		numbers reward_logprob "scores.${d%%:*}" >"logprob.${d%%:*}"
+		numbers logprob "completions.${d%%:*}" | cmp - "logprob.${d%%:*}"
 		sed 's/"logprob":[^,]*//' "completions.${d%%:*}" >"texts.${d%%:*}"
+	done
+	for d in "cuda:0" "cpu --bf16"; do      # what is generated is scored to the bit
+		quern generate -q -m m -n 2 --max-new-tokens 8 --device $d --format jsonl problems.jsonl >half.jsonl
+		quern score -q -r logprob --logprob m --device $d --format jsonl half.jsonl >half.scores
+		numbers reward_logprob half.scores >half.logprob
+		numbers logprob half.jsonl | cmp - half.logprob
 	done
 	close dpo-loss.cpu dpo-loss.cuda 1e-4
 	close logprob.cpu logprob.cuda 1e-5

@@ -200,19 +200,42 @@ value() {
 }
 
 @test "ten steps are TRL's" {
-	local losses key
-	for losses in sigmoid ipo sigmoid,sft; do
+	local options key
+	cut -f1 "$DATA/rewards/dpo.tsv" | uniq >cases
+	[ "$(wc -l <cases)" -eq 21 ]
+	while read -r options; do
 		rm -rf out
-		quern dpo-train -q -m m pairs.jsonl --loss $losses --steps 10 --batch-pairs 4 --lr 1e-3 --schedule constant --warmup 0 --no-shuffle -o out
+		quern dpo-train -q -m m pairs.jsonl $options --steps 10 --batch-pairs 4 --lr 1e-3 --schedule constant --warmup 0 --no-shuffle -o out
 		for key in loss rewards/chosen rewards/rejected rewards/margins rewards/accuracies logps/chosen logps/rejected logits/chosen \
 			logits/rejected grad_norm; do
 			grep -o "\"$key\":[-0-9.e]*" out/trainer/metrics.jsonl | cut -d: -f2 >$(echo $key | tr / -)
 		done
 		paste loss rewards-chosen rewards-rejected rewards-margins rewards-accuracies logps-chosen logps-rejected logits-chosen logits-rejected \
 			grad_norm >ours
-		awk -v l=$losses '$1 == l' "$DATA/rewards/dpo.tsv" | cut -f3- >theirs
+		awk -F'\t' -v o="$options" '$1 == o' "$DATA/rewards/dpo.tsv" | cut -f3- >theirs
 		[ "$(grep -c . ours)$(grep -c . theirs)" = 1010 ]
 		paste ours theirs | awk 'NF != 20 { exit 1 }
 			{ for (i = 1; i <= 10; i++) { d = $i - $(i + 10); if (d * d > 1e-8 * (1 + $i * $i)) { print NR, i, $i, $(i + 10); exit 1 } } }'
-	done
+	done <cases
+}
+
+@test "ten steps of feedback, of losses without a reference and of reward models are TRL's" {
+	local command input model
+	awk '{ print; sub(/"chosen":.*"rejected"/, "\"rejected\""); print }' pairs.jsonl |
+		sed 's/"chosen":\[{"role":"assistant","content":\("[^"]*"\)}\],"rejected".*/"completion":\1,"label":true}/
+			s/"rejected":\[{"role":"assistant","content":\("[^"]*"\)}\]}/"completion":\1,"label":false}/' >feedback.jsonl
+	awk '{ sub(/}$/, ",\"margin\":0." NR % 4 "}"); print }' pairs.jsonl >margins.jsonl
+	quern reward-train -q -m m pairs.jsonl --steps 1 --lr 1e-12 -o rated
+	cut -f1,2 "$DATA/rewards/others.tsv" | uniq >cases
+	[ "$(wc -l <cases)" -eq 9 ]
+	while IFS=$'\t' read -r command input; do
+		model=m
+		[ "${command%% *}" = dpo-train ] || model=rated
+		rm -rf out
+		quern $command -q -m $model $input.jsonl --steps 10 --batch-pairs 4 --lr 1e-3 --schedule constant --warmup 0 --no-shuffle -o out
+		tr -d '{}"' <out/trainer/metrics.jsonl | awk -F'[:,]' '{ for (i = 1; i < NF; i += 2) print NR "\t" $i "\t" $(i + 1) }' >ours
+		awk -F'\t' -v c="$command" 'NR == FNR { ours[$1, $2] = $3; next } $1 != c { next }
+			{ x = ours[$3, $4]; d = x - $5; if (x == "" || d * d > 1e-8 * (1 + x * x)) { print c, $3, $4, x, $5; bad = 1; exit } n++ }
+			END { exit bad || n < 50 }' ours "$DATA/rewards/others.tsv"
+	done <cases
 }

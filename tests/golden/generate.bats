@@ -49,6 +49,31 @@ stat_of() {
 		awk 'NR % 2 { a = $1; next } { d = a - $1; if (d < 0) d = -d; if (d > 0.001) bad++ } END { exit bad > 0 || NR != 48 }'
 }
 
+@test "score --logprob without a reward adds its columns, and no score" {
+	quern generate -q -m m -n 2 --max-new-tokens 5 problems.jsonl -o c.arrows
+	quern score -q --logprob m --format jsonl c.arrows >out
+	[ "$(grep -c '"reward_logprob":-[0-9.]*,"reward_logprob_mean":-[0-9.]*}' out)" -eq 24 ]
+	! grep -q '"score"' out || return 1
+	sed 's/,"reward_logprob_mean.*//' out | cmp - <(quern score -q -r logprob --logprob m --format jsonl c.arrows | sed 's/"score":[-0-9.]*,//; s/,"reward_logprob_mean.*//')
+}
+
+@test "weights that are held otherwise give score the same logprob, and dpo-train the same reference" {
+	local form
+	for form in bf16 int8; do
+		quern generate -q -m m --load $form -n 2 --max-new-tokens 20 problems.jsonl |
+			quern score -q --load $form --logprob m --format jsonl | grep -o '"logprob":[-0-9.e]*\|"reward_logprob":[-0-9.e]*' | cut -d: -f2 |
+			awk 'NR % 2 { a = $1; next } { d = a - $1; d = d < 0 ? -d : d; most = d > most ? d : most } END { exit !(most < 0.0002 && NR == 48) }'
+	done
+	echo '{"id":"a","prompt":[{"role":"user","content":"1"}],"chosen":[{"role":"assistant","content":"2"}],"rejected":[{"role":"assistant","content":"3"}]}' >pairs.jsonl
+	quern score -q --load int8 --ref m pairs.jsonl -o ref.arrows
+	quern dpo-train -q -m m --load int8 --lora-rank 2 --steps 2 pairs.jsonl -o own
+	quern dpo-train -q -m m --load int8 --lora-rank 2 --steps 2 ref.arrows -o given
+	cmp own/adapter_model.safetensors given/adapter_model.safetensors
+	quern score -q --ref m --format jsonl pairs.jsonl >whole
+	! quern view -q --format jsonl ref.arrows | cmp -s - whole || return 1
+	status 2 quern score --load int4 --ref m pairs.jsonl
+}
+
 @test "in bfloat16, too, score finds the logprob, and neither threads nor batch change a bit" {
 	local how
 	quern generate -q -m m -n 2 --bf16 --max-new-tokens 20 problems.jsonl -o half.arrows
@@ -128,6 +153,8 @@ stat_of() {
 	status 2 quern generate -m m --beams 4 --top-k 3 problems.jsonl
 	says 'does not sample'
 	status 2 quern generate -m m --beams 4 -n 5 problems.jsonl
+	status 2 quern generate -m m --length-penalty 2 problems.jsonl
+	says 'for beam search: give --beams N'
 	status 2 quern generate -m m --beams 4 --batch 3 problems.jsonl
 	status 2 quern generate -m m --beams 4 --best-of 4 problems.jsonl
 }
@@ -158,6 +185,8 @@ stat_of() {
 	status 2 quern generate -m m --logit-bias 5 problems.jsonl
 	status 2 quern generate -m m --logit-bias x=1 problems.jsonl
 	status 2 quern generate -m m --logit-bias 5=inf problems.jsonl
+	status 2 quern generate -m m --logit-bias 5000=1 problems.jsonl
+	says 'a bias of token 5000; the model has [0-9]* tokens'
 	quern generate -q -m m --greedy --max-new-tokens 30 --frequency-penalty 5 --format jsonl problems.jsonl >penalised
 	quern generate -q -m m --greedy --max-new-tokens 30 --format jsonl problems.jsonl >plain
 	! cmp -s penalised plain || return 1
@@ -189,4 +218,91 @@ stat_of() {
 	says 'journal of a run with another model'
 	status 2 quern generate -m m --resume problems.jsonl
 	says 'needs -o FILE'
+}
+
+@test "all end tokens of the model's files end what is said, and a trained model keeps them" {
+	sed -i 's/"eos_token_id": 258/"eos_token_id": [258, 101]/' m/config.json                # e
+	echo '{"eos_token_id":[101,120,120,99999],"temperature":0.6}' >m/generation_config.json # e, x
+	local how
+	for how in "-n 20" "--beams 8 -n 8"; do
+		quern generate -q -m m $how --max-new-tokens 60 --format jsonl problems.jsonl >out
+		grep -E '"completion_ids":\[([0-9]*,)*(101|120)\]' out | grep -q '"finish":"eos"'
+		! grep -qE '"completion_ids":\[([0-9]*,)*(101|120),' out || return 1
+		[ "$(grep -cE '"completion_ids":\[([0-9]*,)*(101|120)\]' out)" -eq "$(grep -E '"completion_ids":\[([0-9]*,)*(101|120)\]' out | grep -c '"finish":"eos"')" ]
+	done
+	echo '{"id":"a","messages":[{"role":"user","content":"7"},{"role":"assistant","content":"8"}]}' >chat.jsonl
+	quern sft-train -q -m m chat.jsonl --steps 1 -o tuned
+	tr -d ' \n' <tuned/generation_config.json | grep -q '"eos_token_id":\[258,101,120\]'
+	tr -d ' \n' <tuned/config.json | grep -q '"eos_token_id":\[258,101\]'
+	echo '{"eos_token_id":' >m/generation_config.json
+	status 3 quern generate -m m problems.jsonl
+	says 'm/generation_config.json'
+}
+
+@test "a stop string may begin with the space that a SentencePiece tokenizer drops" {
+	mkdir pieces
+	cat >pieces/tokenizer.json <<-'END'
+	{"added_tokens":[{"id":0,"content":"</s>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false}],
+	"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]},
+	"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"Fuse"},
+		{"type":"Strip","content":" ","start":1,"stop":0}]},
+	"model":{"type":"BPE","unk_token":"</s>","vocab":{"</s>":0,"▁":1,"a":2,"b":3,"▁a":4,"ab":5},"merges":["▁ a","a b"]}}
+	END
+	echo '{"eos_token":"</s>"}' >pieces/tokenizer_config.json
+	quern init-model -q --preset tiny -t pieces --hidden 32 --layers 1 --heads 2 --kv-heads 2 --ffn 64 --positions 64 -o p
+	quern generate -q -m p -n 60 --max-new-tokens 4 --stop " a" -p "ab a" --format jsonl >out
+	grep -q '"completion":"","completion_ids":\[4\],.*"finish":"stop"' out           # all of it was the stop string
+	grep -q '"completion":"b","completion_ids":\[3,4\],.*"finish":"stop"' out
+	! grep '"completion_ids":\[4\]' out | grep -qv '"completion":""' || return 1
+	grep -q '"completion":"a","completion_ids":\[2,0\]\|"completion":"ab","completion_ids":\[5,0\]' out      # no space was dropped here
+	quern generate -q -m p -n 2 --logit-bias 1=40 --stop " " -p "ab a" --format jsonl >out
+	[ "$(grep -c '"completion":"","completion_ids":\[1\],.*"finish":"stop"' out)" = 2 ]
+	status 2 quern generate -m p --stop "$(printf '\xa9')" -p "ab a"
+	says 'UTF-8, not a part of a character'
+}
+
+@test "tools reach the template wherever a conversation is encoded" {
+	echo '{% if tools %}<|im_start|>system
+{{ tools | tojson }}<|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}' >m/chat_template.jinja
+	local tools='"tools":[{"name":"add"}]' say='{"role":"assistant","content":'
+	echo '{"id":"a","prompt":[{"role":"user","content":"1+1"}],"answer":"2",'"$tools"'}' >one.jsonl
+	quern tokenize-bpe -q -t m --format jsonl one.jsonl | grep -o '"input_ids":[^]]*' | tr ',' '\n' | wc -l >tokens
+	quern generate -q -m m --max-new-tokens 8 --stats st one.jsonl -o c.arrows
+	[ "$(stat_of st prompt_tokens)" = "$(cat tokens)" ]
+	sed 's/"tools":.*/"tools":null}/' one.jsonl >none.jsonl
+	quern generate -q -m m --max-new-tokens 8 --stats st none.jsonl -o none.arrows
+	[ "$(stat_of st prompt_tokens)" -lt "$(cat tokens)" ]
+	quern score -q --logprob m --format jsonl c.arrows | grep -o '"logprob":[-0-9.]*\|"reward_logprob":[-0-9.]*' | cut -d: -f2 |
+		awk 'NR % 2 { a = $1; next } { d = a - $1; bad += d * d > 1e-6 } END { exit bad > 0 || NR != 2 }'
+	# text trains as its ids do
+	echo '{"id":"a","prompt":[{"role":"user","content":"1+1"}],"chosen":['"$say"'"2"}],"rejected":['"$say"'"3"}],'"$tools"'}' >pairs.jsonl
+	quern tokenize-bpe -q -t m pairs.jsonl -o ids.arrows
+	quern dpo-train -q -m m --steps 2 pairs.jsonl -o text
+	quern dpo-train -q -m m --steps 2 ids.arrows -o ids
+	quern score -q --ref m pairs.jsonl | quern dpo-train -q -m m --steps 2 -o given
+	cmp text/model.safetensors ids/model.safetensors
+	cmp text/model.safetensors given/model.safetensors
+	sed 's/"tools":.*/"tools":"{"}/' one.jsonl >broken.jsonl
+	quern generate -m m broken.jsonl -o none.arrows 2>err
+	grep -q 'template_error 1' err
+}
+
+@test "prompts alone, without answers and without ids" {
+	printf '{"prompt":"once"}\n{"prompt":"once"}\n' >texts.jsonl
+	quern generate -q -m m -n 2 --max-new-tokens 8 --format jsonl texts.jsonl >out
+	[ "$(grep -o '"id":"[^"]*","prompt":"once","sample":[01]' out | tr '\n' ' ')" = \
+		'"id":"0","prompt":"once","sample":0 "id":"0","prompt":"once","sample":1 "id":"1","prompt":"once","sample":0 "id":"1","prompt":"once","sample":1 ' ]
+	quern generate -q -m m -n 2 --max-new-tokens 8 --batch 1 --format jsonl texts.jsonl | cmp - out
+	[ "$(grep -o '"completion_ids":[^]]*' out | sort -u | wc -l)" -eq 4 ]
+	sed 's/.*\("prompt":.*\),"answer".*/{\1}/' problems.jsonl >questions.jsonl
+	quern generate -q -m m --max-new-tokens 4 questions.jsonl | quern score -q -r length --length-max 9 --format jsonl >out
+	[ "$(grep -c '"id":"[0-9]*","prompt":\[{"role":"user"' out)" -eq 12 ]
+	echo '{"prompt":"x","completion":"y"}' >other.jsonl
+	status 3 quern generate -m m other.jsonl
+	status 3 quern eval -m m --task exact-match texts.jsonl -o report.json
+	says "no text column 'answer'"
 }

@@ -82,6 +82,28 @@ load helper
 	status 2 quern init-model --preset tiny --family bloom --vocab-size 300 -o m
 }
 
+@test "a directory does not go to stdout" {
+	status 2 quern init-model --preset tiny --vocab-size 300 -o -
+	says 'cannot go to stdout'
+	[ ! -e ./- ]
+}
+
+@test "a member of config.json of the wrong type is refused, not put aside" {
+	for member in '"attention_bias": 1' '"tie_word_embeddings": "false"' '"hidden_act": 3' '"rope_scaling": {"rope_type": 5, "factor": 2.0}'; do
+		{ echo '{' "$member", '"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,'
+		echo '"intermediate_size": 32, "vocab_size": 97}'; } >wrong.json
+		status 3 quern init-model -q wrong.json -o m
+		says "$(cut -d'"' -f2 <<<"${member#*{}")"
+	done
+}
+
+@test "an output matrix beside tied embeddings is not put aside" {
+	quern init-model -q --preset tiny --layers 1 --vocab-size 259 --no-tied -t "$DATA/generate/tokenizer" -o m
+	sed -i 's/"tie_word_embeddings": false/"tie_word_embeddings": true/' m/config.json
+	status 3 quern sft-train -m m --steps 1 -o out <<<'{"id": "1", "text": "a line of text"}'
+	says "'lm_head.weight' is another than the embeddings"
+}
+
 @test "members of config.json that nobody here computes with are kept" {
 	sed 's/"mlp_bias": false,/"mlp_bias": false, "mine": {"a": [1, 2.5]}, "eos_token_id": [2, 5],/' "$DATA/model/tiny/config.json" |
 		grep -v '"eos_token_id": 2,' >own.json

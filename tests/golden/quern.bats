@@ -76,3 +76,9 @@ load helper
 	make -s -C "$root" B="${b#"$(cd "$root" && pwd)/"}" uninstall DESTDIR="$T/root" PREFIX=/usr
 	[ -z "$(find root -type f)" ]
 }
+
+@test "control characters of a name are shown in a message, not obeyed" {
+	status 1 quern view "$(printf 'no\033[31m\302\233such')"
+	says 'no\\u001b\[31m\\u009bsuch'
+	[ "$(LC_ALL=C tr -d '\n\t\040-\176' <"$T/err" | wc -c)" -eq 0 ]
+}

@@ -172,6 +172,23 @@ prepare() {
 	done
 }
 
+@test "a checkpoint with one byte changed is refused, and one of before takes its place" {
+	local c=out/trainer/checkpoint.safetensors at
+	quern sft-train $ARGS --keep 2 -o out
+	cp -r out whole && rm out/trainer/done
+	for at in $(($(stat -c %s $c) / 2)) $(($(stat -c %s $c) - 1)); do
+		printf '\125' | dd of=$c bs=1 seek="$at" conv=notrunc status=none
+		status 3 quern sft-train $ARGS --keep 2 -o out
+		says 'damaged'
+	done
+	sed -i 's/quern.loss_sum":"0x1/quern.loss_sum":"0x0/' whole/trainer/checkpoint.safetensors && rm whole/trainer/done
+	status 3 quern sft-train $ARGS --keep 2 -o whole
+	says 'damaged'
+	mv "$(ls -t out/trainer/checkpoint-*.safetensors | head -n 1)" $c
+	quern sft-train $ARGS --keep 2 -o out
+	cmp out/model.safetensors whole/model.safetensors
+}
+
 @test "an older checkpoint takes the run back" {
 	quern sft-train $ARGS --keep 3 -o whole
 	cp -r whole back
@@ -436,6 +453,15 @@ spiky() {
 	status 2 quern sft-train $ARGS --optimizer sgd --nesterov -o o
 	status 2 quern sft-train $ARGS --patience 3 -o o
 	status 2 quern sft-train $ARGS --lr-power 2 -o o
+	status 2 quern sft-train $ARGS --decay-steps 9 -o o
+	status 2 quern sft-train $ARGS --decay-shape linear -o o
+	says "are for --schedule warmup_stable_decay"
+	status 2 quern sft-train $ARGS --schedule constant --lr-floor 0.5 -o o
+	status 2 quern sft-train $ARGS --optimizer lion --eps 1e-6 -o o
+	status 2 quern sft-train $ARGS --optimizer sgd --beta1 0.8 -o o
+	says "sgd has --momentum"
+	status 2 quern sft-train $ARGS --eval-every 5 -o o
+	says "needs --eval"
 	status 2 quern sft-train $ARGS --schedule wsd -o o
 	status 2 quern sft-train -q --plan tokens.jsonl
 	status 2 quern sft-train $ARGS --eval - -o o <tokens.jsonl

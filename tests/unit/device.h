@@ -85,6 +85,7 @@ static inline bool device_value(const void *arg)
 #define RIGHT(x)                                                                                                      \
 	_Generic((x), struct pool *: device_value, act *: device_pointer, const act *: device_pointer, float *: device_pointer, \
 		 const float *: device_pointer, const int32_t *: device_pointer, const uint64_t *: device_pointer,    \
+		 struct logits_sum *: device_pointer,                                                                 \
 		 bool *: device_pointer, void *: device_pointer, const void *: device_pointer, \
 		 struct weights: device_weights, struct kv_pages: device_pages, const struct logprob_grad *: device_grad, \
 		 default: device_value)(&(x))
@@ -187,6 +188,7 @@ ENTRY(logprob, (struct pool *pool, float *logp, float *lse, float *mean, bool *g
 ENTRY(logprob_dx, (struct pool *pool, act *dx, float *dw, const struct logprob_grad *d, const act *x, struct weights w, float *logp,
       float *lse, const int32_t *targets, float *scratch, int64_t n, int64_t c, int64_t v, float cap), pool, dx, dw, d, x, w, logp,
       lse, targets, scratch, n, c, v, cap)
+ENTRY(logits_sum, (struct pool *pool, struct logits_sum *sum, const float *logits, int64_t n, int64_t v), pool, sum, logits, n, v)
 ENTRY(soft_cap, (struct pool *pool, float *x, int64_t n, float cap), pool, x, n, cap)
 ENTRY(from_floats, (struct pool *pool, act *y, const float *x, int64_t n), pool, y, x, n)
 ENTRY(to_floats, (struct pool *pool, float *y, const act *x, int64_t n), pool, y, x, n)
@@ -317,7 +319,7 @@ static inline const struct kernels *device_kernels(void)
 		TAKE(rmsnorm), TAKE(rmsnorm_dx), TAKE(layernorm), TAKE(layernorm_dx), TAKE(qk_norm), TAKE(qk_norm_dx),
 		TAKE(add_bias), TAKE(bias_db), TAKE(add_rows), TAKE(scale), TAKE(scale_columns), TAKE(dropout), TAKE(rope),
 		TAKE(attention), TAKE(attention_dqkv), TAKE(attention_cached), TAKE(swiglu), TAKE(swiglu_dgu), TAKE(geglu),
-		TAKE(geglu_dgu), TAKE(gelu), TAKE(gelu_dx), TAKE(logprob), TAKE(logprob_dx), TAKE(soft_cap),
+		TAKE(geglu_dgu), TAKE(gelu), TAKE(gelu_dx), TAKE(logprob), TAKE(logprob_dx), TAKE(soft_cap), TAKE(logits_sum),
 		TAKE(from_floats), TAKE(to_floats), TAKE(gather_rows), TAKE(grad_norm), TAKE(update),
 	};
 	static struct kernels filled;

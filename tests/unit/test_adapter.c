@@ -632,6 +632,45 @@ static void what_is_saved_is_read_again(void **state)
 	mem_free(file), mem_free(config);
 }
 
+/* PEFT trains embeddings that are the output matrix, too, as a matrix of their own. */
+static void tied_embeddings_come_with_their_output_matrix_or_not_at_all(void **state)
+{
+	static const char *const meta[] = { "format", "pt", NULL };
+	static const char config[] = "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":4,\"target_modules\":[\"c_attn\"],\"fan_in_fan_out\":true,"
+				     "\"modules_to_save\":[\"wte\"],\"base_model_name_or_path\":\"x\"}";
+	static float zeros[96 * 32], wte[61 * 32], other[61 * 32];
+	const struct safetensors_part parts[] = {
+		{ "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight", 2, { 2, 32 }, zeros, NULL, false },
+		{ "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight", 2, { 96, 2 }, zeros, NULL, false },
+		{ "base_model.model.transformer.wte.weight", 2, { 61, 32 }, wte, NULL, false },
+		{ "base_model.model.lm_head.weight", 2, { 61, 32 }, wte, NULL, false },
+		{ "base_model.model.lm_head.weight", 2, { 61, 32 }, other, NULL, false },
+	};
+	const struct safetensors_part split[] = { parts[0], parts[1], parts[2], parts[4] };
+	const struct { const struct safetensors_part *parts; int n; enum status want; } cases[] = {
+		{ parts, 4, OK }, { parts, 3, ERR_UNSUPPORTED }, { split, 4, ERR_UNSUPPORTED },
+	};
+	char dir[] = "/tmp/quern-adapter-XXXXXX", *file, *text;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	file = path_join(dir, ADAPTER_WEIGHTS), text = path_join(dir, ADAPTER_CONFIG);
+	OK_OR_FAIL(file_write_all(text, config, strlen(config), &err));
+	other[5] = 1;
+	for (int i = 0; i < 3; i++) {
+		struct source s;
+
+		OK_OR_FAIL(safetensors_write(file, cases[i].parts, cases[i].n, meta, kernels_cpu(), &err));
+		assert_int_equal(source_open(&s, dir, DATA "gpt2", &err), cases[i].want);
+		if (cases[i].want == OK)
+			source_close(&s);
+		else
+			assert_non_null(strstr(err.text, "lm_head.weight"));
+	}
+	unlink(file), unlink(text), rmdir(dir);
+	mem_free(file), mem_free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -650,6 +689,7 @@ int main(void)
 		cmocka_unit_test(new_adapters_change_nothing_and_are_drawn_by_the_seed),
 		cmocka_unit_test(embeddings_grow_by_their_mean),
 		cmocka_unit_test(what_is_saved_is_read_again),
+		cmocka_unit_test(tied_embeddings_come_with_their_output_matrix_or_not_at_all),
 	};
 	int failed;
 

@@ -161,7 +161,7 @@ static void masked(const struct tokenizer *t, const struct chat_message *m, int 
 	struct ids mask = {0};
 	struct error err;
 
-	if (chat_encode(t, s, m, n, false, all, &mask, &err) != OK)
+	if (chat_encode(t, s, &(struct chat){.messages = m, .n = n}, false, all, &mask, &err) != OK)
 		fail_msg("%s", err.text);
 	assert_int_equal(all->n, mask.n);
 	for (int64_t i = 0; i < all->n; i++)
@@ -232,8 +232,8 @@ static void the_prompt_is_a_prefix_of_the_conversation(void **state)
 	struct ids prompt = {0}, all = {0};
 
 	(void)state;
-	assert_int_equal(chat_encode(t, s, m, 1, true, &prompt, NULL, NULL), OK);
-	assert_int_equal(chat_encode(t, s, m, 2, false, &all, NULL, NULL), OK);
+	assert_int_equal(chat_encode(t, s, &(struct chat){.messages = m, .n = 1}, true, &prompt, NULL, NULL), OK);
+	assert_int_equal(chat_encode(t, s, &(struct chat){.messages = m, .n = 2}, false, &all, NULL, NULL), OK);
 	assert_true(all.n > prompt.n);
 	assert_memory_equal(prompt.v, all.v, (size_t)prompt.n * sizeof(*all.v));
 	ids_release(&prompt);

@@ -405,7 +405,7 @@ static void expect_checkpoint(const char *path, const float *params, int64_t n)
 	float *read = mem_array((size_t)n, sizeof(float));
 
 	OK_OR_FAIL(safetensors_open(&f, path, &err));
-	OK_OR_FAIL(safetensors_read_raw(f, safetensors_find(f, "params"), kernels_cpu(), read, &err));
+	OK_OR_FAIL(safetensors_read_host(f, safetensors_find(f, "params"), 0, n, read, &err));
 	assert_memory_equal(read, params, (size_t)n * sizeof(float));
 	safetensors_close(f);
 	mem_free(read);

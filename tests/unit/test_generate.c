@@ -1,5 +1,6 @@
 /* Generation: against a plain loop without a cache, and independent of slots, threads and order; log-probabilities. */
 #include "base/mem.h"
+#include "cpu/isa.h"
 #include "infer/complete.h"
 #include "infer/logprob.h"
 
@@ -148,12 +149,12 @@ static void the_cache_and_the_batch_change_nothing(void **state)
 			model_cache_close(c);
 			uint64_t u = sample_uniform(11, stream, (uint64_t)k);
 			const int32_t *id;
-			const double *lp;
+			const float *lp;
 			sampler_draw(s, logits, &zero, &u, 1);
 			OK_OR_FAIL(sampler_take(s, &id, &lp, &err));
 			assert_int_equal(*id, x->ids[k]);
 			ids[n + k] = *id;
-			sum += *lp;
+			sum += (double)*lp;
 		}
 		assert_true(fabs(sum - x->logprob) < 1e-4);
 	}
@@ -197,6 +198,44 @@ static void what_prompts_share_is_computed_once(void **state)
 		assert_true(r->totals.shared_tokens >= all + (slots == 16 ? 50 * (PROMPTS / 3 - 1) : 0));
 		free(r);
 	}
+}
+
+#define CROWD 120
+
+/* The first has a hundred tokens left to say, all others one. */
+static enum status next_of_crowd(void *arg, struct generate_prompt *p, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	if (r->next == CROWD)
+		return END;
+	*p = (struct generate_prompt){ .ids = r->prompt, .n = r->next ? 199 : 100, .stream = { (uint64_t)r->next }, .user = r };
+	r->next++;
+	return OK;
+}
+
+static enum status count_result(void *arg, const struct generate_result *g, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	assert_int_equal(g->n, r->count++ ? 1 : 100);
+	return OK;
+}
+
+static void a_long_one_holds_nobody_up(void **state)
+{
+	(void)state;
+	struct run *r = calloc(1, sizeof(*r));
+	struct generate_io io = { next_of_crowd, count_result, r };
+	struct generate_options o = options(1, 3);
+	static const struct logit_bias never[] = { { 258, -INFINITY }, { 256, -INFINITY }, { 257, -INFINITY } };
+	o.sample.bias = never, o.sample.n_bias = 3;
+	o.max_new_tokens = 1000;
+	o.context = 200;
+	OK_OR_FAIL(generate_run(&lm.model, lm.tokenizer, &o, &io, &r->totals, &err));
+	assert_int_equal(r->count, CROWD);
+	assert_true(r->totals.steps <= 105);
+	free(r);
 }
 
 /* The best of six are the best of the six that a plain run draws. */
@@ -447,15 +486,11 @@ static void text_ends_before_the_first_stop_string(void **state)
 	buf_release(&out);
 }
 
-/* What generation sums while it samples, the scorer finds again in one pass, however it packs; also of sequences that shared a
- * prompt or were computed again. */
-static void the_scorer_agrees_with_generation(void **state)
+/* --- log-probabilities ---------------------------------------------------------------------------------- */
+
+/* What the scorer, however it packs, finds in one pass over what was generated is to the bit what was summed up meanwhile. */
+static void expect_scored(const char *table, const struct run *r)
 {
-	(void)state;
-	struct generate_options o = options(2, 8);
-	o.kv_memory = CONTEXT_PAGES * PAGE_BYTES;
-	struct run *r = run(&o, 0);
-	assert_true(r->totals.shared_tokens > 0 && r->totals.preemptions > 0);
 	struct scorer *s;
 	double sums[PROMPTS * SAMPLES_MAX];
 	OK_OR_FAIL(scorer_open(&s, &lm.model, 0, &err));
@@ -469,15 +504,63 @@ static void the_scorer_agrees_with_generation(void **state)
 		OK_OR_FAIL(scorer_add(s, ids, mask, n, &sums[i], &err));
 	}
 	OK_OR_FAIL(scorer_flush(s, &err));
-	for (int i = 0; i < r->count; i++)
-		if (fabs(sums[i] - r->out[i].logprob) > 1e-5 * (double)r->out[i].n)
-			fail_msg("sequence %d: %g and %g", i, sums[i], r->out[i].logprob);
-	int32_t longest[700] = { 0 };
-	assert_int_equal(scorer_add(s, longest, longest, 642, sums, &err), ERR_DATA);
-	longest[0] = 288;
-	assert_int_equal(scorer_add(s, longest, longest, 5, sums, &err), ERR_DATA);
 	scorer_close(s);
+	for (int i = 0; i < r->count; i++)
+		if (sums[i] != r->out[i].logprob)
+			fail_msg("%s: sequence %d: %.9g is %.9g", table, i, sums[i], r->out[i].logprob);
+}
+
+/* Also of sequences that shared a prompt or were computed again. */
+static void the_scorer_agrees_with_generation(void **state)
+{
+	(void)state;
+	struct generate_options o = options(2, 8);
+	o.kv_memory = CONTEXT_PAGES * PAGE_BYTES;
+	struct run *r = run(&o, 0);
+	assert_true(r->totals.shared_tokens > 0 && r->totals.preemptions > 0);
+	expect_scored(kernels_cpu_isa(), r);
 	free(r);
+	struct scorer *s;
+	double sum;
+	int32_t longest[700] = { 0 };
+	OK_OR_FAIL(scorer_open(&s, &lm.model, 0, &err));
+	assert_int_equal(scorer_add(s, longest, longest, 642, &sum, &err), ERR_DATA);
+	longest[0] = 288;
+	assert_int_equal(scorer_add(s, longest, longest, 5, &sum, &err), ERR_DATA);
+	scorer_close(s);
+}
+
+/* By every table of this machine: draws with and without filters and penalties, the most probable, and beams. */
+static void on_every_table(void **state)
+{
+	(void)state;
+	static const char *const isas[] = { "amx", "avx512bf16", "avx512", "avx2", "plain" };
+	struct model first = lm.model;
+	int tables = 0;
+	for (int i = 0; i < 2 * 5; i++) {
+		const struct kernels *k = kernels_cpu_named(isas[i / 2], i % 2);
+		struct model_config c = first.cfg;
+		if (!k)
+			continue;
+		tables++;
+		c.vocab = 291;               /* no whole vectors */
+		c.logit_cap = i % 4 / 2 ? 20 : 0;
+		OK_OR_FAIL(model_init(&lm.model, &c, 7, k, pools[0], &err));
+		for (int how = 0; how < 4; how++) {
+			struct generate_options o = options(2, 5);
+			o.max_new_tokens = 12;
+			o.sample.temperature = how == 1 ? 0 : how == 2 ? 1.3 : 1;
+			o.sample.repetition_penalty = how == 2 ? 1.5 : 1;
+			o.sample.top_p = how == 2 ? 0.9 : 1;
+			o.beams = how == 3 ? 2 : 0;
+			struct run *r = run(&o, 1);
+			expect_scored(isas[i / 2], r);
+			free(r);
+		}
+		model_release(&lm.model);
+	}
+	lm.model = first;
+	assert_true(tables >= 2);
 }
 
 static void only_the_reply_counts(void **state)
@@ -491,7 +574,7 @@ static void only_the_reply_counts(void **state)
 	};
 	struct ids ids = { 0 }, mask = { 0 };
 	struct buf said = { 0 };
-	OK_OR_FAIL(logprob_encode(&lm, m, 3, 4, &ids, &mask, &err));
+	OK_OR_FAIL(logprob_encode(&lm, &(struct chat){ .messages = m, .n = 4 }, 3, &ids, &mask, &err));
 	assert_int_equal(ids.n, mask.n);
 	for (int64_t i = 0; i < ids.n; i++)
 		if (mask.v[i])
@@ -523,9 +606,9 @@ int main(void)
 		cmocka_unit_test(samples_of_a_prompt_differ), cmocka_unit_test(memory_for_pages_changes_no_sample),
 		cmocka_unit_test(memory_for_pages_changes_no_beam), cmocka_unit_test(samples_hold_their_prompt_once),
 		cmocka_unit_test(a_window_gives_pages_back),
-		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(best_of_keeps_the_most_probable),
+		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(a_long_one_holds_nobody_up), cmocka_unit_test(best_of_keeps_the_most_probable),
 		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(sequences_end_for_the_reason_they_name),
-		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation),
+		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation), cmocka_unit_test(on_every_table),
 		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(bad_logits_end_the_run),
 	};
 	return cmocka_run_group_tests(tests, open_lm, close_lm);

@@ -628,6 +628,7 @@ static void what_is_not_computed_is_refused_by_name(void **state)
 	static const struct { const char *extra, *name; } cases[] = {
 		{ ",\"rope_scaling\":{\"rope_type\":\"mrope\"}", "mrope" },
 		{ ",\"rope_parameters\":{\"type\":\"axial\"}", "rope_parameters" },
+		{ ",\"rope_scaling\":{},\"rope_parameters\":{\"type\":\"axial\"}", "rope_parameters" },
 		{ ",\"rope_parameters\":{\"full_attention\":{}}", "rope_parameters" },
 		{ ",\"partial_rotary_factor\":0.5", "partial_rotary_factor" },
 		{ ",\"hidden_act\":\"gelu\"", "gelu" },
@@ -657,6 +658,8 @@ static void hostile_configurations_are_data_errors(void **state)
 	static const char *const cases[] = {
 		",\"num_key_value_heads\":0", ",\"num_key_value_heads\":3", ",\"head_dim\":3", ",\"head_dim\":-4",
 		",\"max_position_embeddings\":1e18", ",\"rope_theta\":\"x\"", ",\"rope_theta\":0", ",\"rms_norm_eps\":-1",
+		",\"attention_bias\":1", ",\"hidden_act\":3", ",\"tie_word_embeddings\":\"false\"", ",\"rope_scaling\":{\"rope_type\":5}",
+		",\"model_type\":\"qwen2\",\"num_key_value_heads\":1,\"use_sliding_window\":true,\"max_window_layers\":\"3\"",
 		",\"rope_scaling\":3", ",\"rope_scaling\":{\"type\":\"linear\"}", ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":0}",
 		",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1}",
 		",\"rope_theta\":1,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":8}",

@@ -212,7 +212,7 @@ static void feedback_equals_trl(void **state)
 		for (size_t k = 0; k < logps->len; k++)
 			expect_gradients(json_get_str(c, "name", "?"), m, (int64_t)k, &json_get(c, "grad")->items[k]);
 		if (kto)
-			expect_close("kto", "kl", values[6], num(json_get(c, "metrics"), "kl", NAN), 0.01);
+			expect_close("kto", "kl", values[8], num(json_get(c, "metrics"), "kl", NAN), 0.01);
 		dataset_release(&m->d);
 		mem_free(m);
 	}
@@ -340,12 +340,12 @@ static void bco_keeps_a_running_mean(void **state)
 	}
 	seal(m);
 	run(&o, m, 1, values);
-	assert_true(fabs(values[6] - 0.5 * -2) < 1e-12);
+	assert_true(fabs(values[8] - 0.5 * -2) < 1e-12);
 	o.learned(o.arg);
 	m->logp[1] = -5;
 	m->logp[3] = -7;
 	run(&o, m, 2, values);
-	assert_true(fabs(values[6] - 0.5 * (-1 - 3 - 5 - 7) / 4) < 1e-12);
+	assert_true(fabs(values[8] - 0.5 * (-1 - 3 - 5 - 7) / 4) < 1e-12);
 	assert_int_equal(o.n_state, 2);
 	dataset_release(&m->d);
 	mem_free(m);

@@ -137,6 +137,7 @@ static void hostile_headers_are_data_errors(void **state)
 		"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
 		"\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
 		"{\"__metadata__\":{\"x\":1}}", "{\"__metadata__\":[]}", "{\"\xff\":{}}",
+		"{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
 	};
 
 	(void)state;

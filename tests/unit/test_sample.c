@@ -10,12 +10,12 @@ static const struct sample_options plain = { .temperature = 1, .top_p = 1, .repe
 
 /* One draw with u in [0, 1) on the CPU; the first n_prompt of seen are the prompt's. */
 static enum status draw(const struct sample_options *o, const float *logits, int n, const int32_t *seen, int n_prompt, int n_seen, double u,
-			int32_t *id, double *logprob)
+			int32_t *id, float *logprob)
 {
 	struct sampler *s;
 	struct error err;
 	const int32_t *ids, slot = 0;
-	const double *lp;
+	const float *lp;
 	uint64_t bits = (uint64_t)(u * 0x1p53);
 	enum status st;
 	assert_int_equal(sampler_open(&s, o, kernels_cpu(), NULL, 1, n, &err), OK);
@@ -30,10 +30,10 @@ static enum status draw(const struct sample_options *o, const float *logits, int
 }
 
 static int32_t pick(const struct sample_options *o, const float *logits, int n, const int32_t *seen, int n_seen, double u,
-		    double *logprob)
+		    float *logprob)
 {
 	int32_t id;
-	double lp;
+	float lp;
 	assert_int_equal(draw(o, logits, n, seen, 0, n_seen, u, &id, &lp), OK);
 	if (logprob)
 		*logprob = lp;
@@ -177,7 +177,7 @@ static void frequency_counts_and_presence_does_not(void **state)
 	o.frequency_penalty = 2;                       /* -2, 1.1, 0 */
 	assert_int_equal(pick(&o, x, 3, seen, 4, 0, NULL), 1);
 	int32_t id;                                    /* what the prompt says does not count */
-	double lp;
+	float lp;
 	assert_int_equal(draw(&o, x, 3, seen, 4, 4, 0, &id, &lp), OK);
 	assert_int_equal(id, 0);
 	assert_int_equal(draw(&o, x, 3, seen, 1, 4, 0, &id, &lp), OK);
@@ -190,7 +190,7 @@ static void bias_adds_and_bans(void **state)
 	struct logit_bias bias[] = { { 0, -INFINITY }, { 2, 1.5f }, { 99, 7 } };
 	struct sample_options o = plain;
 	float x[] = { 4, 1, 0 };
-	double lp;
+	float lp;
 	o.bias = bias;
 	o.n_bias = 1;
 	assert_int_equal(reachable(&o, x, 3), 6);
@@ -235,9 +235,9 @@ static void logprob_is_the_models_own(void **state)
 	struct sample_options o = { .temperature = 0.3, .top_k = 1, .top_p = 0.5, .repetition_penalty = 10 };
 	float x[] = { logf(0.2f), logf(0.7f), logf(0.1f) };
 	int32_t seen[] = { 1 };
-	double lp;
+	float lp;
 	assert_int_equal(pick(&o, x, 3, seen, 1, 0.9, &lp), 0);
-	assert_true(fabs(lp - log(0.2)) < 1e-6);
+	assert_true(fabs((double)lp - log(0.2)) < 1e-6);
 }
 
 static void logits_that_are_no_distribution_are_an_error(void **state)
@@ -246,7 +246,7 @@ static void logits_that_are_no_distribution_are_an_error(void **state)
 	float bad[][3] = { { NAN, 0, 0 }, { 0, NAN, 0 }, { 0, INFINITY, 0 }, { -INFINITY, -INFINITY, -INFINITY }, { NAN, NAN, NAN } };
 	float masked[] = { -INFINITY, 0, -INFINITY };
 	int32_t id;
-	double lp;
+	float lp;
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(draw(&plain, bad[i], 3, NULL, 0, 0, 0.5, &id, &lp), ERR_DATA);
 	assert_int_equal(draw(&plain, masked, 3, NULL, 0, 0, 0.0, &id, &lp), OK);

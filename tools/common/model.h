@@ -14,10 +14,11 @@ struct model_flags {
 };
 
 #define BF16_HELP "activations, cached keys and values and operands of products in bfloat16, sums in float32"
+#define LOAD_HELP "how the weights are held in memory"
 #define MODEL_FLAGS_DEFAULT { .device = DEVICE_FLAGS_DEFAULT }
 #define MODEL_FLAGS(f)                                                                                                \
 	OPT_STRING(0, "adapter", &(f).adapter, "DIR", "a LoRA adapter over the model; the model may also be an adapter itself"), \
-	OPT_CHOICE(0, "load", &(f).load, MODEL_FORMS, "how the weights are held in memory"),                           \
+	OPT_CHOICE(0, "load", &(f).load, MODEL_FORMS, LOAD_HELP),                                                     \
 	OPT_FLAG(0, "bf16", &(f).bf16, BF16_HELP),                                                                    \
 	DEVICE_FLAGS((f).device)
 

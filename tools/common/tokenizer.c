@@ -16,15 +16,21 @@ static enum status take_template(struct tool *t, const char *path, struct tokeni
 	return st;
 }
 
+enum status tool_take_tokenizer(struct tool *t, const char *path, bool record, const char *chat_template, struct tokenizer *tokenizer,
+				struct error *err)
+{
+	if (record)
+		TRY(tool_add_input(t, path, err));
+	return chat_template ? take_template(t, chat_template, tokenizer, err) : OK;
+}
+
 enum status tool_load_tokenizer(struct tool *t, const char *path, bool record, const char *chat_template, struct tokenizer **out,
 				struct error *err)
 {
 	enum status st;
 
 	TRY(tokenizer_load(out, path, err));
-	st = record ? tool_add_input(t, path, err) : OK;
-	if (st == OK && chat_template)
-		st = take_template(t, chat_template, *out, err);
+	st = tool_take_tokenizer(t, path, record, chat_template, *out, err);
 	if (st != OK) {
 		tokenizer_close(*out);
 		*out = NULL;

@@ -11,5 +11,8 @@
  * inputs of the stage (path only if record). */
 enum status tool_load_tokenizer(struct tool *t, const char *path, bool record, const char *chat_template, struct tokenizer **out,
 				struct error *err);
+/* The same of one that is loaded already. */
+enum status tool_take_tokenizer(struct tool *t, const char *path, bool record, const char *chat_template, struct tokenizer *tokenizer,
+				struct error *err);
 
 #endif

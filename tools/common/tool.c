@@ -59,9 +59,25 @@ static void answer_and_exit(struct tool *t, struct opt *const tables[2], const c
 	exit(1);
 }
 
+/* A line on stderr. Names in it may come from who is not trusted (a tensor's, a column's), and a terminal obeys control characters: they are
+ * shown as JSON would write them. */
+static void tell(const struct tool *t, const char *text)
+{
+	struct buf b = {0};
+	for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
+		bool c1 = s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0;
+		if (c1 || *s == 0x7f || (*s < 0x20 && *s != '\n' && *s != '\t'))
+			buf_printf(&b, "\\u%04x", c1 ? *++s : *s);
+		else
+			buf_char(&b, (char)*s);
+	}
+	fprintf(stderr, "quern %s: %s\n", t->name, b.data ? b.data : "");
+	buf_release(&b);
+}
+
 static _Noreturn void usage_error(const struct tool *t, const struct error *err)
 {
-	fprintf(stderr, "quern %s: %s\n", t->name, err->text);
+	tell(t, err->text);
 	fprintf(stderr, "usage: quern %s [options]%s%s\n", t->name, t->operands[0] ? " " : "", t->operands);
 	exit(2);
 }
@@ -191,9 +207,10 @@ void tool_stat_string(struct tool *t, const char *key, const char *v)
 
 static void say(const struct tool *t, const char *fmt, va_list ap)
 {
-	fprintf(stderr, "quern %s: ", t->name);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	struct buf b = {0};
+	buf_vprintf(&b, fmt, ap);
+	tell(t, b.data ? b.data : "");
+	buf_release(&b);
 }
 
 void tool_say(struct tool *t, const char *fmt, ...)
@@ -356,7 +373,7 @@ int tool_end(struct tool *t, enum status st, const struct error *err)
 		err = &own;
 	}
 	if (st != OK && st != ERR_PIPE)
-		fprintf(stderr, "quern %s: %s\n", t->name, err->text);
+		tell(t, err->text);
 	if (st == ERR_USAGE)
 		fprintf(stderr, "usage: quern %s [options]%s%s\n", t->name, t->operands[0] ? " " : "", t->operands);
 	release(t);

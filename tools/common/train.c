@@ -157,22 +157,6 @@ static enum status read_held_out(struct training *t, struct error *err)
 	return st == END ? OK : st;
 }
 
-enum status training_vocab(const char *dir, bool needed, int *vocab, struct error *err)
-{
-	struct tokenizer *tokenizer;
-	char *path = path_join(dir, "tokenizer.json");
-	bool has = path_exists(path);
-
-	*vocab = 0;
-	mem_free(path);
-	if (!has && !needed)
-		return OK;
-	TRY(tokenizer_load(&tokenizer, dir, err));
-	*vocab = tokenizer_vocab_size(tokenizer);
-	tokenizer_close(tokenizer);
-	return OK;
-}
-
 static enum status nothing_left(const struct training *t, struct error *err)
 {
 	const struct provenance *p = &t->tool->prov;

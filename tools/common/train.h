@@ -42,8 +42,6 @@ struct training {
 
 /* What every trainer needs is given: -m and -o. */
 enum status training_check(const struct training *t, struct error *err);
-/* Ids of a directory's tokenizer; 0 if it has none and need not have one. */
-enum status training_vocab(const char *dir, bool needed, int *vocab, struct error *err);
 /* All else: the flags are checked, the inputs read into data and --eval into held_out, the model trained and -o written; the summary's
  * facts are set. What t holds is released; the model is the caller's. */
 enum status training_run(struct training *t, const struct objective *objective, struct error *err);

@@ -98,7 +98,8 @@ static enum status add_chat(const struct lm *lm, const struct batch *b, int64_t 
 {
 	int n = messages_read(batch_column(b, "messages"), row, &px.messages, &px.cap);
 	px.ids.n = px.mask.n = 0;
-	enum status st = chat_encode(lm->tokenizer, lm->scratch, px.messages, n, false, &px.ids, &px.mask, err);
+	const struct chat c = chat_of_row(px.messages, n, b, row);
+	enum status st = chat_encode(lm->tokenizer, lm->scratch, &c, false, &px.ids, &px.mask, err);
 	if (st == ERR_DATA) {
 		*reason = "template_error";
 		return OK;

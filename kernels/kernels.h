@@ -272,7 +272,7 @@ struct kernels {
 
 	/* --- per-token log-probabilities ----------------------------------------------------------------------- */
 	/* One arithmetic gives them wherever they come from, so that what generation, scoring and training say of a token is the same to the
-	 * bit: logits that matmul_float and soft_cap make are those that logprob and logprob_dx make and never keep whole, and what
+	 * bit (where the weights were packed alike): logits that matmul_float and soft_cap make are those that logprob and logprob_dx make and never keep whole, and what
 	 * logits_sum, sample, logprob and logprob_dx make of a row of them is logits_sum's. */
 	void (*logits_sum)(struct pool *pool, struct logits_sum *sum, const float *logits, int64_t n, int64_t v);
 	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse (by logits_logp), lse[n] = log sum exp z, and

@@ -764,7 +764,7 @@ static const struct entry {
 	{"split products", check_split, 40, ALL},
 	{"scale_columns", check_scale_columns, 20, HALF},
 	{"dropout", check_dropout, 20, HALF},
-	{"embed, gather_rows", check_gather, 30, HALF},
+	{"embed, gather_rows", check_gather, 30, FORWARD},
 	{"from_floats, to_floats", check_convert, 20, HALF},
 	{"embed_dw", check_embed_dw, 30, HALF},
 	{"rmsnorm", check_rmsnorm, 40, HALF},

@@ -180,7 +180,10 @@ static int64_t rows_of(const int32_t *rows, int64_t n)
 
 static void d_embed(struct pool *pool, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
 {
-	dev->embed(pool, acts_out(y, n * c), weights_in(w, rows_of(ids, n), c), ints(ids, n), n, c);
+	int64_t rows = rows_of(ids, n);
+
+	w = weights_in(w, rows, c);
+	dev->embed(pool, acts_out(y, n * c), forward_alone ? packed(w, rows, c) : w, ints(ids, n), n, c);
 	take_back();
 }
 

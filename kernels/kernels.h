@@ -187,7 +187,7 @@ struct kernels {
 			       int64_t o, int64_t i);
 
 	/* Weights that many products will take as they are, laid out once for all of them: those products want nothing but packed and
-	 * scale then, and data may be NULL; embed wants data, and so do products that they are not packed for. packed_bytes: how much that
+	 * scale then, and data may be NULL; embed wants data (but see embeds_packed), and so do products that they are not packed for. packed_bytes: how much that
 	 * takes on the device, aligned to 64 bytes; backward: for matmul_dx and logprob_dx too, else for matmul, its kin and logprob alone,
 	 * and the caller sets weights.forward; 0: the table gains nothing by it. pack again when the weights have changed. Products
 	 * give the same bits with what was packed and without, but for a GPU's table of bf16 and weights.forward: there they are added in
@@ -195,6 +195,7 @@ struct kernels {
 	 * they are multiplied by their factor. What one table of the CPU packs another of the same instruction set takes. */
 	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
 	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);
+	bool embeds_packed;                  /* embed, too, takes what was packed for the forward alone, where data is NULL */
 
 	/* --- embedding ------------------------------------------------------------------------ */
 	void (*embed)(struct pool *pool, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
@@ -271,7 +272,7 @@ struct kernels {
 
 	/* --- per-token log-probabilities ----------------------------------------------------------------------- */
 	/* One arithmetic gives them wherever they come from, so that what generation, scoring and training say of a token is the same to the
-	 * bit: logits that matmul_float and soft_cap make are those that logprob and logprob_dx make and never keep whole, and what
+	 * bit (where the weights were packed alike): logits that matmul_float and soft_cap make are those that logprob and logprob_dx make and never keep whole, and what
 	 * logits_sum, sample, logprob and logprob_dx make of a row of them is logits_sum's. */
 	void (*logits_sum)(struct pool *pool, struct logits_sum *sum, const float *logits, int64_t n, int64_t v);
 	/* With logits z = X W^T or, if cap > 0, cap tanh(X W^T / cap): logp[n] = z[target] - lse (by logits_logp), lse[n] = log sum exp z, and

@@ -449,6 +449,7 @@ template <class T> static void fill(struct kernels *k)
 	k->matmul_float = cuda_matmul_float<T>, k->matmul_add = cuda_matmul_add<T>;
 	k->matmul_part = cuda_matmul_part<T>, k->matmul_dx_part = cuda_matmul_dx_part<T>, k->matmul_dw_part = cuda_matmul_dw_part<T>;
 	k->packed_bytes = is_half<T> ? packed_bytes_half : packed_bytes_float, k->pack = cuda_pack;
+	k->embeds_packed = is_half<T>;
 	serve_open();
 	k->peak_flops = cuda_peak_flops<T>;
 }

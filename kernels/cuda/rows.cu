@@ -1,6 +1,6 @@
 /* rows.cu - entries that go over rows: embedding, gather, biases, learned positions, factors. Memory-bound: each value moves once, 16 bytes
  * at a time where rows are aligned. */
-#include "device.h"
+#include "serve.h"
 
 /* --- y[i] = table[index[i]] ------------------------------------------------------------------------------- */
 
@@ -39,7 +39,9 @@ template <class T> __global__ void embed_kernel(T *y, struct weights w, const in
 
 template <class T> static void cuda_embed(struct pool *, act *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
 {
-	if (n && c)
+	if (n && c && !w.data && is_served(sizeof(T) == sizeof(bf16), w))
+		serve_embed((bf16 *)y, w, ids, n, c);
+	else if (n && c)
 		LAUNCH(embed_kernel<T>, grid_of(n * c), THREADS, 0, device.stream, (T *)y, w, ids, n, c);
 }
 

@@ -104,6 +104,44 @@ void serve_pack(void *packed, struct weights w, int64_t o, int64_t i)
 		LAUNCH(lay_out_kernel<ELEM_BF16>, grid_of(lanes), THREADS, 0, device.stream, (uint4 *)packed, w, o, i, lanes);
 }
 
+/* --- embedding ----------------------------------------------------------------------------------------------------- */
+
+/* An element of packed weights: where lay_out_kernel put it. */
+template <enum elem E> __device__ __forceinline__ float served_at(const struct weights &w, int64_t blocks_i, int64_t row, int64_t col)
+{
+	const int lane = (int)(row % 16 / 2 * 4 + col % DEPTH / 16), j = (int)(col % 16 / 4), q = (int)(row % 2 + col % 4 / 2 * 2), second = (int)(col % 2);
+	const int chunk = E == ELEM_BF16 ? j : E == ELEM_I8 ? j / 2 : 0, word = E == ELEM_BF16 ? q : E == ELEM_I8 ? j % 2 * 2 + q / 2 : j;
+	const int64_t block = row / 16 * blocks_i + col / DEPTH;
+	const unsigned bits = ((const unsigned *)w.packed)[block * (BLOCK_BYTES<E> / 4) + (chunk * 32 + lane) * 4 + word];
+
+	if (E == ELEM_BF16)
+		return __uint_as_float(bits >> 16 * second << 16);
+	if (E == ELEM_I8)
+		return (float)(signed char)(bits >> (8 * (q % 2) + 16 * second)) * w.scale[row];
+	return nf4_value(bits >> (8 * q + (second ? 0 : 4)) & 15) * w.scale[row * blocks_i + col / DEPTH];
+}
+
+template <enum elem E>
+__global__ void __launch_bounds__(THREADS) serve_embed_kernel(bf16 *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
+{
+	for (GRID_STRIDE(i, n * c)) {
+		int64_t row, col;
+
+		split(i, c, &row, &col);
+		y[i] = from_float<bf16>(served_at<E>(w, (c + DEPTH - 1) / DEPTH, ids[row], col));
+	}
+}
+
+void serve_embed(bf16 *y, struct weights w, const int32_t *ids, int64_t n, int64_t c)
+{
+	if (w.elem == ELEM_I8)
+		LAUNCH(serve_embed_kernel<ELEM_I8>, grid_of(n * c), THREADS, 0, device.stream, y, w, ids, n, c);
+	else if (w.elem == ELEM_NF4)
+		LAUNCH(serve_embed_kernel<ELEM_NF4>, grid_of(n * c), THREADS, 0, device.stream, y, w, ids, n, c);
+	else
+		LAUNCH(serve_embed_kernel<ELEM_BF16>, grid_of(n * c), THREADS, 0, device.stream, y, w, ids, n, c);
+}
+
 /* --- tiles --------------------------------------------------------------------------------------------------------- */
 
 /* WM x WN warps, each with 16 MT rows of W and 8 NT rows of X. */

@@ -15,6 +15,8 @@ struct serving {
 	bool to_float;
 };
 void serve_product(const struct serving &s);
+/* Rows ids[n] of packed weights of c columns. */
+void serve_embed(bf16 *y, struct weights w, const int32_t *ids, int64_t n, int64_t c);
 
 static inline bool is_served(bool half, const struct weights &w) { return half && w.packed && w.forward; }
 

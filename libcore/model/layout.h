@@ -103,7 +103,7 @@ static inline bool ends_in(const char *s, const char *end)
 enum status model_allocate(struct model *m, const struct model_config *c, const struct model_how *how, const struct kernels *k,
 			   struct pool *pool, struct error *err);
 /* Memory for the stored matrices, and each one's place in it. Those that are packed, on being loaded, have no other place, but for
- * embeddings that are the output matrix too. */
+ * embeddings that are the output matrix too where the table cannot embed from that. */
 enum status store_take(struct model *m, enum model_form form, struct error *err);
 /* The same for those that have a form and no data yet. */
 enum status store_place(struct model *m, struct error *err);

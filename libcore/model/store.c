@@ -28,7 +28,7 @@ size_t store_data_bytes(const struct linear *l)
 
 bool store_keeps(const struct model *m, const struct linear *l)
 {
-	return !l->packed_bytes || l == &m->layout->embed;
+	return !l->packed_bytes || (l == &m->layout->embed && !m->k->embeds_packed);
 }
 
 static void place(struct plan *p, const struct model *m, struct linear *l)

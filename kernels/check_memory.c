@@ -1,6 +1,25 @@
 /* check_memory.c - a device's memory, copies in order and beside the rest, and work that is recorded. */
 #include "check.h"
 
+/* Much and little in turns, through the same buffers. */
+static void upload_in_turns(struct check *c, float *to, const float *x, int64_t n)
+{
+	for (int64_t at = 0, some; at < n; at += some) {
+		some = below(c, 3) ? 1 + below(c, 30000) : 1 + below(c, 3000);
+		some = some < n - at ? some : n - at;
+		if (c->k->stage && below(c, 2)) {
+			size_t room;
+			float *from = c->k->stage(&room);
+
+			some = (size_t)some * sizeof *x < room ? some : (int64_t)(room / sizeof *x);
+			memcpy(from, x + at, (size_t)some * sizeof *x);
+			c->k->upload_staged(to + at, (size_t)some * sizeof *x);
+		} else {
+			c->k->upload(to + at, x + at, (size_t)some * sizeof *x);
+		}
+	}
+}
+
 void check_memory(struct check *c)
 {
 	int64_t n = size(c, 700000);
@@ -31,6 +50,9 @@ void check_memory(struct check *c)
 		expect_same(c, "copies ahead and behind", back, x, n);
 		if (c->k->failed(NULL) != OK || c->k->available() == 0)
 			fail(c, "failed, available", 0, 0, 1);
+		upload_in_turns(c, a, x, n);
+		c->k->download(back, a, (size_t)n * sizeof *a);
+		expect_same(c, "uploads large and small", back, x, n);
 		c->k->upload(b, x, (size_t)n * sizeof *b);
 		c->k->zero(c->pools[p], b, (size_t)n * sizeof *b);
 		c->k->download(back, b, (size_t)n * sizeof *b);

@@ -145,6 +145,10 @@ struct kernels {
 	void *(*alloc_host)(struct pool *pool, size_t bytes);
 	size_t (*available)(void);           /* bytes that alloc could give now, about */
 	void (*upload)(void *dst, const void *src, size_t bytes);   /* host -> device */
+	/* For much of it: room of the host, *bytes, from which upload_staged uploads what the caller's threads have put there while the bus was
+	 * busy with what was uploaded before. Between the two nothing else is asked for. NULL, both, with host_access. */
+	void *(*stage)(size_t *bytes);
+	void (*upload_staged)(void *dst, size_t bytes);
 	void (*download)(void *dst, const void *src, size_t bytes); /* device -> host, waits */
 	/* Copies beside what the device goes on with. upload_ahead: what is asked for later finds src in dst; nothing that is in flight uses
 	 * dst, which is true where the caller has waited (download, status) since. */

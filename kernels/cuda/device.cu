@@ -193,6 +193,39 @@ static void staging_upload(struct staging *s, void *dst, const void *src, size_t
 	pthread_mutex_unlock(&s->lock);
 }
 
+#define HALF_SEGMENTS (SEGMENTS / 2)
+
+/* The half of the ring that was not used last. */
+static void *cuda_stage(size_t *bytes)
+{
+	struct staging *s = &in_order;
+	int first;
+
+	pthread_mutex_lock(&s->lock);
+	device_note(cudaEventRecord(s->left[s->segment], s->stream), "copying");
+	first = s->segment < HALF_SEGMENTS ? HALF_SEGMENTS : 0;
+	for (int i = first; i < first + HALF_SEGMENTS; i++)
+		device_note(cudaEventSynchronize(s->left[i]), "copying");
+	s->segment = first + HALF_SEGMENTS - 1, s->used = SEGMENT_BYTES;
+	pthread_mutex_unlock(&s->lock);
+	*bytes = HALF_SEGMENTS * SEGMENT_BYTES;
+	return s->memory + (size_t)first * SEGMENT_BYTES;
+}
+
+static void cuda_upload_staged(void *dst, size_t bytes)
+{
+	struct staging *s = &in_order;
+	const int first = s->segment / HALF_SEGMENTS * HALF_SEGMENTS;
+
+	if (device.failed != OK)
+		return;
+	pthread_mutex_lock(&s->lock);
+	device_note(cudaMemcpyAsync(dst, s->memory + (size_t)first * SEGMENT_BYTES, bytes, cudaMemcpyDefault, s->stream), "uploading");
+	for (int i = first; i < first + HALF_SEGMENTS; i++)
+		device_note(cudaEventRecord(s->left[i], s->stream), "copying");
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* One segment is read out while the next is filled: the copies of a large download overlap. */
 static void staging_download(struct staging *s, void *dst, const void *src, size_t bytes)
 {
@@ -265,7 +298,7 @@ void entries_memory(struct kernels *k)
 {
 	k->status = cuda_status, k->failed = cuda_failed;
 	k->alloc = cuda_alloc, k->release = cuda_release, k->alloc_host = cuda_alloc_host, k->available = cuda_available;
-	k->upload = cuda_upload, k->download = cuda_download;
+	k->upload = cuda_upload, k->stage = cuda_stage, k->upload_staged = cuda_upload_staged, k->download = cuda_download;
 	k->mark = cuda_mark, k->download_marked = cuda_download_marked, k->upload_ahead = cuda_upload_ahead;
 	k->zero = cuda_zero, k->copy = cuda_copy;
 }

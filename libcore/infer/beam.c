@@ -442,11 +442,12 @@ static enum status deliver(struct search *s, struct error *err)
 		}
 	while (s->head && s->head->done) {
 		struct group *g = s->head;
+		int64_t n = g->n_best < s->o->n ? g->n_best : s->o->n;       /* fewer tokens, or bans, can leave fewer sequences */
 
-		for (int64_t k = 0; k < s->o->n; k++) {
+		for (int64_t k = 0; k < n; k++) {
 			const struct hypothesis *h = &g->best[k];
 			struct generate_result r = {
-				.user = g->p.user, .sample = k, .last = k + 1 == s->o->n, .ids = h->tokens.v + g->n_prompt,
+				.user = g->p.user, .sample = k, .last = k + 1 == n, .ids = h->tokens.v + g->n_prompt,
 				.n = h->tokens.n - g->n_prompt, .logprob = h->logprob, .finish = h->finish,
 			};
 

@@ -9,7 +9,8 @@
 
 #include "infer/generate.h"
 
-/* As generate_run. A result's logprob is the model's own; result.sample is the rank. */
+/* As generate_run. A result's logprob is the model's own; result.sample is the rank. A prompt whose
+ * continuations are fewer than the n that are wanted has those. */
 enum status beam_run(struct model *m, const struct tokenizer *t, const struct generate_options *o,
 		     const struct generate_io *io, struct generate_totals *totals, struct error *err);
 

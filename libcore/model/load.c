@@ -188,22 +188,34 @@ static enum status load_tensor(struct model *m, struct source *s, const struct t
 	return st;
 }
 
+/* The values of a part where its file is mapped, if they have the store's form; NULL else. */
+static const void *part_bytes(struct model *m, const struct rows *r, enum elem elem)
+{
+	if (!rows_plain(r) || (elem != ELEM_F32 && elem != ELEM_BF16))
+		return NULL;
+	return store_bytes(m, r->from, elem == ELEM_F32 ? "F32" : "BF16");
+}
+
 static enum status load_part(struct model *m, struct source *s, const struct stored_part *part, struct error *err)
 {
 	const struct linear *l = part->linear;
-	size_t width = l->stored.elem == ELEM_BF16 ? 2 : 4;
+	size_t width = l->stored.elem == ELEM_BF16 ? 2 : 4, bytes = (size_t)(part->tensor.rows * l->in) * width;
+	char *to = (char *)l->stored.data + (size_t)(part->row * l->in) * width;
+	const void *there;
 	struct store_writer w = { 0 };
 	struct rows r;
 	enum status st;
 
 	if (part->bytes) {
 		if (part->bytes != l->stored.data)
-			m->k->copy(m->pool, (char *)l->stored.data + (size_t)(part->row * l->in) * width, part->bytes,
-				   (size_t)(part->tensor.rows * l->in) * width);
+			store_copy(m, to, part->bytes, bytes);
 		return OK;
 	}
 	st = rows_open(&r, m, s, &part->tensor, err);
-	if (st == OK) {
+	there = st == OK ? part_bytes(m, &r, l->stored.elem) : NULL;
+	if (there) {
+		store_copy(m, to, there, bytes);
+	} else if (st == OK) {
 		store_begin(&w, m, part, r.from->form != SOURCE_NF4);
 		st = move_tensor(m, &r, &w, err);
 		store_end(&w);

@@ -77,25 +77,28 @@ static void widen(struct pool *pool, struct widen_job *j)
 	pool_run(pool, (int64_t)((bytes + LARGE_PAGE - 1) / LARGE_PAGE), widen_task, j);
 }
 
-#define STAGED ((int64_t)4 << 20)            /* elements that are widened for a device at once */
+#define STAGED_MIN 16384                     /* bytes that a device is given by all threads, and not at once */
 
 /* The same to a device whose memory is not ours. */
-static bool widen_staged(struct model *m, const struct widen_job *all)
+static void widen_staged(struct model *m, const struct widen_job *all)
 {
 	int64_t width = strcmp(all->dtype, "F32") ? 2 : 4;
-	float *stage = mem_try((size_t)(all->n < STAGED ? all->n : STAGED) * sizeof(float) + 1);
+	float few[STAGED_MIN / sizeof(float)];
+	size_t room;
 
-	if (!stage)
-		return false;
-	for (int64_t at = 0; at < all->n; at += STAGED) {
-		struct widen_job j = { .to = stage, .from = all->from + at * width, .n = all->n - at < STAGED ? all->n - at : STAGED,
-				       .dtype = all->dtype };
-
-		widen(m->pool, &j);
-		m->k->upload(all->to + at, stage, (size_t)j.n * sizeof(float));
+	if (all->n * (int64_t)sizeof(float) <= STAGED_MIN) {
+		widen(NULL, &(struct widen_job){ .to = few, .from = all->from, .n = all->n, .dtype = all->dtype });
+		m->k->upload(all->to, few, (size_t)all->n * sizeof(float));
+		return;
 	}
-	mem_free(stage);
-	return true;
+	for (int64_t at = 0, n; at < all->n; at += n) {
+		struct widen_job j = { .to = m->k->stage(&room), .from = all->from + at * width, .dtype = all->dtype };
+
+		n = (int64_t)(room / sizeof(float)) < all->n - at ? (int64_t)(room / sizeof(float)) : all->n - at;
+		j.n = n;
+		widen(m->pool, &j);
+		m->k->upload_staged(all->to + at, (size_t)n * sizeof(float));
+	}
 }
 
 bool store_widen(struct model *m, const struct source_tensor *from, float *to)
@@ -107,18 +110,63 @@ bool store_widen(struct model *m, const struct source_tensor *from, float *to)
 	j.from += from->entry->begin;
 	if ((uintptr_t)j.from % 2)
 		return false;
-	if (!m->k->host_access)
-		return widen_staged(m, &j);
-	widen(m->pool, &j);
+	if (m->k->host_access)
+		widen(m->pool, &j);
+	else
+		widen_staged(m, &j);
 	return true;
+}
+
+const void *store_bytes(struct model *m, const struct source_tensor *from, const char *dtype)
+{
+	const uint8_t *data = !strcmp(from->dtype, dtype) ? map_file(m, from->file) : NULL;
+
+	return data ? data + from->entry->begin : NULL;
 }
 
 const float *store_floats(struct model *m, const struct source_tensor *from)
 {
-	const uint8_t *data = !strcmp(from->dtype, "F32") ? map_file(m, from->file) : NULL;
+	const void *data = store_bytes(m, from, "F32");
 
-	data = data ? data + from->entry->begin : NULL;
-	return data && (uintptr_t)data % sizeof(float) == 0 ? (const float *)(const void *)data : NULL;
+	return (uintptr_t)data % sizeof(float) == 0 ? data : NULL;
+}
+
+#define COPY_PIECE ((size_t)256 << 10)
+
+struct copy_job {
+	char *to;
+	const char *from;
+	size_t bytes;
+};
+
+static void copy_task(void *arg, int64_t i, int worker)
+{
+	const struct copy_job *j = arg;
+	size_t at = (size_t)i * COPY_PIECE, left = j->bytes - at;
+
+	(void)worker;
+	memcpy(j->to + at, j->from + at, left < COPY_PIECE ? left : COPY_PIECE);
+}
+
+void store_copy(struct model *m, void *to, const void *from, size_t bytes)
+{
+	size_t room;
+
+	if (m->k->host_access) {
+		m->k->copy(m->pool, to, from, bytes);
+		return;
+	}
+	if (bytes <= STAGED_MIN) {
+		m->k->upload(to, from, bytes);
+		return;
+	}
+	for (size_t at = 0, n; at < bytes; at += n) {
+		struct copy_job j = { .to = m->k->stage(&room), .from = (const char *)from + at };
+
+		j.bytes = n = room < bytes - at ? room : bytes - at;
+		pool_run(m->pool, (int64_t)((n + COPY_PIECE - 1) / COPY_PIECE), copy_task, &j);
+		m->k->upload_staged((char *)to + at, n);
+	}
 }
 
 void store_unmap(struct model *m)

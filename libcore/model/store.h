@@ -11,7 +11,11 @@ enum status store_map(struct model *m, const struct source *s, struct error *err
 /* All values of a tensor that is plain floats as float32 into the device's memory, by all threads; false, and nothing done, where the
  * file cannot be mapped. */
 bool store_widen(struct model *m, const struct source_tensor *from, float *to);
-/* The values of such a tensor where its file is mapped, if it has float32; NULL else. */
+/* The values of such a tensor where its file is mapped, if they have this type, aligned in no way; NULL else. */
+const void *store_bytes(struct model *m, const struct source_tensor *from, const char *dtype);
+/* Copies such values to the device by all threads. */
+void store_copy(struct model *m, void *to, const void *from, size_t bytes);
+/* The values of a tensor of float32, aligned. */
 const float *store_floats(struct model *m, const struct source_tensor *from);
 /* No file is needed any more. */
 void store_unmap(struct model *m);

@@ -228,6 +228,20 @@ static void device_upload(void *dst, const void *src, size_t bytes)
 	device_reach(-1);
 }
 
+static char device_staged[8192];
+
+static void *device_stage(size_t *bytes)
+{
+	*bytes = sizeof device_staged;
+	return device_staged;
+}
+
+static void device_upload_staged(void *dst, size_t bytes)
+{
+	device_expect(bytes <= sizeof device_staged, "upload_staged", "bytes");
+	device_upload(dst, device_staged, bytes);
+}
+
 static void device_download(void *dst, const void *src, size_t bytes)
 {
 	device_expect(!device_has(dst), "download", "dst");
@@ -313,7 +327,7 @@ static inline const struct kernels *device_kernels(void)
 	static const struct kernels table = {
 		.abi = KERNELS_ABI, .name = "device", .elem_bytes = sizeof(float),
 		TAKE(status), .failed = device_status, TAKE(alloc), .alloc_host = device_alloc, TAKE(available), TAKE(release), TAKE(upload), TAKE(download), TAKE(mark),
-		TAKE(download_marked), .upload_ahead = device_upload, TAKE(zero), TAKE(copy),
+		TAKE(download_marked), .upload_ahead = device_upload, TAKE(stage), TAKE(upload_staged), TAKE(zero), TAKE(copy),
 		TAKE(matmul), TAKE(matmul_dx), TAKE(matmul_dw), TAKE(matmul_float), TAKE(matmul_add), TAKE(matmul_part),
 		TAKE(matmul_dx_part), TAKE(matmul_dw_part), TAKE(pack), TAKE(embed), TAKE(noise), TAKE(embed_dw),
 		TAKE(rmsnorm), TAKE(rmsnorm_dx), TAKE(layernorm), TAKE(layernorm_dx), TAKE(qk_norm), TAKE(qk_norm_dx),

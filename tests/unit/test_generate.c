@@ -343,6 +343,35 @@ static void beams_do_not_depend_on_the_batch(void **state)
 	assert_int_equal(generate_check(&lm.model, &a, &err), ERR_USAGE);
 }
 
+static enum status count_last(void *arg, const struct generate_result *g, struct error *e)
+{
+	struct run *r = arg;
+	(void)e;
+	assert_true(g->n == 1 && (g->ids[0] == 7 || g->ids[0] == 9));
+	r->out[0].sample += g->last;
+	r->count++;
+	return OK;
+}
+
+/* A bias that leaves two tokens, one to say: two sequences, however many are wanted. */
+static void beams_give_what_there_is(void **state)
+{
+	(void)state;
+	struct logit_bias all[288];
+	struct run *r = calloc(1, sizeof(*r));
+	struct generate_io io = { next_prompt, count_last, r };
+	struct generate_options o = options(4, 8);
+	for (int i = 0; i < 288; i++)
+		all[i] = (struct logit_bias){ i, i == 7 || i == 9 ? 0 : -INFINITY };
+	o.sample.bias = all, o.sample.n_bias = 288;
+	o.beams = 4;
+	o.max_new_tokens = 1;
+	OK_OR_FAIL(generate_run(&lm.model, lm.tokenizer, &o, &io, &r->totals, &err));
+	assert_int_equal(r->count, 2 * PROMPTS);
+	assert_int_equal(r->out[0].sample, PROMPTS);
+	free(r);
+}
+
 /* --- pages ---------------------------------------------------------------------------------------------- */
 
 #define PAGE_BYTES (2 * 2 * 16 * KERNELS_KEY_BLOCK * 4)    /* of this model: keys and values, layers, their width */
@@ -607,7 +636,7 @@ int main(void)
 		cmocka_unit_test(memory_for_pages_changes_no_beam), cmocka_unit_test(samples_hold_their_prompt_once),
 		cmocka_unit_test(a_window_gives_pages_back),
 		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(a_long_one_holds_nobody_up), cmocka_unit_test(best_of_keeps_the_most_probable),
-		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(sequences_end_for_the_reason_they_name),
+		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(beams_give_what_there_is), cmocka_unit_test(sequences_end_for_the_reason_they_name),
 		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation), cmocka_unit_test(on_every_table),
 		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(bad_logits_end_the_run),
 	};

@@ -308,7 +308,7 @@ static enum status read_windows(const struct json *j, const struct family *f, st
 		TRY(get_size(j, "sliding_window", POSITIONS_MAX, f->window, &c->window, err));
 	if (f->windows == WINDOW_UPPER && !is_zero(json_get(j, "max_window_layers")))
 		TRY(get_size(j, "max_window_layers", INT32_MAX, 28, &from, err));
-	if (f->windows == WINDOW_PATTERN)
+	if (f->windows == WINDOW_PATTERN && f->local_theta > 0)      /* of Gemma 3: Gemma 2's is what it is */
 		TRY(get_size(j, every, MODEL_LAYERS_MAX, f->pattern, &pattern, err));
 	set_windows(c, f, from, pattern);
 	return absent(types) ? OK : read_layer_types(types, c, err);

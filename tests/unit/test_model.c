@@ -646,6 +646,7 @@ static void what_is_not_computed_is_refused_by_name(void **state)
 	};
 
 	(void)state;
+	OK_OR_FAIL(parse_config(",\"model_type\":\"gemma2\",\"num_key_value_heads\":1,\"head_dim\":4,\"sliding_window_pattern\":\"x\""));
 	OK_OR_FAIL(parse_config(",\"rope_scaling\":null,\"sliding_window\":null,\"rope_parameters\":{\"rope_type\":\"default\"}"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(parse_config(cases[i].extra), ERR_UNSUPPORTED);

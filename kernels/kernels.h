@@ -335,9 +335,9 @@ static inline act *act_at(const struct kernels *k, const act *p, int64_t n)
 /* The CPU table for this machine (AMX, AVX-512, AVX2 or plain C, chosen at run time; QUERN_CPU=avx512bf16|avx512|avx2|plain
  * lowers it, a set that the machine lacks is ignored). Its activations are floats. A thread that multiplies matrices
  * keeps 1 MiB for packed operands and 256 KiB for each thread of its pool, in whole large pages, until it ends (with AMX 4 MiB and 592
- * KiB, or 1.4 MiB for each thread where that is more). With AMX products of floats, but for weights in NF4,
- * are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a row of the left matrix, or a column of the result,
- * that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
+ * KiB, or 1.4 MiB for each thread where that is more); attention_dqkv takes a float for each token and head. With AMX products of floats,
+ * but for weights in NF4, are of floats in three terms of bf16 (cpu/split.h): as exact as multiply-adds, but a row of the left matrix, or
+ * a column of the result, that has an infinity or a number of 3.39e38 or more becomes NaN, not infinite. */
 const struct kernels *kernels_cpu(void);
 /* The same for activations of bf16. Operands of products are bf16 too (within attention only with AMX): weights and gradients of logits
  * are rounded to the nearest, and the products are added in floats; with AMX the integers of ELEM_I8 are exact in

@@ -87,9 +87,17 @@ static void attend_softmax(const struct attend *t, struct attend_scratch *w, int
 {
 	float *s = w->s + r * ATT_B, top, fade;
 	vf max = v_set1(-INFINITY), sum = v_zero();
+	bool all = vis - lo == ATT_B;
 	int from = lo / VL * VL;
 
-	for (int64_t j = from; j < vis; j += VL) {
+#pragma GCC unroll 4
+	for (int j = 0; all && j < ATT_B; j += VL) {
+		vf score = score_of(v_load(s + j), t->scale, t->cap);
+
+		v_store(s + j, score);
+		max = v_max(max, score);
+	}
+	for (int64_t j = from; !all && j < vis; j += VL) {
 		v_store(s + j, score_of(v_load(s + j), t->scale, t->cap));
 		for (int i = v_lanes(vis, j); i < VL; i++)
 			s[j + i] = -INFINITY;
@@ -100,8 +108,15 @@ static void attend_softmax(const struct attend *t, struct attend_scratch *w, int
 	top = v_hmax(max);
 	top = top > w->max[r] || top != top ? top : w->max[r];
 	fade = top == w->max[r] ? 1.0f : expf(w->max[r] - top);
+#pragma GCC unroll 4
+	for (int j = 0; all && j < ATT_B; j += VL) {
+		vf e = v_exp(v_load(s + j) - v_set1(top));
+
+		v_store(s + j, e);
+		sum += e;
+	}
 	memset(s, 0, (size_t)from * sizeof *s);
-	for (int64_t j = from; j < vis; j += VL) {
+	for (int64_t j = from; !all && j < vis; j += VL) {
 		v_store(s + j, v_exp(v_load(s + j) - v_set1(top)));
 		for (int i = v_lanes(vis, j); i < VL; i++)
 			s[j + i] = 0;
@@ -176,6 +191,7 @@ struct att_job {
 	const float *fwd_lse;
 	float *sums;                  /* of activations that are rounded: sums_room floats of each thread, for the gradients of a task */
 	int64_t sums_room;
+	float *delta;                 /* [N, H]: the sums over dO O, unless tiles take them as they go */
 };
 
 INLINE struct att_job att_of(struct heads a)
@@ -353,6 +369,7 @@ static void cpu_attention_cached(struct pool *pool, act *o, const act *qkv, stru
 struct back_scratch {
 	float kt[ATT_D_MAX * ATT_B], vt[ATT_D_MAX * ATT_B], p[ATT_B * ATT_B], ds[ATT_B * ATT_B];
 	float k[ATT_B * ATT_D_MAX], q[ATT_B * ATT_D_MAX], d_o[ATT_B * ATT_D_MAX];    /* rows side by side */
+	float dk[ATT_B * ATT_D_MAX], dv[ATT_B * ATT_D_MAX];    /* the same: sums over the queries so far */
 } __attribute__((aligned(64)));
 
 /* Rows that lie a power of two apart, or nearly, share few places in the cache. */
@@ -376,14 +393,10 @@ static void back_block(const struct att_job *t, struct back_scratch *w, const st
 	mul(w->p, ATT_B, w->q, d, 1, w->kt, ATT_B, qn, ATT_B, d, false);
 	mul(w->ds, ATT_B, w->d_o, d, 1, w->vt, ATT_B, qn, ATT_B, d, false);
 	for (int64_t r = 0; r < qn; r++) {
-		const act *o = t->fwd_o + (q0 + r) * hd + g * d;
 		float *p = w->p + r * ATT_B, *ds = w->ds + r * ATT_B, lse = t->fwd_lse[(q0 + r) * t->h + g];
 		int64_t stop = q0 + r + 1, vis = stop - k0 < kn ? stop - k0 : kn, lo = window_start(stop, t->window) - k0;
-		vf delta = v_zero();
+		vf delta = v_set1(t->delta[(q0 + r) * t->h + g]);
 
-		for (V_EACH(j, d))
-			delta = v_fma(a_load_at(o, d, j), v_load_at(w->d_o + r * d, d, j), delta);
-		delta = v_set1(v_sum(delta));
 		for (V_EACH(j, kn)) {
 			vf score = score_of(v_load(p + j), t->scale, t->cap), pv = v_exp(score - v_set1(lse));
 			vf d_score = pv * (v_load(ds + j) - delta) * v_set1(t->scale);
@@ -401,9 +414,17 @@ static void back_block(const struct att_job *t, struct back_scratch *w, const st
 	if (want_q)
 		mul(dq, to->ld, w->ds, ATT_B, 1, w->k, d, qn, d, kn, true);
 	if (want_kv) {
-		mul(to->k + (k0 - to->from) * to->ld, to->ld, w->ds, 1, ATT_B, w->q, d, kn, d, qn, true);
-		mul(to->v + (k0 - to->from) * to->ld, to->ld, w->p, 1, ATT_B, w->d_o, d, kn, d, qn, true);
+		mul(w->dk, d, w->ds, 1, ATT_B, w->q, d, kn, d, qn, true);
+		mul(w->dv, d, w->p, 1, ATT_B, w->d_o, d, kn, d, qn, true);
 	}
+}
+
+/* to[n, d] += from, whose rows lie side by side. */
+static void add_rows_to(float *to, int64_t ld, const float *from, int64_t n, int64_t d)
+{
+	for (int64_t r = 0; r < n; r++)
+		for (V_EACH(j, d))
+			v_store_at(to + r * ld, v_load_at(to + r * ld, d, j) + v_load_at(from + r * d, d, j), d, j);
 }
 
 /* Queries [q0, q1) against keys [k0, k1) of one sequence and kv head; blocks are counted from its start. */
@@ -424,10 +445,34 @@ static void back_range(const struct att_job *t, const struct back_sums *to, int6
 		pack_rows(w.kt, ATT_B, &k, 0, (int)(ke - kb), 0, t->d, 0);
 		pack_rows(w.vt, ATT_B, &v, 0, (int)(ke - kb), 0, t->d, 0);
 		rows_together(w.k, keys, t->ld, ke - kb, t->d);
+		memset(w.dk, 0, (size_t)((ke - kb) * t->d) * sizeof *w.dk);
+		memset(w.dv, 0, (size_t)((ke - kb) * t->d) * sizeof *w.dv);
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
 			for (int64_t qb = q0 > kb ? q0 : kb; qb < q1 && window_start(qb + 1, t->window) < ke; qb += ATT_B)
 				back_block(t, &w, to, g, kvh, qb, qb + ATT_B < q1 ? qb + ATT_B : q1, kb, ke, want_q, want_kv);
+		if (want_kv) {
+			add_rows_to(to->k + (kb - to->from) * to->ld, to->ld, w.dk, ke - kb, t->d);
+			add_rows_to(to->v + (kb - to->from) * to->ld, to->ld, w.dv, ke - kb, t->d);
+		}
 	}
+}
+
+/* Every block of keys asks for them. */
+static void delta_task(void *arg, int64_t i, int worker)
+{
+	const struct att_job *t = arg;
+	int64_t hd = (int64_t)t->h * t->d, per = rows_per_piece(hd), n = t->cu[t->s], r1 = (i + 1) * per < n ? (i + 1) * per : n;
+
+	(void)worker;
+	for (int64_t r = i * per; r < r1; r++)
+		for (int64_t g = 0; g < t->h; g++) {
+			const act *o = t->fwd_o + r * hd + g * t->d, *d_o = t->d_o + r * hd + g * t->d;
+			vf sum = v_zero();
+
+			for (V_EACH(j, t->d))
+				sum = v_fma(a_load_at(o, t->d, j), a_load_at(d_o, t->d, j), sum);
+			t->delta[r * t->h + g] = v_sum(sum);
+		}
 }
 
 static void back_sequence_task(void *arg, int64_t i, int worker)
@@ -479,6 +524,7 @@ static void cpu_attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, con
 			       const int32_t *cu, int64_t s, struct heads hd)
 {
 	struct att_job t = att_of(hd);
+	int64_t sums, deltas = ATT_TILES || s <= 0 ? 0 : (int64_t)cu[s] * hd.h;
 	bool whole;
 
 	t.qkv = qkv, t.cu = cu, t.s = s, t.dqkv = dqkv, t.d_o = d_o, t.fwd_o = o, t.fwd_lse = lse;
@@ -487,9 +533,10 @@ static void cpu_attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, con
 	whole = back_by_sequence(&t);
 	if (!whole)
 		t.sums_room = back_piece(t.d) * back_width(&t);
-	if (ACT_BF16)
-		t.sums = cpu_scratch((size_t)t.sums_room * (size_t)(pool ? pool_threads(pool) : 1) * sizeof(float));
-	else
+	sums = ACT_BF16 ? t.sums_room * (pool ? pool_threads(pool) : 1) : 0;
+	t.sums = cpu_scratch((size_t)(sums + deltas) * sizeof(float));
+	t.delta = t.sums + sums;
+	if (!ACT_BF16)
 		cpu_zero(pool, dqkv, (size_t)cu[s] * (size_t)t.ld * sizeof *dqkv);
 #if ATT_TILES
 	if (whole)
@@ -497,6 +544,7 @@ static void cpu_attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, con
 	else
 		pool_run(pool, pieces_of(cu[s], back_piece(t.d)) * hd.hkv * 2, tiles_back_piece_task, &t);
 #else
+	pool_run(pool, pieces_of(cu[s], rows_per_piece((int64_t)hd.h * hd.d)), delta_task, &t);
 	if (whole)
 		pool_run(pool, s * hd.hkv, back_sequence_task, &t);
 	else

@@ -344,29 +344,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 	_mm_setcsr(control);
 }
 
-#if ACT_BF16
-#define AMX_MUL_ROWS 64
-#define AMX_MUL_WORDS 32768     /* of b, packed */
-
-/* c[m, n] (+)= a b for products that fit the first-level cache: a(i, p) at a[i * ars + p * acs] (one of both is 1), b row-major;
- * m <= AMX_MUL_ROWS, k <= PACK_DEPTH, n and k up to whole tiles not more than AMX_MUL_WORDS pairs. */
-static void amx_mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b, int64_t ldb, int64_t m,
-		    int64_t n, int64_t k, bool acc)
-{
-	float ap[AMX_MUL_ROWS * (PACK_DEPTH / 2 + 16)] __attribute__((aligned(64)));
-	float bp[AMX_MUL_WORDS] __attribute__((aligned(64)));
-	struct operand rows = floats_of(a, acs == 1 ? ars : acs, NULL, acs != 1), columns = floats_of(b, ldb, NULL, true);
-	struct gemm g = {.c = c, .ldc = ldc, .terms = 1, .b_terms = 1};
-
-	pack_tiles(ap, &rows, 0, m, 0, (int)k, 1);
-	pack_panels(bp, 32, 32, &columns, 0, n, 0, (int)k, 0, 1);
-	tiles_configure();
-	amx_block(&g, ap, tile_row_words(1, (int)k), 0, m, bp, (int64_t)panel_steps(1, (int)k) * 32, 0, n, (int)k, acc,
-		  &(struct next){.at = NULL});
-	_tile_release();
-}
-#endif
-
 #endif
 
 #endif

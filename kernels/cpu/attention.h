@@ -7,13 +7,16 @@
 #ifndef QUERN_CPU_ATTENTION_H
 #define QUERN_CPU_ATTENTION_H
 
-#include "cpu/block.h"
+#include "cpu/gemm.h"
 #include "cpu/rows.h"
 
 #define ATT_B KERNELS_KEY_BLOCK /* queries and keys per block */
 #define ATT_D_MAX KERNELS_HEAD_MAX
 _Static_assert(ATT_D_MAX <= PACK_DEPTH, "a head's keys are transposed whole");
 #define ATT_TILES (GEMM_TILES && ACT_BF16)
+#if !ATT_TILES
+#include "cpu/block.h"
+#endif
 #define ATT_SUMS (1 << 20)      /* floats of a task that are not rounded yet: 4 MiB */
 #define ATT_FEW_SEQS 8          /* fewer (sequence, kv head) pairs: the backward goes by blocks */
 
@@ -61,6 +64,7 @@ INLINE vf score_of(vf product, float scale, float cap)
 	return cap > 0 ? v_tanh(s / v_set1(cap)) * v_set1(cap) : s;
 }
 
+#if !ATT_TILES
 struct attend_scratch {
 	float kt[ATT_D_MAX * ATT_B], s[ATT_B * ATT_B], max[ATT_B], sum[ATT_B];
 #if ACT_BF16                           /* as floats */
@@ -175,6 +179,7 @@ static void attend(const struct attend *t, struct attend_scratch *w)
 			t->lse[r * t->lse_ld] = w->max[r] + logf(w->sum[r]);
 	}
 }
+#endif
 
 struct att_job {
 	act *o;
@@ -213,48 +218,6 @@ static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t
 		for (int64_t p = 0; p < d; p++)
 			kt[p * ATT_B] = k[p];
 		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);
-	}
-}
-
-/* Tokens [piece i, piece i + piece) of the pack for one head (or, for single tokens, one group of heads). */
-static void att_task(void *arg, int64_t index, int worker)
-{
-	const struct att_job *t = arg;
-	int64_t block = index / t->hkv, kvh = index % t->hkv, n = t->cu[t->s], end = (block + 1) * t->piece;
-	int group = t->h / t->hkv;
-	struct attend_scratch w;
-
-	(void)worker;
-	end = end < n ? end : n;
-	for (int64_t t0 = block * t->piece; t0 < end;) {
-		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
-		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
-		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
-				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap};
-		bool single = a.rows == 1 && group <= ATT_B;
-
-		if (t->kv.table) {
-			if (t->piece == 1) /* nobody else's keys are new to it */
-				keep_keys(t, seq, kvh, t0, t1);
-			a.seen += t->past[seq];
-			a.kv_ld = t->d;
-			a.page = t->kv.table + seq * t->kv.width;
-			a.key_at = t->kv.at + kvh * t->d * ATT_B;
-			a.value_at = a.key_at + (int64_t)t->hkv * t->d * ATT_B;
-		} else {
-			a.kv_ld = t->ld;
-			a.k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
-			a.v = a.k + (int64_t)t->hkv * t->d;
-		}
-		if (single)
-			a.rows = group, a.step = 0, a.q_ld = a.o_ld = t->d, a.lse_ld = 1;
-		for (int64_t g = kvh * group; g < (kvh + 1) * group; g += single ? group : 1) {
-			a.q = t->qkv + t0 * t->ld + g * t->d;
-			a.o = t->o + t0 * hd + g * t->d;
-			a.lse = t->lse ? t->lse + t0 * t->h + g : NULL;
-			attend(&a, &w);
-		}
-		t0 = t1;
 	}
 }
 
@@ -309,8 +272,60 @@ static void back_end(const struct att_job *t, const struct back_sums *o, int64_t
 
 #include "cpu/attention_tiles.h"
 
-/* Tokens of a task that does not take a whole sequence. */
-INLINE int64_t back_piece(int d)
+/* Tokens [piece i, piece i + piece) of the pack for one head of keys: head by head, or for a single token the group of heads at once. */
+static void att_task(void *arg, int64_t index, int worker)
+{
+	const struct att_job *t = arg;
+	int64_t block = index / t->hkv, kvh = index % t->hkv, n = t->cu[t->s], end = (block + 1) * t->piece;
+	int group = t->h / t->hkv;
+#if ATT_TILES
+	struct tiles_forward w;
+#else
+	struct attend_scratch w;
+#endif
+
+	(void)worker;
+#if ATT_TILES
+	tiles_configure();
+#endif
+	end = end < n ? end : n;
+	for (int64_t t0 = block * t->piece; t0 < end;) {
+		int64_t seq = sequence_of(t->cu, t->s, t0), t1 = t->cu[seq + 1] < end ? t->cu[seq + 1] : end;
+		int64_t before = t0 - t->cu[seq], hd = (int64_t)t->h * t->d;
+		struct attend a = {.rows = (int)(t1 - t0), .d = t->d, .step = 1, .seen = before + 1, .q_ld = t->ld,
+				   .o_ld = hd, .lse_ld = t->h, .window = t->window, .scale = t->scale, .cap = t->cap};
+		bool single = a.rows == 1 && group <= ATT_B;
+
+		if (t->kv.table) {
+			if (t->piece == 1) /* nobody else's keys are new to it */
+				keep_keys(t, seq, kvh, t0, t1);
+			a.seen += t->past[seq];
+			a.kv_ld = t->d;
+			a.page = t->kv.table + seq * t->kv.width;
+			a.key_at = t->kv.at + kvh * t->d * ATT_B;
+			a.value_at = a.key_at + (int64_t)t->hkv * t->d * ATT_B;
+		} else {
+			a.kv_ld = t->ld;
+			a.k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
+			a.v = a.k + (int64_t)t->hkv * t->d;
+		}
+		if (single)
+			a.rows = group, a.step = 0, a.q_ld = a.o_ld = t->d, a.lse_ld = 1;
+		for (int64_t g = kvh * group; g < (kvh + 1) * group; g += single ? group : 1) {
+			a.q = t->qkv + t0 * t->ld + g * t->d;
+			a.o = t->o + t0 * hd + g * t->d;
+			a.lse = t->lse ? t->lse + t0 * t->h + g : NULL;
+			attend(&a, &w);
+		}
+		t0 = t1;
+	}
+#if ATT_TILES
+	_tile_release();
+#endif
+}
+
+/* Tokens of a task that does not take a whole sequence, or one token. */
+INLINE int64_t task_tokens(int d)
 {
 #if ATT_TILES
 	return run_of(d) * ATT_B;
@@ -325,14 +340,9 @@ static void cpu_attention(struct pool *pool, act *o, float *lse, const act *qkv,
 {
 	struct att_job t = att_of(hd);
 
-	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s, t.piece = ATT_B;
-	if (s <= 0)
-		return;
-#if ATT_TILES
-	pool_run(pool, pieces_of(cu[s], run_of(t.d) * ATT_B) * hd.hkv, tiles_forward_task, &t);
-#else
-	pool_run(pool, pieces_of(cu[s], ATT_B) * hd.hkv, att_task, &t);
-#endif
+	t.o = o, t.lse = lse, t.qkv = qkv, t.cu = cu, t.s = s, t.piece = task_tokens(t.d);
+	if (s > 0)
+		pool_run(pool, pieces_of(cu[s], t.piece) * hd.hkv, att_task, &t);
 }
 
 static void keep_task(void *arg, int64_t i, int worker)
@@ -353,7 +363,7 @@ static void cpu_attention_cached(struct pool *pool, act *o, const act *qkv, stru
 
 	for (int64_t i = 0; i < s; i++)
 		single &= cu[i + 1] - cu[i] <= 1;
-	t.o = o, t.qkv = qkv, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : ATT_B;
+	t.o = o, t.qkv = qkv, t.kv = kv, t.past = past, t.cu = cu, t.s = s, t.piece = single ? 1 : task_tokens(t.d);
 	if (s > 0 && !single)
 		pool_run(pool, s * hd.hkv, keep_task, &t);
 	if (s > 0)
@@ -532,7 +542,7 @@ static void cpu_attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, con
 		return;
 	whole = back_by_sequence(&t);
 	if (!whole)
-		t.sums_room = back_piece(t.d) * back_width(&t);
+		t.sums_room = task_tokens(t.d) * back_width(&t);
 	sums = ACT_BF16 ? t.sums_room * (pool ? pool_threads(pool) : 1) : 0;
 	t.sums = cpu_scratch((size_t)(sums + deltas) * sizeof(float));
 	t.delta = t.sums + sums;
@@ -542,13 +552,13 @@ static void cpu_attention_dqkv(struct pool *pool, act *dqkv, const act *d_o, con
 	if (whole)
 		pool_run(pool, s * hd.hkv, tiles_back_sequence_task, &t);
 	else
-		pool_run(pool, pieces_of(cu[s], back_piece(t.d)) * hd.hkv * 2, tiles_back_piece_task, &t);
+		pool_run(pool, pieces_of(cu[s], task_tokens(t.d)) * hd.hkv * 2, tiles_back_piece_task, &t);
 #else
 	pool_run(pool, pieces_of(cu[s], rows_per_piece((int64_t)hd.h * hd.d)), delta_task, &t);
 	if (whole)
 		pool_run(pool, s * hd.hkv, back_sequence_task, &t);
 	else
-		pool_run(pool, pieces_of(cu[s], back_piece(t.d)) * hd.hkv * 2, back_piece_task, &t);
+		pool_run(pool, pieces_of(cu[s], task_tokens(t.d)) * hd.hkv * 2, back_piece_task, &t);
 #endif
 }
 

@@ -1,7 +1,6 @@
-/* attention_tiles.h - included by attention.h: attention over whole sequences in AMX tiles: blocks of 64 queries and 64 keys, every operand turned to bf16
- * once for several blocks.
+/* attention_tiles.h - included by attention.h: attention in AMX tiles, over whole sequences and over pages: blocks of 64 queries and 64 keys,
+ * every operand brought in order once for several blocks.
  *
- * The forward does what attend (attention.h) does with bf16, operation by operation, so that cached decoding gives the same bits.
  * The backward holds the gradients of keys and values transposed: as dV^T = dO^T P and dK^T = Q^T dS both take P and dS by rows of
  * queries, which is how they are made, and only the blocks that stay the same for many products are ever turned over.
  *
@@ -19,7 +18,7 @@
 INLINE int64_t whole_tiles(int64_t n) { return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; }
 INLINE int run_of(int d) { return d <= TILE_RUN_DEPTH ? TILE_RUN : 1; }
 
-/* c[m, n] (+)= a b over `pairs` pairs of k; all but pairs in whole TILE_ROWS, pairs a multiple of 16. */
+/* c[m, n] (+)= a b over `pairs` pairs of k; all but pairs in whole TILE_ROWS (m may be 16), pairs a multiple of 16. */
 static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t m, int64_t n, int64_t pairs,
 			  int64_t b_pairs, bool acc)
 {
@@ -28,7 +27,10 @@ static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, co
 
 	for (int64_t j = 0; j < n; j += 32, b += b_pairs * 32)
 		for (int64_t i = 0; i < m; i += 32)
-			amx_tile(true, true, 1, 1, (int)pairs, a + i * lda, lda, b, c + i * ldc + j, ldc, acc, &ahead);
+			if (m > 16)
+				amx_tile(true, true, 1, 1, (int)pairs, a + i * lda, lda, b, c + i * ldc + j, ldc, acc, &ahead);
+			else
+				amx_tile(false, true, 1, 1, (int)pairs, a, lda, b, c + j, ldc, acc, &ahead);
 }
 
 /* Sixteen pairs of a row's d values from p. */
@@ -72,12 +74,12 @@ static void left_columns(float *to, const act *x, int64_t ld, int64_t n, int64_t
 		}
 }
 
-/* Rows x[n, d] as a right operand [64, D]. */
-static void right_rows(float *to, const act *x, int64_t ld, int64_t n, int64_t d)
+/* Rows x[n, d] as a right operand [deep, D]. */
+static void right_rows(float *to, const act *x, int64_t ld, int64_t n, int64_t d, int64_t deep)
 {
 	for (int64_t j = 0; j < whole_tiles(d); j += VL)
-		for (int64_t r = 0; r < ATT_B; r += 2)
-			v_store(to + j / 32 * (ATT_B / 2 * 32) + r / 2 * 32 + j % 32, pairs_of_columns(x, ld, n, d, r, j));
+		for (int64_t r = 0; r < deep; r += 2)
+			v_store(to + j / 32 * (deep / 2 * 32) + r / 2 * 32 + j % 32, pairs_of_columns(x, ld, n, d, r, j));
 }
 
 /* Their transpose [D, 64 rows] as a right operand. */
@@ -112,7 +114,8 @@ struct tiles_forward {
 	float s[ATT_B * ATT_B], p[ATT_B * ATT_B / 2], max[TILE_RUN * ATT_B], sum[TILE_RUN * ATT_B];
 } __attribute__((aligned(64)));
 
-/* As attend_softmax; the result goes to p, o is d wide in whole tiles. all: every key is seen. */
+/* Turns a row's products with 64 keys, of which it sees [lo, vis), into exp(score - max), rounded, at p, with the row's running
+ * statistics; o is d wide in whole tiles. all: every key is seen. */
 INLINE void tiles_softmax(const bool all, const struct attend *t, const float *s, float *p, float *o, float *max, float *sum, int lo,
 			  int vis)
 {
@@ -148,13 +151,12 @@ INLINE void tiles_softmax(const bool all, const struct attend *t, const float *s
 /* Block b of the run: its queries against keys [k0, k0 + kn). */
 static void tiles_forward_pair(const struct attend *t, struct tiles_forward *w, int b, int rows, int64_t k0, int kn)
 {
-	int64_t wide = whole_tiles(t->d), first = t->seen + (int64_t)b * ATT_B;
+	int64_t wide = whole_tiles(t->d), first = t->seen + (int64_t)b * ATT_B * t->step, high = rows > 16 ? whole_tiles(rows) : 16;
 	float *o = w->o + b * ATT_B * wide;
 
-	tiles_product(w->s, ATT_B, w->q + b * ATT_B * wide / 2, wide / 2, w->kt, whole_tiles(rows), whole_tiles(kn), wide / 2, wide / 2,
-		      false);
-	for (int r = 0; r < whole_tiles(rows); r++) {
-		int64_t stop = first + r, vis = stop - k0, lo = window_start(stop, t->window) - k0;
+	tiles_product(w->s, ATT_B, w->q + b * ATT_B * wide / 2, wide / 2, w->kt, high, whole_tiles(kn), wide / 2, wide / 2, false);
+	for (int r = 0; r < high; r++) {
+		int64_t stop = first + (int64_t)r * t->step, vis = stop - k0, lo = window_start(stop, t->window) - k0;
 
 		lo = lo > 0 ? lo : 0;
 		vis = vis < kn ? vis : kn;
@@ -167,13 +169,27 @@ static void tiles_forward_pair(const struct attend *t, struct tiles_forward *w, 
 		else
 			memset(w->p + r * ATT_B / 2, 0, ATT_B / 2 * sizeof(float));
 	}
-	tiles_product(o, wide, w->p, ATT_B / 2, w->v, whole_tiles(rows), wide, whole_tiles(kn) / 2, ATT_B / 2, true);
+	tiles_product(o, wide, w->p, ATT_B / 2, w->v, high, wide, whole_tiles(kn) / 2, ATT_B / 2, true);
 }
 
-/* Up to a run of blocks of queries, t->rows in all, of one head. */
-static void tiles_attend(const struct attend *t, struct tiles_forward *w)
+/* Keys and values [k0, k0 + kn) as right operands. */
+static void tiles_keys(const struct attend *t, struct tiles_forward *w, int64_t k0, int kn)
 {
-	int64_t wide = whole_tiles(t->d), end = t->seen + t->rows - 1;
+	const act *page = t->page ? t->page[k0 / ATT_B] : NULL;
+
+	if (page) {
+		right_rows(w->kt, page + t->key_at, ATT_B, t->d, ATT_B, whole_tiles(t->d));
+		right_rows(w->v, page + t->value_at, t->d, kn, t->d, ATT_B);
+	} else {
+		right_columns(w->kt, t->k + k0 * t->kv_ld, t->kv_ld, kn, t->d);
+		right_rows(w->v, t->v + k0 * t->kv_ld, t->kv_ld, kn, t->d, ATT_B);
+	}
+}
+
+/* Up to a run of blocks of queries, t->rows in all. The tiles are configured. */
+static void attend(const struct attend *t, struct tiles_forward *w)
+{
+	int64_t wide = whole_tiles(t->d), end = t->seen + (int64_t)(t->rows - 1) * t->step;
 
 	memset(w->o, 0, (size_t)(whole_tiles(t->rows) * wide) * sizeof(float));
 	for (int r = 0; r < t->rows; r++)
@@ -183,45 +199,21 @@ static void tiles_attend(const struct attend *t, struct tiles_forward *w)
 	for (int64_t k0 = window_start(t->seen, t->window) / ATT_B * ATT_B; k0 < end; k0 += ATT_B) {
 		int kn = (int)shorter(ATT_B, end - k0);
 
-		right_columns(w->kt, t->k + k0 * t->kv_ld, t->kv_ld, kn, t->d);
-		right_rows(w->v, t->v + k0 * t->kv_ld, t->kv_ld, kn, t->d);
+		tiles_keys(t, w, k0, kn);
 		for (int b = 0; b * ATT_B < t->rows; b++) {
 			int rows = (int)shorter(ATT_B, t->rows - b * ATT_B);
-			int64_t first = t->seen + b * ATT_B;     /* what the block's first query sees, and its last */
+			int64_t first = t->seen + (int64_t)b * ATT_B * t->step, last = first + (int64_t)(rows - 1) * t->step;  /* of the block: see keys before */
 
-			if (first + rows - 1 > k0 && window_start(first, t->window) < k0 + kn)
-				tiles_forward_pair(t, w, b, rows, k0, (int)shorter(kn, first + rows - 1 - k0));
+			if (last > k0 && window_start(first, t->window) < k0 + kn)
+				tiles_forward_pair(t, w, b, rows, k0, (int)shorter(kn, last - k0));
 		}
 	}
 	for (int r = 0; r < t->rows; r++) {
 		for (V_EACH(j, t->d))
 			a_store_at(t->o + r * t->o_ld, v_load(w->o + r * wide + j) / v_set1(w->sum[r]), t->d, j);
-		t->lse[r * t->lse_ld] = w->max[r] + logf(w->sum[r]);
+		if (t->lse)
+			t->lse[r * t->lse_ld] = w->max[r] + logf(w->sum[r]);
 	}
-}
-
-/* A run's tokens of the pack, for one head of keys. */
-static void tiles_forward_task(void *arg, int64_t index, int worker)
-{
-	const struct att_job *t = arg;
-	int64_t run = run_of(t->d) * ATT_B, n = t->cu[t->s], kvh = index % t->hkv, from = index / t->hkv * run, hd = (int64_t)t->h * t->d;
-	int group = t->h / t->hkv;
-	struct tiles_forward w;
-
-	(void)worker;
-	tiles_configure();
-	for (int64_t t0 = from, t1, end = shorter(from + run, n); t0 < end; t0 = t1) {
-		int64_t seq = sequence_of(t->cu, t->s, t0);
-		const act *k = t->qkv + t->cu[seq] * t->ld + hd + kvh * t->d;
-
-		t1 = shorter(t->cu[seq + 1], end);
-		for (int64_t g = kvh * group; g < (kvh + 1) * group; g++)
-			tiles_attend(&(struct attend){.q = t->qkv + t0 * t->ld + g * t->d, .k = k, .v = k + (int64_t)t->hkv * t->d,
-						      .o = t->o + t0 * hd + g * t->d, .lse = t->lse + t0 * t->h + g, .q_ld = t->ld, .kv_ld = t->ld,
-						      .o_ld = hd, .lse_ld = t->h, .rows = (int)(t1 - t0), .d = t->d, .step = 1,
-						      .seen = t0 - t->cu[seq] + 1, .window = t->window, .scale = t->scale, .cap = t->cap}, &w);
-	}
-	_tile_release();
 }
 
 /* --- backward ------------------------------------------------------------------------------------------ */
@@ -373,7 +365,7 @@ static void tiles_back_run(const struct att_job *t, struct tiles_back *w, const 
 		right_columns(w->kt + at / 2, k, t->ld, kn, t->d);
 		right_columns(w->vt + at / 2, k + width, t->ld, kn, t->d);
 		if (want_q)
-			right_rows(w->k + at / 2, k, t->ld, kn, t->d);
+			right_rows(w->k + at / 2, k, t->ld, kn, t->d, ATT_B);
 		memset(w->dkt + at, 0, (size_t)(ATT_B * wide) * sizeof(float));
 		memset(w->dvt + at, 0, (size_t)(ATT_B * wide) * sizeof(float));
 	}

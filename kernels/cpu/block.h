@@ -89,16 +89,12 @@ static void mul_row(float *c, const float *a, int64_t acs, const float *b, int64
 	mul_rows(1, c + j, 0, a, 0, acs, b + j, ldb, n - j, k, acc);
 }
 
-/* With activations of bf16, of operands rounded to that where there are tiles for it; elsewhere it would not be faster. */
+/* The same for any m. */
 static void mul(float *c, int64_t ldc, const float *a, int64_t ars, int64_t acs, const float *b, int64_t ldb, int64_t m,
 		int64_t n, int64_t k, bool acc)
 {
 	int64_t i = 0;
 
-#if GEMM_TILES && ACT_BF16
-	amx_mul(c, ldc, a, ars, acs, b, ldb, m, n, k, acc);
-	return;
-#endif
 	for (; i + GEMM_MR <= m; i += GEMM_MR)
 		mul_rows(GEMM_MR, c + i * ldc, ldc, a + i * ars, ars, acs, b, ldb, n, k, acc);
 	for (; i + 4 <= m; i += 4)

@@ -591,7 +591,7 @@ static void columns_task(void *arg, int64_t i, int worker)
 /* A is packed for all. */
 static void gemm_few(struct pool *pool, struct gemm *g)
 {
-	int64_t depth = g->y ? g->k : GEMM_PACKED / rows_words(g, g->m, g->kc) * g->kc;
+	int64_t fit = GEMM_PACKED / rows_words(g, g->m, g->kc), depth = g->y ? g->k : (fit > 0 ? fit : 1) * g->kc;
 
 	g->rows = g->m;
 	for (g->p0 = 0; g->p0 < g->k; g->p0 = g->p1) {

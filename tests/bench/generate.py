@@ -1,31 +1,85 @@
 """generate.py DIR [FORM ...]: tokens a second of generation, ours beside llama.cpp and transformers on the same weights, in one run.
 
-Run by hand after `make build/bench/bench_generate`, in Python environments with llama-cpp-python and gguf (this script), and with torch and
-transformers (PEER, the path of its python; this one unless it is set); each is left out, in words, where it is missing. DIR is a directory of
-a Llama or Qwen2 model; FORM is f32, bf16 or int8 (default all three): llama.cpp's are F32, BF16 and Q8_0, transformers has no int8 here.
-Measured are one sequence behind a prompt of 16, prompts of 512, and 32 sequences behind prompts of 16, with THREADS (default 2)
-threads; ours also as a share of what the machine can do, measured in the same run (bench_generate.c says how). GGUF files are
-made in GGUF (a folder, default $TMPDIR) and left there. --transformers DIR FORM and --llama DIR FORM measure one of the peers alone."""
-import json, os, re, subprocess, sys, tempfile, time
+Run by hand after `make build/bench/bench_generate build/bin/generate`, in Python environments with llama-cpp-python and gguf (this script),
+and with torch and transformers (PEER, the path of its python; this one unless it is set); each is left out, in words, where it is missing.
+DIR is a directory of a Llama or Qwen2 model, as floats for llama.cpp; FORM is f32, bf16 or int8 (default all three): llama.cpp's are F32, BF16
+and Q8_0, transformers computes in float32 or bfloat16 and has no int8 here; ours beside bf16 once with activations of floats, which is its
+default, and once as --bf16 has them. Measured are one sequence behind a prompt of 16, prompts of 512, and 32 sequences behind prompts of 16,
+with THREADS (default 2) threads; ours also as a share of what the machine can do, measured in the same run (bench_generate.c says how).
+
+Each measures in turn, ROUNDS times (default 3), for the machine's own speed comes and goes; best and median are told, and ratios of either.
+With JOB=1 also a job: 64 prompts of 8 to 256 tokens, 4 samples of each, 128 tokens at most, but the end of text is made four hundred
+times as probable, that lengths differ; DIR needs a tokenizer. Ours is the whole command; of transformers the loading is not counted, and
+prompts of like length share a batch of 64 sequences, padded on the left. GGUF files are made in GGUF (a folder, default $TMPDIR) and left
+there. --transformers DIR FORM answers what it is asked on its input; --llama DIR FORM measures that alone."""
+import json, os, re, statistics, subprocess, sys, tempfile, time
 
 threads = int(os.environ.get("THREADS", 2))
+rounds = int(os.environ.get("ROUNDS", 3))
 folder = os.environ.get("GGUF", tempfile.gettempdir())
 MANY, PROMPT, LONG, NEW = 32, 16, 512, 32
+WHAT = ("one sequence", "prompts of 512", "32 sequences", "job")
+PROMPTS, SAMPLES, LIMIT, END_BIAS = 64, 4, 128, 6.0
 
 
-def ours(path, form):
-    out = subprocess.run(["build/bench/bench_generate", "-j", str(threads), path, form], check=True, capture_output=True, text=True).stdout
-    print(out.split("\n", 1)[1].split("\n")[0], flush=True)
+def ours(path, form, acts):
+    out = subprocess.run(["build/bench/bench_generate", "-j", str(threads)] + acts + [path, form], check=True, capture_output=True, text=True).stdout
     rows = dict(re.findall(r"^  (one sequence|prompts|32 sequences) +([\d.]+) tokens", out, re.M))
     share = dict(re.findall(r"^  (one sequence|prompts|32 sequences) .*?([\d.]+) %", out, re.M))
     return [(float(rows[k]), float(share[k])) for k in ("one sequence", "prompts", "32 sequences")]
 
 
+# --- a job -------------------------------------------------------------------------------------------------------
+
+def job_texts():
+    """Of one byte, and so about one token, a word's letter."""
+    return ["".join(chr(97 + (i * 7 + k * (3 + i % 5)) % 26) + (" " if k % 6 == 5 else "") for k in range(8 + i * 97 % 249)) for i in range(PROMPTS)]
+
+
+def end_of_text(path):
+    end = json.load(open(f"{path}/config.json")).get("eos_token_id")
+    return end[0] if isinstance(end, list) else end
+
+
+def our_job(path, form, acts):
+    with tempfile.TemporaryDirectory() as d:
+        with open(f"{d}/prompts.jsonl", "w") as f:
+            for i, text in enumerate(job_texts()):
+                f.write(json.dumps({"id": str(i), "text": text}) + "\n")
+        start = time.perf_counter()
+        subprocess.run(["build/bin/generate", "-q", "-m", path, "--load", form, "-n", str(SAMPLES), "--max-new-tokens", str(LIMIT), "-j", str(threads),
+                        "--logit-bias", f"{end_of_text(path)}={END_BIAS}", "--stats", f"{d}/stats.json", "-o", f"{d}/out.arrows"] + acts +
+                       [f"{d}/prompts.jsonl"], check=True)
+        seconds = time.perf_counter() - start
+        return json.load(open(f"{d}/stats.json"))["new_tokens"] / seconds
+
+
 # --- transformers ------------------------------------------------------------------------------------------------
 
-def transformers_rates(path, form):
+class Transformers:
+    """A process of its own, which answers one number for the name of each measurement."""
+
+    def __init__(self, path, form):
+        self.run = subprocess.Popen([os.environ.get("PEER", sys.executable), __file__, "--transformers", path, form], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def rate(self, what):
+        try:
+            self.run.stdin.write(what + "\n")
+            self.run.stdin.flush()
+        except BrokenPipeError:
+            return None
+        line = self.run.stdout.readline()
+        return float(line) if line else None
+
+    def close(self):
+        self.run.stdin.close()
+        self.run.wait()
+
+
+def transformers_answers(path, form):
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
     torch.set_num_threads(threads)
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32 if form == "f32" else torch.bfloat16).eval()
 
@@ -36,12 +90,30 @@ def transformers_rates(path, form):
         assert out.shape[1] == length + n
         return time.perf_counter() - start
 
+    def job():
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        end, rows = end_of_text(path), sorted((tokenizer(t)["input_ids"] for t in job_texts()), key=len)
+        said, start = 0, time.perf_counter()
+        for at in range(0, PROMPTS, 64 // SAMPLES):
+            batch = rows[at:at + 64 // SAMPLES]
+            wide = max(map(len, batch))
+            ids = torch.tensor([[0] * (wide - len(r)) + r for r in batch])
+            mask = torch.tensor([[0] * (wide - len(r)) + [1] * len(r) for r in batch])
+            out = model.generate(ids, attention_mask=mask, do_sample=True, top_k=0, num_return_sequences=SAMPLES, max_new_tokens=LIMIT,
+                                 eos_token_id=end, pad_token_id=end, sequence_bias=[[[end], END_BIAS]])[:, wide:]
+            said += sum(r.index(end) + 1 if end in r else len(r) for r in out.tolist())
+        return said / (time.perf_counter() - start)
+
+    measure = {
+        "one sequence": lambda: NEW / (seconds(1, PROMPT, NEW + 4) - seconds(1, PROMPT, 4)),
+        "prompts of 512": lambda: 4 * LONG / seconds(4, LONG, 1),
+        "32 sequences": lambda: MANY * NEW / (seconds(MANY, PROMPT, NEW + 4) - seconds(MANY, PROMPT, 4)),
+        "job": job,
+    }
     with torch.inference_mode():
         seconds(1, PROMPT, 4)
-        one = NEW / (seconds(1, PROMPT, NEW + 4) - seconds(1, PROMPT, 4))
-        prompts = 4 * LONG / seconds(4, LONG, 1)
-        many = MANY * NEW / (seconds(MANY, PROMPT, NEW + 4) - seconds(MANY, PROMPT, 4))
-    return [one, prompts, many]
+        for line in sys.stdin:
+            print(measure[line.strip()](), flush=True)
 
 
 # --- llama.cpp ---------------------------------------------------------------------------------------------------
@@ -147,11 +219,6 @@ def llama_rates(file):
     return [one, prompts, many]
 
 
-def peer(path, form):
-    out = subprocess.run([os.environ.get("PEER", sys.executable), __file__, "--transformers", path, form], capture_output=True, text=True)
-    return json.loads(out.stdout.splitlines()[-1]) if out.returncode == 0 else (out.stderr.strip() or "no transformers").splitlines()[-1]
-
-
 def attempt(what):
     try:
         return what()
@@ -159,10 +226,47 @@ def attempt(what):
         return str(e)
 
 
+def row(form, i, mine, shares, peers):
+    text = f"{form:11}  {WHAT[i]:14}  quern {max(mine):7.1f} tokens/s, median {statistics.median(mine):7.1f}"
+    text += f" ({max(shares):5.1f} % of the limit)" if shares else ""
+    for name, r in peers:
+        text += f"  {name} {max(r):7.1f}, {statistics.median(r):7.1f} ({max(mine) / max(r):4.1f}, {statistics.median(mine) / statistics.median(r):4.1f} times)"
+    print(text, flush=True)
+
+
+def compare(path, form, job):
+    """All in turn, in each round."""
+    file = attempt(lambda: gguf_file(path, form))
+    if os.environ.get("PREPARE"):            # only the files, that a measurement needs not wait for them
+        return
+    acts = [("bf16" if form == "bf16" else form, [])] + ([("bf16 --bf16", ["--bf16"])] if form == "bf16" else [])
+    peer = Transformers(path, form) if form != "int8" else None
+    mine, theirs, llama = {name: [] for name, _ in acts}, [], []
+    for _ in range(rounds):
+        for name, flags in acts:
+            mine[name].append(ours(path, form, flags) + ([(our_job(path, form, flags), None)] if job else []))
+        if peer:
+            theirs.append([peer.rate(w) for w in WHAT[:3 + job]])
+        if not (theirs and theirs[-1][0]):
+            peer = None
+        llama.append(attempt(lambda: llama_rates(file)))
+    if peer:
+        peer.close()
+    else:
+        print("  left out: transformers")
+    if isinstance(llama[0], str):
+        print(f"  left out: {llama[0]}")
+    for name, _ in acts:
+        for i in range(3 + job):
+            peers = [("llama.cpp", [r[i] for r in llama])] if i < 3 and not isinstance(llama[0], str) else []
+            peers += [("transformers", [r[i] for r in theirs])] if peer else []
+            row(name, i, [r[i][0] for r in mine[name]], [r[i][1] for r in mine[name]] if i < 3 else None, peers)
+
+
 def main():
     global quietly
     if sys.argv[1] == "--transformers":
-        print(json.dumps(transformers_rates(*sys.argv[2:])))
+        transformers_answers(*sys.argv[2:])
         return
     try:
         import llama_cpp
@@ -172,21 +276,8 @@ def main():
     if sys.argv[1] == "--llama":
         print(json.dumps(llama_rates(gguf_file(*sys.argv[2:]))))
         return
-    path = sys.argv[1]
     for form in sys.argv[2:] or ["f32", "bf16", "int8"]:
-        file = attempt(lambda: gguf_file(path, form))
-        if os.environ.get("PREPARE"):        # only the files, that a measurement needs not wait for them
-            continue
-        a, b = ours(path, form), attempt(lambda: llama_rates(file))
-        c = peer(path, form) if form != "int8" else "no int8"
-        for why in (b, c):
-            if isinstance(why, str):
-                print(f"  left out: {why}")
-        for i, what in enumerate(("one sequence", "prompts of 512", "32 sequences")):
-            row = f"{form:4}  {what:14}  quern {a[i][0]:7.1f} tokens/s ({a[i][1]:5.1f} % of the limit)"
-            for name, r in (("llama.cpp", b), ("transformers", c)):
-                row += "" if isinstance(r, str) else f"  {name} {r[i]:7.1f} ({a[i][0] / r[i]:4.1f} times)"
-            print(row, flush=True)
+        compare(sys.argv[1], form, int(os.environ.get("JOB", 0)) > 0)
 
 
 main()

@@ -18,7 +18,6 @@
 #define STREAM_THREADS 96        /* more share the tasks of so many */
 #define STREAM_AHEAD 4096        /* bytes of a panel between what is read and what is asked for, in the second-level cache */
 
-
 struct stream {
 	const struct gemm *g;
 	const char *panels;

@@ -7,7 +7,7 @@
  * measured: no GPU was at hand. The kernels are compiled for sm_80 and sm_90, and checked in the emulator.
  *
  * A row's bits must not depend on which rows share the call, so there is one arithmetic for every N. The depth is cut in slices, how many O
- * and I alone say (slices_of); an element's slice is one chain of mma in the order of k, from zero, and the slices' sums are added in their order. What
+ * and I alone say (slice_blocks); an element's slice is one chain of mma in the order of k, from zero, and the slices' sums are added in their order. What
  * N changes is who does it: a tile of the result has 8, 16, 32, 64 or 128 rows of X; the slices of a tile are shared out over blocks of threads, the
  * last of which to come adds them, or where there are enough tiles a block walks through them, with the sum of those before in other registers.
  *

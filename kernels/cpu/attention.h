@@ -205,22 +205,6 @@ INLINE struct att_job att_of(struct heads a)
 				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX};
 }
 
-/* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
-static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t t0, int64_t t1)
-{
-	int64_t d = t->d, keys = t->kv.at + kvh * d * ATT_B, values = keys + t->hkv * d * ATT_B;
-
-	for (int64_t i = t0; i < t1; i++) {
-		int64_t at = t->past[seq] + (i - t->cu[seq]);
-		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
-		act *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
-
-		for (int64_t p = 0; p < d; p++)
-			kt[p * ATT_B] = k[p];
-		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);
-	}
-}
-
 /* Where the gradients of a task go: floats of tokens from `from` on, ld apart, heads side by side. With activations that are rounded,
  * sums of the thread's own; else dqkv itself. */
 struct back_sums {
@@ -271,6 +255,42 @@ static void back_end(const struct att_job *t, const struct back_sums *o, int64_t
 }
 
 #include "cpu/attention_tiles.h"
+#include "cpu/attention_few.h"
+
+/* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
+static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t t0, int64_t t1)
+{
+	int64_t d = t->d, keys = t->kv.at + kvh * d * ATT_B, values = keys + t->hkv * d * ATT_B;
+
+	for (int64_t i = t0; i < t1; i++) {
+		int64_t at = t->past[seq] + (i - t->cu[seq]);
+		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
+		act *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
+
+#if ATT_TILES
+		if (pages_in_tiles(d)) {
+			float *tiles = (float *)(void *)(page + values);
+
+			keep_key((float *)(void *)(page + keys), k, d, at % ATT_B);
+			keep_value(tiles, k + t->hkv * d, d, at % ATT_B);
+			if (i + 1 == t1)
+				clear_behind(tiles, d, at % ATT_B);
+			continue;
+		}
+#endif
+		for (int64_t p = 0; p < d; p++)
+			kt[p * ATT_B] = k[p];
+		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);
+	}
+}
+
+#if ATT_TILES
+/* Whether each task is a token's whose heads of a kv head fit one tile. */
+static bool takes_few(const struct att_job *t)
+{
+	return t->piece == 1 && t->kv.table && t->h / t->hkv <= FEW_QUERIES && pages_in_tiles(t->d);
+}
+#endif
 
 /* Tokens [piece i, piece i + piece) of the pack for one head of keys: head by head, or for a single token the group of heads at once. */
 static void att_task(void *arg, int64_t index, int worker)
@@ -286,7 +306,10 @@ static void att_task(void *arg, int64_t index, int worker)
 
 	(void)worker;
 #if ATT_TILES
-	tiles_configure();
+	if (takes_few(t))
+		configure_few(group);
+	else
+		tiles_configure();
 #endif
 	end = end < n ? end : n;
 	for (int64_t t0 = block * t->piece; t0 < end;) {
@@ -311,6 +334,15 @@ static void att_task(void *arg, int64_t index, int worker)
 		}
 		if (single)
 			a.rows = group, a.step = 0, a.q_ld = a.o_ld = t->d, a.lse_ld = 1;
+#if ATT_TILES
+		if (takes_few(t)) {
+			a.q = t->qkv + t0 * t->ld + kvh * group * t->d;
+			a.o = t->o + t0 * hd + kvh * group * t->d;
+			attend_few(&a);
+			t0 = t1;
+			continue;
+		}
+#endif
 		for (int64_t g = kvh * group; g < (kvh + 1) * group; g += single ? group : 1) {
 			a.q = t->qkv + t0 * t->ld + g * t->d;
 			a.o = t->o + t0 * hd + g * t->d;

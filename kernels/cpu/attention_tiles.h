@@ -18,6 +18,9 @@
 INLINE int64_t whole_tiles(int64_t n) { return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; }
 INLINE int run_of(int d) { return d <= TILE_RUN_DEPTH ? TILE_RUN : 1; }
 
+/* Whether pages hold keys and values as right operands (attention_few.h). */
+INLINE bool pages_in_tiles(int64_t d) { return d % TILE_ROWS == 0; }
+
 /* c[m, n] (+)= a b over `pairs` pairs of k; all but pairs in whole TILE_ROWS (m may be 16), pairs a multiple of 16. */
 static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t m, int64_t n, int64_t pairs,
 			  int64_t b_pairs, bool acc)
@@ -177,7 +180,10 @@ static void tiles_keys(const struct attend *t, struct tiles_forward *w, int64_t 
 {
 	const act *page = t->page ? t->page[k0 / ATT_B] : NULL;
 
-	if (page) {
+	if (page && pages_in_tiles(t->d)) {
+		memcpy(w->kt, page + t->key_at, (size_t)(t->d * ATT_B) * sizeof *page);
+		memcpy(w->v, page + t->value_at, (size_t)(t->d * ATT_B) * sizeof *page);
+	} else if (page) {
 		right_rows(w->kt, page + t->key_at, ATT_B, t->d, ATT_B, whole_tiles(t->d));
 		right_rows(w->v, page + t->value_at, t->d, kn, t->d, ATT_B);
 	} else {

@@ -432,7 +432,7 @@ static void check_matmul_add(struct check *c)
 static void check_matmul_rows(struct check *c)
 {
 	bool most = below(c, 8) == 0;   /* rows that are packed at once for all columns, and of k */
-	int64_t n = most ? 512 - below(c, 32) : 1 + (below(c, 3) ? size(c, 40) : below(c, 900)), o = size1(c, 150);
+	int64_t n = most ? 512 - below(c, 32) : 1 + (below(c, 3) ? size(c, 70) : below(c, 900)), o = size1(c, 150);
 	int64_t i = most ? 384 - below(c, 32) : size1(c, 600);
 	int64_t from = below(c, n), m = 1 + below(c, below(c, 2) && n - from > 6 ? 6 : n - from);
 	float *x = values(c, n * i), *all = junk(n * o), *part = junk(m * o);

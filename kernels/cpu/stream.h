@@ -1,7 +1,7 @@
-/* stream.h - the product of up to 32 rows with packed weights (packed.h), which reads them as fast as the memory gives them.
+/* stream.h - the product of up to 64 rows with packed weights (packed.h), which reads them as fast as the memory gives them.
  *
  * All that is done here is to the bit what amx.h does for many rows. One row against bf16 is so little work that vectors do it; up to five
- * have their three terms side by side in one tile; up to sixteen, and up to 32, take as many columns at a time as there are tiles for.
+ * have their three terms side by side in one tile; up to sixteen, and up to 32, take as many columns at a time as there are tiles for; more are two times 32.
  * Columns are cut into tasks: how depends on the threads, what a column gives does not. */
 #ifndef QUERN_CPU_STREAM_H
 #define QUERN_CPU_STREAM_H
@@ -26,17 +26,20 @@ struct stream {
 	int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
 };
 
-static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t k, int terms)
+/* Rows of A as `rows` rows, those from m on 0. */
+static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t rows, int64_t k, int terms)
 {
+	for (int64_t i = 0; rows > m && i < (k + 31) / 32 * terms; i++)
+		memset(dst + (i * rows + m) * 16, 0, (size_t)(rows - m) * 16 * sizeof *dst);
 	for (int64_t r = 0; r < m; r++)
 		for (int64_t p = 0; p < k; p += 32) {
-			float *to = dst + p / 32 * terms * m * 16 + r * 16;
+			float *to = dst + p / 32 * terms * rows * 16 + r * 16;
 #if ACT_BF16
 			v_store(to, stored_pairs(x, r, p, k - p));
 #else
 			const float *from = (const float *)(const void *)operand_at(x, operand_index(x, r), p);
 
-			store_row(3, to, m * 16, lanes_of(from, k - p), lanes_of(from + 16, k - p - 16));
+			store_row(3, to, rows * 16, lanes_of(from, k - p), lanes_of(from + 16, k - p - 16));
 #endif
 		}
 }
@@ -272,12 +275,17 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 }
 
-/* --- up to 32 rows -------------------------------------------------------------------------------------- */
+/* --- up to 32 rows, and 64 ------------------------------------------------------------------------------ */
 
-#define WIDE_ROWS 32
+#define WIDE_ROWS 64
+#define WIDE_HALF 32             /* rows whose sums are tiles at a time */
 #define WIDE_PANELS 8            /* whose sums wait in the second-level cache */
-#define WIDE_STEPS (A_TERMS == 3 ? 4 : 8)    /* of A's rows, that stay in the first meanwhile */
+#define WIDE_STEPS (A_TERMS == 3 ? 4 : 8)    /* of so many rows of A, that stay in the first meanwhile */
 #define WIDE_AHEAD 8192          /* bytes between what is read and what is asked for */
+#define WIDE_SLOTS 8             /* steps that are kept unpacked: those multiplied, and the next */
+
+/* Rows of packed A: beyond one half, whole tiles. */
+INLINE int64_t wide_rows(int64_t m) { return m <= WIDE_HALF ? m : (m + 15) / 16 * 16; }
 
 /* The steps of panels in the order in which they are multiplied: some steps of all panels of a group, then the next steps of those. */
 struct walk {
@@ -323,12 +331,14 @@ INLINE void ask_lines(struct asking *t)
 		__asm__ volatile("prefetcht1 %0" : : "m"(*t->at));
 }
 
-INLINE void wide_multiply(struct asking *t)
+INLINE void wide_multiply(const bool low, struct asking *t)
 {
 	_tile_dpbf16ps(0, 4, 6);
 	ask_lines(t);
 	_tile_dpbf16ps(1, 4, 7);
 	ask_lines(t);
+	if (!low)
+		return;
 	_tile_dpbf16ps(2, 5, 6);
 	ask_lines(t);
 	_tile_dpbf16ps(3, 5, 7);
@@ -336,31 +346,32 @@ INLINE void wide_multiply(struct asking *t)
 }
 
 /* As amx_step; `lines` lines from `ahead` on are asked for meanwhile. */
-INLINE void wide_step(const int a_terms, const int b_terms, const float *a, int64_t rows, const float *b, const char *ahead, const int lines)
+INLINE void wide_step(const bool low, const int a_terms, const int b_terms, const float *a, int64_t rows, const float *b, const char *ahead,
+		      const int lines)
 {
-	const int products = a_terms == 1 ? 4 : b_terms == 1 ? 12 : 24;
+	const int products = (low ? 4 : 2) * (a_terms == 1 ? 1 : b_terms == 1 ? 3 : 6);
 	struct asking t = {ahead, (lines + products - 1) / products};
 
-	tiles_of_a(true, a_terms == 3 && b_terms == 1 ? a + rows : a, 16);
+	tiles_of_a(low, a_terms == 3 && b_terms == 1 ? a + rows : a, 16);
 	if (b_terms == 3) {
 		tiles_of_b(true, b + 2 * UNPACKED);
-		wide_multiply(&t);
+		wide_multiply(low, &t);
 		tiles_of_b(true, b + UNPACKED);
-		wide_multiply(&t);
-		tiles_of_a(true, a + rows, 16);
-		wide_multiply(&t);
+		wide_multiply(low, &t);
+		tiles_of_a(low, a + rows, 16);
+		wide_multiply(low, &t);
 	}
 	tiles_of_b(true, b);
-	wide_multiply(&t);
+	wide_multiply(low, &t);
 	if (a_terms == 3) {
-		tiles_of_a(true, a + 2 * rows, 16);
-		wide_multiply(&t);
-		tiles_of_a(true, a, 16);
-		wide_multiply(&t);
+		tiles_of_a(low, a + 2 * rows, 16);
+		wide_multiply(low, &t);
+		tiles_of_a(low, a, 16);
+		wide_multiply(low, &t);
 	}
 }
 
-INLINE void wide_load(const float *sum, const bool zero)
+INLINE void wide_load(const bool low, const float *sum, const bool zero)
 {
 	if (zero) {
 		zero_sums();
@@ -368,14 +379,18 @@ INLINE void wide_load(const float *sum, const bool zero)
 	}
 	_tile_loadd(0, sum, PANEL * 4);
 	_tile_loadd(1, sum + 16, PANEL * 4);
+	if (!low)
+		return;
 	_tile_loadd(2, sum + 16 * PANEL, PANEL * 4);
 	_tile_loadd(3, sum + 16 * PANEL + 16, PANEL * 4);
 }
 
-INLINE void wide_store(float *sum)
+INLINE void wide_store(const bool low, float *sum)
 {
 	_tile_stored(0, sum, PANEL * 4);
 	_tile_stored(1, sum + 16, PANEL * 4);
+	if (!low)
+		return;
 	_tile_stored(2, sum + 16 * PANEL, PANEL * 4);
 	_tile_stored(3, sum + 16 * PANEL + 16, PANEL * 4);
 }
@@ -384,46 +399,71 @@ INLINE void wide_store(float *sum)
  * first-level cache; and what is asked for, in the second. */
 struct wide {
 	struct walk now, next, ahead;
-	float *unpacked;             /* [2][term][UNPACKED] */
-	int odd;                     /* which of both is multiplied now */
+	float *unpacked;             /* [WIDE_SLOTS][term][UNPACKED] */
+	unsigned steps;              /* that were unpacked: the last of them is the next to be multiplied */
 };
 
 INLINE void wide_unpack(const enum elem elem, const int b_terms, struct wide *w)
 {
 	const char *from = walk_on(&w->next);
 
-	w->odd ^= 1;
 	if (elem != ELEM_BF16 && from)
-		unpack_panel(elem, b_terms, w->unpacked + (w->odd ^ 1) * b_terms * UNPACKED, UNPACKED, from, 16, NULL);
+		unpack_panel(elem, b_terms, w->unpacked + w->steps % WIDE_SLOTS * b_terms * UNPACKED, UNPACKED, from, 16, NULL);
 	for (int64_t l = 0; elem == ELEM_BF16 && from && l < w->now.block; l += 64)
 		__builtin_prefetch(from + l);
+	w->steps++;
 }
 
-/* Steps [from, from + n) of the panel from column j0; sum: what its columns are by now. */
+/* A step for both halves: where its B lies, and what is asked for. */
+struct wide_step { const float *b; const char *ahead; };
+
+INLINE struct wide_step wide_next(const enum elem elem, const int b_terms, struct wide *w)
+{
+	struct wide_step t = {(const float *)(const void *)walk_on(&w->now), NULL};
+
+	wide_unpack(elem, b_terms, w);
+	if (elem != ELEM_BF16)
+		t.b = w->unpacked + (w->steps - 2) % WIDE_SLOTS * b_terms * UNPACKED;
+	t.ahead = walk_on(&w->ahead);
+	return t;
+}
+
+/* Steps [from, from + n) of the panel from column j0, n < WIDE_SLOTS if there are two halves; sum: what its columns are by now. */
 INLINE void wide_steps(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, struct wide *w, float *sum, int64_t j0,
 		       int64_t from, int64_t n)
 {
 	const struct gemm *g = t->g;
-	const int64_t rows = g->m * 16;
+	const int64_t rows = wide_rows(g->m) * 16;
 	const int lines = (int)(PANEL * elem_bits(elem) / 16);
+	float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64))), *to = g->scale ? of_kc : sum;
+	const float *a = t->a + from * a_terms * rows;
+	struct wide_step step[WIDE_SLOTS];
 
-	wide_load(sum, g->scale);
-	for (int64_t s = from; s < from + n; s++) {
-		const float *b = (const float *)(const void *)walk_on(&w->now);
+	wide_load(true, to, g->scale);
+	for (int64_t s = 0; s < n; s++) {
+		struct wide_step now = wide_next(elem, b_terms, w);
 
-		wide_unpack(elem, b_terms, w);
-		if (elem != ELEM_BF16)
-			b = w->unpacked + w->odd * b_terms * UNPACKED;
-		wide_step(a_terms, b_terms, t->a + s * a_terms * rows, rows, b, walk_on(&w->ahead), lines);
+		step[s % WIDE_SLOTS] = now;
+		wide_step(true, a_terms, b_terms, a + s * a_terms * rows, rows, now.b, now.ahead, g->m > WIDE_HALF ? lines / 2 : lines);
 	}
-	if (g->scale) {
-		float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64)));
+	wide_store(true, to);
+	if (g->m > WIDE_HALF) {
+		bool low = g->m > WIDE_HALF + 16;
 
-		wide_store(of_kc);
+		a += WIDE_HALF * 16;
+		wide_load(low, to + WIDE_HALF * PANEL, g->scale);
+		for (int64_t s = 0; s < n; s++, a += a_terms * rows) {
+			const char *ahead = step[s].ahead ? step[s].ahead + lines / 2 * 64 : NULL;
+
+			if (low)
+				wide_step(true, a_terms, b_terms, a, rows, step[s].b, ahead, lines / 2);
+			else
+				wide_step(false, a_terms, b_terms, a, rows, step[s].b, ahead, lines / 2);
+		}
+		wide_store(low, to + WIDE_HALF * PANEL);
+	}
+	if (g->scale)
 		add_scaled(g, sum, of_kc, PANEL, j0, (int)shorter(PANEL, g->n - j0));
-	} else {
-		wide_store(sum);
-	}
 }
 
 /* Columns [j, end) against 17 rows or more. */
@@ -431,9 +471,10 @@ INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_te
 {
 	const struct gemm *g = t->g;
 	float sum[WIDE_PANELS][WIDE_ROWS * PANEL] __attribute__((aligned(64)));
-	float unpacked[2 * 3 * UNPACKED] __attribute__((aligned(64)));
+	float unpacked[WIDE_SLOTS * 3 * UNPACKED] __attribute__((aligned(64)));
+	const int64_t steps = g->m > WIDE_HALF ? WIDE_STEPS / 2 : WIDE_STEPS;
 	struct walk first = {.at = t->panels + j / PANEL * panel_bytes(elem, g->k), .left = panels_of(end - j), .steps = whole_k(g->k) / 32,
-			     .most = g->scale ? g->kc / 32 : WIDE_STEPS, .block = panel_bytes(elem, 32), .bytes = panel_bytes(elem, g->k)};
+			     .most = g->scale ? g->kc / 32 : steps, .block = panel_bytes(elem, 32), .bytes = panel_bytes(elem, g->k)};
 	struct wide w = {first, first, first, unpacked, 0};
 
 	for (int64_t b = 0; b < WIDE_AHEAD; b += first.block)
@@ -462,7 +503,7 @@ static void wide_task(void *arg, int64_t i, int worker)
 
 	(void)worker;
 	for (int tile = 0; tile < 8; tile++)
-		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile == 2 || tile == 3 || tile == 5 ? g->m - 16 : 16);
+		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile == 2 || tile == 3 || tile == 5 ? shorter(g->m - 16, 16) : 16);
 	tiles_load(&rows);
 	if (g->b.elem == ELEM_BF16)
 		wide_columns(ELEM_BF16, A_TERMS, 1, t, from, end);
@@ -604,11 +645,11 @@ static int64_t cut_columns(struct stream *t, int threads)
 static void stream_run(struct pool *pool, const struct gemm *g)
 {
 	struct stream t = {.g = g, .panels = g->panels};
-	int64_t words = whole_k(g->k) / 2 * g->terms * g->m;
+	int64_t rows = wide_rows(g->m), words = whole_k(g->k) / 2 * g->terms * rows;
 	bool row = g->m == 1 && g->b.elem == ELEM_BF16;
 
 	t.a = cpu_scratch((size_t)(row ? 3 * words : words) * sizeof(float));
-	pack_stream(t.a, &g->a, g->m, g->k, g->terms);
+	pack_stream(t.a, &g->a, g->m, rows, g->k, g->terms);
 	if (row) {
 		t.row = t.a + words;
 		widen_row(t.row, t.a, words / 16);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,19 +189,30 @@ static double discopop(double z, double tau, double *dz)
 	return (1 - m) * ls + m * ex;
 }
 
-/* log(1 - e^x) for x < 0, and its derivative -e^x / (1 - e^x). */
-static double log1mexp(double x, double *d)
+/* log(p / (1 - p)) of p = e^x, and its derivative 1 / (1 - p). A float's log-probability of 0 means "above 1 - FLT_EPSILON / 4", so p is
+ * held at that: a model that is sure of a completion has large odds, not infinite ones. */
+static double log_odds(double x, double *d)
 {
-	*d = -1 / expm1(-x);
-	return x > -M_LN2 ? log(-expm1(x)) : log1p(-exp(x));
+	double at = x < -FLT_EPSILON / 4 ? x : -FLT_EPSILON / 4, rest = -expm1(at);
+
+	*d = 1 / rest;
+	return at - (at > -M_LN2 ? log(rest) : log1p(-exp(at)));
+}
+
+double preference_log_odds(double c, double r, double *ratio)
+{
+	double unused, odds = log_odds(c, &unused) - log_odds(r, &unused);
+
+	*ratio = log_sigmoid(odds);
+	return odds;
 }
 
 static double orpo(double beta, double c, double r, double *dc, double *dr)
 {
-	double gc, gr, odds = (c - r) - (log1mexp(c, &gc) - log1mexp(r, &gr)), d = -beta * sigmoid(-odds);
+	double gc, gr, odds = log_odds(c, &gc) - log_odds(r, &gr), d = -beta * sigmoid(-odds);
 
-	*dc = d * (1 - gc);
-	*dr = -d * (1 - gr);
+	*dc = d * gc;
+	*dr = -d * gr;
 	return -beta * log_sigmoid(odds);
 }
 

@@ -69,6 +69,8 @@ struct pair_logps {
 };
 /* Weighted sum of the mix's losses but aot, aot_unpaired and sft, and its derivatives by c and r. */
 double preference_pair(const struct preference_options *o, const struct pair_logps *p, double *dc, double *dr);
+/* ORPO's log (odds of e^c / odds of e^r), c and r per token; ratio: log sigmoid of it. */
+double preference_log_odds(double c, double r, double *ratio);
 /* The mean of aot and aot_unpaired over n pairs, weighted, and its derivatives, added to dc and dr[n]. aot compares the sorted c - r
  * with the sorted c0 - r0, aot_unpaired the sorted A with the sorted B; equal values stay in order. */
 double preference_sorted(const struct preference_options *o, const struct pair_logps *p, int64_t n, double *dc, double *dr);

@@ -24,18 +24,18 @@ static double sigmoid(double x)
 
 static const struct {
 	const char *name;
-	bool reference, smoothing;
+	bool reference, smoothing, divergence;       /* what it knows; divergence: of scores, not of A and B themselves */
 } losses[PREF_LOSSES] = {
-	[PREF_SIGMOID] = { "sigmoid", true, true },           [PREF_SIGMOID_NORM] = { "sigmoid_norm", true, false },
-	[PREF_HINGE] = { "hinge", true, false },              [PREF_IPO] = { "ipo", true, false },
-	[PREF_IPO_SUM] = { "ipo_sum", true, false },          [PREF_ROBUST] = { "robust", true, true },
-	[PREF_EXO_PAIR] = { "exo_pair", true, true },         [PREF_NCA_PAIR] = { "nca_pair", true, false },
-	[PREF_BCO_PAIR] = { "bco_pair", true, false },        [PREF_SPPO_HARD] = { "sppo_hard", true, false },
-	[PREF_APO_ZERO] = { "apo_zero", true, false },        [PREF_APO_DOWN] = { "apo_down", true, false },
-	[PREF_DISCOPOP] = { "discopop", true, false },        [PREF_AOT] = { "aot", true, true },
-	[PREF_AOT_UNPAIRED] = { "aot_unpaired", true, true }, [PREF_SFT] = { "sft", false, false },
-	[PREF_CPO] = { "cpo", false, true },                  [PREF_SIMPO] = { "simpo", false, true },
-	[PREF_ORPO] = { "orpo", false, false },
+	[PREF_SIGMOID] = { "sigmoid", true, true, true },       [PREF_SIGMOID_NORM] = { "sigmoid_norm", true, false, true },
+	[PREF_HINGE] = { "hinge", true, false, true },          [PREF_IPO] = { "ipo", true, false, true },
+	[PREF_IPO_SUM] = { "ipo_sum", true, false, true },      [PREF_ROBUST] = { "robust", true, true, true },
+	[PREF_EXO_PAIR] = { "exo_pair", true, true, true },     [PREF_DISCOPOP] = { "discopop", true, false, true },
+	[PREF_NCA_PAIR] = { "nca_pair", true, false, false },   [PREF_BCO_PAIR] = { "bco_pair", true, false, false },
+	[PREF_SPPO_HARD] = { "sppo_hard", true, false, false }, [PREF_APO_ZERO] = { "apo_zero", true, false, false },
+	[PREF_APO_DOWN] = { "apo_down", true, false, false },   [PREF_AOT] = { "aot", true, true, false },
+	[PREF_AOT_UNPAIRED] = { "aot_unpaired", true, true, false }, [PREF_SFT] = { "sft", false, false, true },
+	[PREF_CPO] = { "cpo", false, true, false },             [PREF_SIMPO] = { "simpo", false, true, false },
+	[PREF_ORPO] = { "orpo", false, false, false },
 };
 
 const char *preference_loss_name(enum preference_loss l) { return losses[l].name; }
@@ -136,6 +136,9 @@ enum status preference_check(const struct preference_options *o, struct error *e
 		return error_set(err, ERR_USAGE, "cpo, simpo and orpo have no reference, and cannot be added to losses that have one");
 	if (o->divergence != DIVERGENCE_REVERSE_KL && free)
 		return error_set(err, ERR_USAGE, "without a reference there is no divergence from it");
+	for (int i = 0; i < o->n; i++)
+		if (o->divergence != DIVERGENCE_REVERSE_KL && !losses[o->mix[i].loss].divergence)
+			return error_set(err, ERR_USAGE, "loss %s knows no --f-divergence", losses[o->mix[i].loss].name);
 	return OK;
 }
 

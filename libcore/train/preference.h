@@ -54,8 +54,8 @@ struct preference_options {
 /* "sigmoid", "sigmoid=1,sft=0.2": adds to the mix, with weight 1 unless given. ERR_USAGE for an unknown name, a name
  * that is there already, a weight that is no positive number. */
 enum status preference_parse(struct preference_options *o, const char *spec, struct error *err);
-/* Refuses what is not defined together: exo_pair without label smoothing, smoothing where no loss knows it, losses with and
- * without a reference in one mix. */
+/* Refuses what is not defined together: exo_pair without label smoothing, smoothing where no loss knows it, a divergence where
+ * one does not, losses with and without a reference in one mix. */
 enum status preference_check(const struct preference_options *o, struct error *err);
 bool preference_has(const struct preference_options *o, enum preference_loss l);
 bool preference_needs_reference(const struct preference_options *o);

@@ -148,6 +148,13 @@ value() {
 	status 2 quern dpo-train $ARGS --loss simpo --ref m -o x
 	says 'no reference is used'
 	status 2 quern dpo-train $ARGS --loss kto --f-divergence js -o x
+	# what a loss does not know is refused
+	local flags
+	for flags in "--gamma 1" "--loss cpo --gamma 1" "--discopop-tau 0.1" "--f-alpha 0.7" "--f-divergence js --f-alpha 0.7" \
+		"--f-divergence js --loss nca_pair" "--f-divergence alpha --loss sigmoid,apo_zero" "--loss kto --gamma 1" "--loss bco --discopop-tau 1"; do
+		status 2 quern dpo-train $ARGS $flags -o x
+		says 'is for --|knows no --f-divergence'
+	done
 }
 
 @test "feedback: KTO, BCO and APO; a killed BCO run keeps its running mean" {

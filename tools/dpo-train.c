@@ -12,6 +12,10 @@
 #include <math.h>
 #include <string.h>
 
+#define GAMMA 0.5
+#define TAU 0.05
+#define F_ALPHA 0.5
+
 static struct {
 	struct train_flags train;
 	struct device_flags device;
@@ -22,7 +26,7 @@ static struct {
 	double beta, label_smoothing, gamma, tau, alpha, ld_alpha, wanted, unwanted;
 } opts = {
 	.train = { TRAIN_FLAGS_DEFAULT, .lr = 5e-6 }, .device = DEVICE_FLAGS_DEFAULT,
-	.loss = "sigmoid", .batch_pairs = 32, .beta = 0.1, .gamma = 0.5, .tau = 0.05, .alpha = 0.5, .ld_alpha = 1, .wanted = 1,
+	.loss = "sigmoid", .batch_pairs = 32, .beta = 0.1, .gamma = GAMMA, .tau = TAU, .alpha = F_ALPHA, .ld_alpha = 1, .wanted = 1,
 	.unwanted = 1,
 };
 
@@ -75,6 +79,18 @@ static bool find_feedback_loss(void)
 	return false;
 }
 
+/* What the loss does not know would be put aside without a word. */
+static enum status check_unused(struct error *err)
+{
+	if (opts.gamma != GAMMA && (single || !preference_has(&pair.o, PREF_SIMPO)))
+		return error_set(err, ERR_USAGE, "--gamma is for --loss simpo");
+	if (opts.tau != TAU && (single || !preference_has(&pair.o, PREF_DISCOPOP)))
+		return error_set(err, ERR_USAGE, "--discopop-tau is for --loss discopop");
+	if (opts.alpha != F_ALPHA && opts.divergence != DIVERGENCE_ALPHA)
+		return error_set(err, ERR_USAGE, "--f-alpha is for --f-divergence alpha");
+	return OK;
+}
+
 static enum status plan_objective(struct objective *o, struct error *err)
 {
 	single = find_feedback_loss();
@@ -83,7 +99,7 @@ static enum status plan_objective(struct objective *o, struct error *err)
 			return error_set(err, ERR_USAGE, "--loss %s knows no --label-smoothing, --f-divergence, --ld-alpha or --reference-free",
 					 opts.loss);
 		*o = feedback_objective(&feedback);
-		return OK;
+		return check_unused(err);
 	}
 	if (opts.wanted != 1 || opts.unwanted != 1)
 		return error_set(err, ERR_USAGE, "--desirable-weight and --undesirable-weight are for feedback: --loss kto, "
@@ -94,6 +110,7 @@ static enum status plan_objective(struct objective *o, struct error *err)
 					      .divergence_alpha = opts.alpha };
 	TRY(preference_parse(&pair.o, opts.loss, err));
 	TRY(preference_check(&pair.o, err));
+	TRY(check_unused(err));
 	if (opts.ref && (opts.reference_free || !preference_needs_reference(&pair.o)))
 		return error_set(err, ERR_USAGE, "--ref: no reference is used");
 	*o = pairs_objective(&pair);

@@ -330,10 +330,14 @@ static void print_config(const struct merge *m, struct buf *b)
 			typed = true;
 		} else if (!strcmp(key, "vocab_size") && vocab) {
 			json_int(&w, vocab);
+		} else if (!strcmp(key, "tie_word_embeddings") && m->sources[0].untied) {
+			json_bool(&w, false);
 		} else {
 			json_value(&w, &c->items[i]);
 		}
 	}
+	if (m->sources[0].untied && !json_get(c, "tie_word_embeddings"))
+		json_kv_bool(&w, "tie_word_embeddings", false);
 	if (!typed)
 		json_kv_string(&w, "torch_dtype", type);
 	if (opts.quantize)

@@ -11,7 +11,10 @@
 #include "judge/source_quota.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define IDS_MAX (1 << 22)
 
 static struct {
 	bool pairs, feedback, group, dedup;
@@ -67,6 +70,8 @@ static struct {
 	int64_t *room;                       /* results its source may still have */
 	/* of all */
 	int64_t prompts, prompts_used, alone, rows_used, pairs;
+	uint64_t *ids;                       /* of the first IDS_MAX prompts, hashed */
+	int64_t n_ids, cap_ids;
 	struct pass_rule pass;
 	struct pass_rates rates;
 	struct source_quota *quota;          /* NULL without --per-source */
@@ -277,6 +282,38 @@ static enum status make_results(int64_t n, struct error *err)
 	return st;
 }
 
+/* Ids of the prompts so far, by hash: one that comes again was not in one piece. */
+static void remember(const struct prompt_row *row)
+{
+	const char *id;
+	size_t n;
+
+	if (opts.group || g.n_ids == IDS_MAX)
+		return;
+	id = array_text(batch_column(row->batch, "id"), row->row, &n);
+	MEM_PUSH_ROOM(g.ids, g.n_ids, g.cap_ids);
+	g.ids[g.n_ids++] = hash64(id, n);
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* How many ids came more than once. */
+static int64_t prompts_in_pieces(void)
+{
+	int64_t pieces = 0;
+
+	if (g.n_ids)
+		qsort(g.ids, (size_t)g.n_ids, sizeof(*g.ids), by_hash);
+	for (int64_t i = 1; i < g.n_ids; i++)
+		pieces += g.ids[i] == g.ids[i - 1] && (i < 2 || g.ids[i] != g.ids[i - 2]);
+	return pieces;
+}
+
 static enum status each_prompt(void *arg, const struct prompt_row *rows, int64_t n, struct error *err)
 {
 	int64_t looked = opts.best_of && opts.best_of < n ? opts.best_of : n, used = 0, no_limit = INT64_MAX;
@@ -295,6 +332,7 @@ static enum status each_prompt(void *arg, const struct prompt_row *rows, int64_t
 		if (g.candidates[i].fate)
 			TRY(tool_reject(&tool, rows[i].batch, rows[i].row, g.candidates[i].fate, err));
 	}
+	remember(&rows[0]);
 	g.prompts++;
 	g.prompts_used += used > 0;
 	g.rows_used += used;
@@ -359,7 +397,11 @@ static void report(void)
 	if (g.rates.at[0].n)
 		tool_say(&tool, "%s", b.data);
 	buf_release(&b);
-	if (g.prompts > 1 && g.alone == g.prompts && !opts.group)
+	int64_t pieces = prompts_in_pieces();
+	if (pieces)
+		tool_warn(&tool, "the rows of %lld prompts do not stand together, and each piece was taken for a prompt: --group gathers them",
+			  (long long)pieces);
+	else if (g.prompts > 1 && g.alone == g.prompts && !opts.group)
 		tool_warn(&tool, "every prompt has one completion: if those of a prompt do not stand together, --group gathers them");
 }
 
@@ -381,6 +423,7 @@ static enum status run(struct error *err)
 	pass_rule_close(&g.pass);
 	source_quota_close(g.quota);
 	mem_free(g.candidates);
+	mem_free(g.ids);
 	mem_free(g.passed);
 	schema_release(&g.schema);
 	return st;

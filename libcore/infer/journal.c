@@ -5,10 +5,13 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#define SUM_KEY ",\"sum\":\""
 
 struct journal {
 	char *path;
@@ -18,11 +21,12 @@ struct journal {
 	ssize_t length;              /* of line; -1: there is none */
 	off_t good;                  /* bytes of the lines taken */
 	int64_t prompts;
+	uint64_t run;                /* the identity's hash: seed of the lines' checksums */
 	struct json_parser *parser;
 	struct generate_result *results;
 	int64_t cap_results;
 	struct ids ids;              /* of the results */
-	struct buf out;              /* samples of the prompt under way */
+	struct buf out, sealed;      /* samples of the prompt under way; its line */
 };
 
 /* Reads the next whole line. */
@@ -57,6 +61,7 @@ enum status journal_open(struct journal **out, const char *path, const char *ide
 	enum status st = OK;
 
 	j->path = mem_strdup(path);
+	j->run = hash64(identity, strlen(identity));
 	j->length = -1;
 	j->parser = json_parser_open();
 	j->f = fopen(path, "a+e");
@@ -91,6 +96,7 @@ void journal_close(struct journal *j, bool remove)
 	mem_free(j->results);
 	ids_release(&j->ids);
 	buf_release(&j->out);
+	buf_release(&j->sealed);
 	mem_free(j->path);
 	mem_free(j);
 }
@@ -104,6 +110,25 @@ static void hash_prompt(const int32_t *prompt, int64_t n, char hex[33])
 	hash128_hex(prompt, (size_t)n * sizeof(*prompt), hex);
 }
 
+/* Of the text of a line as far as its checksum. */
+static void line_sum(const struct journal *j, const char *line, size_t n, char sum[17])
+{
+	snprintf(sum, 17, "%016llx", (unsigned long long)hash64_seed(line, n, j->run));
+}
+
+/* A line ends in its checksum: {..., "sum":"0123456789abcdef"}, so that what a disk or an editor changed is not taken for what the model said. */
+static bool sum_holds(const struct journal *j)
+{
+	char end[32], sum[17];
+	size_t n = (size_t)j->length, tail = strlen(SUM_KEY) + 16 + 3;
+
+	if (n < tail)
+		return false;
+	line_sum(j, j->line, n - tail, sum);
+	snprintf(end, sizeof(end), SUM_KEY "%s\"}\n", sum);
+	return !memcmp(j->line + n - tail, end, tail);
+}
+
 static bool read_finish(const char *name, enum generate_finish *f)
 {
 	for (int i = FINISH_EOS; i <= FINISH_LENGTH; i++)
@@ -114,12 +139,17 @@ static bool read_finish(const char *name, enum generate_finish *f)
 	return false;
 }
 
+static bool is_number(const struct json *v)
+{
+	return v && (v->type == JSON_INT || v->type == JSON_DOUBLE);
+}
+
 /* One sample; its ids are appended to j->ids and found by their place there. */
 static bool read_sample(struct journal *j, const struct json *s, struct generate_result *r)
 {
 	const struct json *ids = json_get(s, "ids"), *logprob = json_get(s, "logprob");
 
-	if (!ids || ids->type != JSON_ARRAY || !logprob || !read_finish(json_get_str(s, "finish", ""), &r->finish))
+	if (!ids || ids->type != JSON_ARRAY || !is_number(logprob) || !read_finish(json_get_str(s, "finish", ""), &r->finish))
 		return false;
 	r->n = (int64_t)ids->len;
 	r->logprob = logprob->number;
@@ -150,6 +180,12 @@ static bool read_samples(struct journal *j, const struct json *samples)
 	return n > 0;
 }
 
+static enum status damaged(const struct journal *j, struct error *err)
+{
+	return error_set(err, ERR_DATA, "%s: line %lld is damaged or no line of this run: keep the lines before it (head -n %lld) and go on from there, "
+			 "or remove the file", j->path, (long long)j->prompts + 2, (long long)j->prompts + 1);
+}
+
 enum status journal_next(struct journal *j, const int32_t *prompt, int64_t n_prompt, const struct generate_result **results,
 			 int64_t *n, struct error *err)
 {
@@ -160,8 +196,8 @@ enum status journal_next(struct journal *j, const int32_t *prompt, int64_t n_pro
 		return END;
 	hash_prompt(prompt, n_prompt, hex);
 	if (json_parse(j->parser, j->line, (size_t)j->length, &line, err) != OK || !(samples = json_get(line, "samples")) ||
-	    samples->type != JSON_ARRAY || !read_samples(j, samples))
-		return error_set(err, ERR_DATA, "%s: line %lld is no line of a journal", j->path, (long long)j->prompts + 2);
+	    samples->type != JSON_ARRAY || !read_samples(j, samples) || !sum_holds(j))
+		return damaged(j, err);
 	if (strcmp(json_get_str(line, "prompt", ""), hex))
 		return error_set(err, ERR_DATA, "%s: prompt %lld was another; is the input the same?", j->path,
 				 (long long)j->prompts + 1);
@@ -177,7 +213,7 @@ enum status journal_add(struct journal *j, const struct generate_result *r, cons
 			struct error *err)
 {
 	struct json_writer w = json_writer_open(&j->out, 0);
-	char hex[33];
+	char hex[33], sum[17];
 
 	if (j->out.len)
 		buf_char(&j->out, ',');
@@ -198,7 +234,10 @@ enum status journal_add(struct journal *j, const struct generate_result *r, cons
 			return error_errno(err, ERR_IO, "%s: cannot write", j->path);
 		j->good = -1;
 	}
-	if (fprintf(j->f, "{\"prompt\":\"%s\",\"samples\":[%s]}\n", hex, j->out.data) < 0 || fflush(j->f))
+	buf_clear(&j->sealed);
+	buf_printf(&j->sealed, "{\"prompt\":\"%s\",\"samples\":[%s]", hex, j->out.data);
+	line_sum(j, j->sealed.data, j->sealed.len, sum);
+	if (fprintf(j->f, "%s" SUM_KEY "%s\"}\n", j->sealed.data, sum) < 0 || fflush(j->f))
 		return error_errno(err, ERR_IO, "%s: cannot write", j->path);
 	buf_clear(&j->out);
 	return OK;
@@ -259,8 +298,27 @@ static enum status done_kept(void *arg, const struct generate_result *r, struct 
 	return run->io->done(run->io->arg, &theirs, err);
 }
 
+/* Whether this run could have given the samples: a checksum is no proof against who makes it. */
+static bool possible(const struct model *m, const struct generate_options *o, int64_t n_prompt, const struct generate_result *r, int64_t n)
+{
+	int64_t context = o->context ? o->context : generate_context(m);
+	int64_t room = context - n_prompt < o->max_new_tokens ? context - n_prompt : o->max_new_tokens;
+
+	if (n > o->n || (n < o->n && o->beams < 2))
+		return false;
+	for (int64_t i = 0; i < n; i++) {
+		if (r[i].n < 1 || r[i].n > room || !isfinite(r[i].logprob) || (r[i].finish == FINISH_STOP && !o->n_stops))
+			return false;
+		for (int64_t k = 0; k < r[i].n; k++)
+			if (r[i].ids[k] >= m->cfg.vocab)
+				return false;
+	}
+	return true;
+}
+
 /* The prompts that an earlier run has finished. */
-static enum status replay(struct journal *j, const struct generate_io *io, struct error *err)
+static enum status replay(struct journal *j, const struct model *m, const struct generate_options *o, const struct generate_io *io,
+			  struct error *err)
 {
 	while (journal_has(j)) {
 		const struct generate_result *kept;
@@ -272,6 +330,9 @@ static enum status replay(struct journal *j, const struct generate_io *io, struc
 			return error_set(err, ERR_DATA, "the journal has more prompts than the input; is the input the same?");
 		if (st == OK)
 			st = journal_next(j, p.ids, p.n, &kept, &n, err);
+		if (st == OK && !possible(m, o, p.n, kept, n))
+			st = error_set(err, ERR_DATA, "%s: prompt %lld: the model could not have said this; remove the file", j->path,
+				       (long long)j->prompts);
 		for (int64_t i = 0; i < n && st == OK; i++) {
 			struct generate_result r = kept[i];
 
@@ -292,7 +353,7 @@ enum status journal_run(struct journal *j, struct model *m, const struct tokeniz
 
 	if (!j)
 		return generate_run(m, t, o, io, totals, err);
-	TRY(replay(j, io, err));
+	TRY(replay(j, m, o, io, err));
 	st = generate_run(m, t, o, &kept, totals, err);
 	while (run.prompts)
 		forget(run.prompts);

@@ -1,7 +1,7 @@
 /* journal.h - completions kept in a file as they are finished, so that a run that was killed need not say them again.
  *
- * A line of JSON names the run; then comes a line for each prompt in its order: a hash of its ids, and its samples as ids,
- * log-probability and finish. A line that was cut is dropped. The file is locked while it is open. */
+ * A line of JSON names the run; then comes a line for each prompt in its order: a hash of its ids, its samples as ids,
+ * log-probability and finish, and a checksum of line and run. A line that was cut is dropped. The file is locked while it is open. */
 #ifndef QUERN_INFER_JOURNAL_H
 #define QUERN_INFER_JOURNAL_H
 
@@ -11,7 +11,8 @@ struct journal;
 /* Opens or makes path. identity: one line that says which run this is; ERR_USAGE if the file is of another one, or in use. */
 enum status journal_open(struct journal **j, const char *path, const char *identity, struct error *err);
 /* The samples of the next prompt that an earlier run has kept, results[*n], valid until the next call; only ids, n, logprob, finish,
- * sample and last are set. END after the last: from then on journal_add. ERR_DATA if the prompt was another. */
+ * sample and last are set. END after the last: from then on journal_add. ERR_DATA if the prompt was another,
+ * or the line is not as it was written. */
 enum status journal_next(struct journal *j, const int32_t *prompt, int64_t n_prompt, const struct generate_result **results,
 			 int64_t *n, struct error *err);
 /* Whether journal_next would give one. */
@@ -20,7 +21,7 @@ bool journal_has(const struct journal *j);
 enum status journal_add(struct journal *j, const struct generate_result *r, const int32_t *prompt, int64_t n_prompt,
 			struct error *err);
 /* generate_run with a journal: what it has of io's first prompts is delivered from there, the rest is computed, and kept. NULL: none. ERR_DATA
- * too if it has more prompts than io. */
+ * too if it has more prompts than io, or what this model under o cannot have said. */
 enum status journal_run(struct journal *j, struct model *m, const struct tokenizer *t, const struct generate_options *o,
 			const struct generate_io *io, struct generate_totals *totals, struct error *err);
 int64_t journal_prompts(const struct journal *j);     /* taken over from the earlier run */

@@ -462,6 +462,7 @@ static enum status load_from(struct model *m, struct source *s, const struct mod
 	enum status st;
 
 	TRY(model_config_read(s->base_dir, &c, err));
+	c.tied &= !s->untied;
 	labels = s->has_adapter ? adapter_labels(&s->adapter.config) : 0;
 	plan.labels = c.labels || labels ? 0 : how->labels;         /* its head is drawn */
 	labels = c.labels ? 0 : labels ? labels : how->labels;

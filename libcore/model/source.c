@@ -11,6 +11,7 @@
 #define STATE_SUFFIX ".quant_state.bitsandbytes__nf4"
 #define STATE_MAX 4096
 #define SOURCE_HEADS 2                       /* a classifier's matrix and bias */
+#define HEAD "lm_head.weight"
 
 static int by_name(const void *a, const void *b)
 {
@@ -194,31 +195,62 @@ static bool is_embedding(const char *name)
 	return adapter_ends_with(name, "embed_tokens.weight") || adapter_ends_with(name, "wte.weight");
 }
 
-/* An output matrix that the base shares with its embeddings is left out if it is still the same. */
-static enum status skip_shared(const struct source *s, const struct adapter_tensor *saved, struct error *err)
+static const struct adapter_tensor *saved_embedding(const struct source *s)
 {
-	bool same = false;
-
-	for (int i = 0; i < s->adapter.n_saved && !same; i++)
+	for (int i = 0; i < s->adapter.n_saved; i++)
 		if (is_embedding(s->adapter.saved[i].name))
-			TRY(safetensors_same(s->adapter.file, s->adapter.saved[i].entry, s->adapter.file, saved->entry, &same, err));
-	return same ? OK : error_set(err, ERR_UNSUPPORTED, "%s: '%s' is no tensor of the base %s", s->dir, saved->name, s->base_dir);
+			return &s->adapter.saved[i];
+	return NULL;
 }
 
-/* Whether the embeddings alone are the adapter's, and the base has no output matrix besides: in PEFT that stays as it was, and the two are
- * no longer one. */
-static enum status refuse_half(const struct source *s, struct error *err)
+/* A saved tensor that the base does not have. */
+static enum status place_stranger(struct source *s, const struct adapter_tensor *saved, struct error *err)
 {
-	const char *embedding = NULL;
-	bool head = has_tensor(s, "lm_head.weight") || adapter_labels(&s->adapter.config) || has_tensor(s, "score.weight");
+	if (strcmp(saved->name, HEAD) || adapter_labels(&s->adapter.config))
+		return error_set(err, ERR_UNSUPPORTED, "%s: '%s' is no tensor of the base %s", s->dir, saved->name, s->base_dir);
+	s->saved_head = saved;
+	return OK;
+}
 
-	for (int i = 0; i < s->adapter.n_saved; i++) {
-		embedding = is_embedding(s->adapter.saved[i].name) ? s->adapter.saved[i].name : embedding;
-		head |= !strcmp(s->adapter.saved[i].name, "lm_head.weight");
+/* Adds the output matrix to the tensors: e of f, of the embeddings' shape. */
+static enum status add_output(struct source *s, const struct source_tensor *embedding, const struct safetensors *f,
+			      const struct safetensors_entry *e, struct error *err)
+{
+	struct source_tensor *t = &s->tensors[s->n];
+
+	if (e->n_dims != 2 || e->shape[0] != embedding->rows || e->shape[1] != embedding->cols)
+		return error_set(err, ERR_DATA, "%s: output matrix and embeddings, which the base %s has as one, are not of one shape", s->dir,
+				 s->base_dir);
+	*t = (struct source_tensor){ .name = HEAD, .file = f, .entry = e };
+	memcpy(t->dtype, e->dtype, sizeof(t->dtype));
+	set_shape(t, e->n_dims, e->shape);
+	s->n++;
+	s->untied = true;
+	return OK;
+}
+
+/* Once all is placed. Where the base has one matrix for embeddings and output, PEFT trains and keeps them as two: what the adapter has saved of
+ * the one is not for the other, which stays as it was, unless both were saved and are still the same. */
+static enum status untie(struct source *s, struct error *err)
+{
+	const struct adapter_tensor *saved = saved_embedding(s);
+	const struct source_tensor *embedding = NULL;
+	const struct shard_tensor *old;
+	bool same = false;
+
+	if (has_tensor(s, HEAD) || has_tensor(s, "score.weight") || adapter_labels(&s->adapter.config) || (!saved && !s->saved_head))
+		return OK;
+	for (int i = 0; i < s->n && !embedding; i++)
+		embedding = is_embedding(s->tensors[i].name) ? &s->tensors[i] : NULL;
+	if (!embedding)
+		return error_set(err, ERR_UNSUPPORTED, "%s: '" HEAD "' is no tensor of the base %s", s->dir, s->base_dir);
+	if (s->saved_head) {
+		if (saved)
+			TRY(safetensors_same(s->adapter.file, saved->entry, s->adapter.file, s->saved_head->entry, &same, err));
+		return same ? OK : add_output(s, embedding, s->adapter.file, s->saved_head->entry, err);
 	}
-	return head || !embedding ? OK :
-	       error_set(err, ERR_UNSUPPORTED, "%s: '%s' is saved without 'lm_head.weight', which the base ties to it: PEFT leaves that one as it "
-			 "was, and ensure_weight_tying saves both", s->dir, embedding);
+	old = shards_find(&s->shards, embedding->name);
+	return add_output(s, embedding, old->file, old->entry, err);
 }
 
 /* The outputs of a classifier that stands on a language model: a tensor more, behind the others. */
@@ -244,7 +276,7 @@ static void take_heads(struct source *s)
 	int n = 0;
 
 	for (int i = 0; i < s->n + s->n_heads; i++)
-		if (!s->n_heads || strcmp(s->tensors[i].name, "lm_head.weight"))
+		if (!s->n_heads || strcmp(s->tensors[i].name, HEAD))
 			s->tensors[n++] = s->tensors[i];
 	s->n = n;
 	if (n)
@@ -258,7 +290,7 @@ static enum status place_saved(struct source *s, const struct adapter_tensor *sa
 	struct source_tensor *t;
 
 	if (!name)
-		return add_head(s, saved) ? OK : skip_shared(s, saved, err);
+		return add_head(s, saved) ? OK : place_stranger(s, saved, err);
 	t = (struct source_tensor *)source_find(s, name);
 	mem_free(name);
 	if (e->n_dims != t->n_dims || (e->n_dims == 2 && e->shape[1] != t->cols) || (e->n_dims == 1 && e->shape[0] != t->rows) || t->module)
@@ -328,7 +360,7 @@ static enum status open_all(struct source *s, const char *base, struct error *er
 		TRY(place_module(s, &s->adapter.modules[i], err));
 	for (int i = 0; i < s->adapter.n_saved; i++)
 		TRY(place_saved(s, &s->adapter.saved[i], err));
-	TRY(refuse_half(s, err));
+	TRY(untie(s, err));
 	take_heads(s);
 	return OK;
 }

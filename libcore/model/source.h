@@ -31,6 +31,8 @@ struct source {
 	bool apart;                          /* set: the adapter is not merged in (but its whole tensors count) */
 	struct source_tensor *tensors;       /* by name */
 	int n;
+	const struct adapter_tensor *saved_head;     /* an output matrix that the adapter has saved and the base has not, or NULL */
+	bool untied;                         /* the base's embeddings are its output matrix, too; the adapter makes them two: "lm_head.weight" */
 	int n_heads;                         /* of them, those of a classifier that the adapter makes of a language model */
 	const struct source_tensor *current; /* what source_begin has prepared: */
 	float *left, *right;                 /* adapter: [rows, r], scaled, and [r, cols] */

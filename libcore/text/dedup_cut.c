@@ -41,10 +41,18 @@ static void copy_list(struct column *to, const struct array *a, int64_t row, con
 	column_end_list(to);
 }
 
+/* loss_mask, or the labels that stand in its place (stream/token_mask.h); -1: none. */
+static int mask_column(const struct schema *s)
+{
+	int mask = schema_find(s, "loss_mask"), at = mask >= 0 ? mask : schema_find(s, "labels");
+
+	return at >= 0 && (s->fields[at].type == T_LIST || s->fields[at].type == T_LARGE_LIST) ? at : -1;
+}
+
 void dedup_cut_row(struct builder *to, const struct batch *b, int64_t row, const struct verdict *v)
 {
 	int text = v->text ? schema_find(b->schema, "text") : -1, ids = v->n_spans ? schema_find(b->schema, "input_ids") : -1,
-	    mask = v->n_spans ? schema_find(b->schema, "loss_mask") : -1;
+	    mask = v->n_spans ? mask_column(b->schema) : -1;
 	for (int i = 0; i < b->schema->n_fields; i++) {
 		if (i == text)
 			column_text(builder_column(to, i), v->text, v->text_bytes);

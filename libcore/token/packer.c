@@ -2,6 +2,7 @@
 #include "token/packer.h"
 
 #include "base/mem.h"
+#include "stream/token_mask.h"
 #include "token/pack.h"
 #include "token/rows.h"
 
@@ -69,23 +70,25 @@ const struct packer_totals *packer_totals(const struct packer *p)
 
 /* --- sequences that wait ------------------------------------------------------------------------------- */
 
-/* labels of n tokens: ids where the mask says so (NULL: everywhere), but not for the first, which nothing stands before. */
-static void make_labels(int32_t *labels, const int32_t *ids, const struct array *mask, int64_t mask_from, int64_t n)
+/* labels of n tokens of a row, its `first` and those behind: ids where the mask says so, but not for the first, which nothing stands before. */
+static void make_labels(int32_t *labels, const int32_t *ids, const struct token_mask *mask, int64_t first, int64_t n)
 {
-	const int8_t *plain = mask && !mask->validity ? (const int8_t *)mask->values + mask->offset + mask_from : NULL;
+	const struct array *v = mask->values;
+	const int8_t *plain = v && !mask->labels && !v->validity ? (const int8_t *)v->values + v->offset + mask->from + first : NULL;
 
-	if (!mask)
+	if (!v)
 		memcpy(labels, ids, (size_t)n * sizeof(*labels));
 	else if (plain)
 		for (int64_t i = 0; i < n; i++)
 			labels[i] = plain[i] ? ids[i] : -100;
 	else
 		for (int64_t i = 0; i < n; i++)
-			labels[i] = array_int(mask, mask_from + i) ? ids[i] : -100;
+			labels[i] = token_mask_has(mask, first + i) ? ids[i] : -100;
 	labels[0] = -100;
 }
 
-static void hold(struct packer *p, const int32_t *ids, const struct array *mask, int64_t mask_from, int64_t n)
+/* n tokens of a row, from its `first` on. */
+static void hold(struct packer *p, const int32_t *ids, const struct token_mask *mask, int64_t first, int64_t n)
 {
 	if (p->n_seq == p->cap_seq) {
 		p->cap_seq = p->cap_seq ? p->cap_seq * 2 : 256;
@@ -99,8 +102,8 @@ static void hold(struct packer *p, const int32_t *ids, const struct array *mask,
 	}
 	p->start[p->n_seq] = p->n;
 	p->len[p->n_seq++] = (int32_t)n;
-	memcpy(p->ids + p->n, ids, (size_t)n * sizeof(*ids));
-	make_labels(p->labels + p->n, ids, mask, mask_from, n);
+	memcpy(p->ids + p->n, ids + first, (size_t)n * sizeof(*ids));
+	make_labels(p->labels + p->n, ids + first, mask, first, n);
 	for (int64_t i = p->n; i < p->n + n; i++)
 		p->totals.loss_tokens += p->labels[i] != -100;
 	p->n += n;
@@ -175,7 +178,7 @@ static enum status flush_in_order(struct packer *p, struct error *err)
 /* --- rows ------------------------------------------------------------------------------------------------- */
 
 /* A row, cut into sequences as the strategy wants them. */
-static enum status add_row(struct packer *p, const int32_t *ids, const struct array *mask, int64_t mask_from, int64_t n, struct error *err)
+static enum status add_row(struct packer *p, const int32_t *ids, const struct token_mask *mask, int64_t n, struct error *err)
 {
 	int64_t take;
 
@@ -183,7 +186,7 @@ static enum status add_row(struct packer *p, const int32_t *ids, const struct ar
 		int64_t room = p->o.strategy == PACK_WRAPPED ? p->o.length - p->n : p->o.length;
 
 		take = n - i < room ? n - i : room;
-		hold(p, ids + i, mask, mask_from + i, take);
+		hold(p, ids, mask, i, take);
 		if (p->o.strategy == PACK_BFD && p->n >= p->o.window)
 			TRY(flush_window(p, err));
 		if (p->o.strategy == PACK_NONE || (p->o.strategy == PACK_WRAPPED && p->n == p->o.length))
@@ -207,16 +210,13 @@ static const char *unusable(const int32_t *ids, int64_t n)
 
 enum status packer_add(struct packer *p, struct batch *b, int64_t row, const char **reason, struct error *err)
 {
-	const struct array *column = batch_column(b, "input_ids"), *masks = batch_column(b, "loss_mask");
-	int64_t n = 0, from = 0, to = 0, first, last;
+	const struct array *column = batch_column(b, "input_ids");
+	struct token_mask mask = { 0 };
+	int64_t n = 0, first, last;
 	const int32_t *ids = row_ids(column, row, &p->copy, &n);
-	bool has_mask = masks && !array_is_null(masks, row);
 
-	if (has_mask)
-		array_list(masks, row, &from, &to);
-	if (ids && has_mask && to - from != n)
-		return error_set(err, ERR_DATA, "row %lld: %lld tokens but a loss_mask of %lld", (long long)row, (long long)n,
-				 (long long)(to - from));
+	if (ids)
+		TRY(token_mask_read(&mask, b, row, ids, n, err));
 	array_list(column, row, &first, &last);
 	p->totals.tokens_in += last - first;
 	*reason = unusable(ids, n);
@@ -230,7 +230,7 @@ enum status packer_add(struct packer *p, struct batch *b, int64_t row, const cha
 		n = p->o.length;
 	}
 	p->totals.rows_cut += last - first > p->o.length && p->o.strategy != PACK_WRAPPED;
-	return add_row(p, ids, has_mask ? &masks->children[0] : NULL, from, n, err);
+	return add_row(p, ids, &mask, n, err);
 }
 
 enum status packer_end(struct packer *p, struct error *err)

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#define OBJECTIVE_VALUES 10
+#define OBJECTIVE_VALUES 12
 
 struct micro {
 	const struct dataset *d;

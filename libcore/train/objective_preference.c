@@ -142,19 +142,20 @@ static double logits_sum(const struct micro *mb, int64_t seq, int64_t of_prompt)
 	return sum;
 }
 
-/* What beta multiplies in a reward. */
-static void reward_terms(const struct preference_options *o, const struct pair_logps *x, double *a, double *b)
+/* A pair as the metrics have it: per token where TRL's trainer of the loss takes means. */
+static struct pair_logps shown(const struct preference_options *o, struct pair_logps x)
 {
-	bool per_token = preference_has(o, PREF_SIMPO) || preference_has(o, PREF_ORPO);
-
-	*a = (x->c - x->c0) / (per_token && x->nc ? (double)x->nc : 1);
-	*b = (x->r - x->r0) / (per_token && x->nr ? (double)x->nr : 1);
+	if (preference_has(o, PREF_SIMPO) || preference_has(o, PREF_ORPO)) {
+		x.c /= x.nc ? (double)x.nc : 1;
+		x.r /= x.nr ? (double)x.nr : 1;
+	}
+	return x;
 }
 
 static void pairs_grad(void *arg, const struct micro *mb, double *values)
 {
 	struct pairs_objective *p = arg;
-	bool sorted = preference_needs_batch(&p->o);
+	bool sorted = preference_needs_batch(&p->o), orpo = preference_has(&p->o, PREF_ORPO);
 	double share = 1 / (double)p->pairs, nll_share = p->nll_targets ? 1 / (double)p->nll_targets : 0;
 	double sft = preference_sft_weight(&p->o);
 
@@ -162,11 +163,10 @@ static void pairs_grad(void *arg, const struct micro *mb, double *values)
 		sft += p->o.mix[i].loss == PREF_ORPO ? p->o.mix[i].weight : 0;
 	for (int64_t i = 0; i < mb->n_items; i++, p->at++) {
 		struct weighing w[2];
-		double nll, dc, dr, a, b;
-		struct pair_logps x = read_pair(p, mb, i, w, &nll);
-		double loss = preference_pair(&p->o, &x, &dc, &dr);
+		double nll, dc, dr;
+		struct pair_logps x = read_pair(p, mb, i, w, &nll), s = shown(&p->o, x);
+		double loss = preference_pair(&p->o, &x, &dc, &dr), a = s.c - s.c0, b = s.r - s.r0;
 
-		reward_terms(&p->o, &x, &a, &b);
 		dc = share * dc + (sorted ? p->dc[p->at] : 0);
 		dr = share * dr + (sorted ? p->dr[p->at] : 0);
 		spread_gradient(mb, 2 * i, dc, &w[0], -sft * nll_share);
@@ -176,13 +176,19 @@ static void pairs_grad(void *arg, const struct micro *mb, double *values)
 		values[PAIRS_REJECTED] += share * p->o.beta * b;
 		values[PAIRS_MARGINS] += share * p->o.beta * (a - b);
 		values[PAIRS_ACCURACIES] += a > b ? share : 0;
-		values[PAIRS_LOGP_CHOSEN] += share * x.c;
-		values[PAIRS_LOGP_REJECTED] += share * x.r;
+		values[PAIRS_LOGP_CHOSEN] += share * s.c;
+		values[PAIRS_LOGP_REJECTED] += share * s.r;
 		values[PAIRS_NLL] -= nll_share * nll;
 		for (int side = 0; side < 2; side++)
 			if (p->completion_targets[side])
 				values[PAIRS_LOGITS_CHOSEN + side] += logits_sum(mb, 2 * i + side, w[side].of_prompt) /
 								      (double)p->completion_targets[side];
+		if (orpo) {
+			double ratio;
+
+			values[PAIRS_ODDS_CHOSEN] += share * preference_log_odds(s.c, s.r, &ratio);
+			values[PAIRS_ODDS_RATIO] += share * ratio;
+		}
 	}
 }
 
@@ -204,9 +210,10 @@ struct objective pairs_objective(struct pairs_objective *p)
 {
 	static const char *const names[PAIRS_VALUES] = { "loss", "rewards/chosen", "rewards/rejected", "rewards/margins",
 						    "rewards/accuracies", "logps/chosen", "logps/rejected", "nll_loss",
-						    "logits/chosen", "logits/rejected" };
+						    "logits/chosen", "logits/rejected", "log_odds_ratio", "log_odds_chosen" };
+	int n = preference_has(&p->o, PREF_ORPO) ? PAIRS_VALUES : PAIRS_ODDS_RATIO;
 
-	return (struct objective){ .reads_mean = true, .n_values = PAIRS_VALUES, .names = names, .begin = pairs_begin, .grad = pairs_grad, .arg = p,
+	return (struct objective){ .reads_mean = true, .n_values = n, .names = names, .begin = pairs_begin, .grad = pairs_grad, .arg = p,
 				   .observe = preference_needs_batch(&p->o) ? pairs_observe : NULL };
 }
 

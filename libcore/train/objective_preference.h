@@ -12,10 +12,10 @@
 
 /* Values: loss, rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen, logps/rejected,
  * nll_loss (cross-entropy per chosen token; with orpo that of the prompt, too), logits/chosen, logits/rejected (the mean of all logits at the
- * completions' tokens). Rewards are beta times what the loss compares: the
- * log-ratio, or without a reference the log-probability (per token in simpo and orpo). */
+ * completions' tokens), and with orpo log_odds_ratio and log_odds_chosen. Rewards are beta times what the loss compares: the
+ * log-ratio, or without a reference the log-probability. In simpo and orpo that and logps are per token. */
 enum { PAIRS_LOSS, PAIRS_CHOSEN, PAIRS_REJECTED, PAIRS_MARGINS, PAIRS_ACCURACIES, PAIRS_LOGP_CHOSEN, PAIRS_LOGP_REJECTED, PAIRS_NLL,
-       PAIRS_LOGITS_CHOSEN, PAIRS_LOGITS_REJECTED, PAIRS_VALUES };
+       PAIRS_LOGITS_CHOSEN, PAIRS_LOGITS_REJECTED, PAIRS_ODDS_RATIO, PAIRS_ODDS_CHOSEN, PAIRS_VALUES };
 struct pairs_objective {
 	struct preference_options o;
 	double ld_alpha;             /* weight of a completion's tokens beyond the other's length (Liu et al. 2024); 1 = plain */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +24,18 @@ static double sigmoid(double x)
 
 static const struct {
 	const char *name;
-	bool reference, smoothing;
+	bool reference, smoothing, divergence;       /* what it knows; divergence: of scores, not of A and B themselves */
 } losses[PREF_LOSSES] = {
-	[PREF_SIGMOID] = { "sigmoid", true, true },           [PREF_SIGMOID_NORM] = { "sigmoid_norm", true, false },
-	[PREF_HINGE] = { "hinge", true, false },              [PREF_IPO] = { "ipo", true, false },
-	[PREF_IPO_SUM] = { "ipo_sum", true, false },          [PREF_ROBUST] = { "robust", true, true },
-	[PREF_EXO_PAIR] = { "exo_pair", true, true },         [PREF_NCA_PAIR] = { "nca_pair", true, false },
-	[PREF_BCO_PAIR] = { "bco_pair", true, false },        [PREF_SPPO_HARD] = { "sppo_hard", true, false },
-	[PREF_APO_ZERO] = { "apo_zero", true, false },        [PREF_APO_DOWN] = { "apo_down", true, false },
-	[PREF_DISCOPOP] = { "discopop", true, false },        [PREF_AOT] = { "aot", true, true },
-	[PREF_AOT_UNPAIRED] = { "aot_unpaired", true, true }, [PREF_SFT] = { "sft", false, false },
-	[PREF_CPO] = { "cpo", false, true },                  [PREF_SIMPO] = { "simpo", false, true },
-	[PREF_ORPO] = { "orpo", false, false },
+	[PREF_SIGMOID] = { "sigmoid", true, true, true },       [PREF_SIGMOID_NORM] = { "sigmoid_norm", true, false, true },
+	[PREF_HINGE] = { "hinge", true, false, true },          [PREF_IPO] = { "ipo", true, false, true },
+	[PREF_IPO_SUM] = { "ipo_sum", true, false, true },      [PREF_ROBUST] = { "robust", true, true, true },
+	[PREF_EXO_PAIR] = { "exo_pair", true, true, true },     [PREF_DISCOPOP] = { "discopop", true, false, true },
+	[PREF_NCA_PAIR] = { "nca_pair", true, false, false },   [PREF_BCO_PAIR] = { "bco_pair", true, false, false },
+	[PREF_SPPO_HARD] = { "sppo_hard", true, false, false }, [PREF_APO_ZERO] = { "apo_zero", true, false, false },
+	[PREF_APO_DOWN] = { "apo_down", true, false, false },   [PREF_AOT] = { "aot", true, true, false },
+	[PREF_AOT_UNPAIRED] = { "aot_unpaired", true, true, false }, [PREF_SFT] = { "sft", false, false, true },
+	[PREF_CPO] = { "cpo", false, true, false },             [PREF_SIMPO] = { "simpo", false, true, false },
+	[PREF_ORPO] = { "orpo", false, false, false },
 };
 
 const char *preference_loss_name(enum preference_loss l) { return losses[l].name; }
@@ -135,6 +136,9 @@ enum status preference_check(const struct preference_options *o, struct error *e
 		return error_set(err, ERR_USAGE, "cpo, simpo and orpo have no reference, and cannot be added to losses that have one");
 	if (o->divergence != DIVERGENCE_REVERSE_KL && free)
 		return error_set(err, ERR_USAGE, "without a reference there is no divergence from it");
+	for (int i = 0; i < o->n; i++)
+		if (o->divergence != DIVERGENCE_REVERSE_KL && !losses[o->mix[i].loss].divergence)
+			return error_set(err, ERR_USAGE, "loss %s knows no --f-divergence", losses[o->mix[i].loss].name);
 	return OK;
 }
 
@@ -188,19 +192,30 @@ static double discopop(double z, double tau, double *dz)
 	return (1 - m) * ls + m * ex;
 }
 
-/* log(1 - e^x) for x < 0, and its derivative -e^x / (1 - e^x). */
-static double log1mexp(double x, double *d)
+/* log(p / (1 - p)) of p = e^x, and its derivative 1 / (1 - p). A float's log-probability of 0 means "above 1 - FLT_EPSILON / 4", so p is
+ * held at that: a model that is sure of a completion has large odds, not infinite ones. */
+static double log_odds(double x, double *d)
 {
-	*d = -1 / expm1(-x);
-	return x > -M_LN2 ? log(-expm1(x)) : log1p(-exp(x));
+	double at = x < -FLT_EPSILON / 4 ? x : -FLT_EPSILON / 4, rest = -expm1(at);
+
+	*d = 1 / rest;
+	return at - (at > -M_LN2 ? log(rest) : log1p(-exp(at)));
+}
+
+double preference_log_odds(double c, double r, double *ratio)
+{
+	double unused, odds = log_odds(c, &unused) - log_odds(r, &unused);
+
+	*ratio = log_sigmoid(odds);
+	return odds;
 }
 
 static double orpo(double beta, double c, double r, double *dc, double *dr)
 {
-	double gc, gr, odds = (c - r) - (log1mexp(c, &gc) - log1mexp(r, &gr)), d = -beta * sigmoid(-odds);
+	double gc, gr, odds = log_odds(c, &gc) - log_odds(r, &gr), d = -beta * sigmoid(-odds);
 
-	*dc = d * (1 - gc);
-	*dr = -d * (1 - gr);
+	*dc = d * gc;
+	*dr = -d * gr;
 	return -beta * log_sigmoid(odds);
 }
 

@@ -54,8 +54,8 @@ struct preference_options {
 /* "sigmoid", "sigmoid=1,sft=0.2": adds to the mix, with weight 1 unless given. ERR_USAGE for an unknown name, a name
  * that is there already, a weight that is no positive number. */
 enum status preference_parse(struct preference_options *o, const char *spec, struct error *err);
-/* Refuses what is not defined together: exo_pair without label smoothing, smoothing where no loss knows it, losses with and
- * without a reference in one mix. */
+/* Refuses what is not defined together: exo_pair without label smoothing, smoothing where no loss knows it, a divergence where
+ * one does not, losses with and without a reference in one mix. */
 enum status preference_check(const struct preference_options *o, struct error *err);
 bool preference_has(const struct preference_options *o, enum preference_loss l);
 bool preference_needs_reference(const struct preference_options *o);
@@ -69,6 +69,8 @@ struct pair_logps {
 };
 /* Weighted sum of the mix's losses but aot, aot_unpaired and sft, and its derivatives by c and r. */
 double preference_pair(const struct preference_options *o, const struct pair_logps *p, double *dc, double *dr);
+/* ORPO's log (odds of e^c / odds of e^r), c and r per token; ratio: log sigmoid of it. */
+double preference_log_odds(double c, double r, double *ratio);
 /* The mean of aot and aot_unpaired over n pairs, weighted, and its derivatives, added to dc and dr[n]. aot compares the sorted c - r
  * with the sorted c0 - r0, aot_unpaired the sorted A with the sorted B; equal values stay in order. */
 double preference_sorted(const struct preference_options *o, const struct pair_logps *p, int64_t n, double *dc, double *dr);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stream/token_mask.h"
 
 /* A row's int32 values; a column that holds other things is an error. */
 static enum status int32_row(const struct batch *b, const char *column, int64_t row, const int32_t **v, int64_t *n,
@@ -92,25 +93,22 @@ static enum status add_packed(struct dataset *d, const struct model_config *c, c
 static enum status add_tokens(struct dataset *d, const struct model_config *c, const struct batch *b, int64_t row,
 			      const char **reason, struct error *err)
 {
-	const struct array *mask = batch_column(b, "loss_mask");
+	struct token_mask mask;
 	const int32_t *ids;
 	int32_t *labels;
-	int64_t n, from, to;
+	int64_t n;
 
 	TRY(int32_row(b, "input_ids", row, &ids, &n, err));
 	TRY(in_row(check_tokens(c, ids, n, 0, err), row, err));
-	if (!mask || array_is_null(mask, row)) {
+	TRY(token_mask_read(&mask, b, row, ids, n, err));
+	if (!mask.values) {
 		add_sequence(d, c, ids, ids, n, reason);
 		end_row(d, reason);
 		return OK;
 	}
-	array_list(mask, row, &from, &to);
-	if (to - from != n)
-		return error_set(err, ERR_DATA, "row %lld: a loss_mask of %lld for %lld tokens", (long long)row,
-				 (long long)(to - from), (long long)n);
 	labels = mem_array((size_t)n + 1, sizeof(*labels));
 	for (int64_t i = 0; i < n; i++)
-		labels[i] = array_int(&mask->children[0], from + i) ? ids[i] : -100;
+		labels[i] = token_mask_has(&mask, i) ? ids[i] : -100;
 	add_sequence(d, c, ids, labels, n, reason);
 	end_row(d, reason);
 	mem_free(labels);

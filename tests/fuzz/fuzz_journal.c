@@ -6,9 +6,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const int32_t prompt[] = {1, 2};
+
 static void replay(const char *path)
 {
-	static const int32_t prompt[] = {1, 2};
 	const struct generate_result *results;
 	struct journal *j;
 	struct error err;
@@ -34,7 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0)
 		return 0;
 	fclose(fdopen(fd, "wb"));
-	if (journal_open(&j, path, "run", NULL) == OK) {         /* writes the first line */
+	if (journal_open(&j, path, "run", NULL) == OK) {         /* writes the first line, and one that holds */
+		int32_t ids[4] = {0};
+		struct generate_result r = {.last = true, .ids = ids, .n = (int64_t)(size % 5), .logprob = -1};
+		for (size_t i = 0; i < sizeof(ids) / sizeof(*ids) && i < size; i++)
+			ids[i] = data[i];
+		(void)!journal_add(j, &r, prompt, 2, NULL);
 		journal_close(j, false);
 		if ((f = fopen(path, "ab"))) {
 			fwrite(data, 1, size, f);

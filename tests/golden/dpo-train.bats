@@ -148,6 +148,13 @@ value() {
 	status 2 quern dpo-train $ARGS --loss simpo --ref m -o x
 	says 'no reference is used'
 	status 2 quern dpo-train $ARGS --loss kto --f-divergence js -o x
+	# what a loss does not know is refused
+	local flags
+	for flags in "--gamma 1" "--loss cpo --gamma 1" "--discopop-tau 0.1" "--f-alpha 0.7" "--f-divergence js --f-alpha 0.7" \
+		"--f-divergence js --loss nca_pair" "--f-divergence alpha --loss sigmoid,apo_zero" "--loss kto --gamma 1" "--loss bco --discopop-tau 1"; do
+		status 2 quern dpo-train $ARGS $flags -o x
+		says 'is for --|knows no --f-divergence'
+	done
 }
 
 @test "feedback: KTO, BCO and APO; a killed BCO run keeps its running mean" {
@@ -227,7 +234,7 @@ value() {
 	awk '{ sub(/}$/, ",\"margin\":0." NR % 4 "}"); print }' pairs.jsonl >margins.jsonl
 	quern reward-train -q -m m pairs.jsonl --steps 1 --lr 1e-12 -o rated
 	cut -f1,2 "$DATA/rewards/others.tsv" | uniq >cases
-	[ "$(wc -l <cases)" -eq 9 ]
+	[ "$(wc -l <cases)" -eq 13 ]
 	while IFS=$'\t' read -r command input; do
 		model=m
 		[ "${command%% *}" = dpo-train ] || model=rated
@@ -236,6 +243,6 @@ value() {
 		tr -d '{}"' <out/trainer/metrics.jsonl | awk -F'[:,]' '{ for (i = 1; i < NF; i += 2) print NR "\t" $i "\t" $(i + 1) }' >ours
 		awk -F'\t' -v c="$command" 'NR == FNR { ours[$1, $2] = $3; next } $1 != c { next }
 			{ x = ours[$3, $4]; d = x - $5; if (x == "" || d * d > 1e-8 * (1 + x * x)) { print c, $3, $4, x, $5; bad = 1; exit } n++ }
-			END { exit bad || n < 50 }' ours "$DATA/rewards/others.tsv"
+			END { exit bad || n < 20 }' ours "$DATA/rewards/others.tsv"
 	done <cases
 }

@@ -220,6 +220,55 @@ stat_of() {
 	says 'needs -o FILE'
 }
 
+# killed OUT ARGS...: a run that was killed when OUT.journal had four lines
+killed() {
+	local out=$1 pid
+	shift
+	for _ in $(seq 20); do
+		rm -f "$out" "$out.journal"
+		"$BIN/generate" -q "$@" --resume -o "$out" problems.jsonl &
+		pid=$!
+		while kill -0 $pid 2>/dev/null && [ "$(wc -l 2>/dev/null <"$out.journal" || echo 0)" -lt 4 ]; do sleep 0.001; done
+		kill -9 $pid 2>/dev/null || true
+		wait $pid || true
+		[ -e "$out" ] || return 0            # else it was too fast for us
+	done
+	return 1
+}
+
+@test "a journal that was changed is refused, and what was not is kept" {
+	local change run="-m m -n 2 --max-new-tokens 100 --batch 2 -j1 --compress never"
+	again() { quern generate -q $run --resume -o got problems.jsonl; }
+	quern generate -q $run -o want problems.jsonl
+	killed got $run
+	cp got.journal whole
+	for change in 's/"ids":\[\([0-9]*\)/"ids":[9999999/' 's/"ids":\[[0-9]*,/"ids":[/' 's/"logprob":-/"logprob":-1/' 's/"finish":"[a-z]*"/"finish":"stop"/' \
+		's/"samples":\[{[^}]*},/"samples":[/' 's/"sum":"./"sum":"x/' 's/,"sum".*/}/' 's/^/ /' 's/.*//'; do
+		sed "3$change" whole >got.journal
+		status 3 again
+		says 'got.journal: line 3 is damaged.*head -n 2'
+		[ ! -e got ]
+	done
+	sed 3d whole >got.journal            # a line that is gone
+	status 3 again
+	says 'prompt 2 was another'
+	head -n 2 whole >got.journal         # as it says
+	again
+	cmp got want
+	# lines of a run with other options
+	killed got2 $run --seed 7
+	{ head -n 1 whole; sed -n 2p got2.journal; } >got.journal
+	rm got
+	status 3 again
+	says 'line 2 is damaged or no line of this run'
+	# the same name, another model
+	cp whole got.journal
+	rm -r m
+	make_model 9
+	status 2 again
+	says 'another model'
+}
+
 @test "all end tokens of the model's files end what is said, and a trained model keeps them" {
 	sed -i 's/"eos_token_id": 258/"eos_token_id": [258, 101]/' m/config.json                # e
 	echo '{"eos_token_id":[101,120,120,99999],"temperature":0.6}' >m/generation_config.json # e, x

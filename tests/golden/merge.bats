@@ -67,6 +67,30 @@ tensor() {
 	tensor m/model.safetensors lm_head.weight | grep -q '"shape":\[64,64\]'
 }
 
+@test "embeddings and output matrix that an adapter keeps apart are two in the merged model" {
+	local name
+	for name in apart-embed apart-head apart-both; do
+		quern merge -q "$A/$name" --dtype f32 -o $name
+		grep -q '"tie_word_embeddings": false' $name/config.json
+		[ "$(grep -c tie_word_embeddings $name/config.json)" -eq 1 ]
+		quern merge -q $name -o again
+		cmp $name/model.safetensors again/model.safetensors
+		# trained further as an adapter, and as a model
+		printf '{"id":"a","input_ids":[3,9,40,7,12]}\n' >ids.jsonl
+		quern sft-train -q -m "$A/$name" ids.jsonl --steps 1 --lr 1e-12 -o a
+		quern sft-train -q -m $name ids.jsonl --steps 1 --lr 1e-12 -o b
+		[ "$(grep -o '"loss":[0-9.]\{6\}' a/trainer/metrics.jsonl)" = "$(grep -o '"loss":[0-9.]\{6\}' b/trainer/metrics.jsonl)" ]
+		quern merge -q a --dtype f32 -o c
+		tensor c/model.safetensors lm_head.weight | grep -q '"shape":\[61,32\]'
+		rm -r a b c again
+	done
+	same_tensor apart-head/model.safetensors apart-both/model.safetensors lm_head.weight && return 1
+	same_tensor apart-head/model.safetensors apart-embed/model.safetensors transformer.wte.weight && return 1
+	quern merge -q "$A/gpt2" --dtype f32 -o plain
+	same_tensor apart-head/model.safetensors plain/model.safetensors transformer.wte.weight
+	! tensor plain/model.safetensors lm_head.weight || return 1
+}
+
 @test "weights kept as W^T take the adapter as W^T" {
 	quern merge -q "$A/gpt2-lora" --dtype f32 -o m
 	status 3 quern merge --base "$A/base" "$A/gpt2-lora" -o n

@@ -98,6 +98,12 @@ END
 	printf '{"id":"a","input_ids":[1,2],"loss_mask":[1]}\n' >bad.jsonl
 	status 3 quern pack bad.jsonl
 	says 'loss_mask of 1'
+	printf '{"id":"a","input_ids":[1,2],"labels":[1]}\n' >bad.jsonl
+	status 3 quern pack bad.jsonl
+	says 'labels of 1 for 2 tokens'
+	printf '{"id":"a","input_ids":[1,2],"labels":[-100,3]}\n' >bad.jsonl
+	status 3 quern pack bad.jsonl
+	says 'row 0: the label 3 at token 1, which is 2'
 	status 2 quern pack -L 1 rows.jsonl
 	printf '{"id":"a","input_ids":[]}\n' >empty.jsonl
 	status 0 quern pack --format jsonl empty.jsonl

@@ -126,6 +126,14 @@ samples() { grep -o '"sample":[0-9]*' | cut -d: -f2 | xargs; }
 	quern rejection-sample --pairs --format jsonl apart.jsonl >out 2>err
 	[ ! -s out ]
 	grep -q -- '--group gathers them' err
+	# one prompt in two pieces is told of, too
+	{ sed 1d together.jsonl; sed -n 1p together.jsonl; } >pieces.jsonl
+	quern rejection-sample --pairs --format jsonl pieces.jsonl 2>err >out
+	grep -q 'the rows of 1 prompts do not stand together.*--group gathers them' err
+	quern rejection-sample --pairs --group --format jsonl pieces.jsonl 2>err >out
+	! grep -q 'stand together' err || return 1
+	quern rejection-sample --pairs --format jsonl together.jsonl 2>err >out
+	! grep -q 'stand together' err || return 1
 }
 
 @test "every row comes out or is rejected with its reason" {

@@ -116,6 +116,36 @@ prepare() {
 	cmp p/model.safetensors s/model.safetensors
 }
 
+@test "labels as Hugging Face's data have them are a loss_mask, wherever tokens are read" {
+	awk '{ n = gsub(/,/, ","); m = l = ""; split($0, part, /[][]/); k = split(part[2], ids, ",")
+		for (i = 1; i <= k; i++) { on = (i * 7 + NR) % 3 > 0 || i == k; m = m (i > 1 ? "," : "") on; l = l (i > 1 ? "," : "") (on ? ids[i] : -100) }
+		base = substr($0, 1, length($0) - 1)
+		print base ",\"loss_mask\":[" m "]}" >"mask.jsonl"
+		print base ",\"labels\":[" l "],\"attention_mask\":[1]}" >"labels.jsonl" }' tokens.jsonl
+	quern init-model -q --preset tiny -t "$DATA/generate/tokenizer" -o judge
+	local f
+	for f in mask labels; do
+		quern sft-train ${ARGS/tokens/$f} -o $f
+		quern pack -q -L 64 $f.jsonl --format jsonl >$f.packed
+		quern eval -q -m judge --task perplexity $f.jsonl | grep -o '"token_perplexity[^}]*' >$f.eval
+		quern dedup -q --substring 3 --format jsonl $f.jsonl | quern pack -q -L 64 --format jsonl >$f.cut
+	done
+	cmp mask/model.safetensors labels/model.safetensors
+	cmp mask.packed labels.packed
+	cmp mask.eval labels.eval
+	cmp mask.cut labels.cut
+	[ -s mask.eval ] && ! cmp -s mask.cut mask.packed
+	quern sft-train $ARGS -o all
+	! cmp -s mask/model.safetensors all/model.safetensors || return 1
+	sed '3s/"labels":\[[-0-9]*/"labels":[2/' labels.jsonl >bad.jsonl
+	status 3 quern sft-train -q -m $M bad.jsonl -o x
+	says 'row 2: the label 2 at token 0'
+	sed 's/"labels":\[[^]]*\]/"labels":1/' labels.jsonl >class.jsonl       # of the row as a whole, not of its tokens
+	quern pack -q -L 64 class.jsonl --format jsonl >class.packed
+	quern pack -q -L 64 tokens.jsonl --format jsonl | cmp - class.packed
+	quern dedup -q --substring 3 class.jsonl -o cut.arrows
+}
+
 @test "held-out loss is measured" {
 	quern sft-train $ARGS --eval tokens.jsonl --eval-every 5 -o out
 	[ "$(grep -c eval_loss out/trainer/metrics.jsonl)" -eq 3 ]

@@ -88,6 +88,18 @@ def loss_of(model, seqs):
     return total / count
 
 
+def apart():
+    """Embeddings, output matrix, or both kept beside the adapters of a model that ties them: PEFT makes them two."""
+    made = {}
+    for name, modules in (("apart-embed", ["wte"]), ("apart-head", ["lm_head"]), ("apart-both", ["wte", "lm_head"])):
+        config = LoraConfig(r=2, lora_alpha=4, target_modules=["c_attn"], fan_in_fan_out=True, modules_to_save=modules)
+        model = shaken(get_peft_model(load("gpt2"), config), 7)
+        made[name] = {"logits": logits(model)}
+        save(model, name)
+        relative(name, "../gpt2")
+    return made
+
+
 def training(path):
     model = PeftModel.from_pretrained(load("base"), os.path.join(OUT, path), is_trainable=True)
     g = torch.Generator().manual_seed(2)
@@ -164,6 +176,7 @@ def main():
     save(model, "gpt2-lora")
     relative("gpt2-lora", "../gpt2")
 
+    goldens.update(apart())
     for family in ("phi3", "gemma3"):            # of make_families.py: fused layers; norms of heads and behind layers
         base = AutoModelForCausalLM.from_pretrained(os.path.join(OUT, "../families", family), dtype=torch.float32,
                                                     attn_implementation="eager")

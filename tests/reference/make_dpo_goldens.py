@@ -7,8 +7,9 @@ the tiny model that the test makes, for every loss that has a reference, diverge
 
 writes rewards/dpo.tsv there, and rewards/others.tsv: the same of KTOTrainer, CPOTrainer, ORPOTrainer and RewardTrainer.
 Columns of dpo.tsv: our options, step, loss, rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies, logps/chosen, logps/rejected,
-logits/chosen, logits/rejected, norm of the gradient. Of others.tsv: our tool and options, input, step, metric, value. TRL's CPO and
-ORPO log logits of prompts and padding too, and log-probabilities per token where the loss takes those: they are left out.
+logits/chosen, logits/rejected, norm of the gradient. Of others.tsv: our tool and options, input, step, metric, value. Left out is what
+TRL's CPO and ORPO count otherwise than its DPO: logits (those of prompts and padding too), nll_loss of CPO without cpo_alpha (0), and
+rewards per token of CPO's ipo.
 """
 import contextlib
 import json
@@ -61,17 +62,23 @@ CASES = [
 
 
 MEASURED = ["loss", "grad_norm", "rewards/chosen", "rewards/rejected", "rewards/margins"]
+PAIRED = MEASURED + ["rewards/accuracies", "logps/chosen", "logps/rejected"]
 RATED = ["loss", "grad_norm", "accuracy", "margin", "min_reward", "mean_reward", "max_reward"]
 OTHERS = [
     ("dpo-train --loss kto", "feedback", KTOTrainer, KTOConfig, {}, MEASURED + ["kl", "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected"]),
     ("dpo-train --loss kto --desirable-weight 0.7 --undesirable-weight 1.3 --beta 0.3", "feedback", KTOTrainer, KTOConfig,
      {"desirable_weight": 0.7, "undesirable_weight": 1.3, "beta": 0.3}, MEASURED + ["kl"]),
     ("dpo-train --loss apo_zero_unpaired", "feedback", KTOTrainer, KTOConfig, {"loss_type": "apo_zero_unpaired"}, MEASURED),
-    ("dpo-train --loss cpo,sft", "pairs", CPOTrainer, CPOConfig, {"cpo_alpha": 1.0}, MEASURED + ["nll_loss", "rewards/accuracies"]),
-    ("dpo-train --loss cpo --label-smoothing 0.1", "pairs", CPOTrainer, CPOConfig, {"cpo_alpha": 0.0, "label_smoothing": 0.1}, MEASURED),
+    ("dpo-train --loss cpo,sft", "pairs", CPOTrainer, CPOConfig, {"cpo_alpha": 1.0}, PAIRED + ["nll_loss"]),
+    ("dpo-train --loss cpo --label-smoothing 0.1", "pairs", CPOTrainer, CPOConfig, {"cpo_alpha": 0.0, "label_smoothing": 0.1}, PAIRED),
     ("dpo-train --loss simpo --gamma 1 --beta 2", "pairs", CPOTrainer, CPOConfig,
-     {"loss_type": "simpo", "cpo_alpha": 0.0, "simpo_gamma": 1.0, "beta": 2.0}, MEASURED),
-    ("dpo-train --loss orpo", "pairs", ORPOTrainer, ORPOConfig, {}, MEASURED + ["nll_loss"]),
+     {"loss_type": "simpo", "cpo_alpha": 0.0, "simpo_gamma": 1.0, "beta": 2.0}, PAIRED),
+    ("dpo-train --loss simpo,sft=0.5 --label-smoothing 0.2", "pairs", CPOTrainer, CPOConfig,
+     {"loss_type": "simpo", "cpo_alpha": 0.5, "label_smoothing": 0.2}, PAIRED + ["nll_loss"]),
+    ("dpo-train --loss hinge --reference-free", "pairs", CPOTrainer, CPOConfig, {"loss_type": "hinge", "cpo_alpha": 0.0}, PAIRED),
+    ("dpo-train --loss ipo --reference-free", "pairs", CPOTrainer, CPOConfig, {"loss_type": "ipo", "cpo_alpha": 0.0}, ["loss", "grad_norm"]),
+    ("dpo-train --loss orpo", "pairs", ORPOTrainer, ORPOConfig, {}, PAIRED + ["nll_loss", "log_odds_ratio", "log_odds_chosen"]),
+    ("dpo-train --loss orpo --beta 0.5", "pairs", ORPOTrainer, ORPOConfig, {"beta": 0.5}, PAIRED + ["nll_loss", "log_odds_ratio", "log_odds_chosen"]),
     ("reward-train", "margins", RewardTrainer, RewardConfig, {}, RATED),
     ("reward-train --center 0.01", "pairs", RewardTrainer, RewardConfig, {"center_rewards_coefficient": 0.01}, RATED),
 ]

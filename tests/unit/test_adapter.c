@@ -325,10 +325,10 @@ static void check_logps(struct model *m, const char *golden)
 
 static void adapters_of_peft_give_its_logits_merged_and_apart(void **state)
 {
-	static const char *const names[] = { "lora", "grown", "gpt2-lora", "phi3", "gemma3" };
+	static const char *const names[] = { "lora", "grown", "gpt2-lora", "phi3", "gemma3", "apart-embed", "apart-head", "apart-both" };
 
 	(void)state;
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 8; i++)
 		for (int way = 0; way < 4; way++) {
 			char *dir = mem_printf(DATA "%s", names[i]);
 			struct model m;
@@ -633,22 +633,25 @@ static void what_is_saved_is_read_again(void **state)
 }
 
 /* PEFT trains embeddings that are the output matrix, too, as a matrix of their own. */
-static void tied_embeddings_come_with_their_output_matrix_or_not_at_all(void **state)
+static void tied_embeddings_are_two_where_an_adapter_has_them_as_two(void **state)
 {
 	static const char *const meta[] = { "format", "pt", NULL };
 	static const char config[] = "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":4,\"target_modules\":[\"c_attn\"],\"fan_in_fan_out\":true,"
 				     "\"modules_to_save\":[\"wte\"],\"base_model_name_or_path\":\"x\"}";
-	static float zeros[96 * 32], wte[61 * 32], other[61 * 32];
-	const struct safetensors_part parts[] = {
-		{ "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight", 2, { 2, 32 }, zeros, NULL, false },
-		{ "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight", 2, { 96, 2 }, zeros, NULL, false },
-		{ "base_model.model.transformer.wte.weight", 2, { 61, 32 }, wte, NULL, false },
-		{ "base_model.model.lm_head.weight", 2, { 61, 32 }, wte, NULL, false },
-		{ "base_model.model.lm_head.weight", 2, { 61, 32 }, other, NULL, false },
-	};
-	const struct safetensors_part split[] = { parts[0], parts[1], parts[2], parts[4] };
-	const struct { const struct safetensors_part *parts; int n; enum status want; } cases[] = {
-		{ parts, 4, OK }, { parts, 3, ERR_UNSUPPORTED }, { split, 4, ERR_UNSUPPORTED },
+	static float zeros[96 * 32], wte[64 * 32], other[61 * 32];
+	const struct safetensors_part a = { "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight", 2, { 2, 32 }, zeros, NULL, false },
+		b = { "base_model.model.transformer.h.0.attn.c_attn.lora_B.weight", 2, { 96, 2 }, zeros, NULL, false },
+		embedding = { "base_model.model.transformer.wte.weight", 2, { 61, 32 }, wte, NULL, false },
+		more = { "base_model.model.transformer.wte.weight", 2, { 64, 32 }, wte, NULL, false },
+		same = { "base_model.model.lm_head.weight", 2, { 61, 32 }, wte, NULL, false },
+		head = { "base_model.model.lm_head.weight", 2, { 61, 32 }, other, NULL, false },
+		narrow = { "base_model.model.lm_head.weight", 2, { 61, 16 }, other, NULL, false },
+		stranger = { "base_model.model.other.weight", 2, { 61, 16 }, other, NULL, false };
+	const struct { struct safetensors_part parts[4]; int n; enum status want; bool untied; const char *says; } cases[] = {
+		{ { a, b, embedding, same }, 4, OK, false, NULL }, { { a, b, embedding, head }, 4, OK, true, NULL },
+		{ { a, b, embedding }, 3, OK, true, NULL }, { { a, b, head }, 3, OK, true, NULL },
+		{ { a, b, more }, 3, ERR_DATA, false, "not of one shape" }, { { a, b, more, head }, 4, ERR_DATA, false, "not of one shape" },
+		{ { a, b, narrow }, 3, ERR_DATA, false, "not of one shape" }, { { a, b, stranger }, 3, ERR_UNSUPPORTED, false, "other.weight" },
 	};
 	char dir[] = "/tmp/quern-adapter-XXXXXX", *file, *text;
 
@@ -657,15 +660,18 @@ static void tied_embeddings_come_with_their_output_matrix_or_not_at_all(void **s
 	file = path_join(dir, ADAPTER_WEIGHTS), text = path_join(dir, ADAPTER_CONFIG);
 	OK_OR_FAIL(file_write_all(text, config, strlen(config), &err));
 	other[5] = 1;
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct source s;
 
 		OK_OR_FAIL(safetensors_write(file, cases[i].parts, cases[i].n, meta, kernels_cpu(), &err));
 		assert_int_equal(source_open(&s, dir, DATA "gpt2", &err), cases[i].want);
-		if (cases[i].want == OK)
+		if (cases[i].want == OK) {
+			assert_int_equal(s.untied, cases[i].untied);
+			assert_int_equal(source_find(&s, "lm_head.weight") != NULL, cases[i].untied);
 			source_close(&s);
-		else
-			assert_non_null(strstr(err.text, "lm_head.weight"));
+		} else {
+			assert_non_null(strstr(err.text, cases[i].says));
+		}
 	}
 	unlink(file), unlink(text), rmdir(dir);
 	mem_free(file), mem_free(text);
@@ -689,7 +695,7 @@ int main(void)
 		cmocka_unit_test(new_adapters_change_nothing_and_are_drawn_by_the_seed),
 		cmocka_unit_test(embeddings_grow_by_their_mean),
 		cmocka_unit_test(what_is_saved_is_read_again),
-		cmocka_unit_test(tied_embeddings_come_with_their_output_matrix_or_not_at_all),
+		cmocka_unit_test(tied_embeddings_are_two_where_an_adapter_has_them_as_two),
 	};
 	int failed;
 

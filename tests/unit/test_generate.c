@@ -2,10 +2,12 @@
 #include "base/mem.h"
 #include "cpu/isa.h"
 #include "infer/complete.h"
+#include "infer/journal.h"
 #include "infer/logprob.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -614,6 +616,62 @@ static void only_the_reply_counts(void **state)
 	buf_release(&said);
 }
 
+/* A journal of the right form, with checksums, whose first prompt has these samples. */
+static enum status run_after(const struct generate_options *o, const struct generate_result *said, int64_t n_said, int *delivered)
+{
+	char path[] = "/tmp/quern-test-journal.XXXXXX";
+	struct run *r = calloc(1, sizeof(*r));
+	struct generate_io io = { next_prompt, take_result, r };
+	struct generate_totals totals = { 0 };
+	struct journal *j;
+	int32_t prompt[640];
+	int64_t n = make_prompt(0, prompt);
+	enum status st;
+
+	close(mkstemp(path));
+	OK_OR_FAIL(journal_open(&j, path, "run", &err));
+	for (int64_t i = 0; i < n_said; i++) {
+		struct generate_result x = said[i];
+
+		x.last = i + 1 == n_said;
+		OK_OR_FAIL(journal_add(j, &x, prompt, n, &err));
+	}
+	journal_close(j, false);
+	OK_OR_FAIL(journal_open(&j, path, "run", &err));
+	r->o = o;
+	st = journal_run(j, &lm.model, lm.tokenizer, o, &io, &totals, &err);
+	*delivered = r->count;
+	journal_close(j, true);
+	free(r);
+	return st;
+}
+
+static void a_journal_says_nothing_that_the_model_cannot(void **state)
+{
+	struct generate_options o = options(2, 4);
+	int32_t good[] = { 1, 2, 3 }, beyond[] = { 1, 288, 3 }, many[31] = { 0 };
+	const struct generate_result fine = { .ids = good, .n = 3, .logprob = -2, .finish = FINISH_EOS };
+	const struct generate_result wrong[] = {
+		{ .ids = beyond, .n = 3, .logprob = -2, .finish = FINISH_EOS }, { .ids = many, .n = 31, .logprob = -2, .finish = FINISH_LENGTH },
+		{ .ids = good, .n = 0, .logprob = -2, .finish = FINISH_EOS }, { .ids = good, .n = 3, .logprob = -2, .finish = FINISH_STOP },
+	};
+	struct generate_result said[3] = { fine, fine, fine };
+	int delivered;
+
+	(void)state;
+	OK_OR_FAIL(run_after(&o, said, 2, &delivered));
+	assert_int_equal(delivered, 2 * PROMPTS);
+	for (int n = 1; n <= 3; n += 2) {                        /* too few samples, and too many */
+		assert_int_equal(run_after(&o, said, n, &delivered), ERR_DATA);
+		assert_int_equal(delivered, 0);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		said[1] = wrong[i];
+		assert_int_equal(run_after(&o, said, 2, &delivered), ERR_DATA);
+		assert_int_equal(delivered, 0);
+	}
+}
+
 static void bad_logits_end_the_run(void **state)
 {
 	(void)state;
@@ -638,7 +696,7 @@ int main(void)
 		cmocka_unit_test(what_prompts_share_is_computed_once), cmocka_unit_test(a_long_one_holds_nobody_up), cmocka_unit_test(best_of_keeps_the_most_probable),
 		cmocka_unit_test(beams_are_those_of_transformers), cmocka_unit_test(beams_do_not_depend_on_the_batch), cmocka_unit_test(beams_give_what_there_is), cmocka_unit_test(sequences_end_for_the_reason_they_name),
 		cmocka_unit_test(text_ends_before_the_first_stop_string), cmocka_unit_test(the_scorer_agrees_with_generation), cmocka_unit_test(on_every_table),
-		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(bad_logits_end_the_run),
+		cmocka_unit_test(only_the_reply_counts), cmocka_unit_test(a_journal_says_nothing_that_the_model_cannot), cmocka_unit_test(bad_logits_end_the_run),
 	};
 	return cmocka_run_group_tests(tests, open_lm, close_lm);
 }

@@ -239,6 +239,14 @@ static void known_values(void **state)
 		if (fabs(preference_pair(&o, &x, &dc, &dr) - cases[i].want) > 1e-8)
 			fail_msg("%s: %.9f, not %.9f", cases[i].spec, preference_pair(&o, &x, &dc, &dr), cases[i].want);
 	}
+	/* a completion that a float takes for certain: finite, and the gradient stays within that of a token */
+	struct preference_options orpo = { .beta = 0.1 };
+	struct pair_logps sure = { .nc = 3, .nr = 4 };
+
+	OK_OR_FAIL(preference_parse(&orpo, "orpo", &err));
+	assert_true(fabs(preference_pair(&orpo, &sure, &dc, &dr) - 0.1 * M_LN2) < 1e-12 && isfinite(dc) && isfinite(dr));
+	sure.r = -40;
+	assert_true(preference_pair(&orpo, &sure, &dc, &dr) < 1e-8 && fabs(dc) < 1e-3 && fabs(dr) < 1e-3);
 	struct preference_options simpo = { .beta = 2, .gamma = 0.5 };
 	OK_OR_FAIL(preference_parse(&simpo, "simpo", &err));
 	assert_true(fabs(preference_pair(&simpo, &x, &dc, &dr) - 0.913015252) < 1e-8);

@@ -3,6 +3,7 @@
 
 #include "infer/complete.h"
 #include "judge/perplexity.h"
+#include "stream/token_mask.h"
 
 #include <math.h>
 
@@ -110,21 +111,20 @@ static enum status add_chat(const struct lm *lm, const struct batch *b, int64_t 
 
 static enum status add_tokens(const struct batch *b, int64_t row, struct error *err)
 {
-	int64_t n, from = 0, to = 0;
+	struct token_mask mask;
+	int64_t n;
 	const int32_t *ids = array_int32s(batch_column(b, "input_ids"), row, &n);
-	const struct array *mask = batch_column(b, "loss_mask");
+	enum status st;
+
 	if (!ids && n > 0)
 		return error_set(err, ERR_DATA, "%s: row %lld: input_ids holds nulls", tool_where(px.tool), (long long)row);
+	st = token_mask_read(&mask, b, row, ids, n, err);
+	if (st != OK)
+		return error_prefix(err, st, "%s", tool_where(px.tool));
 	px.mask.n = 0;
-	if (!mask || array_is_null(mask, row))
-		return perplexity_add_ids(&px.p, ids, NULL, n, err);
-	array_list(mask, row, &from, &to);
-	if (to - from != n)
-		return error_set(err, ERR_DATA, "%s: row %lld: loss_mask has %lld entries for %lld tokens", tool_where(px.tool),
-				 (long long)row, (long long)(to - from), (long long)n);
-	for (int64_t i = from; i < to; i++)
-		ids_push(&px.mask, (int32_t)array_int(&mask->children[0], i));
-	return perplexity_add_ids(&px.p, ids, px.mask.v, n, err);
+	for (int64_t i = 0; mask.values && i < n; i++)
+		ids_push(&px.mask, token_mask_has(&mask, i));
+	return perplexity_add_ids(&px.p, ids, mask.values ? px.mask.v : NULL, n, err);
 }
 
 /* Every sequence of a packed row by itself; a label of -100 does not count. */

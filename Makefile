@@ -157,7 +157,7 @@ $(B)/completions/quern: $(TOOLS:%=$(B)/bin/%) tools/completion
 	@mkdir -p $(@D)
 	$(Q)tools/completion $(B)/bin $(filter-out quern,$(TOOLS)) >$@
 
-.PHONY: man deps deps-check check build-check demo bench install uninstall clean
+.PHONY: man deps deps-check check build-check build-asan demo bench install uninstall clean
 man: $(MAN)
 
 # --- the two commands of the README install what they need
@@ -175,9 +175,10 @@ deps-check: deps
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 ASAN := B=$(B)-asan OPT="-O1 -g1" BENCH= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 build-check: tools man $(if $(SAN),,$(EMULATED)) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+build-asan:
+	@$(MAKE) --no-print-directory $(ASAN) build-check
 check: deps-check
-	@$(MAKE) --no-print-directory $(JOBS) build-check
-	@$(MAKE) --no-print-directory $(JOBS) $(ASAN) build-check
+	@$(MAKE) --no-print-directory $(JOBS) build-asan build-check
 	@tests/run $(B) $(B)-asan
 
 demo: deps

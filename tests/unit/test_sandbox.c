@@ -175,6 +175,8 @@ static void memory_and_disk_are_limited(void **state)
 
 static void processes_are_limited_and_none_is_left(void **state)
 {
+	char daemon[80], left[80];
+
 	(void)state;
 	struct sandbox s = limits();
 	s.wall_s = 2;
@@ -185,12 +187,14 @@ static void processes_are_limited_and_none_is_left(void **state)
 	assert_true(r.out.len == 0 || memcmp(r.out.data, "all", 3) != 0); /* the shell gives up at the twentieth */
 	buf_release(&r.out);
 	double start = seconds();
-	expect(&s, "(setsid sh -c 'sleep 31.4159; echo late' &) ; exit 0", "", SANDBOX_EXITED, 0, "");  /* a daemon ends with the command */
+	snprintf(daemon, sizeof daemon, "(setsid sh -c 'sleep 31.%d; echo late' &) ; exit 0", (int)getpid());
+	expect(&s, daemon, "", SANDBOX_EXITED, 0, "");                /* a daemon ends with the command */
 	expect(&s, "i=0; while [ $i -lt 200 ]; do (true & ) ; i=$((i + 1)); done; echo all", "", SANDBOX_EXITED, 0, "all\n"); /* the dead are collected */
 	expect(&s, "sleep 50 & kill -9 -1; wait; echo unharmed", "", SANDBOX_EXITED, 0, "unharmed\n");
 	expect(&s, "kill -9 1 2>/dev/null; kill -9 $PPID; sleep 0.1; echo still here", "", SANDBOX_EXITED, 0, "still here\n");
 	assert_true(seconds() - start < 10);
-	assert_int_not_equal(system("pgrep -f 'sleep [3]1.4159' >/dev/null"), 0);
+	snprintf(left, sizeof left, "pgrep -f 'sleep [3]1[.]%d' >/dev/null", (int)getpid());
+	assert_int_not_equal(system(left), 0);
 }
 
 static void every_attack_fails(void **state)

@@ -205,22 +205,6 @@ INLINE struct att_job att_of(struct heads a)
 				.cap = a.cap, .window = a.window > 0 ? a.window : INT64_MAX};
 }
 
-/* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
-static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t t0, int64_t t1)
-{
-	int64_t d = t->d, keys = t->kv.at + kvh * d * ATT_B, values = keys + t->hkv * d * ATT_B;
-
-	for (int64_t i = t0; i < t1; i++) {
-		int64_t at = t->past[seq] + (i - t->cu[seq]);
-		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
-		act *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
-
-		for (int64_t p = 0; p < d; p++)
-			kt[p * ATT_B] = k[p];
-		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);
-	}
-}
-
 /* Where the gradients of a task go: floats of tokens from `from` on, ld apart, heads side by side. With activations that are rounded,
  * sums of the thread's own; else dqkv itself. */
 struct back_sums {
@@ -271,6 +255,28 @@ static void back_end(const struct att_job *t, const struct back_sums *o, int64_t
 }
 
 #include "cpu/attention_tiles.h"
+
+/* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
+static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t t0, int64_t t1)
+{
+	int64_t d = t->d, keys = t->kv.at + kvh * d * ATT_B, values = keys + t->hkv * d * ATT_B;
+
+#if ATT_TILES
+	if (pages_in_tiles(d)) {
+		tiles_keep(t, seq, kvh, t0, t1);
+		return;
+	}
+#endif
+	for (int64_t i = t0; i < t1; i++) {
+		int64_t at = t->past[seq] + (i - t->cu[seq]);
+		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
+		act *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
+
+		for (int64_t p = 0; p < d; p++)
+			kt[p * ATT_B] = k[p];
+		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);
+	}
+}
 
 /* Tokens [piece i, piece i + piece) of the pack for one head of keys: head by head, or for a single token the group of heads at once. */
 static void att_task(void *arg, int64_t index, int worker)

@@ -56,8 +56,9 @@ struct heads {
 };
 
 /* Keys and values of one layer in pages of KERNELS_KEY_BLOCK positions, ready for the products with queries. Positions
- * [64 j, 64 j + 64) of sequence i are at table[i * width + j] + at: keys [Hkv, D, KEY_BLOCK], then values [Hkv, KEY_BLOCK, D], a head's
- * in an order of the table's own. Pages that no query sees (of past positions, before its window) may be NULL. */
+ * [64 j, 64 j + 64) of sequence i are at table[i * width + j] + at: keys [Hkv, D, KEY_BLOCK], then values [Hkv, KEY_BLOCK, D], within a
+ * head in an order that is the table's own. What was kept of positions after the last new one of a call is lost. Pages that no query sees (of
+ * past positions, before its window) may be NULL. */
 struct kv_pages {
 	act *const *table;                   /* [S, width] device */
 	int64_t width, at;

@@ -191,25 +191,40 @@ INLINE void tiles_multiply(const bool low, const bool right)
 		_tile_dpbf16ps(3, 5, 7);
 }
 
-/* 32 of k: the products of split.h in their order, each of which shares an operand with the next. */
+/* Half of what a step reads of a term of B, which is soon. */
+INLINE void ask_for_b(const float *b)
+{
+#pragma GCC unroll 16
+	for (int i = 0; i < 16; i++)
+		__builtin_prefetch(b + i * 16);
+}
+
+/* 32 of k: the products of split.h in their order, each of which shares an operand with the next. B's next step is at b_next. Three terms
+ * of rows go through the first-level cache between two uses of a panel, and tiles would wait for the second; of one term B stays. */
 INLINE void amx_step(const bool low, const bool right, const int a_terms, const int b_terms, const float *a, int64_t lda, int a_apart,
-		     const float *b, int64_t b_apart)
+		     const float *b, int64_t b_apart, const float *b_next)
 {
 	tiles_of_a(low, a_terms == 3 && b_terms == 1 ? a + a_apart : a, lda);
 	if (b_terms == 3) {
 		tiles_of_b(right, b + 2 * b_apart);
+		ask_for_b(b_next + 2 * b_apart);
 		tiles_multiply(low, right);
 		tiles_of_b(right, b + b_apart);
+		ask_for_b(b_next + 2 * b_apart + 16 * 16);
 		tiles_multiply(low, right);
 		tiles_of_a(low, a + a_apart, lda);
+		ask_for_b(b_next + b_apart);
 		tiles_multiply(low, right);
+		ask_for_b(b_next + b_apart + 16 * 16);
 	}
 	tiles_of_b(right, b);
 	tiles_multiply(low, right);
 	if (a_terms == 3) {
 		tiles_of_a(low, a + 2 * a_apart, lda);
+		ask_for_b(b_next);
 		tiles_multiply(low, right);
 		tiles_of_a(low, a, lda);
+		ask_for_b(b_next + 16 * 16);
 		tiles_multiply(low, right);
 	}
 }
@@ -239,7 +254,7 @@ INLINE void amx_tile(const bool low, const bool right, const int a_terms, const 
 		_tile_zero(3);
 	}
 	for (int s = 0; s < steps; s += 16, a += 16, b += 16 * 32) {
-		amx_step(low, right, a_terms, b_terms, a, lda, steps, b, b_apart);
+		amx_step(low, right, a_terms, b_terms, a, lda, steps, b, b_apart, s + 16 < steps ? b + 16 * 32 : b - (int64_t)s * 32);
 		for (int r = 0; r < rows; r++, soon += ldc) {
 			__builtin_prefetch(soon, 1);
 			__builtin_prefetch(soon + 16, 1);

@@ -262,22 +262,17 @@ static void keep_keys(const struct att_job *t, int64_t seq, int64_t kvh, int64_t
 {
 	int64_t d = t->d, keys = t->kv.at + kvh * d * ATT_B, values = keys + t->hkv * d * ATT_B;
 
+#if ATT_TILES
+	if (pages_in_tiles(d)) {
+		tiles_keep(t, seq, kvh, t0, t1);
+		return;
+	}
+#endif
 	for (int64_t i = t0; i < t1; i++) {
 		int64_t at = t->past[seq] + (i - t->cu[seq]);
 		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
 		act *page = t->kv.table[seq * t->kv.width + at / ATT_B], *kt = page + keys + at % ATT_B;
 
-#if ATT_TILES
-		if (pages_in_tiles(d)) {
-			float *tiles = (float *)(void *)(page + values);
-
-			keep_key((float *)(void *)(page + keys), k, d, at % ATT_B);
-			keep_value(tiles, k + t->hkv * d, d, at % ATT_B);
-			if (i + 1 == t1)
-				clear_behind(tiles, d, at % ATT_B);
-			continue;
-		}
-#endif
 		for (int64_t p = 0; p < d; p++)
 			kt[p * ATT_B] = k[p];
 		memcpy(page + values + at % ATT_B * d, k + t->hkv * d, (size_t)d * sizeof *k);

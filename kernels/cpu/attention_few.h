@@ -1,45 +1,11 @@
 /* attention_few.h - included by attention.h: a token's heads of one kv head against its pages, in AMX tiles as attention_tiles.h, to the bit.
- *
- * Where a head is whole tiles deep, pages hold keys and values as tiles take them, as right operands (attention_tiles.h): keys
- * in two panels of 32 positions over pairs of D, values in panels of 32 of D over pairs of positions. What a token brings is put in its
- * place, and nothing is packed again for the tokens after it. The queries lie in memory as a tile of their number of rows. */
+ * Nothing is packed: keys and values lie in the pages as right operands, the queries in memory as a tile of their number of rows. */
 #ifndef QUERN_CPU_ATTENTION_FEW_H
 #define QUERN_CPU_ATTENTION_FEW_H
 
 #if ATT_TILES                   /* else this file says nothing */
 
 #define FEW_QUERIES 16           /* at most */
-
-/* Puts a key at position `at` of a page, keys being where the head's begin. */
-static void keep_key(float *keys, const act *k, int64_t d, int64_t at)
-{
-	float *to = keys + at / 32 * (d / 2 * 32) + at % 32;
-
-	for (int64_t p = 0; p < d; p += 2, to += 32)
-		memcpy(to, k + p, sizeof *to);
-}
-
-/* The same of a value. Behind it there is nothing yet: the rest of its pair is 0. */
-static void keep_value(float *values, const act *v, int64_t d, int64_t at)
-{
-	float *to = values + at / 2 * 32;
-
-	for (int64_t j = 0; j < d; j += VL) {
-		float *pair = to + j / 32 * (ATT_B / 2 * 32) + j % 32;
-		vu x = (vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i_u *)(const void *)(v + j)));
-
-		v_store(pair, (vf)(at % 2 ? ((vu)v_load(pair) & 0xffffu) | x << 16 : x));
-	}
-}
-
-/* What tiles read behind the last value, whatever was there before: a weight of 0 does not make all numbers 0. */
-static void clear_behind(float *values, int64_t d, int64_t at)
-{
-	int64_t pair = at / 2 % 16 + 1;
-
-	for (int64_t j = 0; j < d; j += 32)
-		memset(values + j / 32 * (ATT_B / 2 * 32) + (at / 2 + 1) * 32, 0, (size_t)(16 - pair) * 32 * sizeof *values);
-}
 
 static void configure_few(int rows)
 {

@@ -18,9 +18,6 @@
 INLINE int64_t whole_tiles(int64_t n) { return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; }
 INLINE int run_of(int d) { return d <= TILE_RUN_DEPTH ? TILE_RUN : 1; }
 
-/* Whether pages hold keys and values as right operands (attention_few.h). */
-INLINE bool pages_in_tiles(int64_t d) { return d % TILE_ROWS == 0; }
-
 /* c[m, n] (+)= a b over `pairs` pairs of k; all but pairs in whole TILE_ROWS (m may be 16), pairs a multiple of 16. */
 static void tiles_product(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t m, int64_t n, int64_t pairs,
 			  int64_t b_pairs, bool acc)
@@ -102,6 +99,60 @@ static void right_columns(float *to, const act *x, int64_t ld, int64_t n, int64_
 		}
 }
 
+/* --- pages ----------------------------------------------------------------------------------------------- */
+
+/* Whether keys and values are kept as right operands, which their products read where they lie: keys [D, 64], values [64, D]. Heads of other
+ * sizes would need more room than a page has. */
+INLINE bool pages_in_tiles(int64_t d) { return d % TILE_ROWS == 0; }
+
+/* Key `at` of a page. */
+static void keep_key(act *keys, const act *k, int64_t at, int64_t d)
+{
+	act *to = keys + at / 32 * 32 * d + at % 32 * 2;
+
+	for (int64_t p = 0; p < d; p += 2)
+		memcpy(to + p * 32, k + p, 2 * sizeof *k);
+}
+
+/* Value `at` of a page: the even one of a pair makes the odd one zero. */
+static void keep_value(act *values, const act *v, int64_t at, int64_t d)
+{
+	for (int64_t j = 0; j < d; j += VL) {
+		act *to = values + j / 32 * 32 * ATT_B + at / 2 * 64 + j % 32 * 2;
+		__m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i_u *)(const void *)(v + j)));
+
+		if (at % 2)
+			_mm512_mask_storeu_epi16(to, 0xaaaaaaaa, _mm512_slli_epi32(x, 16));
+		else
+			_mm512_storeu_si512(to, x);
+	}
+}
+
+/* Values that are not there yet are multiplied by zero, in whole tiles: zeros from `at` on. */
+static void clear_values(act *values, int64_t at, int64_t d)
+{
+	int64_t from = (at + 1) / 2, to = whole_tiles(at) / 2;
+
+	for (int64_t j = 0; j < d; j += 32)
+		memset(values + j * ATT_B + from * 64, 0, (size_t)(to - from) * 64 * sizeof *values);
+}
+
+/* Keys and values of tokens [t0, t1) of the pack, all of one sequence and kv head, to their pages. */
+static void tiles_keep(const struct att_job *t, int64_t seq, int64_t kvh, int64_t t0, int64_t t1)
+{
+	int64_t d = t->d, at = t->past[seq] + (t0 - t->cu[seq]);
+
+	for (int64_t i = t0; i < t1; i++, at++) {
+		const act *k = t->qkv + i * t->ld + (t->h + kvh) * d;
+		act *keys = t->kv.table[seq * t->kv.width + at / ATT_B] + t->kv.at + kvh * d * ATT_B, *values = keys + t->hkv * d * ATT_B;
+
+		keep_key(keys, k, at % ATT_B, d);
+		keep_value(values, k + t->hkv * d, at % ATT_B, d);
+		if (i + 1 == t1)
+			clear_values(values, at % ATT_B + 1, d);
+	}
+}
+
 /* Which of sixteen keys from j are in [lo, vis). */
 INLINE __mmask16 lanes_between(int64_t lo, int64_t vis, int64_t j)
 {
@@ -116,6 +167,11 @@ struct tiles_forward {
 	float kt[TILE_WORDS], v[TILE_WORDS], q[TILE_WORDS], o[ATT_B * ATT_D_MAX];   /* q, o: of a run of blocks */
 	float s[ATT_B * ATT_B], p[ATT_B * ATT_B / 2], max[TILE_RUN * ATT_B], sum[TILE_RUN * ATT_B];
 } __attribute__((aligned(64)));
+
+/* A block of keys and of values as right operands [D, 64] and [64, D]. */
+struct right_block {
+	const float *keys, *values;
+};
 
 /* Turns a row's products with 64 keys, of which it sees [lo, vis), into exp(score - max), rounded, at p, with the row's running
  * statistics; o is d wide in whole tiles. all: every key is seen. */
@@ -152,12 +208,12 @@ INLINE void tiles_softmax(const bool all, const struct attend *t, const float *s
 }
 
 /* Block b of the run: its queries against keys [k0, k0 + kn). */
-static void tiles_forward_pair(const struct attend *t, struct tiles_forward *w, int b, int rows, int64_t k0, int kn)
+static void tiles_forward_pair(const struct attend *t, struct tiles_forward *w, struct right_block kv, int b, int rows, int64_t k0, int kn)
 {
 	int64_t wide = whole_tiles(t->d), first = t->seen + (int64_t)b * ATT_B * t->step, high = rows > 16 ? whole_tiles(rows) : 16;
 	float *o = w->o + b * ATT_B * wide;
 
-	tiles_product(w->s, ATT_B, w->q + b * ATT_B * wide / 2, wide / 2, w->kt, high, whole_tiles(kn), wide / 2, wide / 2, false);
+	tiles_product(w->s, ATT_B, w->q + b * ATT_B * wide / 2, wide / 2, kv.keys, high, whole_tiles(kn), wide / 2, wide / 2, false);
 	for (int r = 0; r < high; r++) {
 		int64_t stop = first + (int64_t)r * t->step, vis = stop - k0, lo = window_start(stop, t->window) - k0;
 
@@ -172,24 +228,24 @@ static void tiles_forward_pair(const struct attend *t, struct tiles_forward *w, 
 		else
 			memset(w->p + r * ATT_B / 2, 0, ATT_B / 2 * sizeof(float));
 	}
-	tiles_product(o, wide, w->p, ATT_B / 2, w->v, high, wide, whole_tiles(kn) / 2, ATT_B / 2, true);
+	tiles_product(o, wide, w->p, ATT_B / 2, kv.values, high, wide, whole_tiles(kn) / 2, ATT_B / 2, true);
 }
 
-/* Keys and values [k0, k0 + kn) as right operands. */
-static void tiles_keys(const struct attend *t, struct tiles_forward *w, int64_t k0, int kn)
+/* Keys and values [k0, k0 + kn), in w where they do not lie so already. */
+static struct right_block tiles_keys(const struct attend *t, struct tiles_forward *w, int64_t k0, int kn)
 {
 	const act *page = t->page ? t->page[k0 / ATT_B] : NULL;
 
-	if (page && pages_in_tiles(t->d)) {
-		memcpy(w->kt, page + t->key_at, (size_t)(t->d * ATT_B) * sizeof *page);
-		memcpy(w->v, page + t->value_at, (size_t)(t->d * ATT_B) * sizeof *page);
-	} else if (page) {
+	if (page && pages_in_tiles(t->d))
+		return (struct right_block){(const float *)(const void *)(page + t->key_at), (const float *)(const void *)(page + t->value_at)};
+	if (page) {
 		right_rows(w->kt, page + t->key_at, ATT_B, t->d, ATT_B, whole_tiles(t->d));
 		right_rows(w->v, page + t->value_at, t->d, kn, t->d, ATT_B);
 	} else {
 		right_columns(w->kt, t->k + k0 * t->kv_ld, t->kv_ld, kn, t->d);
 		right_rows(w->v, t->v + k0 * t->kv_ld, t->kv_ld, kn, t->d, ATT_B);
 	}
+	return (struct right_block){w->kt, w->v};
 }
 
 /* Up to a run of blocks of queries, t->rows in all. The tiles are configured. */
@@ -204,14 +260,14 @@ static void attend(const struct attend *t, struct tiles_forward *w)
 		left_rows(w->q + r * wide / 2, t->q + r * t->q_ld, t->q_ld, shorter(ATT_B, t->rows - r), t->d);
 	for (int64_t k0 = window_start(t->seen, t->window) / ATT_B * ATT_B; k0 < end; k0 += ATT_B) {
 		int kn = (int)shorter(ATT_B, end - k0);
+		struct right_block kv = tiles_keys(t, w, k0, kn);
 
-		tiles_keys(t, w, k0, kn);
 		for (int b = 0; b * ATT_B < t->rows; b++) {
 			int rows = (int)shorter(ATT_B, t->rows - b * ATT_B);
 			int64_t first = t->seen + (int64_t)b * ATT_B * t->step, last = first + (int64_t)(rows - 1) * t->step;  /* of the block: see keys before */
 
 			if (last > k0 && window_start(first, t->window) < k0 + kn)
-				tiles_forward_pair(t, w, b, rows, k0, (int)shorter(kn, last - k0));
+				tiles_forward_pair(t, w, kv, b, rows, k0, (int)shorter(kn, last - k0));
 		}
 	}
 	for (int r = 0; r < t->rows; r++) {

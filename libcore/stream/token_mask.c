@@ -7,19 +7,22 @@ static bool is_list_of_ints(const struct field *f)
 	       f->children[0].type <= T_UINT64;
 }
 
+int token_mask_column(const struct schema *s)
+{
+	int mask = schema_find(s, "loss_mask"), labels = schema_find(s, "labels");
+
+	/* one number is not of the tokens, but what a classifier is to learn */
+	return mask >= 0 ? mask : labels >= 0 && is_list_of_ints(&s->fields[labels]) ? labels : -1;
+}
+
 enum status token_mask_read(struct token_mask *m, const struct batch *b, int64_t row, const int32_t *ids, int64_t n, struct error *err)
 {
-	int mask = schema_find(b->schema, "loss_mask"), labels = schema_find(b->schema, "labels"), at = mask;
+	int at = token_mask_column(b->schema);
 	int64_t to;
 
-	*m = (struct token_mask){ 0 };
-	if (mask >= 0 && !is_list_of_ints(&b->schema->fields[mask]))
+	*m = (struct token_mask){ .labels = at >= 0 && schema_find(b->schema, "loss_mask") < 0 };
+	if (at >= 0 && !is_list_of_ints(&b->schema->fields[at]))
 		return error_set(err, ERR_DATA, "column 'loss_mask' is no list of numbers");
-	/* one number is not of the tokens, but what a classifier is to learn */
-	if (mask < 0 && labels >= 0 && is_list_of_ints(&b->schema->fields[labels])) {
-		m->labels = true;
-		at = labels;
-	}
 	if (at < 0 || array_is_null(&b->columns[at], row))
 		return OK;
 	array_list(&b->columns[at], row, &m->from, &to);

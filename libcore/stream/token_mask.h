@@ -12,6 +12,8 @@ struct token_mask {
 	int64_t from;                /* of the row's first */
 	bool labels;
 };
+/* The column that says so, loss_mask or a list labels of numbers; -1: none. */
+int token_mask_column(const struct schema *s);
 /* Of the row's n ids. ERR_DATA if there are not as many values, or a label is neither negative nor its token. The batch stays the caller's. */
 enum status token_mask_read(struct token_mask *m, const struct batch *b, int64_t row, const int32_t *ids, int64_t n, struct error *err);
 

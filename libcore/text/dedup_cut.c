@@ -1,6 +1,7 @@
 /* dedup_cut.c - see dedup_cut.h. */
 #include "text/dedup_cut.h"
 
+#include "stream/token_mask.h"
 #include "text/repeats.h"
 
 #include <math.h>
@@ -41,10 +42,10 @@ static void copy_list(struct column *to, const struct array *a, int64_t row, con
 	column_end_list(to);
 }
 
-/* loss_mask, or the labels that stand in its place (stream/token_mask.h); -1: none. */
+/* What is cut like the tokens; -1: nothing. */
 static int mask_column(const struct schema *s)
 {
-	int mask = schema_find(s, "loss_mask"), at = mask >= 0 ? mask : schema_find(s, "labels");
+	int at = token_mask_column(s);
 
 	return at >= 0 && (s->fields[at].type == T_LIST || s->fields[at].type == T_LARGE_LIST) ? at : -1;
 }

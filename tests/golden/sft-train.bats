@@ -128,13 +128,14 @@ prepare() {
 		quern sft-train ${ARGS/tokens/$f} -o $f
 		quern pack -q -L 64 $f.jsonl --format jsonl >$f.packed
 		quern eval -q -m judge --task perplexity $f.jsonl | grep -o '"token_perplexity[^}]*' >$f.eval
-		quern dedup -q --substring 3 --format jsonl $f.jsonl | quern pack -q -L 64 --format jsonl >$f.cut
+		quern dedup -q --substring 2 --format jsonl $f.jsonl | quern pack -q -L 64 --format jsonl >$f.cut
 	done
 	cmp mask/model.safetensors labels/model.safetensors
 	cmp mask.packed labels.packed
 	cmp mask.eval labels.eval
 	cmp mask.cut labels.cut
-	[ -s mask.eval ] && ! cmp -s mask.cut mask.packed
+	[ -s mask.eval ]
+	! cmp -s mask.cut mask.packed || return 1
 	quern sft-train $ARGS -o all
 	! cmp -s mask/model.safetensors all/model.safetensors || return 1
 	sed '3s/"labels":\[[-0-9]*/"labels":[2/' labels.jsonl >bad.jsonl
@@ -143,7 +144,11 @@ prepare() {
 	sed 's/"labels":\[[^]]*\]/"labels":1/' labels.jsonl >class.jsonl       # of the row as a whole, not of its tokens
 	quern pack -q -L 64 class.jsonl --format jsonl >class.packed
 	quern pack -q -L 64 tokens.jsonl --format jsonl | cmp - class.packed
-	quern dedup -q --substring 3 class.jsonl -o cut.arrows
+	quern dedup -q --substring 2 class.jsonl -o cut.arrows
+	sed 's/"labels":\[[^]]*\]/"labels":["news","short"]/' labels.jsonl >topics.jsonl      # nor are these
+	quern dedup -q --substring 2 --format jsonl topics.jsonl >cut.jsonl
+	! cmp -s cut.jsonl topics.jsonl || return 1
+	[ "$(grep -c '"labels":\["news","short"\]' cut.jsonl)" -eq "$(wc -l <cut.jsonl)" ]
 }
 
 @test "held-out loss is measured" {

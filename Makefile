@@ -94,6 +94,12 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
+# What golden tests preload: machines that fail and kill.
+PRELOADS := $(patsubst tests/golden/%.c,$(B)/lib/%.so,$(wildcard tests/golden/*.c))
+$(PRELOADS): $(B)/lib/%.so: tests/golden/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra -Werror -o $@ $< -ldl
+
 # --- FLINT and Arb pass numbers as arrays of one; gcc 12 takes the array's size for the whole of what it may touch once they are inlined
 CFLAGS_expr_form := -Wno-stringop-overflow -Wno-stringop-overread
 CFLAGS_expr_ball := $(CFLAGS_expr_form)
@@ -179,7 +185,7 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 # At a fixed address: what the sanitizers know of each place in the source is then no word to relocate whenever a program starts.
 ASAN := B=$(B)-asan OPT="-O1 -g1" BENCH= \
 	SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -fno-pie -no-pie"
-build-check: tools man $(if $(SAN),,$(EMULATED)) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
+build-check: tools man $(PRELOADS) $(if $(SAN),,$(EMULATED)) $(UNIT:%=$(B)/test/%) $(FUZZ:%=$(B)/fuzz/%) $(BENCH:%=$(B)/bench/%) $(B)/kernels-check
 build-asan:
 	@$(MAKE) --no-print-directory $(ASAN) build-check
 check: deps-check

@@ -67,13 +67,15 @@ enum status file_read_all(const char *path, size_t max, struct buf *b, struct er
 struct output;
 
 /* path NULL or "-" is stdout; else a temporary beside path, or beside the file that it is a link to, which has no name until it is
- * committed, or where that cannot be is unlinked unless it is (also by signals that end the process). What is no regular file (/dev/null, a fifo) is written in place. */
+ * committed, or where that cannot be is unlinked unless it is (also by signals that end the process; a kill leaves it). What is
+ * no regular file (/dev/null, a fifo) is written in place. */
 enum status output_open(struct output **out, const char *path, struct error *err);
 enum status output_write(struct output *out, const void *p, size_t n, struct error *err);
 enum status output_flush(struct output *out, struct error *err);
 /* p[0..n) to byte `at`, for an output that is filled in any order, by this call alone. Not for stdout. */
 enum status output_write_at(struct output *out, uint64_t at, const void *p, size_t n, struct error *err);
-/* Flushes, fsyncs, renames into place (stdout: flushes and closes with a check). Frees out. */
+/* Flushes, fsyncs, puts it into place (stdout: flushes and closes with a check). Frees out. A kill at any moment leaves the file of before or the
+ * new one; where it is to replace a file, it has for that moment the file's name with a dot and six digits or letters, and a kill may leave it so. */
 enum status output_commit(struct output *out, struct error *err);
 /* Throws the output away; NULL allowed. Frees out. */
 void output_abort(struct output *out);
@@ -83,6 +85,8 @@ const char *output_name(const struct output *out);   /* the target, or "<stdout>
 bool output_is_tty(const struct output *out);
 bool output_is_file(const struct output *out);       /* a regular one */
 
+/* p[0..n) to a file that is open; name is for the error. */
+enum status fd_write(int fd, const char *name, const void *p, size_t n, struct error *err);
 /* One call for small files: write p[0..n) to path as above. */
 enum status file_write_all(const char *path, const void *p, size_t n, struct error *err);
 enum status dir_make(const char *path, struct error *err);          /* mkdir -p; "-" is ERR_USAGE */

@@ -155,7 +155,14 @@ static enum status open_temp(struct output *o, struct error *err)
 	if (open_unnamed(o))
 		return OK;
 	o->temp = mem_printf("%s.XXXXXX", o->real);
+	sigset_t old;
+	block_signals(&old);
 	o->fd = mkostemp(o->temp, O_CLOEXEC);
+	if (o->fd >= 0)
+		register_temp(o);
+	int why = errno;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = why;
 	if (o->fd < 0)
 		return error_errno(err, ERR_IO, "%s: cannot create", o->target);
 	static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
@@ -164,7 +171,6 @@ static enum status open_temp(struct output *o, struct error *err)
 	umask(mask);
 	pthread_mutex_unlock(&asking);
 	fchmod(o->fd, 0666 & ~mask);
-	register_temp(o);
 	return OK;
 }
 
@@ -215,16 +221,18 @@ enum status output_open(struct output **out, const char *path, struct error *err
 	return OK;
 }
 
-static enum status write_fd(struct output *o, const char *p, size_t n, struct error *err)
+enum status fd_write(int fd, const char *name, const void *p, size_t n, struct error *err)
 {
+	const char *from = p;
+
 	while (n > 0) {
-		ssize_t k = write(o->fd, p, n);
+		ssize_t k = write(fd, from, n);
 		if (k < 0) {
 			if (errno == EINTR)
 				continue;
-			return error_errno(err, errno == EPIPE ? ERR_PIPE : ERR_IO, "%s: cannot write", o->target);
+			return error_errno(err, errno == EPIPE ? ERR_PIPE : ERR_IO, "%s: cannot write", name);
 		}
-		p += k;
+		from += k;
 		n -= (size_t)k;
 	}
 	return OK;
@@ -234,7 +242,7 @@ enum status output_flush(struct output *o, struct error *err)
 {
 	size_t n = o->used;
 	o->used = 0;
-	return write_fd(o, o->buffer, n, err);
+	return fd_write(o->fd, o->target, o->buffer, n, err);
 }
 
 enum status output_write(struct output *o, const void *p, size_t n, struct error *err)
@@ -242,7 +250,7 @@ enum status output_write(struct output *o, const void *p, size_t n, struct error
 	if (n > BUFFER_BYTES - o->used) {
 		TRY(output_flush(o, err));
 		if (n >= BUFFER_BYTES)
-			return write_fd(o, p, n, err);
+			return fd_write(o->fd, o->target, p, n, err);
 	}
 	if (n)
 		memcpy(o->buffer + o->used, p, n);
@@ -268,26 +276,31 @@ enum status output_write_at(struct output *o, uint64_t at, const void *p, size_t
 	return OK;
 }
 
-/* A name beside the target, for the moment until it is renamed: links do not take the place of a file. */
+/* The file without a name gets the target's, if nobody has that. Else one beside it, for the moment until it is renamed: links do not take
+ * the place of a file. */
+static int link_file(struct output *o, const char *path)
+{
+	int rc = linkat(AT_FDCWD, path, AT_FDCWD, o->real, AT_SYMLINK_FOLLOW);
+
+	for (unsigned i = 0; rc != 0 && errno == EEXIST && i < 1000; i++) {
+		mem_free(o->temp);
+		o->temp = mem_printf("%s.%06x", o->real, ((unsigned)getpid() * 1000 + i) & 0xffffff);
+		rc = linkat(AT_FDCWD, path, AT_FDCWD, o->temp, AT_SYMLINK_FOLLOW);
+	}
+	return rc;
+}
+
 static enum status give_name(struct output *o, struct error *err)
 {
 	char *path = temp_path(o->fd);
 	sigset_t old;
-	int rc = -1;
 	block_signals(&old);
-	for (unsigned i = 0; rc != 0 && i < 1000; i++) {
-		mem_free(o->temp);
-		o->temp = mem_printf("%s.%06x", o->real, ((unsigned)getpid() * 1000 + i) & 0xffffff);
-		rc = linkat(AT_FDCWD, path, AT_FDCWD, o->temp, AT_SYMLINK_FOLLOW);
-		if (rc != 0 && errno != EEXIST)
-			break;
-	}
-	int why = errno;
-	if (rc == 0) {
-		register_temp(o);
-	} else {
+	int rc = link_file(o, path), why = errno;
+	if (rc != 0) {
 		mem_free(o->temp);
 		o->temp = NULL;
+	} else if (o->temp) {
+		register_temp(o);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	mem_free(path);
@@ -314,14 +327,12 @@ enum status output_commit(struct output *o, struct error *err)
 	o->fd = -1;
 	if (close(fd) != 0 && st == OK)
 		st = error_errno(err, ERR_IO, "%s: cannot close", o->target);
-	if (st == OK && o->temp) {
-		if (rename(o->temp, o->real) != 0)
-			st = error_errno(err, ERR_IO, "%s: cannot rename into place", o->target);
-		else
-			st = sync_parent(o->real, err);
-		if (st == OK)
-			forget_temp(o);
-	}
+	if (st == OK && o->temp && rename(o->temp, o->real) != 0)
+		st = error_errno(err, ERR_IO, "%s: cannot rename into place", o->target);
+	if (st == OK && o->real)
+		st = sync_parent(o->real, err);
+	if (st == OK && o->temp)
+		forget_temp(o);
 	if (st != OK) {
 		output_abort(o);
 		return st;

@@ -1,10 +1,12 @@
 /* journal.c - see journal.h. */
 #include "infer/journal.h"
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +17,12 @@
 
 struct journal {
 	char *path;
+	int fd;                      /* written here, read through f */
 	FILE *f;
 	char *line;                  /* the next one, if it is whole */
 	size_t cap;
 	ssize_t length;              /* of line; -1: there is none */
-	off_t good;                  /* bytes of the lines taken */
+	off_t good;                  /* bytes of the lines taken; -1: lines of ours stand behind them */
 	int64_t prompts;
 	uint64_t run;                /* the identity's hash: seed of the lines' checksums */
 	struct json_parser *parser;
@@ -28,6 +31,15 @@ struct journal {
 	struct ids ids;              /* of the results */
 	struct buf out, sealed;      /* samples of the prompt under way; its line */
 };
+
+/* Appends; the first time, what an earlier run left half goes. */
+static enum status add_line(struct journal *j, const struct buf *line, struct error *err)
+{
+	if (j->good >= 0 && (ftruncate(j->fd, j->good) < 0 || lseek(j->fd, j->good, SEEK_SET) < 0))
+		return error_errno(err, ERR_IO, "%s: cannot write", j->path);
+	j->good = -1;
+	return fd_write(j->fd, j->path, line->data, line->len, err);
+}
 
 /* Reads the next whole line. */
 static void look(struct journal *j)
@@ -41,11 +53,8 @@ static enum status check_identity(struct journal *j, const char *identity, struc
 {
 	look(j);
 	if (j->length < 0) {         /* new, or killed before the first line was whole */
-		rewind(j->f);
-		if (ftruncate(fileno(j->f), 0) < 0 || fprintf(j->f, "%s\n", identity) < 0 || fflush(j->f))
-			return error_errno(err, ERR_IO, "%s: cannot write", j->path);
-		j->good = ftello(j->f);
-		return OK;
+		buf_printf(&j->sealed, "%s\n", identity);
+		return add_line(j, &j->sealed, err);
 	}
 	if ((size_t)j->length != strlen(identity) + 1 || memcmp(j->line, identity, strlen(identity)))
 		return error_set(err, ERR_USAGE, "%s is the journal of a run with another model or other options; give those, or remove it",
@@ -64,14 +73,11 @@ enum status journal_open(struct journal **out, const char *path, const char *ide
 	j->run = hash64(identity, strlen(identity));
 	j->length = -1;
 	j->parser = json_parser_open();
-	j->f = fopen(path, "a+e");
-	if (j->f) {                  /* made where there was none; from here on places matter */
-		fclose(j->f);
-		j->f = fopen(path, "r+e");
-	}
+	j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	j->f = j->fd < 0 ? NULL : fdopen(j->fd, "r");
 	if (!j->f)
 		st = error_errno(err, ERR_IO, "%s: cannot open", path);
-	else if (flock(fileno(j->f), LOCK_EX | LOCK_NB) < 0)
+	else if (flock(j->fd, LOCK_EX | LOCK_NB) < 0)
 		st = error_set(err, ERR_USAGE, "%s: another run is using it", path);
 	else
 		st = check_identity(j, identity, err);
@@ -91,6 +97,8 @@ void journal_close(struct journal *j, bool remove)
 		unlink(j->path);
 	if (j->f)
 		fclose(j->f);
+	else if (j->fd >= 0)
+		close(j->fd);
 	free(j->line);
 	json_parser_close(j->parser);
 	mem_free(j->results);
@@ -229,16 +237,11 @@ enum status journal_add(struct journal *j, const struct generate_result *r, cons
 	if (!r->last)
 		return OK;
 	hash_prompt(prompt, n_prompt, hex);
-	if (j->good >= 0) {          /* the first line of ours: what an earlier run left half goes */
-		if (fseeko(j->f, j->good, SEEK_SET) || ftruncate(fileno(j->f), j->good) < 0)
-			return error_errno(err, ERR_IO, "%s: cannot write", j->path);
-		j->good = -1;
-	}
 	buf_clear(&j->sealed);
 	buf_printf(&j->sealed, "{\"prompt\":\"%s\",\"samples\":[%s]", hex, j->out.data);
 	line_sum(j, j->sealed.data, j->sealed.len, sum);
-	if (fprintf(j->f, "%s" SUM_KEY "%s\"}\n", j->sealed.data, sum) < 0 || fflush(j->f))
-		return error_errno(err, ERR_IO, "%s: cannot write", j->path);
+	buf_printf(&j->sealed, SUM_KEY "%s\"}\n", sum);
+	TRY(add_line(j, &j->sealed, err));
 	buf_clear(&j->out);
 	return OK;
 }

@@ -160,15 +160,7 @@ void likelihood_cache_put(struct likelihood_cache *c, const int32_t *ids, int64_
 
 enum status likelihood_cache_sync(struct likelihood_cache *c, struct error *err)
 {
-	for (size_t done = 0; done < c->fresh.len;) {
-		ssize_t n = write(c->fd, c->fresh.data + done, c->fresh.len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return error_errno(err, ERR_IO, "%s: cannot write", c->path);
-		done += (size_t)n;
-	}
+	TRY(fd_write(c->fd, c->path, c->fresh.data, c->fresh.len, err));
 	buf_clear(&c->fresh);
 	return OK;
 }

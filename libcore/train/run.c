@@ -259,23 +259,9 @@ enum status run_open_metrics(struct run *r, struct error *err)
 	return OK;
 }
 
-static enum status append(int fd, const char *path, const struct buf *lines, struct error *err)
-{
-	for (size_t at = 0; at < lines->len;) {
-		ssize_t n = write(fd, lines->data + at, lines->len - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(err, ERR_IO, "%s: cannot write", path);
-		at += (size_t)n;
-	}
-	return OK;
-}
-
 enum status run_add_metrics(struct run *r, const struct buf *lines, struct error *err)
 {
-	TRY(append(r->metrics_fd, r->metrics, lines, err));
+	TRY(fd_write(r->metrics_fd, r->metrics, lines->data, lines->len, err));
 	r->state.metrics_bytes += (int64_t)lines->len;
 	return OK;
 }
@@ -314,7 +300,7 @@ enum status run_add_time(struct run *r, int64_t step, double seconds, double tok
 	enum status st;
 
 	buf_printf(&b, "{\"step\":%lld,\"seconds\":%.6f,\"tokens_per_second\":%.1f}\n", (long long)step, seconds, tokens_per_second);
-	st = append(r->times_fd, r->times, &b, err);
+	st = fd_write(r->times_fd, r->times, b.data, b.len, err);
 	buf_release(&b);
 	return st;
 }

@@ -49,7 +49,7 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 }
 
 @test "killed and started again, it ends in the same bytes" {
-	survives_kills sft-train $ARGS --steps 150 --save-every 5 --lora-dropout 0.1
+	survives_kills 2 sft-train $ARGS --steps 12 --save-every 3 --lora-dropout 0.1
 }
 
 @test "merged, by name and by --adapter it is the same model" {

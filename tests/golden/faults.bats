@@ -23,22 +23,31 @@ text() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "{\"id\":\"d%d\",
 	[ -z "$left" ]
 }
 
-@test "faults: killed at any moment, a file under its final name is whole" {
-	text 60000 >in.jsonl
-	local i p whole=0
-	for i in $(seq 0 24); do
-		rm -f out.arrows
-		"$BIN/import" -q in.jsonl -o out.arrows & p=$!
-		sleep "0.0$((i * 4 / 10))$((i * 4 % 10))"
-		kill -KILL $p 2>/dev/null || true
-		wait $p 2>/dev/null || true
-		[ -e out.arrows ] || continue
-		quern view -q --verify out.arrows
-		whole=$((whole + 1))
-	done
-	echo "$whole of 25 were whole"
-	quern import -q in.jsonl -o out.arrows
-	[ "$(quern view --count out.arrows)" -eq 60000 ]
+@test "faults: killed at any moment, a file under its final name is whole, and nothing stands beside it" {
+	text 20000 >in.jsonl
+	anew() { rm -f out.arrows*; }
+	is_whole() {
+		[ ! -e out.arrows ] || [ "$(quern view --count out.arrows)" -eq 20000 ]
+		! ls out.arrows.* 2>/dev/null || return 1
+	}
+	counted "$BIN/import" -q in.jsonl -o out.arrows
+	quern view -q --verify out.arrows
+	each_kill 20 anew is_whole "$BIN/import" -q in.jsonl -o out.arrows
+	# one that takes another's place: that or the new one; a kill just before it takes it leaves the new one beside it
+	text 20 | quern import -q -o old.arrows
+	text 10 >in.jsonl
+	quern import -q in.jsonl -o new.arrows
+	local before=0 beside=0
+	replaced() { cp old.arrows out.arrows; rm -f out.arrows.*; }
+	is_either() {
+		! cmp -s out.arrows old.arrows || before=$((before + 1))
+		cmp -s out.arrows old.arrows || [ "$(quern view --count out.arrows)" -eq 10 ]
+		[ ! -e out.arrows.?????? ] || { cmp out.arrows old.arrows && quern view -q --verify out.arrows.?????? && beside=$((beside + 1)); }
+	}
+	replaced
+	counted "$BIN/import" -q in.jsonl -o out.arrows
+	each_kill 100 replaced is_either "$BIN/import" -q in.jsonl -o out.arrows
+	[ "$before" -eq $((MOMENTS - 1)) ] && [ "$beside" -eq 1 ]
 }
 
 @test "faults: a reader that goes away is no error to speak of" {
@@ -91,12 +100,11 @@ text() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "{\"id\":\"d%d\",
 	status 3 quern view -q --verify without-schema
 }
 
-# faulty FAULT BYTES COMMAND...: on a machine that fails in this way, after so many bytes (data/faulty.c).
+# faulty FAULT BYTES COMMAND...: on a machine that fails in this way, after so many bytes (faulty.c).
 faulty() {
 	local fault=$1 after=$2
 	shift 2
-	[ -e "$T/faulty.so" ] || cc -shared -fPIC -o "$T/faulty.so" "$DATA/faulty.c" -ldl
-	FAULT=$fault FAULT_AFTER=$after LD_PRELOAD=$T/faulty.so ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 "$@"
+	FAULT=$fault FAULT_AFTER=$after on_machine faulty "$@"
 }
 
 @test "faults: a read error in mid-run is exit 1, and no file" {
@@ -246,9 +254,7 @@ faulty() {
 	for sig in TERM INT HUP; do
 		env --default-signal=TERM,INT,HUP "$BIN/mix" -q in.jsonl gate -o out.arrows 2>/dev/null & p=$! # also under nohup
 		exec 7>gate
-		sleep 0.1
-		# it has begun: a file without a name, or with another
-		ls -l /proc/$p/fd | grep -q "$PWD/#" || ls out.arrows.* >/dev/null
+		eventually holds $p "^$PWD/(#|out\.arrows\.)"     # it has begun: a file without a name, or with another
 		kill -$sig $p
 		local got=0
 		wait $p || got=$?
@@ -262,8 +268,8 @@ faulty() {
 @test "faults: a mapped file that another program cuts" {
 	text 60000 | quern import -q --compress never -o in.arrows
 	mkfifo slow
-	# The reader of the pipe waits, so the tool stands in the middle of the file when it is cut.
-	{ sleep 0.3; truncate -s 300000 in.arrows; cat >out; } <slow &
+	# The reader of the pipe waits, so the tool stands in the middle of the file, which is much more than a pipe holds, when it is cut.
+	{ head -c 100000 >out; truncate -s 300000 in.arrows; cat >>out; } <slow &
 	attempt "a file that was cut" "1|3" quern mix -q --compress never in.arrows -o slow
 	wait
 	says 'truncated|cut while it was read'

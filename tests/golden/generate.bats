@@ -196,23 +196,18 @@ stat_of() {
 }
 
 @test "a killed run with --resume goes on where it was, and ends in the same bytes" {
-	quern generate -q -m m -n 2 --max-new-tokens 200 --batch 2 --compress never -o want problems.jsonl
-	for n in 1 2 3; do
-		rm -f got got.journal
-		"$BIN/generate" -q -m m -n 2 --max-new-tokens 200 --batch 2 --compress never --resume -o got problems.jsonl &
-		pid=$!
-		for _ in $(seq 200); do
-			[ "$(wc -l 2>/dev/null <got.journal || echo 0)" -gt $((2 * n)) ] && break
-			sleep 0.01
-		done
-		kill -9 $pid 2>/dev/null || true
-		wait $pid || true
-		if [ -e got ]; then continue; fi      # it was too fast for us
-		truncate -s -3 got.journal           # a line that was cut
-		quern generate -m m -n 2 --max-new-tokens 200 --batch 3 -j1 --compress never --resume -o got problems.jsonl 2>err
+	local run="-m m -n 2 --max-new-tokens 200 --compress never --resume -o got problems.jsonl"
+	quern generate -q ${run/--resume -o got/-o want}
+	anew() { rm -f got got.journal; }
+	goes_on() {
+		[ ! -e got ] || cmp got want               # whole, while the journal may still be there
+		quern generate $run --batch 3 -j1 2>err
 		cmp got want
 		[ ! -e got.journal ]
-	done
+	}
+	counted quern generate -q $run --batch 2
+	cmp got want
+	each_kill 12 anew goes_on "$BIN/generate" -q $run --batch 2
 	printf '{"run":"another"}\n' >x.journal
 	status 2 quern generate -m m --resume -o x problems.jsonl
 	says 'journal of a run with another model'
@@ -220,25 +215,16 @@ stat_of() {
 	says 'needs -o FILE'
 }
 
-# killed OUT ARGS...: a run that was killed when OUT.journal had four lines
+# killed OUT ARGS...: a run of one thread that was killed in the middle of the fourth prompt's line in OUT.journal
 killed() {
-	local out=$1 pid
-	shift
-	for _ in $(seq 20); do
-		rm -f "$out" "$out.journal"
-		"$BIN/generate" -q "$@" --resume -o "$out" problems.jsonl &
-		pid=$!
-		while kill -0 $pid 2>/dev/null && [ "$(wc -l 2>/dev/null <"$out.journal" || echo 0)" -lt 4 ]; do sleep 0.001; done
-		kill -9 $pid 2>/dev/null || true
-		wait $pid || true
-		[ -e "$out" ] || return 0            # else it was too fast for us
-	done
-	return 1
+	rm -f "$1" "$1.journal"
+	killed_at 12 "$BIN/generate" -q "${@:2}" -j1 --resume -o "$1" problems.jsonl
+	[ ! -e "$1" ] && [ "$(wc -l <"$1.journal")" -eq 4 ]
 }
 
 @test "a journal that was changed is refused, and what was not is kept" {
-	local change run="-m m -n 2 --max-new-tokens 100 --batch 2 -j1 --compress never"
-	again() { quern generate -q $run --resume -o got problems.jsonl; }
+	local change run="-m m -n 2 --max-new-tokens 100 --batch 2 --compress never"
+	again() { quern generate -q $run -j1 --resume -o got problems.jsonl; }
 	quern generate -q $run -o want problems.jsonl
 	killed got $run
 	cp got.journal whole

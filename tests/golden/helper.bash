@@ -42,6 +42,22 @@ says() {
 	grep -qE -- "$1" "$T/err" || { echo "stderr does not match: $1"; cat "$T/err"; return 1; }
 }
 
+# eventually COMMAND...: waits until the command succeeds, for what another process does; minutes pass before it gives up.
+eventually() {
+	local i
+	for ((i = 0; i < 20000; i++)); do
+		! "$@" || return 0
+		sleep 0.01
+	done
+	echo "never: $*"
+	return 1
+}
+
+# holds PID REGEX: a file of such a name is open in the process.
+holds() {
+	readlink /proc/"$1"/fd/* 2>/dev/null | grep -qE -- "$2"
+}
+
 # A sanitizer's report or a signal is never an answer, whatever exit status a tool is allowed.
 sane() {
 	local got=$1
@@ -70,22 +86,52 @@ attempt() {
 	fi
 }
 
-# survives_kills TOOL [ARG...]: a training run that is killed at random moments, and started again by the same command until it is
-# done, ends in the same bytes as one that is left alone (in whole and killed). Time grows, so that slow machines get on, too.
+# on_machine FAULT COMMAND...: a program of ours on a machine that does this to it, a shared object of $BIN/../lib (kill_at.c, faulty.c).
+on_machine() {
+	local what=$BIN/../lib/$1.so
+	[ -e "$what" ] || { echo "$what was not built"; return 1; }
+	LD_PRELOAD=$what ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 "${@:2}"
+}
+
+# killed_at N COMMAND...: the program is killed at the N-th moment at which it changes a file (kill_at.c). Status 1: it had ended well before.
+killed_at() {
+	local got=0
+	{ KILL_AT=$1 on_machine kill_at "${@:2}" 2>"$T/err" || got=$?; } 2>/dev/null
+	[ "$got" -ne 0 ] || return 1
+	[ "$got" -eq 137 ] || { echo "exit $got, want 137: $*"; cat "$T/err"; exit 1; }
+}
+
+# counted COMMAND...: runs it whole, and sets MOMENTS to the number of its moments.
+counted() {
+	rm -f "$T/moments"
+	KILL_COUNT=$T/moments on_machine kill_at "$@"
+	MOMENTS=$(cat "$T/moments")
+}
+
+# each_kill MOST ANEW LOOK COMMAND...: the command that was counted last is killed at each of its moments, at most MOST of them, evenly
+# chosen from the first to the last. ANEW makes the files as they were; LOOK sees what is left of the kill at moment KILLED.
+each_kill() {
+	local most=$1 anew=$2 look=$3 i
+	shift 3
+	[ "$most" -le "$MOMENTS" ] || most=$MOMENTS
+	for ((i = 0; i < most; i++)); do
+		KILLED=$((1 + i * (MOMENTS - 1) / (most > 1 ? most - 1 : 1)))
+		echo "killed at moment $KILLED of $MOMENTS"     # shown where a test fails
+		$anew
+		killed_at "$KILLED" "$@" || [ "$i" -gt 0 ]   # threads may take fewer moments than when they were counted, not none
+		$look
+	done
+}
+
+# survives_kills STRIDE TOOL [ARG...]: a training run that is killed and started again by the same command, each time STRIDE moments later than
+# before, until it comes to its end, ends in the same bytes as one that is left alone (in whole and killed).
 survives_kills() {
-	local tool=$1 p i kills=0
-	shift
+	local stride=$1 tool=$2 n=1
+	shift 2
 	rm -rf whole killed
 	quern "$tool" "$@" -o whole
-	for ((i = 0; i < 80; i++)); do
-		[ ! -e killed/trainer/done ] || break
-		"$BIN/$tool" "$@" -o killed & p=$!
-		sleep "$(printf '0.%03d' $((RANDOM % 70 + 10 + 2 * i)))"
-		kill -KILL $p 2>/dev/null && kills=$((kills + 1))
-		wait $p || true
-	done
-	[ "$kills" -gt 0 ]
-	quern "$tool" "$@" -o killed
+	while killed_at $n "$BIN/$tool" "$@" -o killed; do n=$((n + stride)); done
+	[ "$n" -gt $((2 * stride)) ]
 	diff -r whole killed
 }
 

@@ -5,7 +5,6 @@
  *   FAULT=fsync     fsync fails with EIO
  *
  * Files cannot be mapped on it, so that they are read. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>

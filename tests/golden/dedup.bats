@@ -189,8 +189,7 @@ EOF
 	quern dedup -q --exact --tmp /no/such/folder --compress never <pipe >got &
 	exec 7>pipe
 	head -c 2500000 long.arrows >&7
-	for i in $(seq 100); do [ -s got ] && break || sleep 0.1; done
-	[ -s got ]
+	eventually test -s got
 	tail -c +2500001 long.arrows >&7
 	exec 7>&-
 	wait $!
@@ -508,10 +507,7 @@ days() {
 	local pid=$!
 	exec 9>slow
 	head -c -8 endless.arrows >&9
-	for i in $(seq 2000); do
-		! ls index | grep -q keys-2 || break
-		sleep 0.01
-	done
+	eventually holds $pid "^$PWD/index/(#|keys-2)"
 	status 1 quern dedup --index index day.ab
 	says 'another run has the index open'
 	kill -9 $pid
@@ -682,64 +678,56 @@ EOF
 }
 
 @test "dedup: --index: killed at any moment it is as before or whole, and then the output is, too" {
-	many | split -l 1500 - day.
+	many | head -n 900 | split -l 450 - day.
 	quern dedup -q --index before day.aa >/dev/null
 	quern dedup -q --format jsonl --index index.whole <(cat day.aa) >/dev/null
 	quern dedup -q --format jsonl --index index.whole day.ab >want
-	for delay in 0.001 0.005 0.01 0.015 0.02 0.025 0.03 0.035 0.04 0.05 0.06 0.08; do
-		rm -rf index out
-		cp -r before index
-		"$BIN/dedup" -q -j1 --compact --format jsonl --index index -o out day.ab 3>&- &
-		local pid=$!
-		sleep $delay
-		kill -9 $pid 2>/dev/null || true
-		wait $pid 2>/dev/null || true
+	anew() { rm -rf index out; cp -r before index; }
+	left() {
 		# what is not in the output is not in the index
 		if ! cmp -s index/manifest before/manifest; then cmp out want; fi
 		[ ! -e out ] || cmp out want
-		[ -z "$(ls . | grep '^out\.'; ls index | grep '\.')" ]          # nothing half done has a name
+		[ -z "$(ls . | grep '^out\.'; ls index | grep '\.' | grep -v '^manifest\.......$')" ]     # nothing half done has a name; a new manifest has one for a moment
 		quern dedup -q --format jsonl --index index day.ab >again
 		cmp -s again want || [ ! -s again ]
 		[ -s again ] || cmp out want
+		[ -z "$(ls index | grep '\.')" ]
 		[ -z "$(quern dedup -q --format jsonl --index index day.aa day.ab)" ]
-	done
+	}
+	local run=("$BIN/dedup" -q -j1 --compact --format jsonl --index index -o out day.ab)
+	anew
+	counted "${run[@]}"
+	cmp out want
+	each_kill 30 anew left "${run[@]}"
 }
 
 @test "dedup: a run that is killed leaves nothing, neither beside its outputs nor in --tmp" {
-	local pid i
 	mkdir tmp there
 	many >many.jsonl
-	mkfifo pipe
+	anew() { rm -f there/*; }
+	nothing() {
+		[ -z "$(find tmp there -type f ! -path there/out ! -path there/bad)" ]
+		[ ! -e there/out ] || cmp there/out want
+		[ ! -e there/bad ] || cmp there/bad want-bad
+	}
 	for o in "--minhash --verify" "--line" "--substring 50" "--exact --keep none"; do
-		"$BIN/dedup" -q -j1 $o --memory 150k --tmp tmp -o there/out --rejects there/bad <pipe 3>&- &
-		pid=$!
-		exec 7>pipe
-		cat many.jsonl many.jsonl many.jsonl many.jsonl >&7
-		for i in $(seq 50); do ls -l /proc/$pid/fd | grep -q 'tmp/#' && break || sleep 0.1; done
-		ls -l /proc/$pid/fd | grep -q 'tmp/#'                  # it has some, without names
-		kill -9 $pid
-		exec 7>&-
-		wait $pid || true
-		[ -z "$(find tmp there -type f)" ]
+		quern dedup -q -j1 $o --memory 150k -o want --rejects want-bad many.jsonl
+		status 1 quern dedup -q -j1 $o --memory 150k --tmp tmp/none -o there/out many.jsonl      # it has files there, without names
+		counted "$BIN/dedup" -q -j1 $o --memory 150k --tmp tmp -o there/out --rejects there/bad many.jsonl
+		each_kill 6 anew nothing "$BIN/dedup" -q -j1 $o --memory 150k --tmp tmp -o there/out --rejects there/bad many.jsonl
 	done
 }
 
 @test "dedup: stages that are killed are done again, and the rows are the same" {
-	many >many.jsonl
+	many | head -n 2000 >many.jsonl
 	split -n l/4 many.jsonl shard.
 	local o="--minhash --verify --threshold 0.6 --keep longest --work work"
 	quern dedup -q --format jsonl ${o% --work work} many.jsonl >want
-	stage() {            # stage NAME K OPERAND...: killed a few times, then done
-		local name=$1 k=$2 delay pid
+	stage() {            # stage NAME K OPERAND...: killed at each fifth moment until it is done
+		local name=$1 k=$2 n=$2
 		shift 2
-		for delay in 0.002 0.01 0.03; do
-			"$BIN/dedup" -q -j1 $o --stage $name --part $k/4 "$@" >/dev/null 3>&- &
-			pid=$!
-			sleep $delay
-			kill -9 $pid 2>/dev/null || true
-			wait $pid 2>/dev/null || true
-		done
-		quern dedup -q $o --stage $name --part $k/4 "$@"
+		while killed_at $n "$BIN/dedup" -q -j1 $o --stage $name --part $k/4 "$@"; do n=$((n + 5)); done
+		[ "$n" -gt "$k" ]
 	}
 	mkdir work
 	set -- shard.*

@@ -142,8 +142,8 @@ ids() { sed -E 's/^\{"id":"([^"]*)".*/\1/' | paste -sd' '; }
 	grep -qF '"text":"very short"' out
 	printf '{"id":"bomb","text":"%s"}\n{"id":"fine","text":"b"}\n' "$(printf 'a%.0s' $(seq 60))" >bomb.jsonl
 	quern clean -q --format jsonl --preset none --replace '(?:a|aa|a?)*+=>x' bomb.jsonl >out
-	timeout 20 "$BIN/quern" clean -q --format jsonl --preset none --replace '^(a?){60}a{60}$=>x' --rejects bad bomb.jsonl >out
-	timeout 60 "$BIN/quern" clean -q --format jsonl --preset none --replace '^(a+)+$(?<=b)=>x' --rejects bad bomb.jsonl >out
+	within 60 "$BIN/quern" clean -q --format jsonl --preset none --replace '^(a?){60}a{60}$=>x' --rejects bad bomb.jsonl >out
+	within 60 "$BIN/quern" clean -q --format jsonl --preset none --replace '^(a+)+$(?<=b)=>x' --rejects bad bomb.jsonl >out
 	[ "$(ids <out)" = fine ]
 	grep -q '"id":"bomb".*"reason":"replace_limit"' bad
 	status 2 quern clean --replace '(=>x' docs.jsonl
@@ -273,10 +273,10 @@ times() { yes "$2" | head -n "$1" | tr -d '\n'; }
 		for i in $(seq 200); do row "one$i" "$((i % 10))"; done
 	} >hurt.jsonl
 	for preset in quern fineweb-v1 gopher gopher-dolma c4-paper datatrove-0.10; do
-		timeout 20 "$BIN/clean" -q -j2 --preset $preset --pii mask --lang en=0 --rejects bad -o kept hurt.jsonl
+		within 60 "$BIN/clean" -q -j2 --preset $preset --pii mask --lang en=0 --rejects bad -o kept hurt.jsonl
 		[ $(($(quern view --count kept) + $(quern view --count bad))) -eq 212 ]
 	done
-	timeout 20 "$BIN/clean" -q --format jsonl --preset none --annotate --replace '(a+)+$=>b' --extract auto hurt.jsonl >out
+	within 60 "$BIN/clean" -q --format jsonl --preset none --annotate --replace '(a+)+$=>b' --extract auto hurt.jsonl >out
 	[ "$(wc -l <out)" -eq 212 ] && [ "$(grep -c '"reason":' out)" -eq 1 ]
 	grep -q '"id":"bomb".*"reason":"replace_limit"' out
 	grep -q '"id":"word".*"chars":299999.0,"words":60000.0.*"top_2_gram_chars":1.79' out

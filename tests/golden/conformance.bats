@@ -10,7 +10,7 @@ each() {
 	local name want why says got
 	while IFS=$'\t' read -r name want why says; do
 		got=0
-		timeout 20 "$@" "$STREAMS/$name" >"$T/out" 2>"$T/err" || got=$?
+		timeout 60 "$@" "$STREAMS/$name" >"$T/out" 2>"$T/err" || got=$?
 		if [ "$got" -ne "$want" ] || { [ "$want" -ne 0 ] && ! grep -qF -- "$says" "$T/err"; }; then
 			echo "$name ($why): exit $got, want $want and '$says'"
 			cat "$T/err"

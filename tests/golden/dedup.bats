@@ -546,11 +546,11 @@ days() {
 	says 'files of runs, but no manifest: the index is damaged'
 	diff -r hurt before
 	mkfifo hurt/manifest
-	status 3 timeout 10 "$BIN/dedup" --index hurt docs.jsonl
+	status 3 timeout 60 "$BIN/dedup" --index hurt docs.jsonl
 	says 'no regular file'
 	rm hurt/manifest index/ids-1
 	mkfifo index/ids-1
-	status 3 timeout 10 "$BIN/dedup" --index index docs.jsonl
+	status 3 timeout 60 "$BIN/dedup" --index index docs.jsonl
 	says 'the index is damaged'
 	# a first run that failed leaves no more than an empty one, of no keys yet
 	status 3 quern dedup --exact --index new < <(head -c -100 docs.arrows)
@@ -760,7 +760,7 @@ EOF
 	for k in same:40000 empty:40000 word:40000 chain:10000 template:10000 period:5000; do
 		"$make" -v kind=${k%:*} -v n=${k#*:} >slow.jsonl
 		for o in "--exact" "--exact --minhash" "--minhash --verify" "--line" "--paragraph" "--substring 100" "--overlap 13 --against slow.jsonl" "--index index.${k%:*}"; do
-			timeout 10 "$BIN/dedup" -q --format jsonl $o slow.jsonl >"$k.$(echo $o | tr -d ' ')"
+			within 30 "$BIN/dedup" -q --format jsonl $o slow.jsonl >"$k.$(echo $o | tr -d ' ')"
 		done
 		n=$(wc -l <"$k.--minhash--verify")
 		case $k in

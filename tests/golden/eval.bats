@@ -200,5 +200,5 @@ text() { quern eval -q --task text --prediction a --reference reference "$@" "$D
 	status 3 quern eval -m tm --task hole.yaml "$DATA/tasks/docs.jsonl"
 	says "document 0: .*'nothing' is undefined"
 	printf 'task: x\ndoc_to_text: "{%% for i in range(100000000) %%}{%% for j in range(100000000) %%}x{%% endfor %%}{%% endfor %%}"\ndoc_to_target: y\n' >bomb.yaml
-	status 3 timeout 60 quern eval -m tm --task bomb.yaml "$DATA/tasks/docs.jsonl"
+	status 3 within 60 quern eval -m tm --task bomb.yaml "$DATA/tasks/docs.jsonl"
 }

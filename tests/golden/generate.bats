@@ -196,7 +196,7 @@ stat_of() {
 }
 
 @test "a killed run with --resume goes on where it was, and ends in the same bytes" {
-	local run="-m m -n 2 --max-new-tokens 200 --compress never --resume -o got problems.jsonl"
+	local run="-m m -n 2 --max-new-tokens 50 --compress never --resume -o got problems.jsonl"
 	quern generate -q ${run/--resume -o got/-o want}
 	anew() { rm -f got got.journal; }
 	goes_on() {
@@ -207,7 +207,7 @@ stat_of() {
 	}
 	counted quern generate -q $run --batch 2
 	cmp got want
-	each_kill 12 anew goes_on "$BIN/generate" -q $run --batch 2
+	each_kill 9 anew goes_on "$BIN/generate" -q $run --batch 2
 	printf '{"run":"another"}\n' >x.journal
 	status 2 quern generate -m m --resume -o x problems.jsonl
 	says 'journal of a run with another model'

@@ -53,6 +53,11 @@ eventually() {
 	return 1
 }
 
+# within SECONDS COMMAND...: of processor time, which does not pass while others have the machine.
+within() {
+	(ulimit -t "$1" && "${@:2}")
+}
+
 # holds PID REGEX: a file of such a name is open in the process.
 holds() {
 	readlink /proc/"$1"/fd/* 2>/dev/null | grep -qE -- "$2"

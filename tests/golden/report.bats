@@ -76,8 +76,8 @@ prepare_all() {
 	printf '{"step":%d,"loss":3.5,"lr":0.1}\n' 1 2 >go/trainer/metrics.jsonl
 	printf '{"step":3,"lo' >>go/trainer/metrics.jsonl
 	printf '{"step":%d,"seconds":0.5,"tokens_per_second":%d}\n' 1 200 2 100 >go/trainer/times.jsonl
-	timeout 30 "$BIN/report" -q go --watch 1 -o w.html & pid=$!
-	for _ in $(seq 100); do [ -e w.html ] && break; sleep 0.1; done
+	timeout 300 "$BIN/report" -q go --watch 1 -o w.html & pid=$!
+	eventually test -e w.html
 	grep -q 'http-equiv="refresh" content="1"' w.html
 	grep -q '<td class="n">2</td>' w.html
 	grep -q '<td class="n">150</td>' w.html         # tokens per second, of the seconds of both steps
@@ -108,7 +108,7 @@ prepare_all() {
 
 @test "more metrics than anybody reads" {
 	awk 'BEGIN { printf "{\"results\":{\"x\":{"; for (i = 0; i < 60000; i++) printf "%s\"m%d,none\":0.5", i ? "," : "", i; print "}}}" }' >many.json
-	timeout 30 "$BIN/report" -q many.json -o many.html
+	within 60 "$BIN/report" -q many.json -o many.html
 	grep -q '<td>m1999</td>\|>m1999<' many.html
 	! grep -q 'm2000' many.html || return 1
 	grep -q 'There are more: the first 2000 are shown' many.html
@@ -145,6 +145,6 @@ prepare_all() {
 		for (k = 0; k < i; k++) printf "%s{\"name\":\"n\",\"xxh3\":\"%d\",\"rows\":1,\"stage\":%d}", k ? "," : "", k, k
 		printf "],\"rows_in\":1,\"rows_out\":1,\"rejected\":{}}" } print "]" }' >chain
 	mkdir model && cp chain model/provenance.json
-	timeout 20 "$BIN/report" -q model -o big.html
+	within 60 "$BIN/report" -q model -o big.html
 	attempt "a full disk" 1 quern report run -o /dev/full
 }

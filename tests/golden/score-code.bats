@@ -29,13 +29,12 @@ prepare() {
 		pairs short "$(block 'echo 1')" '' '1\n2'
 		pairs fails "$(block 'echo 1; exit 3')" '' '1'
 		pairs none 'I do not know' '' '1'
-		pairs slow "$(block 'sleep 100')" '' ''
 		pairs loud "$(block 'yes')" '' 'y'
 		pairs shot "$(block 'kill -9 $$')" '' ''
 		echo '{"id":"free","prompt":"q","sample":0,"completion":"```sh\nx\n```"}'
 		echo '{"id":"bad","prompt":"q","sample":0,"completion":"```sh\nx\n```","verification_info":{"language":"sh","test_cases":[{"input":"1"}]}}'
 	} >c.jsonl
-	run_code --code-timeout 0.5 c.jsonl >out
+	run_code c.jsonl >out
 	verdicts <out >got
 	cat >want <<-'END'
 	right passed
@@ -43,16 +42,19 @@ prepare() {
 	short wrong_output
 	fails error
 	none no_code
-	slow timeout
 	loud output_limit
 	shot killed
 	free no_tests
 	bad bad_tests
 	END
 	diff want got
-	[ "$(grep -o '"score":[0-9.]*' out | xargs)" = "score:1.0 score:0.5 score:0.0 score:0.0 score:0.0 score:0.0 score:0.0 score:0.0" ]
-	run_code --code-timeout 0.5 -r binary_code c.jsonl | grep -o '"reward_binary_code":[0-9.]*' | cut -d: -f2 | xargs >got
-	[ "$(cat got)" = "1.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0" ]
+	[ "$(grep -o '"score":[0-9.]*' out | xargs)" = "score:1.0 score:0.5 score:0.0 score:0.0 score:0.0 score:0.0 score:0.0" ]
+	run_code -r binary_code c.jsonl | grep -o '"reward_binary_code":[0-9.]*' | cut -d: -f2 | xargs >got
+	[ "$(cat got)" = "1.0 0.0 0.0 0.0 0.0 0.0 0.0" ]
+	pairs slow "$(block 'sleep 100')" '' '' >s.jsonl
+	run_code --code-timeout 0.5 s.jsonl >out
+	[ "$(verdicts <out)" = "slow timeout" ]
+	grep -q '"score":0.0' out
 }
 
 @test "tests may stand in meta, and be text" {
@@ -126,13 +128,11 @@ prepare() {
 }
 
 @test "where memory runs out, the kernel ends the code and not us" {
-	pairs a "$(block "sleep 3.$$")" '' '' >a.jsonl
-	run_code a.jsonl >out &
-	local i pid=
-	for i in $(seq 200); do
-		pid=$(pgrep -f "^sleep 3[.]$$") && break
-		sleep 0.02
-	done
+	pairs a "$(block "sleep 272.$$")" '' '' >a.jsonl
+	run_code --code-timeout 300 a.jsonl >out &
+	local pid=
+	sleeps() { pid=$(pgrep -f "^sleep 272[.]$$"); }
+	eventually sleeps
 	[ "$(cat "/proc/$pid/oom_score_adj")" = 1000 ]
 	kill -9 "$pid"
 	wait

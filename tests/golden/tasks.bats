@@ -164,7 +164,7 @@ graded() {
 	says "columns 'instruction_id_list' and 'kwargs' are needed"
 	# a pattern that explodes costs its document, not the run
 	printf '{"instruction_id_list":["keywords:existence"],"kwargs":[{"keywords":["(a|aa)+$"]}],"completion":"%s"}\n' "$(printf 'a%.0s' {1..60})!" >slow.jsonl
-	timeout 60 quern eval -q --task ifeval slow.jsonl -o r.json
+	within 60 quern eval -q --task ifeval slow.jsonl -o r.json
 	grep -q '"undecided":1' r.json
 }
 
@@ -181,7 +181,7 @@ sandbox_or_skip() {
 	}
 	{
 		run a 'echo 4'
-		run a 'while :; do :; done'
+		run a 'sleep 100'
 		run b 'f() { f | f & }; f; echo 5'
 		run b 'x=1; while :; do x=$x$x; done'
 		run c 'exit 1'
@@ -190,13 +190,13 @@ sandbox_or_skip() {
 	sed -i 's/"completion":"four"/&,"verification_info":{"language":"sh","test_cases":[{"input":"","output":"4"}]}/' c.jsonl
 	status 2 quern eval --task sh.yaml c.jsonl
 	says 'the task runs what the model wrote: --code allows it'
-	timeout 60 quern eval -q --task sh.yaml --code --code-timeout 0.5 --code-memory 64M --samples s.arrows c.jsonl -o r.json
+	quern eval -q --task sh.yaml --code --code-timeout 4 --code-memory 64M --samples s.arrows c.jsonl -o r.json
 	near "$(value pass@1,none r.json)" 0.16666666666667
 	near "$(value pass@2,none r.json)" 0.33333333333333
 	grep -q '"right":1,"wrong":5' r.json
 	quern view --format jsonl s.arrows | grep -q 'right:passed.*wrong:timeout'
-	grep -v while c.jsonl | sed 's/"id":"[abc]"/"id":"a"/' >j.jsonl
-	for j in 1 2; do quern eval -q -j$j --task sh.yaml --code --code-timeout 0.5 j.jsonl | grep -v provenance >j$j; done
+	grep -v sleep c.jsonl | sed 's/"id":"[abc]"/"id":"a"/' >j.jsonl
+	for j in 1 2; do quern eval -q -j$j --task sh.yaml --code j.jsonl | grep -v provenance >j$j; done
 	cmp j1 j2
 }
 
@@ -260,16 +260,16 @@ sandbox_or_skip() {
 	echo '{"q":"x","answer":"y"}' >d.jsonl
 	# files that include themselves, each other, or very much
 	printf 'include: me.yaml\ntask: me\n' >me.yaml
-	status 3 timeout 20 quern eval -m m --task me.yaml d.jsonl
+	status 3 within 60 quern eval -m m --task me.yaml d.jsonl
 	says 'files that include each other, or too many of them'
 	printf 'include: [two.yaml, two.yaml, two.yaml, two.yaml]\n' >one.yaml
 	printf 'include: [one.yaml, one.yaml, one.yaml, one.yaml]\n' >two.yaml
-	status 3 timeout 20 quern eval -m m --task one.yaml d.jsonl
+	status 3 within 60 quern eval -m m --task one.yaml d.jsonl
 	says 'files that include each other, or too many of them'
 	# templates that never end, grow, or nest
 	bomb() {
 		printf 'task: b\ndoc_to_text: "%s"\ndoc_to_target: y\n' "$1" >bomb.yaml
-		status 3 timeout 60 quern eval -m m --task bomb.yaml d.jsonl
+		status 3 within 60 quern eval -m m --task bomb.yaml d.jsonl
 	}
 	bomb '{%% for a in range(99999999) %%}{%% for b in range(99999999) %%}{%% endfor %%}{%% endfor %%}'
 	bomb "{%% set x = namespace(v='a' * 1000) %%}{%% for a in range(1000) %%}{%% set x.v = x.v + x.v %%}{%% endfor %%}{{ x.v }}"
@@ -281,7 +281,7 @@ sandbox_or_skip() {
 		yes ',"b"' | head -n 999999 | tr -d '\n'
 		printf ']}\n'
 	} >many.jsonl
-	status 3 timeout 60 quern eval -m m --task many.yaml many.jsonl
+	status 3 within 60 quern eval -m m --task many.yaml many.jsonl
 	says 'document 0: .*choices'
 	# nothing to measure, nothing to ask
 	: >none.jsonl

@@ -83,9 +83,10 @@ prepare() {
 }
 
 @test "a row at which it hangs is rejected, with all that the program started" {
-	quern score --exec-timeout 3 --exec 'while read -r l; do case $l in *\"completion\":\"7*) sleep 987.'$$' & sleep 987.'$$';; esac; echo 1; done' --format jsonl h.jsonl >out 2>err
+	quern score --exec-timeout 3 --exec 'while read -r l; do case $l in *\"completion\":\"7*) sleep 9870.'$$' & sleep 9870.'$$';; esac; echo 1; done' --format jsonl h.jsonl >out 2>err
 	grep -q '19 out, 1 rejected (exec_timeout 1)' err
-	! pgrep -f "sleep 987[.]$$" || return 1
+	gone() { ! pgrep -f "sleep 9870[.]$$"; }
+	eventually gone
 	head -3 h.jsonl >few.jsonl
 	quern score --exec-timeout 60 --exec 'exec <&- >&2; sleep 270' few.jsonl -o none.arrows 2>err
 	grep -q 'exec_died 3' err

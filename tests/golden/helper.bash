@@ -113,17 +113,17 @@ counted() {
 	MOMENTS=$(cat "$T/moments")
 }
 
-# each_kill MOST ANEW LOOK COMMAND...: the command that was counted last is killed at each of its moments, at most MOST of them, evenly
-# chosen from the first to the last. ANEW makes the files as they were; LOOK sees what is left of the kill at moment KILLED.
+# each_kill MOST ANEW LOOK COMMAND...: the command that was counted last is killed at each of its moments, at most MOST of them, from the
+# first to the last with an odd number between them, for a write is two. ANEW makes the files as they were; LOOK sees what the kill has left.
 each_kill() {
-	local most=$1 anew=$2 look=$3 i
+	local most=$1 anew=$2 look=$3 stride n
 	shift 3
-	[ "$most" -le "$MOMENTS" ] || most=$MOMENTS
-	for ((i = 0; i < most; i++)); do
-		KILLED=$((1 + i * (MOMENTS - 1) / (most > 1 ? most - 1 : 1)))
-		echo "killed at moment $KILLED of $MOMENTS"     # shown where a test fails
+	stride=$(((MOMENTS + most - 3) / (most - 1)))
+	stride=$((stride + (stride + 1) % 2))
+	for ((n = 1; n <= MOMENTS; n = n + stride > MOMENTS && n < MOMENTS ? MOMENTS : n + stride)); do
+		echo "killed at moment $n of $MOMENTS"     # shown where a test fails
 		$anew
-		killed_at "$KILLED" "$@" || [ "$i" -gt 0 ]   # threads may take fewer moments than when they were counted, not none
+		killed_at "$n" "$@" || [ "$n" -gt 1 ]      # threads may take fewer moments than when they were counted, not none
 		$look
 	done
 }

@@ -207,7 +207,7 @@ stat_of() {
 	}
 	counted quern generate -q $run --batch 2
 	cmp got want
-	each_kill 9 anew goes_on "$BIN/generate" -q $run --batch 2
+	each_kill 7 anew goes_on "$BIN/generate" -q $run --batch 2
 	printf '{"run":"another"}\n' >x.journal
 	status 2 quern generate -m m --resume -o x problems.jsonl
 	says 'journal of a run with another model'

@@ -6,6 +6,7 @@
 
 struct att_ref {
 	double *qkv, *d_o;           /* d_o: the upstream gradient of the loss */
+	const double *rest;          /* qkv before one element of it was moved */
 	const int32_t *cu;
 	int64_t s, n, ld;
 	int h, hkv, d;
@@ -34,34 +35,52 @@ static double ref_weights(const struct att_ref *r, int64_t first, int64_t i, int
 	return top + log(sum);
 }
 
+/* Its o; the log-sum-exp. w: room for r->n weights. */
+static double ref_query(const struct att_ref *r, int64_t first, int64_t i, int head, double *w, double *o)
+{
+	double lse = ref_weights(r, first, i, head, w);
+
+	memset(o, 0, (size_t)r->d * sizeof *o);
+	for (int64_t j = first; j <= i; j++)
+		for (int k = 0; k < r->d; k++)
+			o[k] += w[j - first] * r->qkv[j * r->ld + (int64_t)(r->h + r->hkv + head / (r->h / r->hkv)) * r->d + k];
+	return lse;
+}
+
 static void ref_attention(const struct att_ref *r, double *o, double *lse)
 {
 	double *w = mem_array((size_t)r->n + 1, sizeof *w);
 
 	for (int64_t s = 0; s < r->s; s++)
 		for (int64_t i = r->cu[s]; i < r->cu[s + 1]; i++)
-			for (int h = 0; h < r->h; h++) {
-				double *to = o + (i * r->h + h) * r->d;
-
-				lse[i * r->h + h] = ref_weights(r, r->cu[s], i, h, w);
-				memset(to, 0, (size_t)r->d * sizeof *to);
-				for (int64_t j = r->cu[s]; j <= i; j++)
-					for (int k = 0; k < r->d; k++)
-						to[k] += w[j - r->cu[s]] * r->qkv[j * r->ld + (int64_t)(r->h + r->hkv
-							 + h / (r->h / r->hkv)) * r->d + k];
-			}
+			for (int h = 0; h < r->h; h++)
+				lse[i * r->h + h] = ref_query(r, r->cu[s], i, h, w, o + (i * r->h + h) * r->d);
 	mem_free(w);
 }
 
+/* What of dot(o, d_o) depends on the element that was moved: its own query, or those of its group that see its key or value. */
 static double att_loss(const void *arg)
 {
 	const struct att_ref *r = arg;
-	double *o = mem_array((size_t)(r->n * r->h * r->d) + 1, sizeof *o), *lse = mem_array((size_t)(r->n * r->h) + 1, sizeof *o);
-	double sum;
+	double *w = mem_array((size_t)(r->n + r->d), sizeof *w), *o = w + r->n, sum = 0;
+	int64_t at = 0, row, s = 0;
+	int head, group = r->h / r->hkv;
 
-	ref_attention(r, o, lse);
-	sum = dot(o, r->d_o, r->n * r->h * r->d);
-	mem_free(o), mem_free(lse);
+	while (r->qkv[at] == r->rest[at])
+		at++;
+	row = at / r->ld, head = (int)(at % r->ld / r->d);
+	while (r->cu[s + 1] <= row)
+		s++;
+	if (head < r->h) {
+		ref_query(r, r->cu[s], row, head, w, o);
+		sum = dot(o, r->d_o + (row * r->h + head) * r->d, r->d);
+	}
+	for (int h = (head - r->h) % r->hkv * group, end = h + group; head >= r->h && h < end; h++)
+		for (int64_t i = row; i < r->cu[s + 1]; i++) {
+			ref_query(r, r->cu[s], i, h, w, o);
+			sum += dot(o, r->d_o + (i * r->h + h) * r->d, r->d);
+		}
+	mem_free(w);
 	return sum;
 }
 
@@ -124,10 +143,10 @@ static void attention_dqkv_of(struct check *c, bool usual)
 	struct att_ref r = random_attention(c, 150, true, usual, &cu);
 	int64_t no = r.n * r.h * r.d;
 	float *qkv = floats(c, r.n * r.ld), *d_o = floats(c, no), *dqkv[2], *o, *lse;
-	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h);
+	double *ref_o = doubles(NULL, no), *ref_lse = doubles(NULL, r.n * r.h), *rest;
 
 	as_multiplied(c, qkv, r.n * r.ld), as_multiplied(c, d_o, no), as_stored(c, qkv, r.n * r.ld), as_stored(c, d_o, no);
-	r.qkv = doubles(qkv, r.n * r.ld), r.d_o = doubles(d_o, no);
+	r.qkv = doubles(qkv, r.n * r.ld), r.rest = rest = doubles(qkv, r.n * r.ld), r.d_o = doubles(d_o, no);
 	ref_attention(&r, ref_o, ref_lse);
 	o = junk(no), lse = junk(r.n * r.h);
 	for (int64_t i = 0; i < no; i++)
@@ -144,7 +163,7 @@ static void attention_dqkv_of(struct check *c, bool usual)
 	expect_gradient_acts(c, "dqkv", dqkv[0], r.qkv, r.n * r.ld, att_loss, &r, 0.1, c->half ? BF16_EPS : 60);
 	expect_same(c, "dqkv, 3 threads", dqkv[1], dqkv[0], r.n * r.ld);
 	mem_free(dqkv[0]), mem_free(dqkv[1]), mem_free(o), mem_free(lse), mem_free(qkv), mem_free(d_o);
-	mem_free(r.qkv), mem_free(r.d_o), mem_free(ref_o), mem_free(ref_lse), mem_free(cu);
+	mem_free(r.qkv), mem_free(rest), mem_free(r.d_o), mem_free(ref_o), mem_free(ref_lse), mem_free(cu);
 }
 
 /* Feeds each sequence in random pieces; the result must be that of the whole, to the bit. */

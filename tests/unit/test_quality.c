@@ -262,7 +262,7 @@ static void words_are_counted_as_they_are_split(void **state)
 	static const char *const parts[] = {"a", "the", " ", "\n", "\t", "\x1c", "\xc2\xa0", "\xe3\x80\x80", "\xe2\x80\x8b", "\xc3\xa9", "word", "\x7f"};
 	struct rng r = rng_open(4, 2);
 	(void)state;
-	for (int round = 0; round < 20000; round++) {
+	for (int round = 0; round < 20000 / SELDOM; round++) {
 		struct buf text = {0};
 		struct spans words = {0};
 		for (uint64_t n = rng_below(&r, 40); n > 0; n--)
@@ -280,7 +280,7 @@ static void phrases_are_found_in_any_case(void **state)
 {
 	struct rng r = rng_open(5, 2);
 	(void)state;
-	for (int round = 0; round < 20000; round++) {
+	for (int round = 0; round < 20000 / SELDOM; round++) {
 		struct buf text = {0};
 		bool want = false;
 		for (uint64_t n = rng_below(&r, 60); n > 0; n--)
@@ -320,7 +320,7 @@ static void words_of_ascii_are_found_by_bits_as_by_bytes(void **state)
 	struct buf text = {0};
 	struct spans want = {0}, got = {0};
 	(void)state;
-	for (int round = 0; round < 2000; round++) {
+	for (int round = 0; round < 2000 / SELDOM; round++) {
 		random_text(&r, &text);
 		want.n = 0;
 		words_ascii_force("plain");
@@ -366,7 +366,7 @@ static void words_are_the_segments_that_are_not_space(void **state)
 	struct buf text = {0};
 	struct spans want = {0}, got = {0};
 	(void)state;
-	for (int round = 0; round < 20000; round++) {
+	for (int round = 0; round < 20000 / SELDOM; round++) {
 		buf_clear(&text);
 		want.n = got.n = 0;
 		bool spaced = false;         /* of spaces that a mark follows, words have the last alone */
@@ -404,7 +404,7 @@ static void windows_tell_what_characters_are(void **state)
 	struct rng r = rng_open(10, 2);
 	struct buf text = {0}, got[2] = {{0}, {0}};
 	(void)state;
-	for (int round = 0; round < 5000 && char_window_force("avx512"); round++) {
+	for (int round = 0; round < 5000 / SELDOM && char_window_force("avx512"); round++) {
 		buf_clear(&text);
 		for (uint64_t n = rng_below(&r, 120); n > 0; n--)
 			text_append_char(&text, all[rng_below(&r, round % 3 ? sizeof(all) / sizeof(*all) : 8)]);
@@ -448,7 +448,7 @@ static void words_are_looked_at_alike(void **state)
 	struct buf text = {0};
 	struct spans words = {0};
 	(void)state;
-	for (int round = 0; round < 2000 && char_window_force("avx512"); round++) {
+	for (int round = 0; round < 2000 / SELDOM && char_window_force("avx512"); round++) {
 		uint64_t hash[2][4096];
 		uint32_t chars_to[2][4096];
 		struct look l[2] = {{0}};
@@ -480,7 +480,7 @@ static void long_texts_are_measured_as_short_ones(void **state)
 	(void)state;
 	assert_int_equal(quality_preset(&c4, "none", NULL), OK);
 	assert_int_equal(quality_set(&c4, "c4_fineweb_lines", NULL), OK);
-	for (int round = 0; round < 1000; round++) {
+	for (int round = 0; round < 1000 / SELDOM; round++) {
 		random_text(&r, &text);
 		pieces->piece_words = 8 + (int64_t)rng_below(&r, 30);
 		pieces->lines_kept = (int64_t)rng_below(&r, 4);

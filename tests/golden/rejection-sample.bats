@@ -164,6 +164,13 @@ samples() { grep -o '"sample":[0-9]*' | cut -d: -f2 | xargs; }
 	status 3 quern rejection-sample plain.jsonl
 	says "plain text"
 	quern rejection-sample -q --feedback --threshold 1 --format jsonl plain.jsonl | head -1 | grep -q '"prompt":"a"'
+	sed 's/"id":"[a-z]",//' s.jsonl >nobody.jsonl
+	for how in '' --pairs --group '--feedback --threshold 1'; do status 3 quern rejection-sample $how nobody.jsonl; done
+	says "no column 'id: utf8', which tells"
+}
+
+@test "rows of other makers have no sample: their place in the prompt is taken" {
+	sed 's/"sample":[0-9],//' s.jsonl | quern rejection-sample -q --format jsonl | cmp - <(quern rejection-sample -q --format jsonl s.jsonl)
 }
 
 @test "too many rows of one id are refused; hostile inputs" {

@@ -338,6 +338,13 @@ killed() {
 	sed 's/"tools":.*/"tools":"{"}/' one.jsonl >broken.jsonl
 	quern generate -m m broken.jsonl -o none.arrows 2>err
 	grep -q 'template_error 1' err
+	# no template at all is no fault of the rows
+	rm m/chat_template.jinja
+	sed -i '/"chat_template"/d; s/"model_max_length": 128,/"model_max_length": 128/' m/tokenizer_config.json
+	for how in 'generate -m m one.jsonl' 'score --logprob m c.arrows' 'score --ref m pairs.jsonl' 'dpo-train -m m pairs.jsonl -o o'; do
+		status 3 quern $how
+		says "m: the tokenizer has no chat template"
+	done
 }
 
 @test "prompts alone, without answers and without ids" {

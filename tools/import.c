@@ -296,6 +296,17 @@ static enum status stream(struct error *err)
 	return tool_commit(&tool, err);
 }
 
+/* Who trains on such rows teaches empty answers in the place of calls. */
+static void tell_tools(int threads)
+{
+	int64_t rows = 0;
+	for (int i = 0; i < threads; i++)
+		rows += g.scratch[i].layout.tools;
+	if (rows && !tool.quiet)
+		tool_warn(&tool, "%lld rows have tools or call them, which only their meta tells: the trainers, tokenize-bpe and generate take JSON "
+			  "Lines with messages and tools as they are, without import", (long long)rows);
+}
+
 static void scratch_release(struct scratch *s)
 {
 	json_parser_close(s->parser);
@@ -325,6 +336,8 @@ static enum status run(struct error *err)
 	g.driver.parser = json_parser_open();
 	g.source = import_source_open(&o);
 	enum status st = stream(err);
+	if (st == OK)
+		tell_tools(threads);
 	import_source_close(g.source);
 	for (int i = 0; i < threads; i++)
 		scratch_release(&g.scratch[i]);

@@ -301,6 +301,8 @@ const char *layout_row(const struct layout_request *q, const struct json *object
 		r.s.source = source;
 		r.s.source_n = strlen(source);
 	}
+	const struct json *tools = json_get(object, "tools");
+	scratch->tools += q->kind != KIND_DOCUMENTS && (r.tools || (tools && tools->type == JSON_ARRAY && tools->len));
 	write_meta(&r);
 	append(&r, b);
 	return NULL;

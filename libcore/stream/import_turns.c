@@ -76,7 +76,8 @@ static bool add_object(struct turns *t, const struct json *o, struct arena *a, b
 	const struct json *role = json_get(o, "role"), *content = json_get(o, "content");
 	const char *s;
 	size_t n;
-	const struct json *human = json_get(o, "human"), *reply = json_get(o, "assistant");
+	const struct json *human = json_get(o, "human"), *reply = json_get(o, "assistant"), *calls = json_get(o, "tool_calls");
+	t->calls |= calls && calls->type == JSON_ARRAY && calls->len;
 	if (human && reply && human->type == JSON_STRING && reply->type == JSON_STRING) {
 		turn_push(t, a, "user", human->str, human->len);
 		turn_push(t, a, "assistant", reply->str, reply->len);

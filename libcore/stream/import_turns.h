@@ -17,6 +17,7 @@ struct turn {
 struct turns {
 	struct turn *v;
 	int n, cap;
+	bool calls;                  /* some turn calls tools, which role and text do not say */
 };
 
 void turn_push(struct turns *t, struct arena *a, const char *role, const char *text, size_t n);

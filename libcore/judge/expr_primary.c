@@ -131,10 +131,14 @@ static struct expr *parse_number(struct parser *p)
 	struct token *t = p->t++;
 	struct expr *e = parse_digits(p, t->p, t->n);
 	bool decimal = memchr(t->p, '.', (size_t)t->n) != NULL;
-	if (decimal && p->t->kind == TOK_OVERLINE && p->t->c == 'r' && p->t[1].kind == TOK_OPEN && p->t[1].c == 'b' &&
-	    p->t[2].kind == TOK_NUMBER && p->t[3].kind == TOK_CLOSE) {
+	bool barred = decimal && p->t->kind == TOK_OVERLINE && p->t->c && strchr("rb", p->t->c);
+	if (barred && p->t[1].kind == TOK_OPEN && p->t[1].c == 'b' && p->t[2].kind == TOK_NUMBER && p->t[3].kind == TOK_CLOSE) {
 		p->t += 4;
 		return repeating(p, e, p->t - 2);
+	}
+	if (barred && p->t[1].kind == TOK_NUMBER && p->t[1].n == 1) {      /* 0.\bar3 */
+		p->t += 2;
+		return repeating(p, e, p->t - 1);
 	}
 	if (at_op(p, "_")) {                               /* 4210_5, 40_{9} */
 		p->t++;
@@ -220,14 +224,19 @@ static struct expr *parse_root(struct parser *p)
 	return binary(p, EXPR_ROOT, e, index ? index : expr_integer(p->arena, 2));
 }
 
+struct expr *binomial(struct parser *p, struct expr *n, struct expr *k)
+{
+	struct expr *e = binary(p, EXPR_CALL, n, k);
+	e->text = "binom";
+	e->text_n = 5;
+	return e;
+}
+
 static struct expr *parse_binom(struct parser *p)
 {
 	p->t++;
 	struct expr *a = argument(p, false);
-	struct expr *e = binary(p, EXPR_CALL, a, argument(p, false));
-	e->text = "binom";
-	e->text_n = 5;
-	return e;
+	return binomial(p, a, argument(p, false));
 }
 
 /* e with every symbol of this name put to value. */

@@ -100,7 +100,8 @@ static struct expr *read_marked(struct verifier *v, struct span s, const struct 
 	if (f->n == 1)
 		return verify_read_found(v, found_back(f, 0));
 	struct span number;
-	if (gold && is_number(gold) && count_numbers(s, &number) == 1)
+	bool denied = s.n > 4 && (find_back_folded(s, s.p + s.n, " not ") || find_back_folded(s, s.p + 4, "not "));
+	if (gold && is_number(gold) && !denied && count_numbers(s, &number) == 1)
 		return verify_read(v, number);
 	return e;
 }
@@ -130,17 +131,46 @@ static struct span anchored_span(struct span text)
 	return best ? after_anchor(text, best) : (struct span){ NULL, 0 };
 }
 
+/* Whether a text is notation from end to end, no sentence: no letters but those of commands and environments. */
+static bool is_bare_notation(struct span s)
+{
+	size_t i = 0;
+	while (i < s.n) {
+		if (is_letter(s.p[i]) || s.p[i] == '\n')
+			return false;
+		if (s.p[i++] != '\\')
+			continue;
+		size_t from = i;
+		while (i < s.n && is_letter(s.p[i]))
+			i++;
+		bool environment = (i - from == 5 && !memcmp(s.p + from, "begin", 5)) || (i - from == 3 && !memcmp(s.p + from, "end", 3));
+		while (environment && i < s.n && s.p[i] != '}')
+			i++;
+	}
+	return true;
+}
+
+/* Of 12 + 13 = 25 the last number may be the answer. */
+static bool has_equation(const struct expr *e)
+{
+	return e->kind == EXPR_RELATION && (memchr(e->text, '=', (size_t)e->text_n) || memchr(e->text, '~', (size_t)e->text_n));
+}
+
 /* The last formula or number of a text; with a gold answer in words, its last line. */
 static struct expr *last_of(struct verifier *v, struct span text, const struct expr *gold)
 {
 	struct span number = { NULL, 0 };
 	bool words = gold && gold->kind == EXPR_TEXT;
+	struct expr *letter = is_choice(gold) && span_last_line(text).n == text.n ? choice_letter(v, text) : NULL;
+	if (letter)                                                /* "(C) 42", and no more */
+		return letter;
 	if (words || text.n == 0) {
 		struct span line = span_last_line(text);
 		return line.n && line.n <= EXPR_BYTES ? read_marked(v, line, gold) : NULL;
 	}
-	struct expr *all = gold && is_number(gold) && text.n < 64 ? verify_read(v, text) : NULL;
-	if (all && is_number(all))
+	bool bare = gold && text.n < 512 && (is_bare_notation(text) || !memchr(text.p, ' ', text.n));
+	struct expr *all = bare || (gold && is_number(gold) && text.n < 64) ? verify_read(v, text) : NULL;
+	if (all && (is_number(all) || (bare && all->kind != EXPR_TEXT && all->kind != EXPR_LIST && !has_equation(all))))
 		return all;
 	find_formulas(text, &v->formulas);
 	const struct found *f = found_back(&v->formulas, 0);

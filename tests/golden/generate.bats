@@ -131,6 +131,9 @@ stat_of() {
 	status 2 quern generate -m m -n 0 problems.jsonl
 	status 2 quern generate -m m --context 4096 problems.jsonl
 	status 1 quern generate -m no-such-dir problems.jsonl
+	mv m/model.safetensors m/pytorch_model.bin
+	status 3 quern generate -m m problems.jsonl
+	says "m/pytorch_model.bin: a pickle"
 	rm m/tokenizer.json
 	status 1 quern generate -m m problems.jsonl
 }

@@ -128,6 +128,8 @@ stat_of() {
 	says "-m is needed"
 	status 2 quern generate -m m --stop "" problems.jsonl
 	status 2 quern generate -m m --top-p 2 problems.jsonl
+	status 2 quern generate -m m --greedy --top-k 5 problems.jsonl
+	says "greedy does not sample"
 	status 2 quern generate -m m -n 0 problems.jsonl
 	status 2 quern generate -m m --context 4096 problems.jsonl
 	status 1 quern generate -m no-such-dir problems.jsonl

@@ -68,7 +68,7 @@ static const struct command commands[] = {
 	{ "sum", TOK_SUM, '+', 0 },
 	{ "tan", TOK_FUNCTION, 0, 0 }, { "tanh", TOK_FUNCTION, 0, 0 }, { "tau", TOK_NAME, 0, 0 }, { "tbinom", TOK_BINOM, 0, 0 },
 	{ "textstyle", TOK_END, 0, 0 }, { "tfrac", TOK_FRAC, 0, 0 }, { "theta", TOK_NAME, 0, 0 }, { "tilde", TOK_OVERLINE, 't', 0 },
-	{ "times", TOK_OP, '*', 0 }, { "triangle", TOK_END, 0, 0 },
+	{ "times", TOK_OP, '*', 0 }, { "triangle", TOK_END, 0, 0 }, { "underline", TOK_END, 0, 0 },
 	{ "varepsilon", TOK_NAME, 0, "epsilon" }, { "varnothing", TOK_NAME, 0, "emptyset" }, { "varphi", TOK_NAME, 0, "phi" },
 	{ "vec", TOK_OVERLINE, 0, 0 }, { "vert", TOK_BAR, 0, 0 },
 	{ "widehat", TOK_OVERLINE, 'h', 0 },
@@ -96,7 +96,8 @@ static const struct command characters[] = {
 	{ "\xc3\xb7", TOK_OP, '/', 0 }, { "\xce\xb1", TOK_NAME, 0, "alpha" }, { "\xce\xb2", TOK_NAME, 0, "beta" },
 	{ "\xce\xb8", TOK_NAME, 0, "theta" }, { "\xce\xbb", TOK_NAME, 0, "lambda" }, { "\xcf\x80", TOK_NAME, 0, "pi" },
 	{ "\xe2\x80\x83", TOK_END, 0, 0 }, { "\xe2\x80\x89", TOK_END, 0, 0 }, { "\xe2\x80\xb2", TOK_OP, '\'', 0 },
-	{ "\xe2\x82\xac", TOK_END, 0, 0 }, { "\xe2\x88\x85", TOK_NAME, 0, "emptyset" }, { "\xe2\x88\x88", TOK_OP, 'e', 0 },
+	{ "\xe2\x82\xac", TOK_END, 0, 0 }, { "\xe2\x84\x9d", TOK_NAME, 0, "mathbb{R}" }, { "\xe2\x84\xa4", TOK_NAME, 0, "mathbb{Z}" },
+	{ "\xe2\x88\x85", TOK_NAME, 0, "emptyset" }, { "\xe2\x88\x88", TOK_OP, 'e', 0 },
 	{ "\xe2\x88\x92", TOK_OP, '-', 0 }, { "\xe2\x88\x93", TOK_OP, 'm', 0 }, { "\xe2\x88\x96", TOK_SETOP, '\\', 0 },
 	{ "\xe2\x88\x9a", TOK_SQRT, 0, 0 }, { "\xe2\x88\x9e", TOK_NAME, 0, "infty" }, { "\xe2\x88\xa9", TOK_SETOP, 'n', 0 },
 	{ "\xe2\x88\xaa", TOK_SETOP, 'u', 0 }, { "\xe2\x89\x88", TOK_OP, '~', 0 }, { "\xe2\x89\xa0", TOK_OP, '!', 0 },
@@ -444,6 +445,12 @@ static void lex_name(struct lexer *l, const char *p, size_t n)
 	size_t inside;
 	if (same(p, n, "boxed") || same(p, n, "fbox"))
 		return;
+	if ((same(p, n, "color") || same(p, n, "textcolor")) && braced(l, &from, &inside))
+		return;
+	if (same(p, n, "cr") && l->matrix) {
+		push(l, TOK_ROW, 0, p, n)->to = l->p;
+		return;
+	}
 	if (same(p, n, "mathbb") && braced(l, &from, &inside)) {
 		push(l, TOK_NAME, 0, arena_strndup(l->arena, p, (size_t)(l->p - p)), (size_t)(l->p - p));
 		return;

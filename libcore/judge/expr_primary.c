@@ -422,6 +422,13 @@ static struct expr *parse_words(struct parser *p)
 	return named(p, EXPR_TEXT, first->from, (size_t)(last->to - first->from));
 }
 
+/* p(x) = ...: a function is defined, no product. */
+static bool is_definition(const struct parser *p, const struct token *name)
+{
+	return name->n == 1 && strchr("pqruvwy", name->p[0]) && p->t[1].kind == TOK_NAME && p->t[2].kind == TOK_CLOSE &&
+	       p->t[3].kind == TOK_OP && p->t[3].c == '=';
+}
+
 static struct expr *parse_name(struct parser *p)
 {
 	const struct token *t = p->t++;
@@ -429,7 +436,7 @@ static struct expr *parse_name(struct parser *p)
 		p->t++;
 		return subscript(p, t->p, t->n);
 	}
-	if (at_open(p, "(") && t->n == 1 && strchr("fghFGH", t->p[0])) {
+	if (at_open(p, "(") && t->n == 1 && (strchr("fghFGH", t->p[0]) || is_definition(p, t))) {
 		struct expr *arg = parse_bracket(p);
 		return call(p, arena_strndup(p->arena, t->p, 1), arg);
 	}

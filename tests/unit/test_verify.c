@@ -90,6 +90,8 @@ static const char *const same[][2] = {
 	{ "{1 \\over 2}", "0.5" }, { "{5 \\choose 2}", "10" }, { "3.14", "\\approx 3.14" }, { "1.5 x 10^{-3}", "0.0015" },
 	{ "0.\\bar{3}", "1/3" }, { "0.1\\bar6", "1/6" }, { "\\text{no solution}", "No solution" }, { "8\\sqrt{3}\\text{ cm}^2", "8\xe2\x88\x9a" "3 cm\xc2\xb2" },
 	{ "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\begin{bmatrix}1 & 2\\\\[2pt] 3 & 4\\end{bmatrix}" },
+	{ "x^3+2x", "p(x) = x^3+2x" }, { "4", "\\color{red}{4}" }, { "4", "\\underline{4}" }, { "\\mathbb{R}", "\xe2\x84\x9d" },
+	{ "\\begin{bmatrix}1&0\\\\0&1\\end{bmatrix}", "\\begin{bmatrix} 1&0\\cr 0&1\\end{bmatrix}" },
 	{ "x \\in \\{1,2\\}", "x = 1 or x = 2" }, { "k\\in(-\\infty,-2]\\cup[2,\\infty)", "k \\le -2 \\text{ or } k \\ge 2" },
 };
 
@@ -108,7 +110,7 @@ static const char *const different[][2] = {
 	{ "\\bar{x}", "x" }, { "1", "\\int \\frac{1}{x} dx" }, { "\\infty", "-\\infty" }, { "\\infty", "5" }, { "P(x)", "Q(x)" },
 	{ "5", "5 \\text{ (or 6)}" }, { "5", "5 \\text{ or } 6" }, { "5", "5 \\text{ not 6}" }, { "5", "\\frac{0}{0}" }, { "x", "\\frac{x}{0}" }, { "5", "5 \\ne 6" },
 	{ "9^{9^{9}}", "9^{9^{9}}+1" }, { "9^{9^{9^{9}}}-1", "9^{9^{9^{9}}}" }, { "x^{x^{x}}", "x^{x^{x}}+10^{-90}" }, { "2^{2^{50}}", "2^{2^{50}}+x" },
-	{ "\\frac{9^{9^{9}}}{3}", "\\frac{9^{9^{9}}+1}{3}" }, { "-2\\frac{1}{2}", "-1.5" }, { "5 \\text{ cm}^2", "5 cm\xc2\xb3" }, { "5", "not 5" },
+	{ "\\frac{9^{9^{9}}}{3}", "\\frac{9^{9^{9}}+1}{3}" }, { "-2\\frac{1}{2}", "-1.5" }, { "5", "px = 5" }, { "5 \\text{ cm}^2", "5 cm\xc2\xb3" }, { "5", "not 5" },
 	{ "x \\in \\{1,2\\}", "1 or 3" }, { "0.\\bar{3}", "0.3" },
 };
 

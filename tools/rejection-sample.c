@@ -349,6 +349,10 @@ static enum status check_options(struct error *err)
 		return error_set(err, ERR_USAGE, "--pairs and --feedback exclude each other");
 	if (opts.feedback && isinf(opts.threshold))
 		return error_set(err, ERR_USAGE, "--feedback needs --threshold: from which score on is a completion good?");
+	if (!opts.pairs && (opts.with || opts.per_prompt >= 0 || opts.pair.min_margin > 0 || !isinf(opts.pair.max_margin) || opts.pair.length_ratio > 0))
+		return error_set(err, ERR_USAGE, "--pair-with, --pairs-per-prompt, --min-margin, --max-margin and --length-ratio are for --pairs");
+	if (opts.keep != 1 && (opts.pairs || opts.feedback))
+		return error_set(err, ERR_USAGE, "--keep is for chat; %s", opts.pairs ? "--pairs has --pairs-per-prompt" : "--feedback labels them all");
 	if (opts.pairs && !isinf(opts.threshold))
 		return error_set(err, ERR_USAGE, "--threshold is for chat and --feedback; --pairs has --min-margin");
 	if (!(opts.pair.max_margin > opts.pair.min_margin))

@@ -296,15 +296,19 @@ static enum status stream(struct error *err)
 	return tool_commit(&tool, err);
 }
 
-/* Who trains on such rows teaches empty answers in the place of calls. */
-static void tell_tools(int threads)
+/* What a conversation lost but for its meta: who trains on it teaches empty answers in the place of calls, and images unseen. */
+static void tell_losses(int threads)
 {
-	int64_t rows = 0;
-	for (int i = 0; i < threads; i++)
-		rows += g.scratch[i].layout.tools;
-	if (rows && !tool.quiet)
+	int64_t tools = 0, media = 0;
+	for (int i = 0; i < threads; i++) {
+		tools += g.scratch[i].layout.tools;
+		media += g.scratch[i].layout.media;
+	}
+	if (tools && !tool.quiet)
 		tool_warn(&tool, "%lld rows have tools or call them, which only their meta tells: the trainers, tokenize-bpe and generate take JSON "
-			  "Lines with messages and tools as they are, without import", (long long)rows);
+			  "Lines with messages and tools as they are, without import", (long long)tools);
+	if (media && !tool.quiet)
+		tool_warn(&tool, "%lld rows have images or other parts that are no text: they are left out, but for meta", (long long)media);
 }
 
 static void scratch_release(struct scratch *s)
@@ -337,7 +341,7 @@ static enum status run(struct error *err)
 	g.source = import_source_open(&o);
 	enum status st = stream(err);
 	if (st == OK)
-		tell_tools(threads);
+		tell_losses(threads);
 	import_source_close(g.source);
 	for (int i = 0; i < threads; i++)
 		scratch_release(&g.scratch[i]);

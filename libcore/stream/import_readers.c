@@ -73,6 +73,7 @@ static bool take_turns(struct row *r, const char *need, const char *role, struct
 		return false;
 	r->used[i] = whole;
 	r->tools |= t->calls;
+	r->media |= t->media;
 	return true;
 }
 

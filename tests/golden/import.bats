@@ -133,6 +133,9 @@ json() { quern import -q --format jsonl "$@"; }
 	echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]}],"tools":[]}' >in
 	quern import in 2>err >out
 	grep -q '^quern import: 1 rows have tools or call them' err
+	echo '{"messages":[{"role":"user","content":[{"type":"image","image":"a.png"},{"type":"text","text":"what?"}]},{"role":"assistant","content":"a"}]}' >in
+	quern import in 2>err >out
+	grep -q '^quern import: 1 rows have images' err
 	[ "$(one '{"prompt":"1+1?","completions":["one","so 2"],"labels":[true,0],"k":1}')" = '"prompt":[{"role":"user","content":"1+1?"}],"completions":["one","so 2"],"labels":[true,false],"meta":"{\"k\":1}"}' ]
 	printf '%s\n' '{"prompt":"a","completions":["b"],"labels":[true,false]}' '{"prompt":"a","completions":["b"],"labels":[2]}' \
 		'{"prompt":"a","completions":["b"],"labels":[null]}' '{"prompt":"a","completions":[1],"labels":[true]}' \

@@ -128,6 +128,8 @@ static enum status plan(struct generate_options *o, struct error *err)
 		return error_set(err, ERR_USAGE, "give FILEs or --prompt, not both");
 	if (opts.resume && (!tool.out_path || !strcmp(tool.out_path, "-")))
 		return error_set(err, ERR_USAGE, "--resume needs -o FILE: the journal stands beside it");
+	if (opts.greedy && ((opts.temperature != 1 && opts.temperature != 0) || opts.top_k || opts.top_p < 1 || opts.min_p > 0 || opts.typical_p < 1))
+		return error_set(err, ERR_USAGE, "--greedy does not sample: --temperature, --top-k, --top-p, --min-p and --typical-p mean nothing to it");
 	if (opts.beams > 1 && (opts.greedy || opts.temperature != 1 || opts.top_k || opts.top_p < 1 || opts.min_p > 0 || opts.typical_p < 1))
 		return error_set(err, ERR_USAGE, "beam search does not sample: --greedy, --temperature, --top-k, --top-p, --min-p and "
 				 "--typical-p mean nothing to it");

@@ -296,6 +296,21 @@ static enum status stream(struct error *err)
 	return tool_commit(&tool, err);
 }
 
+/* What a conversation lost but for its meta: who trains on it teaches empty answers in the place of calls, and images unseen. */
+static void tell_losses(int threads)
+{
+	int64_t tools = 0, media = 0;
+	for (int i = 0; i < threads; i++) {
+		tools += g.scratch[i].layout.tools;
+		media += g.scratch[i].layout.media;
+	}
+	if (tools && !tool.quiet)
+		tool_warn(&tool, "%lld rows have tools or call them, which only their meta tells: the trainers, tokenize-bpe and generate take JSON "
+			  "Lines with messages and tools as they are, without import", (long long)tools);
+	if (media && !tool.quiet)
+		tool_warn(&tool, "%lld rows have images or other parts that are no text: they are left out, but for meta", (long long)media);
+}
+
 static void scratch_release(struct scratch *s)
 {
 	json_parser_close(s->parser);
@@ -325,6 +340,8 @@ static enum status run(struct error *err)
 	g.driver.parser = json_parser_open();
 	g.source = import_source_open(&o);
 	enum status st = stream(err);
+	if (st == OK)
+		tell_losses(threads);
 	import_source_close(g.source);
 	for (int i = 0; i < threads; i++)
 		scratch_release(&g.scratch[i]);

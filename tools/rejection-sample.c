@@ -216,9 +216,10 @@ static void load(const struct prompt_row *rows, int64_t n)
 	g.n = n;
 	for (int64_t i = 0; i < n; i++) {
 		const struct batch *b = rows[i].batch;
+		const struct array *sample = batch_column(b, "sample");
 		struct candidate *c = &g.candidates[i];
 		*c = (struct candidate){ .score = array_double(batch_column(b, "score"), rows[i].row),
-					 .sample = array_int(batch_column(b, "sample"), rows[i].row) };
+					 .sample = sample ? array_int(sample, rows[i].row) : i };
 		c->text = array_text(batch_column(b, "completion"), rows[i].row, &c->n);
 		if (isinf(c->score))
 			c->score = NAN;       /* no rank among numbers */
@@ -348,6 +349,10 @@ static enum status check_options(struct error *err)
 		return error_set(err, ERR_USAGE, "--pairs and --feedback exclude each other");
 	if (opts.feedback && isinf(opts.threshold))
 		return error_set(err, ERR_USAGE, "--feedback needs --threshold: from which score on is a completion good?");
+	if (!opts.pairs && (opts.with || opts.per_prompt >= 0 || opts.pair.min_margin > 0 || !isinf(opts.pair.max_margin) || opts.pair.length_ratio > 0))
+		return error_set(err, ERR_USAGE, "--pair-with, --pairs-per-prompt, --min-margin, --max-margin and --length-ratio are for --pairs");
+	if (opts.keep != 1 && (opts.pairs || opts.feedback))
+		return error_set(err, ERR_USAGE, "--keep is for chat; %s", opts.pairs ? "--pairs has --pairs-per-prompt" : "--feedback labels them all");
 	if (opts.pairs && !isinf(opts.threshold))
 		return error_set(err, ERR_USAGE, "--threshold is for chat and --feedback; --pairs has --min-margin");
 	if (!(opts.pair.max_margin > opts.pair.min_margin))
@@ -362,6 +367,7 @@ static enum status check_options(struct error *err)
 static enum status open_columns(struct error *err)
 {
 	const struct schema *s = tool_schema(&tool);
+	TRY(prompt_groups_check(s, err));
 	TRY(pass_rule_open(&g.pass, opts.pass_by, opts.pass_score, opts.pass_rate, s, err));
 	if (opts.per_source && source_quota_open(&g.quota, opts.source, opts.per_source, s, err) != OK)
 		return error_prefix(err, ERR_USAGE, "--source");

@@ -109,6 +109,24 @@ static void copy_passed(struct builder *to, const struct batch *b, int64_t row)
 static struct stats *means, score_mean;      /* of each reward */
 static bool judged;                          /* a reward asks for the verdict */
 
+/* Flags of what was not asked for. */
+static enum status refuse_idle(struct error *err)
+{
+	const struct sandbox *s = &opts.run.sandbox, usual = CODE_SANDBOX;
+	bool code = opts.run.command || opts.mounts.n || s->wall_s != usual.wall_s || s->cpu_s != usual.cpu_s ||
+		    s->memory_bytes != usual.memory_bytes || s->disk_bytes != usual.disk_bytes || s->output_bytes != usual.output_bytes ||
+		    s->processes != usual.processes;
+	if (!opts.programs.n && (opts.exec_jobs != 1 || opts.exec_format || opts.exec_timeout != 60))
+		return error_set(err, ERR_USAGE, "--exec-jobs, --exec-format and --exec-timeout are for --exec COMMAND");
+	if (!opts.code && code)
+		return error_set(err, ERR_USAGE, "--code-run, --code-mount and the limits of --code-... are for --code");
+	if (!opts.logprob && !opts.reward_model && (opts.load || opts.bf16))
+		return error_set(err, ERR_USAGE, "--load and --bf16 are for models: --logprob, --reward-model or --ref");
+	if (!judged && strcmp(opts.profile, "quern") != 0)
+		return error_set(err, ERR_USAGE, "--profile is for rewards that judge answers, such as -r accuracy");
+	return OK;
+}
+
 static enum status plan_rewards(struct error *err)
 {
 	struct reward_set *set = &sc.set;
@@ -139,6 +157,7 @@ static enum status plan_rewards(struct error *err)
 	if (opts.logprob && !reward_set_has(set, REWARD_LOGPROB_MEAN))
 		TRY(reward_set_add(set, "logprob_mean=0", err));
 	judged = reward_set_needs_verdict(set);
+	TRY(refuse_idle(err));
 	return verify_profile_find(opts.profile, strlen(opts.profile), &sc.profile, err);
 }
 

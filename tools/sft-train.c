@@ -212,9 +212,9 @@ static enum status check_length(struct error *err)
 
 static enum status run(struct error *err)
 {
-	static const enum kind kinds[] = { KIND_PACKED, KIND_TOKENS };
+	static const enum kind kinds[] = { KIND_CHAT, KIND_DOCUMENTS, KIND_COMPLETIONS, KIND_SCORES, KIND_TOKENS, KIND_PACKED };
 	struct training t = { .tool = &tool, .flags = &opts.train, .model = &model, .tokenizer = opts.tokenizer,
-			      .chat_template = opts.chat_template, .items = "rows", .kinds = kinds, .n_kinds = 2, .n_shown = 1,
+			      .chat_template = opts.chat_template, .items = "rows", .kinds = kinds, .n_kinds = 6, .n_shown = 1,
 			      .begin = begin, .add = add, .end = end, .takes_text = takes_text, .encode = encode, .prepare = prepare,
 			      .batch_tokens = opts.batch_tokens, .neftune_alpha = opts.neftune_alpha };
 	struct sft sft = { .label_smoothing = opts.label_smoothing, .z_loss = opts.z_loss };

@@ -218,13 +218,6 @@ void mem_give_back(void)
 	mem_trim();
 }
 
-size_t mem_peak(void)
-{
-	struct rusage ru;
-	getrusage(RUSAGE_SELF, &ru);
-	return (size_t)ru.ru_maxrss * 1024;
-}
-
 /* The number that follows key at the beginning of a line, or key "" in all of the file; -1 if there is none. */
 static long long number_in(const char *path, const char *key)
 {
@@ -238,6 +231,17 @@ static long long number_in(const char *path, const char *key)
 	if (f)
 		fclose(f);
 	return n;
+}
+
+size_t mem_peak(void)
+{
+	struct rusage ru;
+	long long kib = number_in("/proc/self/status", "VmHWM:");
+
+	if (kib > 0)
+		return (size_t)kib * 1024;
+	getrusage(RUSAGE_SELF, &ru);         /* of which part is the memory of who started us, before we were there */
+	return (size_t)ru.ru_maxrss * 1024;
 }
 
 size_t mem_available(void)

@@ -235,13 +235,25 @@ static struct judgement compare_collections(struct equal *q, struct expr *g, str
 	return no(REASON_SHAPE);
 }
 
+/* x \in S, where only S counts against a list. */
+static bool is_membership(const struct expr *e)
+{
+	return e->kind == EXPR_RELATION && e->text_n == 1 && e->text[0] == 'e';
+}
+
+static bool is_longer_list(const struct expr *e) { return e->kind == EXPR_LIST && e->n > 1; }
+
 static struct judgement compare_inner(struct equal *q, struct expr *g, struct expr *p)
 {
+	if (is_membership(g) && is_longer_list(p))              /* x \in (-1, 2) \cup (3, 4) against -1 < x < 2 or 3 < x < 4 */
+		return expr_compare(q, g->kids[1], p);
+	if (is_membership(p) && is_longer_list(g))
+		return expr_compare(q, g, p->kids[1]);
 	if (g->kind == EXPR_RELATION && p->kind == EXPR_RELATION)
 		return compare_relations(q, g, p);
-	if (p->kind == EXPR_RELATION && !(g->kind == EXPR_LIST && g->n > 1))
+	if (p->kind == EXPR_RELATION && !is_longer_list(g))
 		return relation_predicted(q, g, p);
-	if (g->kind == EXPR_RELATION && !(p->kind == EXPR_LIST && p->n > 1))
+	if (g->kind == EXPR_RELATION && !is_longer_list(p))
 		return relation_in_gold(q, g, p);
 	if (g->kind == EXPR_RELATION && is_assignment(g))       /* x = 1 \pm 2 against 3, -1 */
 		return expr_compare(q, last_side(g), p);

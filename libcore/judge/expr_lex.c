@@ -34,6 +34,7 @@ static const struct command commands[] = {
 	{ "bf", TOK_END, 0, 0 }, { "big", TOK_END, 0, 0 }, { "bigcup", TOK_SETOP, 'u', 0 }, { "bigg", TOK_END, 0, 0 }, { "bigl", TOK_END, 0, 0 },
 	{ "bigr", TOK_END, 0, 0 }, { "binom", TOK_BINOM, 0, 0 },
 	{ "cap", TOK_SETOP, 'n', 0 }, { "cdot", TOK_OP, '*', 0 }, { "cfrac", TOK_FRAC, 0, 0 }, { "chi", TOK_NAME, 0, 0 },
+	{ "choose", TOK_OP, 'k', 0 },
 	{ "circ", TOK_OP, 'o', 0 }, { "colon", TOK_OP, ':', 0 }, { "cos", TOK_FUNCTION, 0, 0 }, { "cosh", TOK_FUNCTION, 0, 0 },
 	{ "cot", TOK_FUNCTION, 0, 0 }, { "csc", TOK_FUNCTION, 0, 0 }, { "cup", TOK_SETOP, 'u', 0 },
 	{ "dbinom", TOK_BINOM, 0, 0 }, { "degree", TOK_OP, 'o', 0 }, { "delta", TOK_NAME, 0, 0 }, { "det", TOK_FUNCTION, 0, 0 },
@@ -54,7 +55,7 @@ static const struct command commands[] = {
 	{ "max", TOK_FUNCTION, 0, 0 }, { "mid", TOK_BAR, 0, 0 }, { "middle", TOK_END, 0, 0 }, { "min", TOK_FUNCTION, 0, 0 }, { "mp", TOK_OP, 'm', 0 },
 	{ "mu", TOK_NAME, 0, 0 },
 	{ "ne", TOK_OP, '!', 0 }, { "neq", TOK_OP, '!', 0 }, { "nolimits", TOK_END, 0, 0 }, { "nu", TOK_NAME, 0, 0 },
-	{ "omega", TOK_NAME, 0, 0 }, { "overline", TOK_OVERLINE, 'r', 0 }, { "overrightarrow", TOK_OVERLINE, 0, 0 },
+	{ "omega", TOK_NAME, 0, 0 }, { "over", TOK_OP, 'v', 0 }, { "overline", TOK_OVERLINE, 'r', 0 }, { "overrightarrow", TOK_OVERLINE, 0, 0 },
 	{ "phi", TOK_NAME, 0, 0 }, { "pi", TOK_NAME, 0, 0 }, { "pm", TOK_OP, 'p', 0 }, { "prime", TOK_OP, '\'', 0 },
 	{ "prod", TOK_SUM, '*', 0 }, { "psi", TOK_NAME, 0, 0 },
 	{ "qquad", TOK_END, 0, 0 }, { "quad", TOK_END, 0, 0 },
@@ -67,7 +68,7 @@ static const struct command commands[] = {
 	{ "sum", TOK_SUM, '+', 0 },
 	{ "tan", TOK_FUNCTION, 0, 0 }, { "tanh", TOK_FUNCTION, 0, 0 }, { "tau", TOK_NAME, 0, 0 }, { "tbinom", TOK_BINOM, 0, 0 },
 	{ "textstyle", TOK_END, 0, 0 }, { "tfrac", TOK_FRAC, 0, 0 }, { "theta", TOK_NAME, 0, 0 }, { "tilde", TOK_OVERLINE, 't', 0 },
-	{ "times", TOK_OP, '*', 0 }, { "triangle", TOK_END, 0, 0 },
+	{ "times", TOK_OP, '*', 0 }, { "triangle", TOK_END, 0, 0 }, { "underline", TOK_END, 0, 0 },
 	{ "varepsilon", TOK_NAME, 0, "epsilon" }, { "varnothing", TOK_NAME, 0, "emptyset" }, { "varphi", TOK_NAME, 0, "phi" },
 	{ "vec", TOK_OVERLINE, 0, 0 }, { "vert", TOK_BAR, 0, 0 },
 	{ "widehat", TOK_OVERLINE, 'h', 0 },
@@ -95,7 +96,8 @@ static const struct command characters[] = {
 	{ "\xc3\xb7", TOK_OP, '/', 0 }, { "\xce\xb1", TOK_NAME, 0, "alpha" }, { "\xce\xb2", TOK_NAME, 0, "beta" },
 	{ "\xce\xb8", TOK_NAME, 0, "theta" }, { "\xce\xbb", TOK_NAME, 0, "lambda" }, { "\xcf\x80", TOK_NAME, 0, "pi" },
 	{ "\xe2\x80\x83", TOK_END, 0, 0 }, { "\xe2\x80\x89", TOK_END, 0, 0 }, { "\xe2\x80\xb2", TOK_OP, '\'', 0 },
-	{ "\xe2\x82\xac", TOK_END, 0, 0 }, { "\xe2\x88\x85", TOK_NAME, 0, "emptyset" }, { "\xe2\x88\x88", TOK_OP, 'e', 0 },
+	{ "\xe2\x82\xac", TOK_END, 0, 0 }, { "\xe2\x84\x9d", TOK_NAME, 0, "mathbb{R}" }, { "\xe2\x84\xa4", TOK_NAME, 0, "mathbb{Z}" },
+	{ "\xe2\x88\x85", TOK_NAME, 0, "emptyset" }, { "\xe2\x88\x88", TOK_OP, 'e', 0 },
 	{ "\xe2\x88\x92", TOK_OP, '-', 0 }, { "\xe2\x88\x93", TOK_OP, 'm', 0 }, { "\xe2\x88\x96", TOK_SETOP, '\\', 0 },
 	{ "\xe2\x88\x9a", TOK_SQRT, 0, 0 }, { "\xe2\x88\x9e", TOK_NAME, 0, "infty" }, { "\xe2\x88\xa9", TOK_SETOP, 'n', 0 },
 	{ "\xe2\x88\xaa", TOK_SETOP, 'u', 0 }, { "\xe2\x89\x88", TOK_OP, '~', 0 }, { "\xe2\x89\xa0", TOK_OP, '!', 0 },
@@ -194,7 +196,8 @@ static void lex_number(struct lexer *l)
 	}
 	if (p < l->end && *p == '.') {
 		int d = digit_run(p + 1, l->end);
-		bool repeating = l->end - p > 10 && memcmp(p + 1, "\\overline", 9) == 0;
+		struct lexer behind = { .p = p + 1, .end = l->end };
+		bool repeating = starts(&behind, "\\overline") || starts(&behind, "\\bar");
 		if (d || repeating) {
 			out[n++] = '.';
 			memcpy(out + n, p + 1, (size_t)d);
@@ -275,6 +278,32 @@ static bool is_product(const char *p, size_t n)
 	return upper || variables;
 }
 
+/* Short words of a sentence, which are no product where a longer word follows: "no solution". */
+static bool is_small_word(const char *p, size_t n, const char *end)
+{
+	static const char *const small[] = { "an", "as", "at", "be", "by", "if", "is", "it", "no", "of", "on", "so", "to", "we" };
+	const char *q = p + n;
+	while (q < end && is_space(*q))
+		q++;
+	if (q == p + n || end - q < 3 || !is_letter(q[0]) || !is_letter(q[1]) || !is_letter(q[2]))
+		return false;
+	for (size_t i = 0; i < sizeof(small) / sizeof(*small); i++)
+		if (n == 2 && ((unsigned char)*p | 32) == (unsigned char)small[i][0] && p[1] == small[i][1])
+			return true;
+	return false;
+}
+
+/* The x of 1.5 x 10^{-3}. */
+static bool is_cross(const struct lexer *l, const char *p, size_t n)
+{
+	if (n != 1 || (*p != 'x' && *p != 'X') || !l->n || l->tok[l->n - 1].kind != TOK_NUMBER)
+		return false;
+	for (p++; p < l->end && is_space(*p); p++)
+		;
+	struct lexer behind = { .p = p, .end = l->end };
+	return starts(&behind, "10^") || starts(&behind, "10**");
+}
+
 static void lex_letters(struct lexer *l)
 {
 	size_t n = 0;
@@ -282,6 +311,11 @@ static void lex_letters(struct lexer *l)
 		n++;
 	const char *p = l->p;
 	const struct command *c = LOOK_UP(words, p, n);
+	if (is_cross(l, p, n)) {
+		struct token *t = push(l, TOK_OP, '*', p, 1);
+		l->p = t->to = p + 1;
+		return;
+	}
 	bool unit = is_unit(p, n) && after_value(l);
 	if (c && !unit) {
 		push_command(l, c, p + n);
@@ -291,7 +325,7 @@ static void lex_letters(struct lexer *l)
 		push_command(l, LOOK_UP(words, p, 3), p + 3);  /* sinx */
 		return;
 	}
-	if (n > 1 && (unit || !is_product(p, n))) {
+	if (n > 1 && (unit || !is_product(p, n) || is_small_word(p, n, l->end))) {
 		struct token *t = push(l, TOK_WORD, 0, p, n);
 		l->p = t->to = p + n;
 		return;
@@ -411,6 +445,12 @@ static void lex_name(struct lexer *l, const char *p, size_t n)
 	size_t inside;
 	if (same(p, n, "boxed") || same(p, n, "fbox"))
 		return;
+	if ((same(p, n, "color") || same(p, n, "textcolor")) && braced(l, &from, &inside))
+		return;
+	if (same(p, n, "cr") && l->matrix) {
+		push(l, TOK_ROW, 0, p, n)->to = l->p;
+		return;
+	}
 	if (same(p, n, "mathbb") && braced(l, &from, &inside)) {
 		push(l, TOK_NAME, 0, arena_strndup(l->arena, p, (size_t)(l->p - p)), (size_t)(l->p - p));
 		return;
@@ -428,6 +468,24 @@ static void lex_name(struct lexer *l, const char *p, size_t n)
 		return;
 	}
 	push(l, TOK_NAME, 0, p, n)->to = l->p;           /* a name of somebody's own */
+}
+
+/* How long the [2pt] behind the end of a row is. */
+static size_t row_space(const char *p, const char *end)
+{
+	static const char *const lengths[] = { "pt", "em", "ex", "mm", "cm", "in", "mu" };
+	const char *q = p;
+	if (q < end && *q == '*')
+		q++;
+	if (q >= end || *q != '[')
+		return (size_t)(q - p);
+	const char *digits = ++q;
+	while (q < end && (is_digit(*q) || *q == '.' || *q == '-' || *q == ' '))
+		q++;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+		if (q > digits && end - q >= 3 && memcmp(q, lengths[i], 2) == 0 && q[2] == ']')
+			return (size_t)(q + 3 - p);
+	return 0;
 }
 
 static void lex_backslash(struct lexer *l)
@@ -452,7 +510,13 @@ static void lex_backslash(struct lexer *l)
 	case '}': push(l, TOK_CLOSE, '{', p, 1)->to = p + 1; l->brackets--; break;
 	case '|': push(l, TOK_BAR, 0, p, 1)->to = p + 1; break;
 	case '%': push(l, TOK_OP, '%', p, 1)->to = p + 1; break;
-	case '\\': if (l->matrix) push(l, TOK_ROW, 0, p, 1)->to = p + 1; l->space = true; break;
+	case '\\':
+		if (l->matrix) {
+			push(l, TOK_ROW, 0, p, 1)->to = p + 1;
+			l->p += row_space(l->p, l->end);
+		}
+		l->space = true;
+		break;
 	case '(': case ')': case '[': case ']': break;   /* the borders of an inline formula */
 	default: l->space = true;                        /* \, \; \! \$ */
 	}
@@ -491,8 +555,43 @@ static void lex_symbol(struct lexer *l)
 	}
 }
 
+/* One half and its like, as \frac12. */
+static bool lex_vulgar_fraction(struct lexer *l)
+{
+	static const struct { const char *c, *above, *below; } fractions[] = {
+		{ "\xc2\xbc", "1", "4" }, { "\xc2\xbd", "1", "2" }, { "\xc2\xbe", "3", "4" }, { "\xe2\x85\x90", "1", "7" },
+		{ "\xe2\x85\x91", "1", "9" }, { "\xe2\x85\x92", "1", "10" }, { "\xe2\x85\x93", "1", "3" }, { "\xe2\x85\x94", "2", "3" },
+		{ "\xe2\x85\x95", "1", "5" }, { "\xe2\x85\x96", "2", "5" }, { "\xe2\x85\x97", "3", "5" }, { "\xe2\x85\x98", "4", "5" },
+		{ "\xe2\x85\x99", "1", "6" }, { "\xe2\x85\x9a", "5", "6" }, { "\xe2\x85\x9b", "1", "8" }, { "\xe2\x85\x9c", "3", "8" },
+		{ "\xe2\x85\x9d", "5", "8" }, { "\xe2\x85\x9e", "7", "8" },
+	};
+	for (size_t i = 0; i < sizeof(fractions) / sizeof(*fractions); i++)
+		if (starts(l, fractions[i].c)) {
+			push(l, TOK_FRAC, 0, "frac", 4);
+			push(l, TOK_NUMBER, 0, fractions[i].above, 1);
+			push(l, TOK_NUMBER, 0, fractions[i].below, strlen(fractions[i].below));
+			l->p += strlen(fractions[i].c);
+			return true;
+		}
+	return false;
+}
+
+/* An en dash where only a sign can stand, before a digit; between values it may mean "to". */
+static bool lex_dash(struct lexer *l)
+{
+	const struct token *t = l->n ? &l->tok[l->n - 1] : NULL;
+	bool sign = !t || t->kind == TOK_OPEN || t->kind == TOK_COMMA || (t->kind == TOK_OP && !strchr("!%'of", t->c));
+	if (!starts(l, "\xe2\x80\x93") || !sign || l->end - l->p < 4 || !is_digit(l->p[3]))
+		return false;
+	push(l, TOK_OP, '-', l->p, 3);
+	l->p += 3;
+	return true;
+}
+
 static void lex_utf8(struct lexer *l)
 {
+	if (lex_vulgar_fraction(l) || lex_dash(l))
+		return;
 	for (size_t i = 0; i < sizeof(characters) / sizeof(*characters); i++)
 		if (starts(l, characters[i].name)) {
 			push_command(l, &characters[i], l->p + strlen(characters[i].name));
@@ -500,8 +599,8 @@ static void lex_utf8(struct lexer *l)
 		}
 	if (starts(l, "\xc2\xb2") || starts(l, "\xc2\xb3")) {    /* squared, cubed */
 		push(l, TOK_OP, '^', l->p, 1);
-		push(l, TOK_NUMBER, 0, l->p[1] == '\xb2' ? "2" : "3", 1);
-		l->p += 2;
+		struct token *t = push(l, TOK_NUMBER, 0, l->p[1] == '\xb2' ? "2" : "3", 1);
+		l->p = t->to = l->p + 2;
 		return;
 	}
 	l->failed = true;

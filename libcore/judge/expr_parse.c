@@ -1,6 +1,7 @@
 /* expr_parse.c - tokens to trees, by recursive descent with the precedences of print:
  *
- *   items     relation , relation ...
+ *   items     item , item ...
+ *   item      relation | relation \over relation | relation \choose relation
  *   relation  sets (= < <= ... sets)*
  *   sets      ratio (\cup \cap \setminus ratio)*
  *   ratio     sum (: sum)*
@@ -102,6 +103,17 @@ static struct expr *mixed_number(struct parser *p, struct expr *whole, const str
 	return proper ? binary(p, EXPR_ADD, whole, f) : binary(p, EXPR_MUL, whole, f);
 }
 
+/* -1\frac34: the sign is that of the whole. NULL, and nothing read, where there is no sign before a mixed number. */
+static struct expr *signed_mixed(struct parser *p)
+{
+	const struct token *t = p->t;
+	if (!at_op(p, "-+") || t[1].kind != TOK_NUMBER || (t[2].kind != TOK_FRAC && t[2].kind != TOK_NUMBER))
+		return NULL;
+	p->t++;
+	struct expr *whole = parse_primary(p), *mixed = mixed_number(p, whole, t + 1), *e = mixed ? mixed : whole;
+	return t->c == '-' ? unary(p, EXPR_NEG, e) : e;
+}
+
 /* Text that is no unit: it names another value, or takes back the one before it. */
 static bool is_second_thought(const struct token *t)
 {
@@ -156,8 +168,10 @@ static int magnitude(const struct token *t)
 struct expr *parse_term(struct parser *p)
 {
 	const struct token *before = p->t;
-	struct expr *e = parse_factor(p);
+	struct expr *e = signed_mixed(p);
 	bool open = false;
+	if (!e)
+		e = parse_factor(p);
 	while (!p->failed) {
 		bool times = at_op(p, "*"), over = at_op(p, "/");
 		if (times || over) {
@@ -245,7 +259,7 @@ static struct expr *parse_relation(struct parser *p)
 	struct expr *sides[CHAIN + 1];
 	char *ops = arena_alloc(p->arena, CHAIN);
 	int n = 0;
-	sides[0] = at_op(p, "=") ? NULL : parse_sets(p);
+	sides[0] = at_op(p, "=~") ? NULL : parse_sets(p);
 	while (!p->failed && at_op(p, "=<>lg!~e")) {
 		if (n == CHAIN)
 			return fail(p);
@@ -255,13 +269,22 @@ static struct expr *parse_relation(struct parser *p)
 	}
 	if (n == 0)
 		return sides[0];
-	if (!sides[0])                                     /* "= 5" */
+	if (!sides[0])                                     /* "= 5", "\approx 5" */
 		return n == 1 ? sides[1] : fail(p);
 	struct expr *e = node(p, EXPR_RELATION, n + 1);
 	memcpy(e->kids, sides, (size_t)(n + 1) * sizeof(*sides));
 	e->text = ops;
 	e->text_n = n;
 	return e;
+}
+
+/* One item: a relation, or what TeX's {a \over b} and {n \choose k} put above and below each other. */
+static struct expr *parse_item(struct parser *p)
+{
+	struct expr *e = parse_relation(p);
+	if (p->failed || !at_op(p, "vk"))
+		return e;
+	return p->t++->c == 'v' ? binary(p, EXPR_DIV, e, parse_relation(p)) : binomial(p, e, parse_relation(p));
 }
 
 struct expr *parse_items(struct parser *p)
@@ -275,7 +298,7 @@ struct expr *parse_items(struct parser *p)
 			p->t++;
 		if (n && (p->t->kind == TOK_END || p->t->kind == TOK_CLOSE))
 			break;
-		struct expr *e = parse_relation(p);
+		struct expr *e = parse_item(p);
 		MEM_PUSH_ROOM(items, n, cap);
 		items[n++] = e;
 		if (p->failed || p->t->kind != TOK_COMMA)

@@ -18,6 +18,7 @@ struct expr *parse_term(struct parser *p);
 struct expr *parse_factor(struct parser *p);
 struct expr *parse_primary(struct parser *p);
 struct expr *parse_exponent(struct parser *p);       /* what stands after ^ */
+struct expr *binomial(struct parser *p, struct expr *n, struct expr *k);
 struct expr *parse_digits(struct parser *p, const char *s, int n);   /* a number token's node */
 
 static inline struct expr *node(struct parser *p, enum expr_kind kind, int n)

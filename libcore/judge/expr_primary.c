@@ -131,10 +131,14 @@ static struct expr *parse_number(struct parser *p)
 	struct token *t = p->t++;
 	struct expr *e = parse_digits(p, t->p, t->n);
 	bool decimal = memchr(t->p, '.', (size_t)t->n) != NULL;
-	if (decimal && p->t->kind == TOK_OVERLINE && p->t->c == 'r' && p->t[1].kind == TOK_OPEN && p->t[1].c == 'b' &&
-	    p->t[2].kind == TOK_NUMBER && p->t[3].kind == TOK_CLOSE) {
+	bool barred = decimal && p->t->kind == TOK_OVERLINE && p->t->c && strchr("rb", p->t->c);
+	if (barred && p->t[1].kind == TOK_OPEN && p->t[1].c == 'b' && p->t[2].kind == TOK_NUMBER && p->t[3].kind == TOK_CLOSE) {
 		p->t += 4;
 		return repeating(p, e, p->t - 2);
+	}
+	if (barred && p->t[1].kind == TOK_NUMBER && p->t[1].n == 1) {      /* 0.\bar3 */
+		p->t += 2;
+		return repeating(p, e, p->t - 1);
 	}
 	if (at_op(p, "_")) {                               /* 4210_5, 40_{9} */
 		p->t++;
@@ -220,14 +224,19 @@ static struct expr *parse_root(struct parser *p)
 	return binary(p, EXPR_ROOT, e, index ? index : expr_integer(p->arena, 2));
 }
 
+struct expr *binomial(struct parser *p, struct expr *n, struct expr *k)
+{
+	struct expr *e = binary(p, EXPR_CALL, n, k);
+	e->text = "binom";
+	e->text_n = 5;
+	return e;
+}
+
 static struct expr *parse_binom(struct parser *p)
 {
 	p->t++;
 	struct expr *a = argument(p, false);
-	struct expr *e = binary(p, EXPR_CALL, a, argument(p, false));
-	e->text = "binom";
-	e->text_n = 5;
-	return e;
+	return binomial(p, a, argument(p, false));
 }
 
 /* e with every symbol of this name put to value. */
@@ -413,6 +422,13 @@ static struct expr *parse_words(struct parser *p)
 	return named(p, EXPR_TEXT, first->from, (size_t)(last->to - first->from));
 }
 
+/* p(x) = ...: a function is defined, no product. */
+static bool is_definition(const struct parser *p, const struct token *name)
+{
+	return name->n == 1 && strchr("pqruvwy", name->p[0]) && p->t[1].kind == TOK_NAME && p->t[2].kind == TOK_CLOSE &&
+	       p->t[3].kind == TOK_OP && p->t[3].c == '=';
+}
+
 static struct expr *parse_name(struct parser *p)
 {
 	const struct token *t = p->t++;
@@ -420,7 +436,7 @@ static struct expr *parse_name(struct parser *p)
 		p->t++;
 		return subscript(p, t->p, t->n);
 	}
-	if (at_open(p, "(") && t->n == 1 && strchr("fghFGH", t->p[0])) {
+	if (at_open(p, "(") && t->n == 1 && (strchr("fghFGH", t->p[0]) || is_definition(p, t))) {
 		struct expr *arg = parse_bracket(p);
 		return call(p, arena_strndup(p->arena, t->p, 1), arg);
 	}

@@ -13,6 +13,15 @@ struct prompt_groups {
 	int64_t n, cap;
 };
 
+enum status prompt_groups_check(const struct schema *s, struct error *err)
+{
+	int id = schema_find(s, "id");
+
+	if (id < 0 || !field_is_text(&s->fields[id]))
+		return error_set(err, ERR_DATA, "there is no column 'id: utf8', which tells the completions of one prompt from another's");
+	return OK;
+}
+
 bool prompt_same(const struct prompt_row *a, const struct prompt_row *b)
 {
 	size_t x, y;

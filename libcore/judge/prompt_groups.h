@@ -14,7 +14,9 @@ struct prompt_row {
 	struct batch *batch;
 	int64_t row;
 };
-/* Whether two rows have the same id. */
+/* ERR_DATA if there is no column id, which tells whose rows are whose. */
+enum status prompt_groups_check(const struct schema *s, struct error *err);
+/* Whether two rows have the same id; the column is there. */
 bool prompt_same(const struct prompt_row *a, const struct prompt_row *b);
 
 struct prompt_groups;

@@ -154,6 +154,35 @@ enum status reward_set_add(struct reward_set *set, const char *spec, struct erro
 	}
 }
 
+/* A parameter of a reward that nobody asked for is a slip. */
+static enum status refuse_idle(const struct reward_set *set, struct error *err)
+{
+	static const struct reward_options usual = REWARD_OPTIONS_DEFAULT;
+	const struct reward_options *o = &set->o;
+	const struct cosine_options *c = &o->cosine, *d = &usual.cosine;
+	const struct {
+		enum reward_kind kind;
+		bool given;
+		const char *flags;
+	} parameters[] = {
+		{ REWARD_COSINE, c->min_value_wrong != d->min_value_wrong || c->max_value_wrong != d->max_value_wrong ||
+		  c->min_value_correct != d->min_value_correct || c->max_value_correct != d->max_value_correct || c->max_len != d->max_len,
+		  "--cosine-... are" },
+		{ REWARD_REPETITION_PENALTY, o->repetition_n_grams != usual.repetition_n_grams ||
+		  o->repetition_max_penalty != usual.repetition_max_penalty || o->repetition_language != usual.repetition_language,
+		  "--repetition-... are" },
+		{ REWARD_SOFT_OVERLONG, o->max_completion_len != usual.max_completion_len || o->soft_punish_cache != usual.soft_punish_cache,
+		  "--max-completion-len and --soft-punish-cache are" },
+		{ REWARD_CONTAINS, o->contains != NULL, "--contains is" },
+		{ REWARD_LENGTH, o->length_min != usual.length_min || o->length_max != usual.length_max, "--length-min and --length-max are" },
+	};
+
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++)
+		if (parameters[i].given && !reward_set_has(set, parameters[i].kind))
+			return error_set(err, ERR_USAGE, "%s for reward %s: name it with -r", parameters[i].flags, kinds[parameters[i].kind].name);
+	return OK;
+}
+
 enum status reward_set_finish(struct reward_set *set, struct error *err)
 {
 	const struct reward_options *o = &set->o;
@@ -174,6 +203,7 @@ enum status reward_set_finish(struct reward_set *set, struct error *err)
 		return error_set(err, ERR_USAGE, "--length-min is larger than --length-max");
 	if (o->contains && !*o->contains)
 		return error_set(err, ERR_USAGE, "--contains: the empty text is everywhere");
+	TRY(refuse_idle(set, err));
 	if (o->regex && patterns_open(&set->regex, o->regex, err) != OK)
 		return error_prefix(err, ERR_USAGE, "--regex");
 	return OK;

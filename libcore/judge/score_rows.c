@@ -8,13 +8,22 @@
 #include <math.h>
 #include <string.h>
 
+/* Which of the rewards is len, for which a prompt's completions are looked at together; -1 if none. */
+static int len_place(const struct reward_set *set)
+{
+	for (int i = 0; i < set->n; i++)
+		if (set->items[i].kind == REWARD_LEN)
+			return i;
+	return -1;
+}
+
 enum status score_rows_check(const struct score_rows *s, const struct schema *schema, struct error *err)
 {
 	int answer = schema_find(schema, s->answer);
 	TRY(completion_check(schema, err));
 	if (reward_set_needs_answer(&s->set) && (answer < 0 || !field_is_text(&schema->fields[answer])))
 		return error_set(err, ERR_DATA, "the rewards need the right answers, and there is no text column '%s'", s->answer);
-	return OK;
+	return len_place(&s->set) < 0 ? OK : error_prefix(err, prompt_groups_check(schema, err), "reward len");
 }
 
 void score_rows_release(struct score_rows *s)
@@ -288,10 +297,7 @@ struct score_groups {
 struct score_groups *score_groups_open(const struct reward_set *set, score_emit *emit, void *arg)
 {
 	struct score_groups *g = mem_zalloc(sizeof(*g));
-	*g = (struct score_groups){ .set = set, .len = -1, .emit = emit, .arg = arg };
-	for (int i = 0; i < set->n; i++)
-		if (set->items[i].kind == REWARD_LEN)
-			g->len = i;
+	*g = (struct score_groups){ .set = set, .len = len_place(set), .emit = emit, .arg = arg };
 	g->lengths = mem_array(PROMPT_ROWS_MAX, sizeof(*g->lengths));
 	g->correct = mem_array(PROMPT_ROWS_MAX, sizeof(*g->correct));
 	g->values = mem_array(PROMPT_ROWS_MAX, sizeof(*g->values));

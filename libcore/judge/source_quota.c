@@ -3,6 +3,9 @@
 #include "stream/expr.h"
 #include "token/strmap.h"
 
+#include <stdio.h>
+#include <string.h>
+
 struct source_quota {
 	struct expr *column;
 	const char *name;                    /* of it */
@@ -32,11 +35,24 @@ void source_quota_close(struct source_quota *q)
 	mem_free(q);
 }
 
+/* What a value is called: numbers and times by what they are worth, nulls and lists all the same. */
+static const char *name_of(const struct expr_value *v, char *digits, size_t cap, size_t *n)
+{
+	*digits = 0;
+	if (v->type == V_BOOL || v->type == V_NUMBER)
+		snprintf(digits, cap, "%.21Lg", v->number);
+	else if (v->type == V_INSTANT || v->type == V_CLOCK || v->type == V_SPAN)
+		snprintf(digits, cap, "%lld.%09lld", (long long)(v->ns / 1000000000), (long long)(v->ns % 1000000000));
+	*n = v->type == V_STRING ? v->n : strlen(digits);
+	return v->type == V_STRING ? v->s : digits;
+}
+
 enum status source_quota_find(struct source_quota *q, const struct batch *b, int64_t row, int64_t **left, struct error *err)
 {
 	struct expr_value v = expr_value(q->column, b, row);
-	const char *name = v.type == V_STRING ? v.s : "";
-	size_t n = v.type == V_STRING ? v.n : 0;
+	char digits[64];
+	size_t n;
+	const char *name = name_of(&v, digits, sizeof(digits), &n);
 	int32_t at = q->n ? strmap_get(&q->places, name, n) : -1;
 	if (at < 0) {
 		if (q->n == SOURCE_QUOTA_MAX)

@@ -28,9 +28,11 @@ static int clean(const char *p, int n, char *out, int cap, int *power)
 				i++;
 		} else if (c == '2' || c == '3') {
 			*power = c - '0';
+		} else if (c == '\xb2' || c == '\xb3') {           /* the second byte of a raised 2 or 3 */
+			*power = c == '\xb2' ? 2 : 3;
 		} else if ((c >= 'a' && c <= 'z') || c == '/') {
 			out[m++] = c;
-		} else if (c != '^' && c != '{' && c != '.' && out[m - 1] != ' ') {
+		} else if (c != '^' && c != '{' && c != '.' && c != '\xc2' && out[m - 1] != ' ') {
 			out[m++] = ' ';
 		}
 	}

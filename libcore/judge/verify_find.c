@@ -373,7 +373,7 @@ void find_numbers(struct span text, struct found_list *out)
 
 /* --- boxes --------------------------------------------------------------------------------------------------- */
 
-/* The inside of the braces at p (white space before them skipped); unclosed: all the rest. */
+/* The inside of the braces at p (white space before them skipped); unclosed: all the rest, and *after is NULL. */
 static struct span box_content(const char *p, const char *end, const char **after)
 {
 	while (p < end && is_space(*p))
@@ -396,7 +396,7 @@ static struct span box_content(const char *p, const char *end, const char **afte
 			return span_trim((struct span){ p + 1, (size_t)(q - p - 1) });
 		}
 	}
-	*after = end;
+	*after = NULL;
 	return span_trim((struct span){ p + 1, (size_t)(end - p - 1) });
 }
 
@@ -421,8 +421,8 @@ int find_boxes(struct span text, struct span *out, int max)
 		const char *start = boxed && (!fbox || boxed > fbox) ? boxed : fbox;
 		const char *end = n ? next_start : text.p + text.n, *after = end;
 		struct span s = box_content(start + (start == boxed ? 6 : 5), end, &after);
-		if (!s.p)
-			break;
+		if (!s.p || (n && !after))
+			break;                                 /* a box around the one that was found */
 		if (n) {
 			struct span gap = { after, (size_t)(next_start - after) };
 			bool same = s.n == out[n - 1].n && memcmp(s.p, out[n - 1].p, s.n) == 0;

@@ -81,6 +81,39 @@ static struct expr *choice_letter(struct verifier *v, struct span s)
 	return verify_read(v, (struct span){ s.p + i, 1 });
 }
 
+/* "The correct option is (C).": the letter that a line ends with, behind such a word; NULL for none. */
+static struct expr *chosen_letter(struct verifier *v, struct span text)
+{
+	static const char *const words[] = { "option", "choice" };
+	const char *end = text.p + text.n, *p = NULL;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		const char *q = find_back_folded(text, end, words[i]);
+		if (q && q + strlen(words[i]) > p)
+			p = q + strlen(words[i]);
+	}
+	if (!p)
+		return NULL;
+	if (end - p > 3 && !memcmp(p, " is", 3))
+		p += 3;
+	while (p < end && *p && strchr(" :(*$", *p))
+		p++;
+	if (p == end || *p < 'A' || *p > 'J')
+		return NULL;
+	for (const char *q = p + 1; q < end; q++)
+		if (is_letter(*q))
+			return NULL;                                    /* "Option A is wrong" */
+	return verify_read(v, (struct span){ p, 1 });
+}
+
+/* What a line says behind its last " is " or " are "; NULL unless that is notation. */
+static struct expr *read_said(struct verifier *v, struct span s)
+{
+	const char *is = span_find_last(s, " is "), *are = span_find_last(s, " are ");
+	const char *from = !is || (are && are > is) ? (are ? are + 5 : NULL) : is + 4;
+	struct expr *said = from ? verify_read_inside(v, span_trim((struct span){ from, (size_t)(s.p + s.n - from) })) : NULL;
+	return said && said->kind != EXPR_TEXT ? said : NULL;
+}
+
 /* A marked answer that is read whole; words around a single number leave the number, when a number is asked for. */
 static struct expr *read_marked(struct verifier *v, struct span s, const struct expr *gold)
 {
@@ -91,18 +124,27 @@ static struct expr *read_marked(struct verifier *v, struct span s, const struct 
 	struct expr *e = verify_read_inside(v, s);
 	if (!e || e->kind != EXPR_TEXT || (gold && gold->kind == EXPR_TEXT))
 		return e;
-	const char *is = span_find_last(s, " is ");                     /* "the number of points is 19" */
-	struct span tail = is ? span_trim((struct span){ is + 4, (size_t)(s.p + s.n - is - 4) }) : (struct span){ NULL, 0 };
-	struct expr *said = tail.n ? verify_read_inside(v, tail) : NULL;
-	if (said && said->kind != EXPR_TEXT)
+	struct expr *said = read_said(v, s);                            /* "the number of points is 19" */
+	if (said)
 		return said;
 	find_formulas(s, f);
 	if (f->n == 1)
 		return verify_read_found(v, found_back(f, 0));
 	struct span number;
-	if (gold && is_number(gold) && count_numbers(s, &number) == 1)
+	bool denied = s.n > 4 && (find_back_folded(s, s.p + s.n, " not ") || find_back_folded(s, s.p + 4, "not "));
+	if (gold && is_number(gold) && !denied && count_numbers(s, &number) == 1)
 		return verify_read(v, number);
 	return e;
+}
+
+/* The formula that a sentence begins with, if others follow: "$42$, because $6 \cdot 7 = 42$". NULL if it is but a name. */
+static struct expr *first_formula(struct verifier *v, struct span s)
+{
+	struct found_list *f = &v->formulas;
+	find_formulas(s, f);
+	const struct found *first = f->n > 1 ? found_back(f, f->n - 1) : NULL;
+	struct expr *e = first && first->start == s.p ? verify_read_found(v, first) : NULL;
+	return e && e->kind != EXPR_SYMBOL && e->kind != EXPR_TEXT ? e : NULL;
 }
 
 /* After "answer is", "answer:", "####": a formula that starts there, or the rest of the line or sentence. */
@@ -130,17 +172,52 @@ static struct span anchored_span(struct span text)
 	return best ? after_anchor(text, best) : (struct span){ NULL, 0 };
 }
 
+/* Whether a text is notation from end to end, no sentence: no letters but those of commands and environments. */
+static bool is_bare_notation(struct span s)
+{
+	size_t i = 0;
+	while (i < s.n) {
+		if (is_letter(s.p[i]) || s.p[i] == '\n')
+			return false;
+		if (s.p[i++] != '\\')
+			continue;
+		size_t from = i;
+		while (i < s.n && is_letter(s.p[i]))
+			i++;
+		bool environment = (i - from == 5 && !memcmp(s.p + from, "begin", 5)) || (i - from == 3 && !memcmp(s.p + from, "end", 3));
+		while (environment && i < s.n && s.p[i] != '}')
+			i++;
+	}
+	return true;
+}
+
+/* Of 12 + 13 = 25 the last number may be the answer. */
+static bool has_equation(const struct expr *e)
+{
+	return e->kind == EXPR_RELATION && (memchr(e->text, '=', (size_t)e->text_n) || memchr(e->text, '~', (size_t)e->text_n));
+}
+
 /* The last formula or number of a text; with a gold answer in words, its last line. */
 static struct expr *last_of(struct verifier *v, struct span text, const struct expr *gold)
 {
 	struct span number = { NULL, 0 };
 	bool words = gold && gold->kind == EXPR_TEXT;
+	struct expr *letter = is_choice(gold) && span_last_line(text).n == text.n ? choice_letter(v, text) : NULL;
+	if (!letter && is_choice(gold))
+		letter = chosen_letter(v, span_last_line(text));
+	if (letter)                                                /* "(C) 42", and no more */
+		return letter;
+	bool several = gold && (gold->kind == EXPR_LIST || gold->kind == EXPR_SET);
+	struct expr *said = several ? read_said(v, span_last_line(text)) : NULL;
+	if (said && said->kind == EXPR_LIST)                       /* "The solutions are 1 and 2." */
+		return said;
 	if (words || text.n == 0) {
 		struct span line = span_last_line(text);
 		return line.n && line.n <= EXPR_BYTES ? read_marked(v, line, gold) : NULL;
 	}
-	struct expr *all = gold && is_number(gold) && text.n < 64 ? verify_read(v, text) : NULL;
-	if (all && is_number(all))
+	bool bare = gold && text.n < 512 && (is_bare_notation(text) || !memchr(text.p, ' ', text.n));
+	struct expr *all = bare || (gold && is_number(gold) && text.n < 64) ? verify_read(v, text) : NULL;
+	if (all && (is_number(all) || (bare && all->kind != EXPR_TEXT && all->kind != EXPR_LIST && !has_equation(all))))
 		return all;
 	find_formulas(text, &v->formulas);
 	const struct found *f = found_back(&v->formulas, 0);
@@ -176,6 +253,8 @@ struct expr *verify_by_marks(struct verifier *v, struct span text, const struct 
 		return tag.n ? read_marked(v, tag, gold) : NULL;
 	const char *hashes = span_find_last(text, "####");
 	struct span s = hashes ? after_anchor(text, hashes + 4) : anchored_span(text);
+	if (s.n && s.n <= EXPR_BYTES && (e = first_formula(v, s)))
+		return e;
 	if (s.n && s.n <= EXPR_BYTES && (e = read_marked(v, s, gold)) && !(e->kind == EXPR_TEXT && gold && gold->kind != EXPR_TEXT))
 		return e;
 	return last_of(v, text, gold);

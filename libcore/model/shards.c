@@ -107,16 +107,37 @@ static enum status read_index(struct shards *s, const char *path, struct error *
 	return OK;
 }
 
+/* Weights that torch pickled, in a directory without others, and what to do about them; OK if there are none of those either. */
+static enum status refuse_pickle(const char *dir, const char *base, struct error *err)
+{
+	const char *const names[] = { "pytorch_model.bin", "pytorch_model.bin.index.json", NULL };
+	char *own = mem_printf("%s.bin", base);
+	enum status st = OK;
+
+	for (int i = 0; i < 3 && st == OK; i++) {
+		const char *name = names[i] ? names[i] : own;
+		char *path = path_join(dir, name);
+		if (path_exists(path))
+			st = error_set(err, ERR_UNSUPPORTED, "%s: a pickle, which is a program and not read; load the model in Python and "
+				       "save_pretrained() it as safetensors", path);
+		mem_free(path);
+	}
+	mem_free(own);
+	return st;
+}
+
 enum status shards_open(struct shards *s, const char *dir, const char *base, struct error *err)
 {
 	char *single = mem_printf("%s/%s.safetensors", dir, base), *index = mem_printf("%s.index.json", single);
 	enum status st;
 
 	*s = (struct shards){ .dir = mem_strdup(dir) };
-	if (path_exists(single) || !path_exists(index))
+	if (path_exists(single))
 		st = take_single(s, single, err);
-	else
+	else if (path_exists(index))
 		st = read_index(s, index, err);
+	else if ((st = refuse_pickle(dir, base, err)) == OK)
+		st = take_single(s, single, err);
 	mem_free(single);
 	mem_free(index);
 	if (st != OK)

@@ -351,7 +351,10 @@ static enum status open_all(struct source *s, const char *base, struct error *er
 	}
 	if (!path_is_dir(s->base_dir))
 		return error_set(err, ERR_USAGE, "%s: no model directory", s->base_dir);
-	TRY(shards_open(&s->shards, s->base_dir, "model", err));
+	enum status st = shards_open(&s->shards, s->base_dir, "model", err);
+	if (st != OK && s->has_adapter && adapter_is_dir(s->base_dir))
+		return error_set(err, ERR_USAGE, "%s, the base of %s, is an adapter itself: quern merge makes a model of it", s->base_dir, s->dir);
+	TRY(st);
 	s->tensors = mem_array((size_t)s->shards.n + SOURCE_HEADS + 1, sizeof(*s->tensors));
 	for (int i = 0; i < s->shards.n; i++)
 		if (!is_attendant(s, s->shards.tensors[i].entry->name))

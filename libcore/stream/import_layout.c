@@ -280,6 +280,14 @@ static void append(struct row *r, struct builder *b)
 		column_null(builder_column(b, i));
 }
 
+/* A field tools with something in it, or with JSON as text that has. */
+static bool offers_tools(const struct json *object)
+{
+	const struct json *tools = json_get(object, "tools");
+
+	return tools && ((tools->type == JSON_ARRAY && tools->len) || (tools->type == JSON_STRING && tools->len > strlen("[]")));
+}
+
 const char *layout_row(const struct layout_request *q, const struct json *object, const char *id, const char *source,
 		       struct layout_scratch *scratch, struct builder *b)
 {
@@ -301,6 +309,8 @@ const char *layout_row(const struct layout_request *q, const struct json *object
 		r.s.source = source;
 		r.s.source_n = strlen(source);
 	}
+	scratch->tools += q->kind != KIND_DOCUMENTS && (r.tools || offers_tools(object));
+	scratch->media += r.media;
 	write_meta(&r);
 	append(&r, b);
 	return NULL;

@@ -39,6 +39,7 @@ void layout_schema(enum kind k, struct schema *out);
 struct layout_scratch {
 	struct arena arena;
 	struct buf meta, text, joined;
+	int64_t tools, media;        /* rows so far of which only meta tells: tools, or calls of them; images and other parts that are no text */
 };
 void layout_scratch_release(struct layout_scratch *s);
 /* Appends row (an object) to b, whose schema is layout_schema's. id and source stand in where the row has none; source may be NULL.

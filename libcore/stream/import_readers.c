@@ -72,6 +72,8 @@ static bool take_turns(struct row *r, const char *need, const char *role, struct
 	if (i < 0 || !turns_add(t, &r->object->items[i], role, &r->scratch->arena, &whole))
 		return false;
 	r->used[i] = whole;
+	r->tools |= t->calls;
+	r->media |= t->media;
 	return true;
 }
 

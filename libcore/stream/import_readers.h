@@ -18,6 +18,7 @@ struct row {
 	const struct layout_request *request;
 	const struct json *object;
 	bool *used;                  /* fields that became columns */
+	bool tools, media;           /* tools are called, or parts are no text, of which only meta tells */
 	struct layout_scratch *scratch;
 	struct sample s;
 };

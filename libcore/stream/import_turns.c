@@ -71,12 +71,24 @@ static bool content_of(const struct json *v, struct arena *a, const char **s, si
 	return true;
 }
 
+/* Whether a part is an image or the like. */
+static bool has_media(const struct json *content)
+{
+	for (size_t i = 0; content && content->type == JSON_ARRAY && i < content->len; i++) {
+		const struct json *p = &content->items[i];
+		if (p->type == JSON_OBJECT && strcmp(json_get_str(p, "type", "text"), "text") != 0)
+			return true;
+	}
+	return false;
+}
+
 static bool add_object(struct turns *t, const struct json *o, struct arena *a, bool *whole)
 {
 	const struct json *role = json_get(o, "role"), *content = json_get(o, "content");
 	const char *s;
 	size_t n;
-	const struct json *human = json_get(o, "human"), *reply = json_get(o, "assistant");
+	const struct json *human = json_get(o, "human"), *reply = json_get(o, "assistant"), *calls = json_get(o, "tool_calls");
+	t->calls |= calls && calls->type == JSON_ARRAY && calls->len;
 	if (human && reply && human->type == JSON_STRING && reply->type == JSON_STRING) {
 		turn_push(t, a, "user", human->str, human->len);
 		turn_push(t, a, "assistant", reply->str, reply->len);
@@ -90,6 +102,7 @@ static bool add_object(struct turns *t, const struct json *o, struct arena *a, b
 	if (!role || role->type != JSON_STRING || !content_of(content, a, &s, &n, whole))
 		return false;
 	*whole &= o->len == 2 && content && content->type != JSON_NULL;
+	t->media |= has_media(content);
 	turn_push(t, a, role_of(role->str, whole), s, n);
 	return true;
 }

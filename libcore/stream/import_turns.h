@@ -17,6 +17,8 @@ struct turn {
 struct turns {
 	struct turn *v;
 	int n, cap;
+	bool calls;                  /* some turn calls tools, which role and text do not say, */
+	bool media;                  /* or has a part that is no text */
 };
 
 void turn_push(struct turns *t, struct arena *a, const char *role, const char *text, size_t n);

@@ -81,6 +81,8 @@ enum kind kind_of(const struct schema *s)
 		return KIND_PREFERENCES;
 	if (has(s, "prompt") && has(s, "completion") && has(s, "label"))
 		return KIND_FEEDBACK;
+	if (has(s, "prompt") && has(s, "completion"))
+		return KIND_COMPLETIONS;
 	if (has(s, "prompt") && has(s, "completions") && has(s, "labels"))
 		return KIND_STEPWISE;
 	if (has(s, "prompt") && has(s, "answer"))
@@ -93,7 +95,7 @@ enum kind kind_of(const struct schema *s)
 		return KIND_TOKENS;
 	if (has(s, "text"))
 		return KIND_DOCUMENTS;
-	return has(s, "prompt") && !has(s, "completion") && !has(s, "chosen") ? KIND_PROBLEMS : KIND_OTHER;
+	return has(s, "prompt") && !has(s, "chosen") ? KIND_PROBLEMS : KIND_OTHER;
 }
 
 void kind_schema(enum kind k, bool optional, int32_t packed_length, struct schema *out)
@@ -176,6 +178,14 @@ static enum status misfit(enum kind k, const struct schema *s, const struct fiel
 	return st;
 }
 
+/* Files of other makers have no ids and do not number their samples, and prompts alone have no answers; tools that need one report it. */
+static bool may_lack(enum kind k, const char *column)
+{
+	if (strcmp(column, "sample") == 0)
+		return k == KIND_COMPLETIONS || k == KIND_SCORES;
+	return strcmp(column, "id") == 0 || (k == KIND_PROBLEMS && strcmp(column, "answer") == 0);
+}
+
 enum status kind_check(enum kind k, const struct schema *s, struct error *err)
 {
 	struct schema want;
@@ -186,8 +196,7 @@ enum status kind_check(enum kind k, const struct schema *s, struct error *err)
 	kind_schema(k, false, 1, &want);
 	for (int i = 0; i < want.n_fields && st == OK; i++) {
 		int at = schema_find(s, want.fields[i].name);
-		/* Files of other makers have no ids, and prompts alone no answers; tools that need one report it themselves. */
-		if (at < 0 && (strcmp(want.fields[i].name, "id") == 0 || (k == KIND_PROBLEMS && strcmp(want.fields[i].name, "answer") == 0)))
+		if (at < 0 && may_lack(k, want.fields[i].name))
 			continue;
 		if (at < 0 || !column_fits(&want.fields[i], &s->fields[at], k))
 			st = misfit(k, s, &want.fields[i], err);

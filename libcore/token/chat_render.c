@@ -106,10 +106,10 @@ static void fill(struct jrun *r, const void *arg)
 enum status chat_check(const struct tokenizer *t, struct error *err)
 {
 	if (!t->template_text)
-		return error_set(err, ERR_DATA, "%s: the tokenizer has no chat template", t->dir);
+		return error_set(err, ERR_UNSUPPORTED, "%s: the tokenizer has no chat template", t->dir);
 	if (t->template_status != OK && err)
 		*err = t->template_error;
-	return t->template_status;
+	return t->template_status == ERR_DATA ? ERR_UNSUPPORTED : t->template_status;
 }
 
 enum status chat_set_template(struct tokenizer *t, const char *text, size_t n, struct error *err)

@@ -84,7 +84,8 @@ struct chat {
 	const struct array *tools;   /* NULL, or the column that has in its row `row` what the template calls tools: lists, or JSON as text */
 	int64_t row;
 };
-/* OK if conversations can be encoded: there is a template and it compiles. */
+/* OK if conversations can be encoded: there is a template and it compiles. ERR_UNSUPPORTED if not, from the functions below, too: that is
+ * nothing to reject one row for. */
 enum status chat_check(const struct tokenizer *t, struct error *err);
 /* Takes this template instead of the tokenizer's own. Before the tokenizer is shared between threads. */
 enum status chat_set_template(struct tokenizer *t, const char *text, size_t n, struct error *err);

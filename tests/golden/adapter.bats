@@ -66,6 +66,8 @@ perplexity() { quern eval -q --task perplexity --report json "$@" docs.jsonl | g
 	done
 	status 2 quern generate -m a --adapter m docs.jsonl
 	says 'no adapter'
+	status 2 quern generate -m a --adapter a docs.jsonl
+	says "a, the base of a, is an adapter itself"
 }
 
 @test "the frozen weights in other forms: less memory, nearly the same losses" {

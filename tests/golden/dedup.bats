@@ -561,7 +561,7 @@ days() {
 }
 
 @test "dedup: two outputs of one name are refused" {
-	for o in "--clusters x -o x" "--rejects x -o ./x" "--stats x --rejects x" "-o - --rejects -"; do
+	for o in "--clusters x -o x" "--rejects x -o ./x" "--stats x --rejects x" "-o - --rejects -" "--rejects -" "--stats -"; do
 		: >x
 		status 2 quern dedup $o docs.jsonl
 		says 'goes there too'

@@ -128,9 +128,14 @@ stat_of() {
 	says "-m is needed"
 	status 2 quern generate -m m --stop "" problems.jsonl
 	status 2 quern generate -m m --top-p 2 problems.jsonl
+	status 2 quern generate -m m --greedy --top-k 5 problems.jsonl
+	says "greedy does not sample"
 	status 2 quern generate -m m -n 0 problems.jsonl
 	status 2 quern generate -m m --context 4096 problems.jsonl
 	status 1 quern generate -m no-such-dir problems.jsonl
+	mv m/model.safetensors m/pytorch_model.bin
+	status 3 quern generate -m m problems.jsonl
+	says "m/pytorch_model.bin: a pickle"
 	rm m/tokenizer.json
 	status 1 quern generate -m m problems.jsonl
 }
@@ -324,6 +329,13 @@ killed() {
 	sed 's/"tools":.*/"tools":"{"}/' one.jsonl >broken.jsonl
 	quern generate -m m broken.jsonl -o none.arrows 2>err
 	grep -q 'template_error 1' err
+	# no template at all is no fault of the rows
+	rm m/chat_template.jinja
+	sed -i '/"chat_template"/d; s/"model_max_length": 128,/"model_max_length": 128/' m/tokenizer_config.json
+	for how in 'generate -m m one.jsonl' 'score --logprob m c.arrows' 'score --ref m pairs.jsonl' 'dpo-train -m m pairs.jsonl -o o'; do
+		status 3 quern $how
+		says "m: the tokenizer has no chat template"
+	done
 }
 
 @test "prompts alone, without answers and without ids" {

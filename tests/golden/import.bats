@@ -130,6 +130,12 @@ json() { quern import -q --format jsonl "$@"; }
 	[ "$(one '{"entity":"Earth","facts":[{"fact":"radius","value":6371}]}')" = '"text":"Earth\nradius: 6371\n","source":"-"}' ]
 	[ "$(one '{"input":"q","outputs":[{"response":"x","score":1},{"response":"y","score":3.5},{"response":"z","score":3.5}]}')" = '"prompt":[{"role":"user","content":"q"}],"chosen":[{"role":"assistant","content":"y"}],"rejected":[{"role":"assistant","content":"x"}],"score_chosen":3.5,"score_rejected":1.0,"margin":2.5}' ]
 	[ "$(one '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"kto_tag":true}')" = '"prompt":[{"role":"user","content":"q"}],"completion":"a","label":true}' ]
+	echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]}],"tools":[]}' >in
+	quern import in 2>err >out
+	grep -q '^quern import: 1 rows have tools or call them' err
+	echo '{"messages":[{"role":"user","content":[{"type":"image","image":"a.png"},{"type":"text","text":"what?"}]},{"role":"assistant","content":"a"}]}' >in
+	quern import in 2>err >out
+	grep -q '^quern import: 1 rows have images' err
 	[ "$(one '{"prompt":"1+1?","completions":["one","so 2"],"labels":[true,0],"k":1}')" = '"prompt":[{"role":"user","content":"1+1?"}],"completions":["one","so 2"],"labels":[true,false],"meta":"{\"k\":1}"}' ]
 	printf '%s\n' '{"prompt":"a","completions":["b"],"labels":[true,false]}' '{"prompt":"a","completions":["b"],"labels":[2]}' \
 		'{"prompt":"a","completions":["b"],"labels":[null]}' '{"prompt":"a","completions":[1],"labels":[true]}' \

@@ -108,6 +108,8 @@ samples() { grep -o '"sample":[0-9]*' | cut -d: -f2 | xargs; }
 	grep -q 'source_full 22' err
 	quern rejection-sample -q --per-source 3 --feedback --threshold 0 --format jsonl src.jsonl >out
 	[ "$(wc -l <out)" -eq 9 ]
+	sed 's/\\"m\([01]\)\\"/\1/' src.jsonl | quern rejection-sample -q --per-source 4 --source meta.from --format jsonl >out     # numbers, too
+	[ "$(wc -l <out)" -eq 8 ]
 	many 60 6 | sed 's/}$/,"source":"x"}/' >one.jsonl
 	quern rejection-sample --pairs --pairs-per-prompt 3 --per-source 4 --format jsonl one.jsonl >out 2>err
 	[ "$(wc -l <out)" -eq 4 ]
@@ -159,11 +161,21 @@ samples() { grep -o '"sample":[0-9]*' | cut -d: -f2 | xargs; }
 	status 2 quern rejection-sample --pass-by nothing s.jsonl
 	status 2 quern rejection-sample --pairs --min-margin 1 --max-margin 0.5 s.jsonl
 	status 2 quern rejection-sample --pairs --length-ratio 0.5 s.jsonl
+	status 2 quern rejection-sample --min-margin 0.5 s.jsonl
+	says "are for --pairs"
+	status 2 quern rejection-sample --pairs --keep 2 s.jsonl
 	quern rejection-sample -q --pairs --length-ratio 0 --format jsonl s.jsonl | cmp - <(quern rejection-sample -q --pairs --format jsonl s.jsonl)
 	sed 's/\[{"role":"user","content":"\([a-z]\)?"}\]/"\1"/' s.jsonl >plain.jsonl
 	status 3 quern rejection-sample plain.jsonl
 	says "plain text"
 	quern rejection-sample -q --feedback --threshold 1 --format jsonl plain.jsonl | head -1 | grep -q '"prompt":"a"'
+	sed 's/"id":"[a-z]",//' s.jsonl >nobody.jsonl
+	for how in '' --pairs --group '--feedback --threshold 1'; do status 3 quern rejection-sample $how nobody.jsonl; done
+	says "no column 'id: utf8', which tells"
+}
+
+@test "rows of other makers have no sample: their place in the prompt is taken" {
+	sed 's/"sample":[0-9],//' s.jsonl | quern rejection-sample -q --format jsonl | cmp - <(quern rejection-sample -q --format jsonl s.jsonl)
 }
 
 @test "too many rows of one id are refused; hostile inputs" {

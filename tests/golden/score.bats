@@ -107,6 +107,10 @@ prepare() {
 	echo '{"id":"a","prompt":"what is 1+1?","sample":0,"completion":"it is 2","answer":"2"}' >own.jsonl
 	quern score -q -r accuracy,soft_overlong --format jsonl own.jsonl >out
 	grep -q '"score":1.0,"reward_accuracy":1.0,"verdict":"equal:number"' out
+	echo '{"prompt":"what is 1+1?","completion":"it is 2","answer":"2"}' >own.jsonl
+	quern score -q -r accuracy --format jsonl own.jsonl | grep -q '"score":1.0,"reward_accuracy":1.0,"verdict":"equal:number"'
+	status 3 quern score -r len own.jsonl
+	says "reward len: there is no column 'id: utf8'"
 }
 
 @test "each rule is a column, with open-r1's parameters" {

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void a_buf_grows_and_stays_terminated(void **state)
@@ -347,9 +349,32 @@ static void an_input_is_read_at_any_place(void **state)
 	close(ends[0]);
 }
 
-int main(void)
+/* The peak of a program that a large one starts is its own: a child of this one, which says by its status that it is small. */
+static void the_peak_is_not_that_of_who_started_us(void **state)
 {
+	enum { BYTES = 256 << 20 };
+	char *held = mem_alloc(BYTES);
+	int status = -1;
+
+	(void)state;
+	memset(held, 1, BYTES);
+	pid_t child = fork();
+	if (child == 0) {
+		execl("/proc/self/exe", "test_base", "--is-small", NULL);
+		_exit(2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(mem_peak() >= BYTES);
+	mem_free(held);
+	assert_int_equal(status, 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "--is-small"))
+		return mem_peak() >= (size_t)200 << 20;
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_peak_is_not_that_of_who_started_us),
 		cmocka_unit_test(a_buf_grows_and_stays_terminated),
 		cmocka_unit_test(an_arena_keeps_what_it_gave),
 		cmocka_unit_test(the_memory_cap_refuses_and_lets_go),

@@ -297,14 +297,19 @@ static void bad_requests_are_usage_errors(void **state)
 			fail_msg("'%s' was taken", bad[i]);
 		reward_set_release(&set);
 	}
-	struct reward_options o[6] = { REWARD_OPTIONS_DEFAULT, REWARD_OPTIONS_DEFAULT, REWARD_OPTIONS_DEFAULT,
-				       REWARD_OPTIONS_DEFAULT, REWARD_OPTIONS_DEFAULT, REWARD_OPTIONS_DEFAULT };
-	static const char *const with[] = { "regex", "regex", "length", "format", "format", "contains" };
+	static const char *const with[] = { "regex", "regex", "length", "format", "format", "contains", "format", "format", "format", "format" };
+	struct reward_options o[10];
+	for (int i = 0; i < 10; i++)
+		o[i] = (struct reward_options)REWARD_OPTIONS_DEFAULT;
 	o[1].regex = "(";
 	o[3].soft_punish_cache = o[3].max_completion_len + 1;
 	o[4].regex = "x";
 	o[5].contains = "";
-	for (int i = 0; i < 6; i++) {
+	o[6].contains = "x";
+	o[7].cosine.max_len = 5;                     /* of rewards that nobody asked for */
+	o[8].length_min = 5;
+	o[9].repetition_n_grams = 2;
+	for (int i = 0; i < 10; i++) {
 		struct reward_set set = { .o = o[i] };
 		assert_int_equal(reward_set_add(&set, with[i], &err), OK);
 		if (reward_set_finish(&set, &err) != ERR_USAGE)

@@ -85,6 +85,14 @@ static const char *const same[][2] = {
 	{ " Yes", "yes" }, { "STRASSE", "stra\xc3\x9f" "e" }, { "caf\xc3\xa9", "cafe\xcc\x81" }, { "a  b\tc", "a b c" }, { "\\text{(C)}", "C" },
 	{ "B", "(B)" }, { "\\text{even}", "Even." }, { "\\text{odd}", "odd" }, { "\\text{Navin}", "Navin" },
 	{ "\xef\xbc\x95" "0", "50" }, { "(1,2)", "\xef\xbc\x88" "1\xef\xbc\x8c" "2\xef\xbc\x89" }, { "\xe2\x80\x8b" "5", "5" }, { "1.5 million", "1,500,000" }, { "C", "\\textbf{(C) } 42" },
+	/* other ways to write it */
+	{ "-2\\frac{1}{2}", "-2.5" }, { "-1 3/4", "-\\frac74" }, { "2\xc2\xbd", "5/2" }, { "\xe2\x85\x94", "2/3" }, { "-3", "\xe2\x80\x93" "3" },
+	{ "{1 \\over 2}", "0.5" }, { "{5 \\choose 2}", "10" }, { "3.14", "\\approx 3.14" }, { "1.5 x 10^{-3}", "0.0015" },
+	{ "0.\\bar{3}", "1/3" }, { "0.1\\bar6", "1/6" }, { "\\text{no solution}", "No solution" }, { "8\\sqrt{3}\\text{ cm}^2", "8\xe2\x88\x9a" "3 cm\xc2\xb2" },
+	{ "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\begin{bmatrix}1 & 2\\\\[2pt] 3 & 4\\end{bmatrix}" },
+	{ "x^3+2x", "p(x) = x^3+2x" }, { "4", "\\color{red}{4}" }, { "4", "\\underline{4}" }, { "\\mathbb{R}", "\xe2\x84\x9d" },
+	{ "\\begin{bmatrix}1&0\\\\0&1\\end{bmatrix}", "\\begin{bmatrix} 1&0\\cr 0&1\\end{bmatrix}" },
+	{ "x \\in \\{1,2\\}", "x = 1 or x = 2" }, { "k\\in(-\\infty,-2]\\cup[2,\\infty)", "k \\le -2 \\text{ or } k \\ge 2" },
 };
 
 static const char *const different[][2] = {
@@ -102,7 +110,8 @@ static const char *const different[][2] = {
 	{ "\\bar{x}", "x" }, { "1", "\\int \\frac{1}{x} dx" }, { "\\infty", "-\\infty" }, { "\\infty", "5" }, { "P(x)", "Q(x)" },
 	{ "5", "5 \\text{ (or 6)}" }, { "5", "5 \\text{ or } 6" }, { "5", "5 \\text{ not 6}" }, { "5", "\\frac{0}{0}" }, { "x", "\\frac{x}{0}" }, { "5", "5 \\ne 6" },
 	{ "9^{9^{9}}", "9^{9^{9}}+1" }, { "9^{9^{9^{9}}}-1", "9^{9^{9^{9}}}" }, { "x^{x^{x}}", "x^{x^{x}}+10^{-90}" }, { "2^{2^{50}}", "2^{2^{50}}+x" },
-	{ "\\frac{9^{9^{9}}}{3}", "\\frac{9^{9^{9}}+1}{3}" },
+	{ "\\frac{9^{9^{9}}}{3}", "\\frac{9^{9^{9}}+1}{3}" }, { "-2\\frac{1}{2}", "-1.5" }, { "5", "px = 5" }, { "5 \\text{ cm}^2", "5 cm\xc2\xb3" }, { "5", "not 5" },
+	{ "x \\in \\{1,2\\}", "1 or 3" }, { "0.\\bar{3}", "0.3" },
 };
 
 static void equal_answers_are_equal_both_ways(void **state)
@@ -161,6 +170,10 @@ static void the_answer_is_found_by_the_documented_rule(void **state)
 		{ "24", "Final Answer: The final answer is $24$. I hope it is correct. \\boxed{25}", VERDICT_EQUAL },
 		{ "19", "The maximum of $f(x)$.\nFinal Answer: the number of values of $f(x)$ is 19.", VERDICT_EQUAL },
 		{ "\\sqrt{2}", "Therefore $x=\\sqrt 2$ is the answer", VERDICT_EQUAL }, { "x^2", "**Answer:** $x \\cdot x$", VERDICT_EQUAL },
+		{ "7", "\\boxed{\\boxed{7}}", VERDICT_EQUAL }, { "7", "\\boxed{x = \\boxed{7}}", VERDICT_EQUAL }, { "1000", "10^3", VERDICT_EQUAL },
+		{ "5", "5x", VERDICT_DIFFERENT }, { "5", "4 < 5", VERDICT_DIFFERENT }, { "A", "(A) 5", VERDICT_EQUAL }, { "B", "The correct option is (B).", VERDICT_EQUAL },
+		{ "A", "Option A is wrong, it must be B", VERDICT_DIFFERENT }, { "1,2", "The solutions are 1 and 2.", VERDICT_EQUAL },
+		{ "42", "The answer is $42$ as $6\\cdot7=42$.", VERDICT_EQUAL }, { "25", "12 + 13 = 25", VERDICT_EQUAL },
 		{ "5", "\\boxed{5", VERDICT_EQUAL }, { "-3", "#### -3\nmore", VERDICT_EQUAL },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -43,7 +43,8 @@ enum status tool_check_kind(struct tool *t, const enum kind *want, int n_want, s
 	if (n_want == 1 && kind_check(want[0], &in->schema, &missing) != OK)
 		buf_str(&words, missing.text);
 	else
-		buf_printf(&words, "this is %s", in->kind == KIND_OTHER ? "of no kind we know" : kind_name(in->kind));
+		buf_printf(&words, "this is %s", in->kind == KIND_OTHER ? "of no kind we know (quern import makes records of data sets)" :
+			   kind_name(in->kind));
 	enum status st = error_set(err, ERR_DATA, "%s: %s", reader_name(in->reader), words.data);
 	buf_release(&words);
 	return st;

@@ -98,9 +98,16 @@ bool tool_writes(const struct tool *t, const char *path, const char **option)
 	return false;
 }
 
+static bool is_stdout(const char *path) { return path && strcmp(path, "-") == 0; }
+
 static enum status check_outputs(struct tool *t, struct error *err)
 {
 	const char *paths[] = {t->out_path, t->rejects_path, t->stats_path}, *other;
+	bool results = !t->needs_output && (!t->out_path || is_stdout(t->out_path));
+
+	if (results + is_stdout(t->rejects_path) + is_stdout(t->stats_path) + is_stdout(t->log_path) > 1)
+		return error_set(err, ERR_USAGE, "%s -: another output goes there too",
+				 is_stdout(t->rejects_path) ? "--rejects" : is_stdout(t->stats_path) ? "--stats" : "--log");
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (tool_writes(t, paths[i], &other))
 			return error_set(err, ERR_USAGE, "%s %s: another output goes there too", other, paths[i]);

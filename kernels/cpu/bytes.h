@@ -24,7 +24,12 @@
 #define BYTES_FEW 64             /* or so many rows', */
 #define BYTES_PART 128           /* rows that share a task, about, if there are many */
 #define BYTES_SLAB (16 << 20)    /* of weights that are packed for the call */
-#define BYTES_AHEAD 4096         /* bytes of a panel between what is read and what is asked for */
+#ifndef BYTES_AHEAD
+#define BYTES_AHEAD 4096
+#endif         /* bytes of a panel between what is read and what is asked for */
+#ifndef BYTES_HINT
+#define BYTES_HINT 2
+#endif
 #define BLOCK_SUMS (BYTES_DIGITS * 32 * PANEL)
 #define PANEL_STEP (BYTES_K * PANEL)
 
@@ -38,7 +43,10 @@ struct bytes {
 	int32_t *sums;               /* of each thread, sums_words */
 	int64_t sums_words, parts;   /* so many parts of the rows, each with all columns */
 	char *packed;
-	int64_t start[STREAM_TASKS + 1];
+	union {
+		int64_t start[STREAM_TASKS + 1];
+		struct shares shares;        /* up to 16 rows */
+	};
 };
 
 /* --- digits -------------------------------------------------------------------------------------------- */
@@ -142,7 +150,7 @@ INLINE void ask_step(const char *at)
 {
 #pragma GCC unroll 32
 	for (int l = 0; l < PANEL_STEP; l += 64)
-		__builtin_prefetch(at + l, 0, 2);
+		__builtin_prefetch(at + l, 0, BYTES_HINT);
 }
 
 /* Where the panel from column j is. */
@@ -300,7 +308,7 @@ static void bytes_configure(int64_t m)
 }
 
 /* Part i % parts of the rows against a task's columns. */
-static void bytes_columns_task(void *arg, int64_t i, int worker)
+static void bytes_many_task(void *arg, int64_t i, int worker)
 {
 	const struct bytes *t = arg;
 	int64_t j = t->j0 + t->start[i / t->parts] * STREAM_COLUMNS, end = t->j0 + shorter(t->start[i / t->parts + 1] * STREAM_COLUMNS, t->n);
@@ -308,15 +316,24 @@ static void bytes_columns_task(void *arg, int64_t i, int worker)
 	int64_t from = groups * part / t->parts * 32, to = shorter(groups * (part + 1) / t->parts * 32, t->m);
 
 	bytes_configure(t->m);
-	if (t->m <= BYTES_BESIDE)
-		for (; j < end; j += 2 * PANEL)
-			bytes_beside(t, j, end);
-	else if (t->m <= 16)
-		for (; j < end; j += PANEL)
-			bytes_some(t, j, end);
-	else
-		for (; j < end; j += PANEL)
-			bytes_many(t, from, to, j, end, t->sums + worker * t->sums_words);
+	for (; j < end; j += PANEL)
+		bytes_many(t, from, to, j, end, t->sums + worker * t->sums_words);
+	_tile_release();
+}
+
+static void bytes_few_task(void *arg, int64_t i, int worker)
+{
+	struct bytes *t = arg;
+	struct columns c = {.tried = 0};
+
+	(void)i;
+	bytes_configure(t->m);
+	while (take_columns(&t->shares, t->n, worker, &c))
+		if (t->m <= BYTES_BESIDE)
+			bytes_beside(t, t->j0 + c.j, t->j0 + c.end);
+		else
+			for (int64_t j = c.j; j < shorter(c.j + STREAM_COLUMNS, c.end); j += PANEL)
+				bytes_some(t, t->j0 + j, t->j0 + c.end);
 	_tile_release();
 }
 
@@ -348,11 +365,14 @@ static int64_t slab_columns(const struct bytes *t)
 /* The rows from i0 on against the columns of a slab. */
 static void bytes_rows(struct pool *pool, struct bytes *t)
 {
-	int64_t tasks = cut_columns(t->start, t->n, pool_threads(pool));
-
-	t->parts = t->m > 2 * BYTES_PART ? t->m / BYTES_PART : 1;
 	pool_run(t->m * t->g->k < GEMM_PACK_SOLO ? NULL : pool, (t->m + 15) / 16, digits_task, t);
-	pool_run(pool, tasks * t->parts, bytes_columns_task, t);
+	if (t->m <= 16) {
+		cut_shares(&t->shares, t->n, pool_threads(pool));
+		pool_run(pool, t->shares.n, bytes_few_task, t);
+		return;
+	}
+	t->parts = t->m > 2 * BYTES_PART ? t->m / BYTES_PART : 1;
+	pool_run(pool, cut_columns(t->start, t->n, pool_threads(pool)) * t->parts, bytes_many_task, t);
 }
 
 static void bytes_run(struct pool *pool, const struct gemm *g)

@@ -8,6 +8,8 @@
 
 #include "cpu/packed.h"
 
+#include <stdatomic.h>
+
 #if GEMM_TILES                  /* else this file says nothing */
 
 #define A_TERMS (ACT_BF16 ? 1 : 3)
@@ -18,13 +20,58 @@
 #define STREAM_THREADS 96        /* more share the tasks of so many */
 #define STREAM_AHEAD 4096        /* bytes of a panel between what is read and what is asked for, in the second-level cache */
 
+/* Panels cut evenly, a share for each thread: what it reads next it knows. Who has done with its own takes from the others'. */
+struct share {
+	_Atomic int64_t next;
+	int64_t end;
+	char apart[64 - 2 * sizeof(int64_t)];
+};
+
+struct shares {
+	struct share of[STREAM_THREADS];
+	int n;
+};
+
+/* STREAM_COLUMNS columns from j, or up to `end`, where their share ends. */
+struct columns {
+	int64_t j, end;
+	int tried;                   /* shares of which nothing is left, from the thread's own on */
+};
+
 struct stream {
 	const struct gemm *g;
 	const char *panels;
 	float *a;                    /* packed: [32 of k][term][row][32] */
 	float *row;                  /* the only row: [32 of k][term][odd][16] */
-	int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
+	union {
+		int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
+		struct shares shares;               /* up to STREAM_ROWS rows */
+	};
 };
+
+/* n columns. */
+static void cut_shares(struct shares *t, int64_t n, int threads)
+{
+	t->n = (int)shorter(shorter(threads, STREAM_THREADS), panels_of(n));
+	for (int i = 0; i < t->n; i++) {
+		atomic_init(&t->of[i].next, panels_of(n) * i / t->n);
+		t->of[i].end = panels_of(n) * (i + 1) / t->n;
+	}
+}
+
+/* The next ones of n columns for a thread; false: all are taken. */
+INLINE bool take_columns(struct shares *t, int64_t n, int worker, struct columns *to)
+{
+	for (; to->tried < t->n; to->tried++) {
+		struct share *s = &t->of[(worker + to->tried) % t->n];
+		int64_t panel = atomic_fetch_add_explicit(&s->next, STREAM_PANELS, memory_order_relaxed);
+
+		to->j = panel * PANEL, to->end = shorter(s->end * PANEL, n);
+		if (panel < s->end)
+			return true;
+	}
+	return false;
+}
 
 /* Rows of A as `rows` rows, those from m on 0. */
 static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t rows, int64_t k, int terms)
@@ -112,13 +159,13 @@ struct panels {
 	float *unpacked;             /* [panel][step odd][term][UNPACKED] */
 };
 
-INLINE struct panels panels_at(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+INLINE struct panels panels_at(const enum elem elem, const struct stream *t, const struct columns *c)
 {
 	int64_t k = t->g->k, bytes = panel_bytes(elem, k);
-	const char *first = t->panels + j0 / PANEL * bytes;
+	const char *first = t->panels + c->j / PANEL * bytes;
 
-	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes,
-			       goes_on ? bytes : 0, NULL};
+	return (struct panels){{first, c->end - c->j > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes,
+			       c->end - c->j > STREAM_COLUMNS ? bytes : 0, NULL};
 }
 
 /* Where step s of panel i lies as the tiles take it. What is unpacked is read one step later, when it has reached the cache: of step
@@ -156,15 +203,15 @@ INLINE void store_sums(const struct gemm *g, const float *sum, const int width, 
 			result_store(g, r, j0, v_load(sum + r * width + v), nr, v);
 }
 
-/* Columns [j0, j0 + STREAM_COLUMNS). */
-INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
+INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, const struct columns *c)
 {
 	const struct gemm *g = t->g;
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t j0 = c->j;
+	const int nr = (int)shorter(STREAM_COLUMNS, c->end - j0);
 	const int64_t rows = g->m * 16;
 	float sum[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
 	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
-	struct panels p = panels_at(elem, t, j0, goes_on);
+	struct panels p = panels_at(elem, t, c);
 
 	p.unpacked = unpacked;
 	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
@@ -204,14 +251,14 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 
 /* The same against bf16 for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits
  * for another. Each is added to its sum afterwards, in split.h's order, as the tiles add it. */
-INLINE void beside_columns(const struct stream *t, int64_t j0, bool goes_on)
+INLINE void beside_columns(const struct stream *t, const struct columns *c)
 {
 	const struct gemm *g = t->g;
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
-	const int64_t m = g->m;
+	const int64_t j0 = c->j, m = g->m;
+	const int nr = (int)shorter(STREAM_COLUMNS, c->end - j0);
 	float sum[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
 	float of_step[2][3 * BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
-	struct panels p = panels_at(ELEM_BF16, t, j0, goes_on);
+	struct panels p = panels_at(ELEM_BF16, t, c);
 
 	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 	for (int64_t s = 0; s <= p.steps; s++) {
@@ -484,15 +531,16 @@ static void widen_row(float *dst, const float *a, int64_t vectors)
 	}
 }
 
-/* Columns [j0, j0 + STREAM_COLUMNS) of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
+/* Columns of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
  * memory faster than tiles do. To the bit what TDPBF16PS gives, whose products are fused multiply-adds too: split.h's in their
  * order, of each the even and the odd ones from zero, then their sum, then C. */
-INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, bool goes_on)
+INLINE void row_columns(const int terms, const struct stream *t, const struct columns *c)
 {
 	static const int order[3] = {1, 2, 0};
 	const struct gemm *g = t->g;
-	const struct panels w = panels_at(ELEM_BF16, t, j0, goes_on);
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const struct panels w = panels_at(ELEM_BF16, t, c);
+	const int64_t j0 = c->j;
+	const int nr = (int)shorter(STREAM_COLUMNS, c->end - j0);
 	const float *a = t->row;
 	vf sum[ROW_VECTORS];
 
@@ -500,7 +548,7 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 	for (int v = 0; v < ROW_VECTORS; v++)
 		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
 	for (int64_t s = 0; s < w.steps; s++, a += terms * 32) {
-		const int64_t ahead = s + 1 == w.steps && goes_on ? STREAM_PANELS * w.bytes - s * w.block : w.block;
+		const int64_t ahead = s + 1 == w.steps && w.skip ? STREAM_PANELS * w.bytes - s * w.block : w.block;
 		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
 
 #pragma GCC unroll 3
@@ -537,13 +585,13 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 
 static void row_task(void *arg, int64_t i, int worker)
 {
-	const struct stream *t = arg;
-	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, t->g->n);
+	struct stream *t = arg;
 	unsigned control = flush_subnormals();
+	struct columns c = {.tried = 0};
 
-	(void)worker;
-	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
-		row_columns(A_TERMS, t, j, j + STREAM_COLUMNS < end);
+	(void)i;
+	while (take_columns(&t->shares, t->g->n, worker, &c))
+		row_columns(A_TERMS, t, &c);
 	_mm_setcsr(control);
 }
 
@@ -551,24 +599,21 @@ static void row_task(void *arg, int64_t i, int worker)
 
 static void stream_task(void *arg, int64_t i, int worker)
 {
-	const struct stream *t = arg;
+	struct stream *t = arg;
 	const struct gemm *g = t->g;
-	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
-
 	bool beside = A_TERMS == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
 	unsigned control = beside ? flush_subnormals() : _mm_getcsr();
+	struct columns c = {.tried = 0};
 
-	(void)worker;
+	(void)i;
 	stream_configure((int)(beside ? 3 * g->m : g->m));
-	for (int64_t j = from; j < end; j += STREAM_COLUMNS) {
-		bool goes_on = j + STREAM_COLUMNS < end;
-
+	while (take_columns(&t->shares, g->n, worker, &c)) {
 		if (beside)
-			beside_columns(t, j, goes_on);
+			beside_columns(t, &c);
 		else if (g->b.elem == ELEM_BF16)
-			stream_columns(ELEM_BF16, A_TERMS, 1, t, j, goes_on);
+			stream_columns(ELEM_BF16, A_TERMS, 1, t, &c);
 		else
-			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, j, goes_on);
+			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, &c);
 	}
 	_tile_release();
 	_mm_setcsr(control);
@@ -606,7 +651,12 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
-	pool_run(pool, cut_columns(t.start, g->n, pool_threads(pool)), row ? row_task : g->m > STREAM_ROWS ? wide_task : stream_task, &t);
+	if (g->m > STREAM_ROWS) {
+		pool_run(pool, cut_columns(t.start, g->n, pool_threads(pool)), wide_task, &t);
+		return;
+	}
+	cut_shares(&t.shares, g->n, pool_threads(pool));
+	pool_run(pool, t.shares.n, row ? row_task : stream_task, &t);
 }
 
 #endif

@@ -24,12 +24,7 @@
 #define BYTES_FEW 64             /* or so many rows', */
 #define BYTES_PART 128           /* rows that share a task, about, if there are many */
 #define BYTES_SLAB (16 << 20)    /* of weights that are packed for the call */
-#ifndef BYTES_AHEAD
-#define BYTES_AHEAD 4096
-#endif         /* bytes of a panel between what is read and what is asked for */
-#ifndef BYTES_HINT
-#define BYTES_HINT 2
-#endif
+#define BYTES_AHEAD 4096         /* bytes of a panel between what is read and what is asked for */
 #define BLOCK_SUMS (BYTES_DIGITS * 32 * PANEL)
 #define PANEL_STEP (BYTES_K * PANEL)
 
@@ -150,7 +145,7 @@ INLINE void ask_step(const char *at)
 {
 #pragma GCC unroll 32
 	for (int l = 0; l < PANEL_STEP; l += 64)
-		__builtin_prefetch(at + l, 0, BYTES_HINT);
+		__builtin_prefetch(at + l, 0, 2);
 }
 
 /* Where the panel from column j is. */

@@ -110,7 +110,7 @@ CFLAGS_map := -O3                            # loops from bfloat16 to float, in 
 CFLAGS_avx2 := -mavx2 -mfma
 CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 CFLAGS_avx512bf16 := $(CFLAGS_avx512) -mavx512bf16
-CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16 -mgfni
+CFLAGS_amx := $(CFLAGS_avx512bf16) -mamx-tile -mamx-bf16 -mamx-int8
 endif
 # In a build of UBSan a fault is a trap that ASan shows (handle_sigill): words for each place in ten tables are 11 MB, which the search for leaks
 # reads at each program's end. What gcc takes a third of its time for there says little that ASan does not: pointers it follows are not null, and lie

@@ -1,4 +1,4 @@
-/* check_split.c - weights packed for many products, and products of floats in tiles of bf16, as exact as those of multiply-adds. */
+/* check_split.c - weights packed for many products; products of floats in tiles of bf16, as exact as those of multiply-adds; and of integers. */
 #include "check.h"
 #include "cpu/isa.h"
 
@@ -100,14 +100,54 @@ static double error_of(const struct kernels *k, const float *x, const float *w, 
 	return sqrt(sum / (double)(n * o));
 }
 
-/* Over wide ranges of exponents, or of one sign, floats in tiles are not less exact than multiply-adds by more than SPLIT_FACTOR. NaN
- * and what overflows stay in their row. */
+/* NaN and infinity stay in their row, and show in all of it, whether weights are floats or integers. */
+static void check_bad_row(struct check *c, float *x, struct weights w, int64_t n, int64_t o, int64_t i)
+{
+	int64_t bad = below(c, n), at = bad * i + below(c, i);
+	float keep = x[at], *y = junk(n * o);
+
+	x[at] = below(c, 2) ? NAN : INFINITY;
+	c->k->matmul(c->pools[1], out(c, y, n * o), in(c, x, n * i), w, n, o, i, 0);
+	done(c);
+	for (int64_t j = 0; j < n * o; j++)
+		if (isfinite(y[j]) != (j / o != bad))
+			fail(c, "finite", j, y[j], j / o != bad);
+	x[at] = keep;
+	mem_free(y);
+}
+
+/* Integers in tiles: what a product is off by is what rounding a row to 24 bits of its largest may take, and a few roundings of the sum. */
+static void check_digits(struct check *c, const float *x, const struct stored *w, int64_t n, int64_t o, int64_t i)
+{
+	float *y = junk(n * o);
+
+	c->k->matmul(NULL, (act *)y, (const act *)x, w->w, n, o, i, 0);
+	for (int64_t r = 0; r < n; r++)
+		for (int64_t j = 0; j < o; j++) {
+			double want = 0, size = 0, weights = 0, top = 0, off;
+
+			for (int64_t p = 0; p < i; p++) {
+				double value = w->w.scale[j] * (double)(int8_t)w->bytes[j * i + p], term = x[r * i + p] * value;
+
+				want += term, size += fabs(term), weights += fabs(value);
+				top = fabs(x[r * i + p]) > top ? fabs(x[r * i + p]) : top;
+			}
+			off = fabs(y[r * o + j] - want) / (0x1.02p-23 * top * weights + 0x1p-22 * size);
+			c->worst = off > c->worst ? off : c->worst;
+			if (!(off <= 1))
+				fail(c, "digits", j, y[r * o + j], want);
+		}
+	mem_free(y);
+}
+
+/* Over wide ranges of exponents, or of one sign, floats in tiles are not less exact than multiply-adds by more than SPLIT_FACTOR. */
 void check_split(struct check *c)
 {
 	const struct kernels *fma = kernels_cpu_named("avx512", false);
-	int64_t n = 8 + below(c, 20), o = 8 + below(c, 40), i = 16 + below(c, below(c, 2) ? 80 : 800), bad = below(c, n);
-	float *x = values(c, n * i), *w = floats(c, o * i), *y = junk(n * o);
+	int64_t n = 8 + below(c, 20), o = 8 + below(c, 40), i = 16 + below(c, below(c, 2) ? 80 : 800);
+	float *x = values(c, n * i), *w = floats(c, o * i);
 	int spread = below(c, 2) ? (int)below(c, 30) : 0, one_sign = (int)below(c, 2);
+	struct stored bytes;
 
 	for (int64_t j = 0; j < n * i; j++)
 		x[j] = ldexpf(one_sign ? fabsf(x[j]) : x[j], (int)below(c, 2 * spread + 1) - spread);
@@ -120,11 +160,11 @@ void check_split(struct check *c)
 		if (!(got <= limit))
 			fail(c, "error", i, got, limit);
 	}
-	x[bad * i + below(c, i)] = below(c, 2) ? NAN : INFINITY;
-	c->k->matmul(c->pools[1], out(c, y, n * o), in(c, x, n * i), weights_f32(w), n, o, i, 0);
-	done(c);
-	for (int64_t j = 0; j < n * o; j++)
-		if (isfinite(y[j]) != (j / o != bad))
-			fail(c, "finite", j, y[j], j / o != bad);
-	mem_free(x), mem_free(w), mem_free(y);
+	bytes = weights_of(c, ELEM_I8, o, i);
+	if (c->k == kernels_cpu_named("amx", false))
+		check_digits(c, x, &bytes, n, o, i);
+	check_bad_row(c, x, weights_f32(w), n, o, i);
+	check_bad_row(c, x, bytes.w, n, o, i);
+	stored_free(&bytes);
+	mem_free(x), mem_free(w);
 }

@@ -29,7 +29,8 @@
  * matrix of floats below, and a product is the product with that. Gradients are always of ELEM_F32, so what is trained is too.
  *   ELEM_BF16  the upper half of a float
  *   ELEM_I8    int8 q[O, I], scale[O]: q * scale[o]. Quantised with scale[o] = max |w[o, :]| / 127, q = w / scale[o] rounded to the
- *              nearest even (0 where scale is)
+ *              nearest even (0 where scale is). Forward products with AMX take activations as integers, too: of 24 bits below the
+ *              largest of their row (cpu/bytes.h)
  *   ELEM_NF4   4-bit codes, two a byte, the first in the high half; scale[O * I / 64] is the largest |w| of each 64 in a row:
  *              value[code] * scale, the values being bitsandbytes' NF4. I is a multiple of KERNELS_NF4_BLOCK. */
 enum elem { ELEM_F32, ELEM_BF16, ELEM_I8, ELEM_NF4 };

@@ -297,17 +297,6 @@ AMX_TILES(amx_tiles_33, 3, 3)
 typedef void amx_kernel(bool low, bool right, int steps, const float *a, int64_t lda, const float *b, float *c, int64_t ldc, bool acc,
 			struct ahead *ahead);
 
-/* The sums of a block that lie in t, [.][32], times its columns' scale, to c (or added to it). */
-static void put_scaled(const struct gemm *g, const float *t, int64_t i, int mr, int64_t j, int nr, bool acc)
-{
-	for (int r = 0; r < mr; r++)
-		for (int v = 0; v < nr; v += VL) {
-			float *c = c_row(g, i + r) + j;
-
-			v_store_at(c, v_fma(v_load(t + r * 32 + v), v_load_at(g->scale + j, nr, v), acc ? v_load_at(c, nr, v) : v_zero()), nr, v);
-		}
-}
-
 /* From now on subnormals that are read are zero, and those that would come out, as in tiles; what _mm_setcsr is given to end it. */
 INLINE unsigned flush_subnormals(void)
 {
@@ -326,7 +315,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 	amx_kernel *kernel = amx_tiles_of(g->b_terms);
 	float t[32 * 32] __attribute__((aligned(64)));
 	int steps = panel_steps(1, kc);
-	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
 
 	for (int64_t j = j0; j < j1; j += 32, b += b_words)
 		for (int64_t i = i0; i < i1; i += 32) {
@@ -338,16 +326,11 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 					      j + 32 < j1 ? (const char *)(b + b_words) + (i - i0) / 32 * b_lines * 64 : NULL, b_lines};
 			const float *at = a + (i - i0) * lda;
 
-			if (!g->scale && c && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
+			if (c && (mr == 16 || mr == 32) && (nr == 16 || nr == 32)) {
 				kernel(mr > 16, nr > 16, steps, at, lda, b, c + j, g->ldc, acc, &ahead);
 				continue;
 			}
 			ahead.c = NULL;
-			if (g->scale) {
-				kernel(mr > 16, nr > 16, steps, at, lda, b, t, 32, false, &ahead);
-				put_scaled(g, t, i, mr, j, nr, acc);
-				continue;
-			}
 			for (int r = 0; acc && r < mr; r++)
 				for (int v = 0; v < nr; v += VL)
 					v_store(t + r * 32 + v, v_load_at(c_row(g, i + r) + j, nr, v));
@@ -356,7 +339,6 @@ static void amx_block(const struct gemm *g, const float *a, int64_t lda, int64_t
 				for (int v = 0; v < nr; v += VL)
 					v_store_at(c_row(g, i + r) + j, v_load(t + r * 32 + v), nr, v);
 		}
-	_mm_setcsr(control);
 }
 
 #endif

@@ -27,12 +27,12 @@ static bool tiles_granted(void)
 	return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
-/* CPUID leaf 7: EDX bit 22 AMX-BF16, 24 AMX-TILE. */
+/* CPUID leaf 7: EDX bit 22 AMX-BF16, 24 AMX-TILE, 25 AMX-INT8. */
 static bool has_tiles(void)
 {
 	unsigned a, b, c, d;
 
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && d >> 22 & 1 && d >> 24 & 1 && tiles_granted();
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && d >> 22 & 1 && d >> 24 & 1 && d >> 25 & 1 && tiles_granted();
 }
 #endif
 
@@ -50,7 +50,7 @@ static int choices(struct choice c[CHOICES_MAX])
 	avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 	pairs = avx512 && __builtin_cpu_supports("avx512bf16");
-	if (pairs && __builtin_cpu_supports("gfni") && has_tiles())
+	if (pairs && has_tiles())
 		c[n++] = CHOICE(amx);
 	if (pairs && !__builtin_cpu_is("intel"))
 		c[n++] = CHOICE(avx512bf16);

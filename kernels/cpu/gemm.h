@@ -15,7 +15,7 @@
  *   - floats as above where the processor knows no bf16 (so the plain table is the specification);
  *   - pairs with VDPBF16PS: the odd one of a pair, then the even one, subnormals being zero;
  *   - 32 of k with AMX's TDPBF16PS: sums of the 16 even and of the 16 odd ones from zero, their sum, then C.
- * With AMX, weights in integers of eight bits are multiplied as they are; C is added to their sums over each kc of k, times the scale. */
+ * With AMX, weights in integers of eight bits are multiplied as integers (bytes.h). */
 #ifndef QUERN_CPU_GEMM_H
 #define QUERN_CPU_GEMM_H
 
@@ -34,7 +34,6 @@
 #define GEMM_MB (8 * VL)                        /* rows that a task takes, if there are many */
 #define GEMM_SPLIT_KC 256                      /* k at a time of three terms: C is read and written, which tiles wait for, once for each */
 #define GEMM_SPLIT_A_KC 384                    /* the same where only A has three terms: a panel of B is small */
-#define GEMM_SCALED_KC 128                     /* the same where the sums over each are scaled: few rows must take as many */
 #define GEMM_SPLIT_MB 256                      /* rows of three terms that are packed at a time, */
 #define GEMM_SPLIT_FEW 128                     /* or so few where B is small, */
 #define GEMM_SPLIT_NEAR 196608                 /* up to so many numbers: it stays in the second-level cache beside them; */
@@ -61,7 +60,6 @@ struct gemm {
 	int64_t m, n, k;
 	bool acc;
 	int terms, b_terms;           /* of A's and B's numbers: 0 floats as they are; of bf16 1 (rounded), or 3 (split.h) */
-	const float *scale;           /* of columns of c; B is integers */
 	const char *panels;           /* of B, packed before (packed.h), or NULL */
 	bool a_in_place;              /* rows of a are read where they lie, not packed */
 	int kc, nr;                   /* what is packed at a time: k, and columns of a panel */
@@ -141,6 +139,7 @@ INLINE int64_t shorter(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #include "cpu/amx.h"
 #include "cpu/stream.h"
+#include "cpu/bytes.h"
 
 /* --- tiles ------------------------------------------------------------------------------------------- */
 
@@ -386,12 +385,10 @@ static void pack_columns_of_b(const struct gemm *g, float *dst, int64_t j0, int6
 		for (int64_t j = j0; j < j1 && g->b.elem != ELEM_BF16; j += PANEL, dst += columns_words(g, PANEL, kc)) {
 			const char *from = g->panels + j / PANEL * bytes + p * PANEL * elem_bits(g->b.elem) / 8;
 
-			if (g->b.elem == ELEM_I8)
-				unpack_panel(ELEM_I8, 1, dst, apart, from, panel_steps(1, kc), NULL);
-			else if (g->terms == 3)
-				unpack_panel(ELEM_F32, 3, dst, apart, from, panel_steps(1, kc), NULL);
+			if (g->terms == 3)
+				unpack_panel(3, dst, apart, from, panel_steps(1, kc), NULL);
 			else
-				unpack_panel(ELEM_F32, 1, dst, apart, from, panel_steps(1, kc), NULL);
+				unpack_panel(1, dst, apart, from, panel_steps(1, kc), NULL);
 		}
 		return;
 	}
@@ -435,9 +432,10 @@ static struct gemm part_in_sums(const struct gemm *g, float *sums, int64_t ld, i
 	struct gemm t = *g;
 
 	t.c = sums, t.ldc = ld, t.c_idx = NULL;
-	t.scale = g->scale ? g->scale + j0 : NULL;
 #if GEMM_TILES
 	t.panels = g->panels ? g->panels + j0 / PANEL * panel_bytes(g->b.elem, g->k) : NULL;
+#else
+	(void)j0;
 #endif
 	return t;
 }
@@ -660,7 +658,7 @@ static int even_share(int64_t k, int most)
 #include "cpu/deep.h"
 
 /* How the numbers are multiplied: with activations of bf16 as those. Else, with tiles, floats are split, but for weights of NF4, which few
- * products share; and integers of eight bits are exact, so that their scale can wait for the sum. */
+ * products share. */
 static void choose_terms(struct gemm *g)
 {
 	if (ACT_BF16) {
@@ -673,10 +671,6 @@ static void choose_terms(struct gemm *g)
 		g->kc = split ? g->b_terms == 1 ? GEMM_SPLIT_A_KC : GEMM_SPLIT_KC : GEMM_KC;
 	}
 #if GEMM_TILES
-	if (g->b.elem == ELEM_I8 && !g->b.k_major) { /* the sums over each kc are scaled: it must not depend on m */
-		g->b_terms = 1, g->kc = GEMM_SCALED_KC;
-		g->scale = g->b.scale, g->b.scale = NULL;
-	}
 	if (g->terms)
 		g->panels = packed_panels(&g->b);
 #endif
@@ -697,6 +691,13 @@ static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int3
 			memset(y ? (void *)(y + i * ldc) : c_row(&g, i), 0, (size_t)n * (y ? sizeof *y : sizeof *c));
 	if (k == 0)
 		return;
+#if GEMM_TILES
+	if (b.elem == ELEM_I8 && !b.k_major && k <= BYTES_K_MAX) {
+		g.panels = packed_panels(&b);
+		bytes_run(pool, &g);
+		return;
+	}
+#endif
 	choose_terms(&g);
 	if (m <= FEW_MAX && !g.terms && !b.k_major && !a.k_major && !b.idx) {
 		few_run(pool, &(struct few){.c = c, .ldc = ldc, .c_idx = c_idx, .a = a, .b = b, .m = m, .n = n, .k = k, .acc = acc});

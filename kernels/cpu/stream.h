@@ -8,6 +8,8 @@
 
 #include "cpu/packed.h"
 
+#include <stdatomic.h>
+
 #if GEMM_TILES                  /* else this file says nothing */
 
 #define A_TERMS (ACT_BF16 ? 1 : 3)
@@ -18,13 +20,58 @@
 #define STREAM_THREADS 96        /* more share the tasks of so many */
 #define STREAM_AHEAD 4096        /* bytes of a panel between what is read and what is asked for, in the second-level cache */
 
+/* Panels cut evenly, a share for each thread: what it reads next it knows. Who has done with its own takes from the others'. */
+struct share {
+	_Atomic int64_t next;
+	int64_t end;
+	char apart[64 - 2 * sizeof(int64_t)];
+};
+
+struct shares {
+	struct share of[STREAM_THREADS];
+	int n;
+};
+
+/* STREAM_COLUMNS columns from j, or up to `end`, where their share ends. */
+struct columns {
+	int64_t j, end;
+	int tried;                   /* shares of which nothing is left, from the thread's own on */
+};
+
 struct stream {
 	const struct gemm *g;
 	const char *panels;
 	float *a;                    /* packed: [32 of k][term][row][32] */
 	float *row;                  /* the only row: [32 of k][term][odd][16] */
-	int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
+	union {
+		int64_t start[STREAM_TASKS + 1];    /* of each task, a STREAM_COLUMNS: one after the other, so that what a thread asks for is its own */
+		struct shares shares;               /* up to STREAM_ROWS rows */
+	};
 };
+
+/* n columns. */
+static void cut_shares(struct shares *t, int64_t n, int threads)
+{
+	t->n = (int)shorter(shorter(threads, STREAM_THREADS), panels_of(n));
+	for (int i = 0; i < t->n; i++) {
+		atomic_init(&t->of[i].next, panels_of(n) * i / t->n);
+		t->of[i].end = panels_of(n) * (i + 1) / t->n;
+	}
+}
+
+/* The next ones of n columns for a thread; false: all are taken. */
+INLINE bool take_columns(struct shares *t, int64_t n, int worker, struct columns *to)
+{
+	for (; to->tried < t->n; to->tried++) {
+		struct share *s = &t->of[(worker + to->tried) % t->n];
+		int64_t panel = atomic_fetch_add_explicit(&s->next, STREAM_PANELS, memory_order_relaxed);
+
+		to->j = panel * PANEL, to->end = shorter(s->end * PANEL, n);
+		if (panel < s->end)
+			return true;
+	}
+	return false;
+}
 
 /* Rows of A as `rows` rows, those from m on 0. */
 static void pack_stream(float *dst, const struct operand *x, int64_t m, int64_t rows, int64_t k, int terms)
@@ -80,12 +127,8 @@ INLINE void zero_sums(void)
 	_tile_zero(3);
 }
 
-INLINE void stream_load(float (*sum)[STREAM_COLUMNS], const bool zero)
+INLINE void stream_load(float (*sum)[STREAM_COLUMNS])
 {
-	if (zero) {
-		zero_sums();
-		return;
-	}
 	_tile_loadd(0, sum[0], STREAM_COLUMNS * 4);
 	_tile_loadd(1, sum[0] + 16, STREAM_COLUMNS * 4);
 	_tile_loadd(2, sum[0] + 32, STREAM_COLUMNS * 4);
@@ -116,13 +159,13 @@ struct panels {
 	float *unpacked;             /* [panel][step odd][term][UNPACKED] */
 };
 
-INLINE struct panels panels_at(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+INLINE struct panels panels_at(const enum elem elem, const struct stream *t, const struct columns *c)
 {
 	int64_t k = t->g->k, bytes = panel_bytes(elem, k);
-	const char *first = t->panels + j0 / PANEL * bytes;
+	const char *first = t->panels + c->j / PANEL * bytes;
 
-	return (struct panels){{first, t->g->n - j0 > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes,
-			       goes_on ? bytes : 0, NULL};
+	return (struct panels){{first, c->end - c->j > PANEL ? first + bytes : first}, whole_k(k) / 32, panel_bytes(elem, 32), bytes,
+			       c->end - c->j > STREAM_COLUMNS ? bytes : 0, NULL};
 }
 
 /* Where step s of panel i lies as the tiles take it. What is unpacked is read one step later, when it has reached the cache: of step
@@ -141,7 +184,7 @@ INLINE const float *panel_step(const enum elem elem, const int b_terms, const st
 		return (const float *)(const void *)from;
 	}
 	if (s + 1 < t->steps)
-		unpack_panel(elem, b_terms, t->unpacked + (2 * i + ((s + 1) & 1)) * b_terms * UNPACKED, UNPACKED, from, 16, ahead);
+		unpack_panel(b_terms, t->unpacked + (2 * i + ((s + 1) & 1)) * b_terms * UNPACKED, UNPACKED, from, 16, ahead);
 	return t->unpacked + (2 * i + (s & 1)) * b_terms * UNPACKED;
 }
 
@@ -160,30 +203,19 @@ INLINE void store_sums(const struct gemm *g, const float *sum, const int width, 
 			result_store(g, r, j0, v_load(sum + r * width + v), nr, v);
 }
 
-/* The sums of integers over one kc of k, t, times their columns' scale, are added to what was there. */
-INLINE void add_scaled(const struct gemm *g, float *sum, const float *t, const int width, int64_t j0, int nr)
-{
-	for (int64_t r = 0; r < g->m; r++)
-		for (int v = 0; v < nr; v += VL) {
-			float *to = sum + r * width + v;
-
-			v_store(to, v_fma(v_load(t + r * width + v), v_load_at(g->scale + j0, nr, v), v_load(to)));
-		}
-}
-
-/* Columns [j0, j0 + STREAM_COLUMNS). */
-INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, int64_t j0, bool goes_on)
+INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, const struct columns *c)
 {
 	const struct gemm *g = t->g;
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const int64_t j0 = c->j;
+	const int nr = (int)shorter(STREAM_COLUMNS, c->end - j0);
 	const int64_t rows = g->m * 16;
 	float sum[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
 	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
-	struct panels p = panels_at(elem, t, j0, goes_on);
+	struct panels p = panels_at(elem, t, c);
 
 	p.unpacked = unpacked;
 	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
-	stream_load(sum, g->scale);
+	stream_load(sum);
 	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s < p.steps; s++) {
 		const float *a = t->a + s * a_terms * rows, *b = panel_step(elem, b_terms, &p, 0, s);
 
@@ -201,16 +233,8 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 			continue;
 		STREAM_MULTIPLY(2, a_terms, b_terms, b, UNPACKED);
 		STREAM_MULTIPLY(3, a_terms, b_terms, b + 16, UNPACKED);
-		if (g->scale && ((s + 1) * 32 % g->kc == 0 || s + 1 == p.steps)) {
-			float of_kc[STREAM_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
-
-			stream_store(of_kc);
-			add_scaled(g, sum[0], of_kc[0], STREAM_COLUMNS, j0, nr);
-			stream_load(of_kc, true);
-		}
 	}
-	if (!g->scale)
-		stream_store(sum);
+	stream_store(sum);
 	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 }
 
@@ -225,39 +249,31 @@ INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_
 		_tile_dpbf16ps(c, 5, 4);                                          \
 	} while (0)
 
-/* The same for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits for
- * another. Each is added to its sum afterwards, in split.h's order, as the tiles add it. */
-INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t j0, bool goes_on)
+/* The same against bf16 for so few rows that their three terms fit one tile beside each other: a third of the products, none of which waits
+ * for another. Each is added to its sum afterwards, in split.h's order, as the tiles add it. */
+INLINE void beside_columns(const struct stream *t, const struct columns *c)
 {
 	const struct gemm *g = t->g;
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
-	const int64_t m = g->m;
-	float sum[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64))), of_kc[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
+	const int64_t j0 = c->j, m = g->m;
+	const int nr = (int)shorter(STREAM_COLUMNS, c->end - j0);
+	float sum[BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
 	float of_step[2][3 * BESIDE_ROWS][STREAM_COLUMNS] __attribute__((aligned(64)));
-	float unpacked[STREAM_PANELS * 2 * 3 * UNPACKED] __attribute__((aligned(64)));
-	float (*to)[STREAM_COLUMNS] = g->scale ? of_kc : sum;
-	struct panels p = panels_at(elem, t, j0, goes_on);
+	struct panels p = panels_at(ELEM_BF16, t, c);
 
-	p.unpacked = unpacked;
 	load_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
-	clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
-	for (int64_t s = elem == ELEM_BF16 ? 0 : -1; s <= p.steps; s++) {
+	for (int64_t s = 0; s <= p.steps; s++) {
 		float (*now)[STREAM_COLUMNS] = of_step[s & 1], (*before)[STREAM_COLUMNS] = of_step[(s - 1) & 1];
-		const float *b = s < p.steps ? panel_step(elem, 1, &p, 0, s) : NULL;
+		const float *b = s < p.steps ? panel_step(ELEM_BF16, 1, &p, 0, s) : NULL;
 
 		if (s > 0) {
 			_tile_stored(2, before[0] + 32, STREAM_COLUMNS * 4);
 			_tile_stored(3, before[0] + 48, STREAM_COLUMNS * 4);
 		}
 		if (s < p.steps) {
-			if (s >= 0) {
-				_tile_loadd(5, t->a + s * 3 * m * 16, 64);
-				BESIDE_MULTIPLY(0, b);
-				BESIDE_MULTIPLY(1, b + 16);
-			}
-			b = panel_step(elem, 1, &p, 1, s);
-			if (s < 0)
-				continue;
+			_tile_loadd(5, t->a + s * 3 * m * 16, 64);
+			BESIDE_MULTIPLY(0, b);
+			BESIDE_MULTIPLY(1, b + 16);
+			b = panel_step(ELEM_BF16, 1, &p, 1, s);
 			_tile_stored(0, now[0], STREAM_COLUMNS * 4);
 			_tile_stored(1, now[0] + 16, STREAM_COLUMNS * 4);
 			BESIDE_MULTIPLY(2, b);
@@ -266,11 +282,7 @@ INLINE void beside_columns(const enum elem elem, const struct stream *t, int64_t
 		for (int64_t r = 0; r < m && s > 0; r++)
 #pragma GCC unroll 4
 			for (int v = 0; v < STREAM_COLUMNS; v += VL)
-				v_store(to[r] + v, v_load(to[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
-		if (g->scale && s > 0 && (s * 32 % g->kc == 0 || s == p.steps)) {
-			add_scaled(g, sum[0], of_kc[0], STREAM_COLUMNS, j0, nr);
-			clear_rows(of_kc[0], STREAM_COLUMNS, 0, (int)m);
-		}
+				v_store(sum[r] + v, v_load(sum[r] + v) + v_load(before[m + r] + v) + v_load(before[2 * m + r] + v) + v_load(before[r] + v));
 	}
 	store_sums(g, sum[0], STREAM_COLUMNS, j0, nr);
 }
@@ -371,12 +383,8 @@ INLINE void wide_step(const bool low, const int a_terms, const int b_terms, cons
 	}
 }
 
-INLINE void wide_load(const bool low, const float *sum, const bool zero)
+INLINE void wide_load(const bool low, const float *sum)
 {
-	if (zero) {
-		zero_sums();
-		return;
-	}
 	_tile_loadd(0, sum, PANEL * 4);
 	_tile_loadd(1, sum + 16, PANEL * 4);
 	if (!low)
@@ -408,7 +416,7 @@ INLINE void wide_unpack(const enum elem elem, const int b_terms, struct wide *w)
 	const char *from = walk_on(&w->next);
 
 	if (elem != ELEM_BF16 && from)
-		unpack_panel(elem, b_terms, w->unpacked + w->steps % WIDE_SLOTS * b_terms * UNPACKED, UNPACKED, from, 16, NULL);
+		unpack_panel(b_terms, w->unpacked + w->steps % WIDE_SLOTS * b_terms * UNPACKED, UNPACKED, from, 16, NULL);
 	for (int64_t l = 0; elem == ELEM_BF16 && from && l < w->now.block; l += 64)
 		__builtin_prefetch(from + l);
 	w->steps++;
@@ -428,30 +436,29 @@ INLINE struct wide_step wide_next(const enum elem elem, const int b_terms, struc
 	return t;
 }
 
-/* Steps [from, from + n) of the panel from column j0, n < WIDE_SLOTS if there are two halves; sum: what its columns are by now. */
-INLINE void wide_steps(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, struct wide *w, float *sum, int64_t j0,
-		       int64_t from, int64_t n)
+/* Steps [from, from + n) of a panel, n < WIDE_SLOTS if there are two halves; sum: what its columns are by now. */
+INLINE void wide_steps(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, struct wide *w, float *sum, int64_t from,
+		       int64_t n)
 {
 	const struct gemm *g = t->g;
 	const int64_t rows = wide_rows(g->m) * 16;
 	const int lines = (int)(PANEL * elem_bits(elem) / 16);
-	float of_kc[WIDE_ROWS * PANEL] __attribute__((aligned(64))), *to = g->scale ? of_kc : sum;
 	const float *a = t->a + from * a_terms * rows;
 	struct wide_step step[WIDE_SLOTS];
 
-	wide_load(true, to, g->scale);
+	wide_load(true, sum);
 	for (int64_t s = 0; s < n; s++) {
 		struct wide_step now = wide_next(elem, b_terms, w);
 
 		step[s % WIDE_SLOTS] = now;
 		wide_step(true, a_terms, b_terms, a + s * a_terms * rows, rows, now.b, now.ahead, g->m > WIDE_HALF ? lines / 2 : lines);
 	}
-	wide_store(true, to);
+	wide_store(true, sum);
 	if (g->m > WIDE_HALF) {
 		bool low = g->m > WIDE_HALF + 16;
 
 		a += WIDE_HALF * 16;
-		wide_load(low, to + WIDE_HALF * PANEL, g->scale);
+		wide_load(low, sum + WIDE_HALF * PANEL);
 		for (int64_t s = 0; s < n; s++, a += a_terms * rows) {
 			const char *ahead = step[s].ahead ? step[s].ahead + lines / 2 * 64 : NULL;
 
@@ -460,10 +467,8 @@ INLINE void wide_steps(const enum elem elem, const int a_terms, const int b_term
 			else
 				wide_step(false, a_terms, b_terms, a, rows, step[s].b, ahead, lines / 2);
 		}
-		wide_store(low, to + WIDE_HALF * PANEL);
+		wide_store(low, sum + WIDE_HALF * PANEL);
 	}
-	if (g->scale)
-		add_scaled(g, sum, of_kc, PANEL, j0, (int)shorter(PANEL, g->n - j0));
 }
 
 /* Columns [j, end) against 17 rows or more. */
@@ -474,7 +479,7 @@ INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_te
 	float unpacked[WIDE_SLOTS * 3 * UNPACKED] __attribute__((aligned(64)));
 	const int64_t steps = g->m > WIDE_HALF ? WIDE_STEPS / 2 : WIDE_STEPS;
 	struct walk first = {.at = t->panels + j / PANEL * panel_bytes(elem, g->k), .left = panels_of(end - j), .steps = whole_k(g->k) / 32,
-			     .most = g->scale ? g->kc / 32 : steps, .block = panel_bytes(elem, 32), .bytes = panel_bytes(elem, g->k)};
+			     .most = steps, .block = panel_bytes(elem, 32), .bytes = panel_bytes(elem, g->k)};
 	struct wide w = {first, first, first, unpacked, 0};
 
 	for (int64_t b = 0; b < WIDE_AHEAD; b += first.block)
@@ -487,7 +492,7 @@ INLINE void wide_columns(const enum elem elem, const int a_terms, const int b_te
 			load_sums(g, sum[i], PANEL, j + i * PANEL, (int)shorter(PANEL, g->n - j - i * PANEL));
 		for (int64_t s = 0; s < first.steps; s += first.most)
 			for (int64_t i = 0; i < panels; i++)
-				wide_steps(elem, a_terms, b_terms, t, &w, sum[i], j + i * PANEL, s, shorter(first.most, first.steps - s));
+				wide_steps(elem, a_terms, b_terms, t, &w, sum[i], s, shorter(first.most, first.steps - s));
 		for (int64_t i = 0; i < panels; i++)
 			store_sums(g, sum[i], PANEL, j + i * PANEL, (int)shorter(PANEL, g->n - j - i * PANEL));
 	}
@@ -498,7 +503,6 @@ static void wide_task(void *arg, int64_t i, int worker)
 	const struct stream *t = arg;
 	const struct gemm *g = t->g;
 	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
-	unsigned control = g->scale ? flush_subnormals() : _mm_getcsr();
 	struct tile_config rows = {.palette = 1};
 
 	(void)worker;
@@ -507,12 +511,9 @@ static void wide_task(void *arg, int64_t i, int worker)
 	tiles_load(&rows);
 	if (g->b.elem == ELEM_BF16)
 		wide_columns(ELEM_BF16, A_TERMS, 1, t, from, end);
-	else if (g->b.elem == ELEM_I8)
-		wide_columns(ELEM_I8, A_TERMS, 1, t, from, end);
 	else
 		wide_columns(ELEM_F32, A_TERMS, A_TERMS, t, from, end);
 	_tile_release();
-	_mm_setcsr(control);
 }
 
 /* --- one row ------------------------------------------------------------------------------------------- */
@@ -530,15 +531,16 @@ static void widen_row(float *dst, const float *a, int64_t vectors)
 	}
 }
 
-/* Columns [j0, j0 + STREAM_COLUMNS) of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
+/* Columns of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
  * memory faster than tiles do. To the bit what TDPBF16PS gives, whose products are fused multiply-adds too: split.h's in their
  * order, of each the even and the odd ones from zero, then their sum, then C. */
-INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, bool goes_on)
+INLINE void row_columns(const int terms, const struct stream *t, const struct columns *c)
 {
 	static const int order[3] = {1, 2, 0};
 	const struct gemm *g = t->g;
-	const struct panels w = panels_at(ELEM_BF16, t, j0, goes_on);
-	const int nr = (int)shorter(STREAM_COLUMNS, g->n - j0);
+	const struct panels w = panels_at(ELEM_BF16, t, c);
+	const int64_t j0 = c->j;
+	const int nr = (int)shorter(STREAM_COLUMNS, c->end - j0);
 	const float *a = t->row;
 	vf sum[ROW_VECTORS];
 
@@ -546,7 +548,7 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 	for (int v = 0; v < ROW_VECTORS; v++)
 		sum[v] = g->acc && v * VL < nr ? result_load(g, 0, j0, nr, v * VL) : v_zero();
 	for (int64_t s = 0; s < w.steps; s++, a += terms * 32) {
-		const int64_t ahead = s + 1 == w.steps && goes_on ? STREAM_PANELS * w.bytes - s * w.block : w.block;
+		const int64_t ahead = s + 1 == w.steps && w.skip ? STREAM_PANELS * w.bytes - s * w.block : w.block;
 		vf even[3][ROW_VECTORS], odd[3][ROW_VECTORS];
 
 #pragma GCC unroll 3
@@ -583,13 +585,13 @@ INLINE void row_columns(const int terms, const struct stream *t, int64_t j0, boo
 
 static void row_task(void *arg, int64_t i, int worker)
 {
-	const struct stream *t = arg;
-	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, t->g->n);
+	struct stream *t = arg;
 	unsigned control = flush_subnormals();
+	struct columns c = {.tried = 0};
 
-	(void)worker;
-	for (int64_t j = from; j < end; j += STREAM_COLUMNS)
-		row_columns(A_TERMS, t, j, j + STREAM_COLUMNS < end);
+	(void)i;
+	while (take_columns(&t->shares, t->g->n, worker, &c))
+		row_columns(A_TERMS, t, &c);
 	_mm_setcsr(control);
 }
 
@@ -597,47 +599,40 @@ static void row_task(void *arg, int64_t i, int worker)
 
 static void stream_task(void *arg, int64_t i, int worker)
 {
-	const struct stream *t = arg;
+	struct stream *t = arg;
 	const struct gemm *g = t->g;
-	int64_t from = t->start[i] * STREAM_COLUMNS, end = shorter(t->start[i + 1] * STREAM_COLUMNS, g->n);
-
 	bool beside = A_TERMS == 3 && g->b_terms == 1 && g->m <= BESIDE_ROWS;
-	unsigned control = g->scale || beside ? flush_subnormals() : _mm_getcsr();
+	unsigned control = beside ? flush_subnormals() : _mm_getcsr();
+	struct columns c = {.tried = 0};
 
-	(void)worker;
+	(void)i;
 	stream_configure((int)(beside ? 3 * g->m : g->m));
-	for (int64_t j = from; j < end; j += STREAM_COLUMNS) {
-		bool goes_on = j + STREAM_COLUMNS < end;
-
-		if (g->b.elem == ELEM_BF16 && beside)
-			beside_columns(ELEM_BF16, t, j, goes_on);
-		else if (g->b.elem == ELEM_I8 && beside)
-			beside_columns(ELEM_I8, t, j, goes_on);
+	while (take_columns(&t->shares, g->n, worker, &c)) {
+		if (beside)
+			beside_columns(t, &c);
 		else if (g->b.elem == ELEM_BF16)
-			stream_columns(ELEM_BF16, A_TERMS, 1, t, j, goes_on);
-		else if (g->b.elem == ELEM_I8)
-			stream_columns(ELEM_I8, A_TERMS, 1, t, j, goes_on);
+			stream_columns(ELEM_BF16, A_TERMS, 1, t, &c);
 		else
-			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, j, goes_on);
+			stream_columns(ELEM_F32, A_TERMS, A_TERMS, t, &c);
 	}
 	_tile_release();
 	_mm_setcsr(control);
 }
 
-/* Cuts the columns into tasks, each a part of what is left: the last are short, and the threads end together. Their number. */
-static int64_t cut_columns(struct stream *t, int threads)
+/* Cuts n columns into tasks, each a part of what is left: the last are short, and the threads end together. Their number. */
+static int64_t cut_columns(int64_t start[STREAM_TASKS + 1], int64_t n, int threads)
 {
-	int64_t blocks = (t->g->n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, at = 0, tasks = 0;
+	int64_t blocks = (n + STREAM_COLUMNS - 1) / STREAM_COLUMNS, at = 0, tasks = 0;
 
 	threads = threads < STREAM_THREADS ? threads : STREAM_THREADS;
 	while (at < blocks) {
 		int64_t left = blocks - at, share = left / (2 * threads), least = blocks / (64 * threads);
 
 		share = share > least ? share : least;
-		t->start[tasks++] = at;
+		start[tasks++] = at;
 		at = tasks == STREAM_TASKS ? blocks : shorter(at + (share > 1 ? share : 1), blocks);
 	}
-	t->start[tasks] = blocks;
+	start[tasks] = blocks;
 	return tasks;
 }
 
@@ -656,7 +651,12 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
-	pool_run(pool, cut_columns(&t, pool_threads(pool)), row ? row_task : g->m > STREAM_ROWS ? wide_task : stream_task, &t);
+	if (g->m > STREAM_ROWS) {
+		pool_run(pool, cut_columns(t.start, g->n, pool_threads(pool)), wide_task, &t);
+		return;
+	}
+	cut_shares(&t.shares, g->n, pool_threads(pool));
+	pool_run(pool, t.shares.n, row ? row_task : stream_task, &t);
 }
 
 #endif

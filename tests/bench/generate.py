@@ -2,10 +2,11 @@
 
 Run by hand after `make build/bench/bench_generate build/bin/generate`, in Python environments with llama-cpp-python and gguf (this script),
 and with torch and transformers (PEER, the path of its python; this one unless it is set); each is left out, in words, where it is missing.
-DIR is a directory of a Llama or Qwen2 model, as floats for llama.cpp; FORM is f32, bf16 or int8 (default all three): llama.cpp's are F32, BF16
-and Q8_0, transformers computes in float32 or bfloat16 and has no int8 here; ours beside bf16 once with activations of floats, which is its
-default, and once as --bf16 has them. Measured are one sequence behind a prompt of 16, prompts of 512, and 32 sequences behind prompts of 16,
-with THREADS (default 2) threads; ours also as a share of what the machine can do, measured in the same run (bench_generate.c says how).
+DIR is a directory of a Llama or Qwen2 model, as floats for llama.cpp; FORM is f32, bf16, int8 (default all three) or nf4: llama.cpp's are F32,
+BF16 and Q8_0, transformers computes in float32 or bfloat16, and where bitsandbytes is there with its int8 and NF4, of which one sequence alone
+is measured; ours beside bf16 once with activations of floats, which is its default, and once as --bf16 has them. Measured are one sequence
+behind a prompt of 16, prompts of 512, and 32 sequences behind prompts of 16, with THREADS (default 2) threads; ours also as a share of what the
+machine can do, measured in the same run (bench_generate.c says how).
 
 Each measures in turn, ROUNDS times (default 3), for the machine's own speed comes and goes; best and median are told, and ratios of either.
 With JOB=1 also a job: 64 prompts of 8 to 256 tokens, 4 samples of each, 128 tokens at most, but the end of text is made four hundred
@@ -19,6 +20,7 @@ rounds = int(os.environ.get("ROUNDS", 3))
 folder = os.environ.get("GGUF", tempfile.gettempdir())
 MANY, PROMPT, LONG, NEW = 32, 16, 512, 32
 WHAT = ("one sequence", "prompts of 512", "32 sequences", "job")
+QUANTISED = ("int8", "nf4")              # bitsandbytes' in transformers
 PROMPTS, SAMPLES, LIMIT, END_BIAS = 64, 4, 128, 6.0
 
 
@@ -81,7 +83,13 @@ def transformers_answers(path, form):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     torch.set_num_threads(threads)
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32 if form == "f32" else torch.bfloat16).eval()
+    options = {}
+    if form in QUANTISED:
+        from transformers import BitsAndBytesConfig
+        how = {"load_in_8bit": True} if form == "int8" else {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True,
+                                                             "bnb_4bit_compute_dtype": torch.bfloat16}
+        options = {"quantization_config": BitsAndBytesConfig(**how), "device_map": "cpu"}
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32 if form == "f32" else torch.bfloat16, **options).eval()
 
     def seconds(batch, length, n):
         ids = torch.randint(3, 256, (batch, length), generator=torch.Generator().manual_seed(1))
@@ -236,20 +244,20 @@ def row(form, i, mine, shares, peers):
 
 def compare(path, form, job):
     """All in turn, in each round."""
-    file = attempt(lambda: gguf_file(path, form))
+    file = "llama.cpp, which has no NF4" if form == "nf4" else attempt(lambda: gguf_file(path, form))
     if os.environ.get("PREPARE"):            # only the files, that a measurement needs not wait for them
         return
     acts = [("bf16" if form == "bf16" else form, [])] + ([("bf16 --bf16", ["--bf16"])] if form == "bf16" else [])
-    peer = Transformers(path, form) if form != "int8" else None
+    peer = Transformers(path, form)
     mine, theirs, llama = {name: [] for name, _ in acts}, [], []
     for _ in range(rounds):
         for name, flags in acts:
             mine[name].append(ours(path, form, flags) + ([(our_job(path, form, flags), None)] if job else []))
         if peer:
-            theirs.append([peer.rate(w) for w in WHAT[:3 + job]])
+            theirs.append([peer.rate(w) for w in WHAT[:1 if form in QUANTISED else 3 + job]])
         if not (theirs and theirs[-1][0]):
             peer = None
-        llama.append(attempt(lambda: llama_rates(file)))
+        llama.append(file if form == "nf4" else attempt(lambda: llama_rates(file)))
     if peer:
         peer.close()
     else:
@@ -259,7 +267,7 @@ def compare(path, form, job):
     for name, _ in acts:
         for i in range(3 + job):
             peers = [("llama.cpp", [r[i] for r in llama])] if i < 3 and not isinstance(llama[0], str) else []
-            peers += [("transformers", [r[i] for r in theirs])] if peer else []
+            peers += [("transformers", [r[i] for r in theirs])] if peer and i < len(theirs[0]) else []
             row(name, i, [r[i][0] for r in mine[name]], [r[i][1] for r in mine[name]] if i < 3 else None, peers)
 
 

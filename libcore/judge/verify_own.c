@@ -261,6 +261,7 @@ struct expr *verify_by_marks(struct verifier *v, struct span text, const struct 
 	struct candidates c = { v, &verify_searches[VERIFY_QUERN], text, false };
 	struct span boxes[FIND_MAX], tag = tagged(text);
 	struct expr *e = NULL;
+	v->formulas.any_fraction = true;
 	if (tag.p)
 		c.text = text = tag;
 	*marked = tag;
@@ -287,6 +288,7 @@ struct expr *verify_read_gold(struct verifier *v, struct span s)
 {
 	struct span boxes[FIND_MAX], tag;
 	const char *hashes = span_find_last(s, "####");
+	v->formulas.any_fraction = true;
 	if (hashes)
 		return verify_read(v, span_trim((struct span){ hashes + 4, (size_t)(s.p + s.n - hashes - 4) }));
 	if ((tag = tagged(s)).p)

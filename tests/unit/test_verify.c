@@ -172,7 +172,7 @@ static void the_answer_is_found_by_the_documented_rule(void **state)
 		{ "19", "The maximum of $f(x)$.\nFinal Answer: the number of values of $f(x)$ is 19.", VERDICT_EQUAL },
 		{ "\\sqrt{2}", "Therefore $x=\\sqrt 2$ is the answer", VERDICT_EQUAL }, { "x^2", "**Answer:** $x \\cdot x$", VERDICT_EQUAL },
 		{ "7", "\\boxed{\\boxed{7}}", VERDICT_EQUAL }, { "7", "\\boxed{x = \\boxed{7}}", VERDICT_EQUAL }, { "1000", "10^3", VERDICT_EQUAL },
-		{ "5", "5x", VERDICT_DIFFERENT }, { "5", "4 < 5", VERDICT_DIFFERENT }, { "5", ">5", VERDICT_DIFFERENT }, { "5 cm", "5 m", VERDICT_DIFFERENT }, { "5 \\text{ m}", "5 m", VERDICT_EQUAL }, { "5", "x \\neq 5", VERDICT_DIFFERENT }, { "A", "(A) 5", VERDICT_EQUAL }, { "B", "The correct option is (B).", VERDICT_EQUAL },
+		{ "5", "5x", VERDICT_DIFFERENT }, { "5", "4 < 5", VERDICT_DIFFERENT }, { "5", ">5", VERDICT_DIFFERENT }, { "3/4", "We get \\dfrac{3}{4} as its share.", VERDICT_EQUAL }, { "5 cm", "5 m", VERDICT_DIFFERENT }, { "5 \\text{ m}", "5 m", VERDICT_EQUAL }, { "5", "x \\neq 5", VERDICT_DIFFERENT }, { "A", "(A) 5", VERDICT_EQUAL }, { "B", "The correct option is (B).", VERDICT_EQUAL },
 		{ "A", "Option A is wrong, it must be B", VERDICT_DIFFERENT }, { "1,2", "The solutions are 1 and 2.", VERDICT_EQUAL },
 		{ "42", "The answer is $42$ as $6\\cdot7=42$.", VERDICT_EQUAL }, { "25", "12 + 13 = 25", VERDICT_EQUAL },
 		{ "5", "\\boxed{5", VERDICT_EQUAL }, { "-3", "#### -3\nmore", VERDICT_EQUAL },

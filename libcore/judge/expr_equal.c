@@ -2,7 +2,7 @@
 
 #include "judge/expr_set.h"
 
-const struct expr_rules expr_rules_own = { .strict_chains = true };
+const struct expr_rules expr_rules_own = { .strict_chains = true, .real_line = true };
 const struct expr_rules expr_rules_math_verify = {
 	.six_decimals = true, .any_unit = true, .last_side = true, .loose_pairs = true,
 };
@@ -212,14 +212,14 @@ static struct judgement compare_collections(struct equal *q, struct expr *g, str
 	if (is_interval_set(g) || is_interval_set(p) || (g->kind == EXPR_SYMBOL && set_like(g)) || (p->kind == EXPR_SYMBOL && set_like(p))) {
 		if (!set_like(g) || !set_like(p))
 			return no(REASON_SHAPE);
-		struct judgement j = set_compare(q->arena, g, p, &q->work);
+		struct judgement j = set_compare(q->arena, q->rules, g, p, &q->work);
 		if (j.verdict != VERDICT_UNDECIDED || g->kind != p->kind)
 			return j;
 		return g->kind == EXPR_MINUS_SET ? compare_ordered(q, g->kids, p->kids, g->n) :
 			compare_unordered(q, g->kids, g->n, p->kids, p->n);
 	}
 	if (g->kind == EXPR_TUPLE && g->n == 2 && p->kind == EXPR_RELATION)
-		return expr_compare(q, g, set_of_relation(q->arena, p));
+		return expr_compare(q, g, set_of_relation(q->arena, q->rules, p));
 	if (g->kind == EXPR_MATRIX && p->kind == EXPR_MATRIX)
 		return compare_matrices(q, g, p);
 	bool tuples = is_tuple_like(g) && is_tuple_like(p);
@@ -243,8 +243,26 @@ static bool is_membership(const struct expr *e)
 
 static bool is_longer_list(const struct expr *e) { return e->kind == EXPR_LIST && e->n > 1; }
 
+/* "All real numbers" beside a set. */
+static struct expr *reals_as_set(struct equal *q, struct expr *e, const struct expr *beside)
+{
+	static const char *const names[] = { "all real numbers", "all reals", "all real numbers x", "the real numbers" };
+	for (size_t i = 0; q->rules->real_line && e->kind == EXPR_TEXT && set_like(beside) && i < sizeof(names) / sizeof(*names); i++)
+		if (text_equal(e->text, (size_t)e->text_n, names[i], strlen(names[i]))) {
+			struct expr *r = expr_new(q->arena, EXPR_SYMBOL, 0);
+			r->text = "mathbb{R}";
+			r->text_n = 9;
+			return r;
+		}
+	return e;
+}
+
 static struct judgement compare_inner(struct equal *q, struct expr *g, struct expr *p)
 {
+	g = reals_as_set(q, g, p);
+	p = reals_as_set(q, p, g);
+	if (expr_same(g, p))
+		return yes(REASON_STRUCTURE);
 	if (is_membership(g) && is_longer_list(p))              /* x \in (-1, 2) \cup (3, 4) against -1 < x < 2 or 3 < x < 4 */
 		return expr_compare(q, g->kids[1], p);
 	if (is_membership(p) && is_longer_list(g))

@@ -21,6 +21,7 @@ struct expr_rules {
 	bool loose_pairs;            /* (a, b) is the list a, b in any order */
 	bool percent_counts;         /* 28% is not 28 */
 	bool strict_chains;          /* a prediction's chain a = b = c must hold together */
+	bool real_line;              /* |x| < 2 is (-2, 2), "all real numbers" are \mathbb{R} */
 };
 extern const struct expr_rules expr_rules_own, expr_rules_math_verify, expr_rules_lighteval;
 

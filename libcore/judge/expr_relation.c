@@ -146,10 +146,10 @@ struct judgement compare_relations(struct equal *q, struct expr *g, struct expr 
 	struct judgement j = compare_chains(q, g, p);
 	if (is_yes(j) || (is_equation(g) && is_equation(p)))
 		return j;
-	struct expr *x = set_of_relation(q->arena, g), *y = set_of_relation(q->arena, p);
+	struct expr *x = set_of_relation(q->arena, q->rules, g), *y = set_of_relation(q->arena, q->rules, p);
 	if (!x || !y)
 		return j;
-	struct judgement s = set_compare(q->arena, x, y, &q->work);
+	struct judgement s = set_compare(q->arena, q->rules, x, y, &q->work);
 	return s.verdict == VERDICT_UNDECIDED ? j : s;
 }
 
@@ -165,7 +165,7 @@ struct judgement relation_predicted(struct equal *q, struct expr *g, struct expr
 			return no(REASON_SHAPE);
 		return expr_compare(q, g, last_side(p));
 	}
-	struct expr *set = set_of_relation(q->arena, p);
+	struct expr *set = set_of_relation(q->arena, q->rules, p);
 	if (!set || (!set_like(g) && p->text[0] != 'e'))
 		return no(REASON_SHAPE);
 	return expr_compare(q, g, set);
@@ -175,7 +175,7 @@ struct judgement relation_in_gold(struct equal *q, struct expr *g, struct expr *
 {
 	if (is_assignment(g) || (is_equation(g) && holds(q, g) && !contradicts(q, g)))
 		return expr_compare(q, last_side(g), p);
-	struct expr *set = set_of_relation(q->arena, g);
+	struct expr *set = set_of_relation(q->arena, q->rules, g);
 	if (!set || (!set_like(p) && g->text[0] != 'e'))
 		return no(REASON_SHAPE);
 	return expr_compare(q, set, p);

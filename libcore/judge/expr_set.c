@@ -11,6 +11,7 @@ struct piece {
 
 struct pieces {
 	struct arena *arena;
+	const struct expr_rules *rules;
 	int64_t *work;
 	int n;
 	bool failed;
@@ -101,7 +102,28 @@ static struct expr *half_line(struct arena *arena, char op, struct expr *end)
 	}
 }
 
-struct expr *set_of_relation(struct arena *arena, struct expr *r)
+/* |x| against a bound, x being a letter that stands for a real number: (-2, 2), or what lies outside. */
+static struct expr *set_of_magnitude(struct arena *arena, char op, struct expr *bound)
+{
+	struct expr *low = expr_new(arena, EXPR_NEG, 1);
+	low->kids[0] = bound;
+	if (op == '<' || op == 'l')
+		return interval(arena, low, bound, op == '<', op == '<');
+	if (op != '>' && op != 'g')
+		return NULL;
+	struct expr *u = expr_new(arena, EXPR_UNION, 2);
+	u->kids[0] = half_line(arena, flipped(op), low);
+	u->kids[1] = half_line(arena, op, bound);
+	return u;
+}
+
+static bool is_magnitude(const struct expr *e)
+{
+	const struct expr *x = e->kind == EXPR_CALL && expr_is(e, "abs") ? e->kids[0] : NULL;
+	return x && x->kind == EXPR_SYMBOL && x->text_n == 1 && x->text[0] >= 'a' && x->text[0] < 'z' && x->text[0] != 'w' && is_head(x);
+}
+
+struct expr *set_of_relation(struct arena *arena, const struct expr_rules *rules, struct expr *r)
 {
 	struct expr **k = r->kids;
 	const char *op = r->text;
@@ -109,6 +131,8 @@ struct expr *set_of_relation(struct arena *arena, struct expr *r)
 		return NULL;
 	if (r->text_n == 1 && op[0] == 'e')
 		return k[1];
+	if (rules->real_line && r->text_n == 1 && is_magnitude(k[0]) && k[1]->kind == EXPR_NUMBER)
+		return set_of_magnitude(arena, op[0], k[1]);
 	if (r->text_n == 1 && is_head(k[0]) && !is_head(k[1]))
 		return half_line(arena, op[0], k[1]);
 	if (r->text_n == 1 && is_head(k[1]) && !is_head(k[0]))
@@ -205,7 +229,7 @@ static void gather(struct pieces *s, struct expr *e)
 			remove_point(s, e->kids[1]->kids[i]);
 		return;
 	case EXPR_RELATION:
-		r = set_of_relation(s->arena, e);
+		r = set_of_relation(s->arena, s->rules, e);
 		if (r)
 			gather(s, r);
 		else
@@ -253,9 +277,9 @@ static void settle(struct pieces *s)
 	s->n = n;
 }
 
-struct judgement set_compare(struct arena *arena, struct expr *a, struct expr *b, int64_t *work)
+struct judgement set_compare(struct arena *arena, const struct expr_rules *rules, struct expr *a, struct expr *b, int64_t *work)
 {
-	struct pieces x = { .arena = arena, .work = work }, y = x;
+	struct pieces x = { .arena = arena, .rules = rules, .work = work }, y = x;
 	gather(&x, a);
 	gather(&y, b);
 	if (!x.failed && !y.failed) {

@@ -142,8 +142,24 @@ static struct expr *radians(struct arena *arena, struct expr *degrees)
 
 bool has_unit(const struct expr *e) { return e->kind == EXPR_UNIT || e->kind == EXPR_DEGREE; }
 
+/* 12h, beside 12 hours: the letter is that unit, no variable. */
+static struct expr *letter_as_unit(struct equal *q, struct expr *e, const struct expr *beside)
+{
+	const struct expr *letter = e->kind == EXPR_MUL && e->n == 2 && e->kids[0]->kind == EXPR_NUMBER ? e->kids[1] : NULL;
+	if (!letter || letter->kind != EXPR_SYMBOL || beside->kind != EXPR_UNIT ||
+	    !units_same(letter->text, letter->text_n, beside->text, beside->text_n))
+		return e;
+	struct expr *u = expr_new(q->arena, EXPR_UNIT, 1);
+	u->kids[0] = e->kids[0];
+	u->text = letter->text;
+	u->text_n = letter->text_n;
+	return u;
+}
+
 struct judgement compare_units(struct equal *q, struct expr *g, struct expr *p)
 {
+	g = letter_as_unit(q, g, p);
+	p = letter_as_unit(q, p, g);
 	struct expr *x = has_unit(g) ? g->kids[0] : g, *y = has_unit(p) ? p->kids[0] : p;
 	const char *gu = g->kind == EXPR_DEGREE ? "degree" : g->text, *pu = p->kind == EXPR_DEGREE ? "degree" : p->text;
 	int gn = g->kind == EXPR_DEGREE ? 6 : g->text_n, pn = p->kind == EXPR_DEGREE ? 6 : p->text_n;

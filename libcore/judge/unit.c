@@ -75,3 +75,9 @@ bool units_agree(const char *a, int a_n, const char *b, int b_n)
 	int x = look_up(a, a_n, &p), y = look_up(b, b_n, &q);
 	return x < 0 || y < 0 || (x == y && p == q);
 }
+
+bool units_same(const char *a, int a_n, const char *b, int b_n)
+{
+	int p, q, x = look_up(a, a_n, &p), y = look_up(b, b_n, &q);
+	return x >= 0 && x == y && p == q;
+}

@@ -7,4 +7,7 @@
 /* "cm^2" and "square centimeters" agree, "cm" and "m" do not; words that we do not know agree with all. */
 bool units_agree(const char *a, int a_n, const char *b, int b_n);
 
+/* The same, of units that we both know: "h" and "hours". */
+bool units_same(const char *a, int a_n, const char *b, int b_n);
+
 #endif

@@ -195,6 +195,7 @@ struct expr *verify_from_anchor(const struct candidates *c, const char *word, bo
 static struct expr *from_anywhere(const struct candidates *c)
 {
 	struct verifier *v = c->v;
+	v->formulas.any_fraction = false;
 	find_formulas(c->text, &v->formulas);
 	v->numbers.n = 0;
 	if (!formulas_only(c))

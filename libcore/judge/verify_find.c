@@ -74,6 +74,7 @@ static struct found *push(struct found_list *l) { return &l->item[l->n++ % FIND_
 /* Closing delimiters are searched once each: what the last search found is good until the scan has passed it. */
 struct scan {
 	const char *begin, *end;
+	bool any_fraction;
 	const char *dollars, *bracket, *parenthesis, *newline;
 };
 
@@ -87,12 +88,13 @@ static const char *next(const struct scan *s, const char **memo, const char *p, 
 }
 
 /* -?\frac{1.5}{2} */
-static const char *bare_fraction(const char *p, const char *end)
+static const char *bare_fraction(const char *p, const char *end, bool any)
 {
 	p += *p == '-';
-	if (!starts(p, end, "\\frac{"))
+	bool styled = any && (starts(p, end, "\\dfrac{") || starts(p, end, "\\tfrac{"));
+	if (!styled && !starts(p, end, "\\frac{"))
 		return NULL;
-	p += 5;
+	p += styled ? 6 : 5;
 	for (int i = 0; i < 2; i++) {
 		if (p >= end || *p++ != '{')
 			return NULL;
@@ -149,7 +151,7 @@ static const char *one_formula(struct scan *s, const char *p, struct span *insid
 			return q + 1;
 		}
 	}
-	if ((*p == '\\' || *p == '-') && (q = bare_fraction(p, s->end))) {
+	if ((*p == '\\' || *p == '-') && (q = bare_fraction(p, s->end, s->any_fraction))) {
 		*inside = (struct span){ p, (size_t)(q - p) };
 		return q;
 	}
@@ -216,7 +218,7 @@ static bool joined(struct scan *s, const char *p, struct found *out)
 
 void find_formulas(struct span text, struct found_list *out)
 {
-	struct scan s = { .begin = text.p, .end = text.p + text.n };
+	struct scan s = { .begin = text.p, .end = text.p + text.n, .any_fraction = out->any_fraction };
 	struct found f;
 	out->n = 0;
 	for (const char *p = s.begin; p < s.end; ) {

@@ -27,6 +27,7 @@ struct found {
 };
 
 struct found_list {
+	bool any_fraction;           /* the caller's: \dfrac and \tfrac are found without dollar signs, too, as \frac always is */
 	int n;                       /* found so far; the last FIND_MAX are kept */
 	struct found item[FIND_MAX];
 };

@@ -191,10 +191,30 @@ static bool is_bare_notation(struct span s)
 	return true;
 }
 
+/* 5 m, which may be metres or five times m: the number alone is neither. */
+static bool is_lettered_number(const struct expr *e)
+{
+	return e->kind == EXPR_MUL && e->n == 2 && e->kids[0]->kind == EXPR_NUMBER && e->kids[1]->kind == EXPR_SYMBOL;
+}
+
 /* Of 12 + 13 = 25 the last number may be the answer. */
 static bool has_equation(const struct expr *e)
 {
 	return e->kind == EXPR_RELATION && (memchr(e->text, '=', (size_t)e->text_n) || memchr(e->text, '~', (size_t)e->text_n));
+}
+
+/* Whether a number is but the bound of an inequality: > 5, \neq 5. */
+static bool is_bound(struct span text, struct span number)
+{
+	static const char *const signs[] = { "<", ">", "\\ne", "\\neq", "\\lt", "\\gt", "\\le", "\\leq", "\\ge", "\\geq", "!=", "<=", ">=",
+					     "\xe2\x89\xa0", "\xe2\x89\xa4", "\xe2\x89\xa5" };
+	struct span before = span_trim((struct span){ text.p, (size_t)(number.p - text.p) });
+	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
+		size_t n = strlen(signs[i]);
+		if (before.n >= n && !memcmp(before.p + before.n - n, signs[i], n))
+			return true;
+	}
+	return false;
 }
 
 /* The last formula or number of a text; with a gold answer in words, its last line. */
@@ -219,6 +239,8 @@ static struct expr *last_of(struct verifier *v, struct span text, const struct e
 	struct expr *all = bare || (gold && is_number(gold) && text.n < 64) ? verify_read(v, text) : NULL;
 	if (all && (is_number(all) || (bare && all->kind != EXPR_TEXT && all->kind != EXPR_LIST && !has_equation(all))))
 		return all;
+	if (all && gold->kind == EXPR_UNIT && is_lettered_number(all))
+		return all;
 	find_formulas(text, &v->formulas);
 	const struct found *f = found_back(&v->formulas, 0);
 	bool any = count_numbers(text, &number) > 0;
@@ -228,7 +250,7 @@ static struct expr *last_of(struct verifier *v, struct span text, const struct e
 			return e;
 	}
 	if (any && gold && is_number(gold))
-		return verify_read(v, number);
+		return text.n < 64 && is_bound(text, number) ? NULL : verify_read(v, number);
 	struct expr *e = verify_read(v, span_last_line(text));
 	return e && e->kind != EXPR_TEXT ? e : any ? verify_read(v, number) : e;
 }
@@ -239,6 +261,7 @@ struct expr *verify_by_marks(struct verifier *v, struct span text, const struct 
 	struct candidates c = { v, &verify_searches[VERIFY_QUERN], text, false };
 	struct span boxes[FIND_MAX], tag = tagged(text);
 	struct expr *e = NULL;
+	v->formulas.any_fraction = true;
 	if (tag.p)
 		c.text = text = tag;
 	*marked = tag;
@@ -265,6 +288,7 @@ struct expr *verify_read_gold(struct verifier *v, struct span s)
 {
 	struct span boxes[FIND_MAX], tag;
 	const char *hashes = span_find_last(s, "####");
+	v->formulas.any_fraction = true;
 	if (hashes)
 		return verify_read(v, span_trim((struct span){ hashes + 4, (size_t)(s.p + s.n - hashes - 4) }));
 	if ((tag = tagged(s)).p)

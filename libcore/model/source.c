@@ -324,7 +324,7 @@ static enum status find_base(const char *dir, const char *named, const char *bas
 	mem_free(*out);
 	*out = NULL;
 	return base ? error_set(err, ERR_USAGE, "%s: no model directory", base) :
-		      error_set(err, ERR_DATA, "%s: its base model '%s' is no directory here; the base has to be told", dir, named);
+		      error_set(err, ERR_DATA, "%s: its base model '%s' is no directory here; quern merge --base DIR makes one model of both", dir, named);
 }
 
 enum status source_base(const char *dir, const char *base, char **out, struct error *err)

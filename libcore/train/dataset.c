@@ -3,6 +3,8 @@
 
 #include "base/rng.h"
 
+#include <math.h>
+
 #define ORDER_STREAM 0x6f726465720000ull     /* random streams of the epochs: this plus the epoch */
 
 void dataset_release(struct dataset *d)
@@ -124,9 +126,18 @@ static void shuffle_epoch(struct cursor *c)
 	}
 }
 
-void cursor_open(struct cursor *c, const struct dataset *d, uint64_t seed, bool shuffle, int64_t epochs)
+/* Items that a share of them is, rounded up; what a decimal fraction is above its value as written (0.1 of 10) adds none. */
+static int64_t share_of(int64_t n, double share)
 {
-	*c = (struct cursor){ .d = d, .seed = seed, .shuffle = shuffle, .epochs = epochs };
+	int64_t items = (int64_t)ceil((double)n * share - 1e-6);
+
+	return items < 1 ? 1 : items < n ? items : n;
+}
+
+void cursor_open(struct cursor *c, const struct dataset *d, uint64_t seed, bool shuffle, double epochs)
+{
+	*c = (struct cursor){ .d = d, .seed = seed, .shuffle = shuffle, .epochs = (int64_t)ceil(epochs) };
+	c->last_n = share_of(d->n_items, epochs - (double)(c->epochs - 1));
 	c->order = mem_array((size_t)d->n_items + 1, sizeof(*c->order));
 	shuffle_epoch(c);
 }
@@ -148,9 +159,9 @@ int64_t cursor_peek(struct cursor *c)
 {
 	if (!c->d->n_items)
 		return -1;
+	if (c->epochs && c->epoch + 1 == c->epochs && c->at == c->last_n)
+		return -1;
 	if (c->at == c->d->n_items) {
-		if (c->epochs && c->epoch + 1 >= c->epochs)
-			return -1;
 		c->epoch++;
 		c->at = 0;
 		shuffle_epoch(c);

@@ -42,11 +42,11 @@ struct cursor {
 	const struct dataset *d;
 	uint64_t seed;
 	bool shuffle;
-	int64_t epochs;              /* ends after so many; 0 = never */
+	int64_t epochs, last_n;      /* ends after so many, of which the last has last_n items; 0 = never */
 	int64_t epoch, at;
 	int64_t *order;              /* [n_items] of this epoch */
 };
-void cursor_open(struct cursor *c, const struct dataset *d, uint64_t seed, bool shuffle, int64_t epochs);
+void cursor_open(struct cursor *c, const struct dataset *d, uint64_t seed, bool shuffle, double epochs);
 void cursor_release(struct cursor *c);
 void cursor_rewind(struct cursor *c);
 /* The next item without taking it, or -1 at the end. */

@@ -9,8 +9,8 @@
 struct train_flags {
 	const char *model, *eval, *skip_batches, *tensorboard;
 	struct opt_list freeze, train;
-	int64_t epochs, steps, tokens, micro_tokens, save_every, keep, eval_every, patience;
-	double lr, lr_floor, lr_power, warmup, decay_steps, weight_decay, clip, beta1, beta2, eps, momentum, spike;
+	int64_t steps, tokens, micro_tokens, save_every, keep, eval_every, patience;
+	double epochs, lr, lr_floor, lr_power, warmup, decay_steps, weight_decay, clip, beta1, beta2, eps, momentum, spike;
 	int optimizer;               /* enum optimizer_kind */
 	int schedule, decay_shape;   /* enum schedule, enum decay_shape */
 	int recompute;               /* enum model_use, from MODEL_TRAIN on */
@@ -25,7 +25,7 @@ struct train_flags {
 
 #define TRAIN_FLAGS_DATA(f)                                                                                           \
 	OPT_STRING('m', "model", &(f).model, "DIR", "the model to start from"),                                       \
-	OPT_INT(0, "epochs", &(f).epochs, "N", 1, 1e6, "passes over the data"),                                       \
+	OPT_DOUBLE(0, "epochs", &(f).epochs, "X", 1e-6, 1e6, "passes over the data; 0.5 is half of it, in a random order"),      \
 	OPT_INT(0, "steps", &(f).steps, "N", 0, 1e9, "optimizer steps, over as many epochs as that takes; 0 is by --tokens or --epochs"), \
 	OPT_INT(0, "tokens", &(f).tokens, "N", 0, 1e15, "end with the step that reaches so many tokens; 0 is no such budget"), \
 	OPT_INT(0, "micro-tokens", &(f).micro_tokens, "N", 1, 1 << 24,                                                \

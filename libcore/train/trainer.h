@@ -19,7 +19,7 @@
 struct train_options {
 	int64_t steps;               /* 0 = as many as tokens or the epochs give */
 	int64_t tokens;              /* ends with the step that reaches so many; 0 = no budget */
-	int64_t epochs;              /* used when steps and tokens are 0 */
+	double epochs;               /* used when steps and tokens are 0; of a share of an epoch its first items, rounded up */
 	int64_t batch_items;         /* most items of a step, 0 = no limit */
 	int64_t batch_tokens;        /* most tokens of a step, 0 = no limit; one item is always taken */
 	int64_t micro_tokens;        /* most tokens computed at once; raised to the longest item */

@@ -161,6 +161,9 @@ value() {
 	sed 's/"chosen":\[{"role":"assistant","content":\("[^"]*"\)}\],"rejected".*/"completion":\1,"label":true}/' pairs.jsonl >yes.jsonl
 	sed 's/"id":"/"id":"n/; s/"chosen":.*"rejected":\[{"role":"assistant","content":\("[^"]*"\)}\]}/"completion":\1,"label":false}/' pairs.jsonl >no.jsonl
 	paste -d '\n' yes.jsonl no.jsonl >feedback.jsonl
+	sed 's/"completion":\("[^"]*"\)/"completion":[{"role":"assistant","content":\1}]/' yes.jsonl >messages.jsonl
+	status 3 quern dpo-train -q -m m messages.jsonl --loss kto -o x
+	says 'quern import makes records'
 	F="-q -m m feedback.jsonl --epochs 3 --batch-pairs 16 --lr 1e-3"
 	for loss in kto bco apo_zero_unpaired; do
 		quern dpo-train $F --loss $loss -o $loss

@@ -171,7 +171,7 @@ tensor() {
 	says 'none of target_modules'
 	sed 's,"../base","../nowhere",' "$A/lora/adapter_config.json" >bad/adapter_config.json
 	status 3 quern merge bad -o n
-	says "'../nowhere' is no directory here"
+	says "'../nowhere' is no directory here; quern merge --base DIR makes"
 	mkdir m && cp "$A/base/config.json" m
 	for index in '' '{}' '{"weight_map":[]}' '{"weight_map":{"a":1}}' '{"weight_map":{"a":"../x"}}' '{"weight_map":{"a":"b"}}'; do
 		printf '%s' "$index" >m/model.safetensors.index.json

@@ -413,6 +413,40 @@ static void an_epoch_sees_each_item_once_in_an_order_of_its_own(void **state)
 	dataset_release(&d);
 }
 
+static int64_t items_of_epochs(const struct dataset *d, double epochs)
+{
+	struct cursor c;
+	int64_t n[2] = { 0, 0 };
+
+	cursor_open(&c, d, 3, true, epochs);
+	for (int again = 0; again < 2; again++, cursor_rewind(&c))
+		for (; cursor_peek(&c) >= 0; n[again]++)
+			cursor_take(&c);
+	cursor_release(&c);
+	assert_int_equal(n[0], n[1]);
+	return n[0];
+}
+
+static void a_share_of_an_epoch_is_that_share_of_the_items_rounded_up(void **state)
+{
+	struct dataset d = { 0 };
+	const int32_t v[] = { 1, 2 };
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		dataset_add(&d, v, v, 2);
+		dataset_end_item(&d);
+	}
+	assert_int_equal(items_of_epochs(&d, 0.1), 1);
+	assert_int_equal(items_of_epochs(&d, 0.25), 3);
+	assert_int_equal(items_of_epochs(&d, 0.0001), 1);
+	assert_int_equal(items_of_epochs(&d, 1), 10);
+	assert_int_equal(items_of_epochs(&d, 1.1), 11);
+	assert_int_equal(items_of_epochs(&d, 2.3), 23);
+	assert_int_equal(items_of_epochs(&d, 3), 30);
+	dataset_release(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +458,7 @@ int main(void)
 		cmocka_unit_test(targets_are_the_next_labels_of_the_same_sequence),
 		cmocka_unit_test(packed_rows_are_checked),
 		cmocka_unit_test(an_epoch_sees_each_item_once_in_an_order_of_its_own),
+		cmocka_unit_test(a_share_of_an_epoch_is_that_share_of_the_items_rounded_up),
 	};
 	int failed;
 

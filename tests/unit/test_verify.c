@@ -80,7 +80,7 @@ static const char *const same[][2] = {
 	{ "\\begin{pmatrix} 2 \\\\ 4 \\end{pmatrix}", "\\begin{pmatrix} 1 & 0 \\\\ 0 & 2 \\end{pmatrix} \\begin{pmatrix} 2 \\\\ 2 \\end{pmatrix}" },
 	/* conventions */
 	{ "28\\%", "28" }, { "90^\\circ", "90" }, { "5.4 \\text{ cents}", "5.4" }, { "864 \\mbox{ inches}^2", "864\\text{ square inches}" },
-	{ "2 \\mathrm{~km}", "2" }, { "5\\mathrm{m}", "5" }, { "12 cm", "12 \\text{ centimeters}" }, { "12", "12 apples" }, { "\\$32,\\!348", "32348" }, { "4210_{5}", "4210_5" }, { "40_9", "40" },
+	{ "2 \\mathrm{~km}", "2" }, { "5\\mathrm{m}", "5" }, { "12 h", "12 \\text{ hours}" }, { "5s", "5 \\text{ seconds}" }, { "12 cm", "12 \\text{ centimeters}" }, { "12", "12 apples" }, { "\\$32,\\!348", "32348" }, { "4210_{5}", "4210_5" }, { "40_9", "40" },
 	/* words and letters */
 	{ " Yes", "yes" }, { "STRASSE", "stra\xc3\x9f" "e" }, { "caf\xc3\xa9", "cafe\xcc\x81" }, { "a  b\tc", "a b c" }, { "\\text{(C)}", "C" },
 	{ "B", "(B)" }, { "\\text{even}", "Even." }, { "\\text{odd}", "odd" }, { "\\text{Navin}", "Navin" },
@@ -92,7 +92,8 @@ static const char *const same[][2] = {
 	{ "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\begin{bmatrix}1 & 2\\\\[2pt] 3 & 4\\end{bmatrix}" },
 	{ "x^3+2x", "p(x) = x^3+2x" }, { "4", "\\color{red}{4}" }, { "4", "\\underline{4}" }, { "\\mathbb{R}", "\xe2\x84\x9d" },
 	{ "\\begin{bmatrix}1&0\\\\0&1\\end{bmatrix}", "\\begin{bmatrix} 1&0\\cr 0&1\\end{bmatrix}" },
-	{ "x \\in \\{1,2\\}", "x = 1 or x = 2" }, { "k\\in(-\\infty,-2]\\cup[2,\\infty)", "k \\le -2 \\text{ or } k \\ge 2" },
+	{ "x \\in \\{1,2\\}", "x = 1 or x = 2" }, { "|x| \\le 2", "[-2,2]" }, { "|x|>2", "(-\\infty,-2)\\cup(2,\\infty)" },
+	{ "|x| < 3", "-3 < x < 3" }, { "\\text{all real numbers}", "\\mathbb{R}" }, { "all real numbers", "(-\\infty, \\infty)" }, { "k\\in(-\\infty,-2]\\cup[2,\\infty)", "k \\le -2 \\text{ or } k \\ge 2" },
 };
 
 static const char *const different[][2] = {
@@ -111,7 +112,7 @@ static const char *const different[][2] = {
 	{ "5", "5 \\text{ (or 6)}" }, { "5", "5 \\text{ or } 6" }, { "5", "5 \\text{ not 6}" }, { "5", "\\frac{0}{0}" }, { "x", "\\frac{x}{0}" }, { "5", "5 \\ne 6" },
 	{ "9^{9^{9}}", "9^{9^{9}}+1" }, { "9^{9^{9^{9}}}-1", "9^{9^{9^{9}}}" }, { "x^{x^{x}}", "x^{x^{x}}+10^{-90}" }, { "2^{2^{50}}", "2^{2^{50}}+x" },
 	{ "\\frac{9^{9^{9}}}{3}", "\\frac{9^{9^{9}}+1}{3}" }, { "-2\\frac{1}{2}", "-1.5" }, { "5", "px = 5" }, { "5 \\text{ cm}^2", "5 cm\xc2\xb3" }, { "5", "not 5" },
-	{ "x \\in \\{1,2\\}", "1 or 3" }, { "0.\\bar{3}", "0.3" },
+	{ "x \\in \\{1,2\\}", "1 or 3" }, { "|x| < 5", "(-\\infty,5)" }, { "|x| < 5", "[-5,5]" }, { "5m", "5 \\text{ cm}" }, { "0.\\bar{3}", "0.3" },
 };
 
 static void equal_answers_are_equal_both_ways(void **state)
@@ -171,7 +172,7 @@ static void the_answer_is_found_by_the_documented_rule(void **state)
 		{ "19", "The maximum of $f(x)$.\nFinal Answer: the number of values of $f(x)$ is 19.", VERDICT_EQUAL },
 		{ "\\sqrt{2}", "Therefore $x=\\sqrt 2$ is the answer", VERDICT_EQUAL }, { "x^2", "**Answer:** $x \\cdot x$", VERDICT_EQUAL },
 		{ "7", "\\boxed{\\boxed{7}}", VERDICT_EQUAL }, { "7", "\\boxed{x = \\boxed{7}}", VERDICT_EQUAL }, { "1000", "10^3", VERDICT_EQUAL },
-		{ "5", "5x", VERDICT_DIFFERENT }, { "5", "4 < 5", VERDICT_DIFFERENT }, { "A", "(A) 5", VERDICT_EQUAL }, { "B", "The correct option is (B).", VERDICT_EQUAL },
+		{ "5", "5x", VERDICT_DIFFERENT }, { "5", "4 < 5", VERDICT_DIFFERENT }, { "5", ">5", VERDICT_DIFFERENT }, { "3/4", "We get \\dfrac{3}{4} as its share.", VERDICT_EQUAL }, { "5 cm", "5 m", VERDICT_DIFFERENT }, { "5 \\text{ m}", "5 m", VERDICT_EQUAL }, { "5", "x \\neq 5", VERDICT_DIFFERENT }, { "A", "(A) 5", VERDICT_EQUAL }, { "B", "The correct option is (B).", VERDICT_EQUAL },
 		{ "A", "Option A is wrong, it must be B", VERDICT_DIFFERENT }, { "1,2", "The solutions are 1 and 2.", VERDICT_EQUAL },
 		{ "42", "The answer is $42$ as $6\\cdot7=42$.", VERDICT_EQUAL }, { "25", "12 + 13 = 25", VERDICT_EQUAL },
 		{ "5", "\\boxed{5", VERDICT_EQUAL }, { "-3", "#### -3\nmore", VERDICT_EQUAL },

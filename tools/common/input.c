@@ -30,16 +30,20 @@ static void list_kinds(const enum kind *want, int n, struct buf *out)
 enum status tool_check_kind(struct tool *t, const enum kind *want, int n_want, struct error *err)
 {
 	struct tool_inputs *in = t->inputs;
-	for (int i = 0; i < n_want; i++)
+	struct error missing = {{0}};
+	for (int i = 0; i < n_want; i++) {
+		enum status st = want[i] == in->kind ? kind_check(in->kind, &in->schema, &missing) : OK;
+		if (st != OK)
+			return error_set(err, st, "%s: %s; quern import makes records of data sets", reader_name(in->reader), missing.text);
 		if (want[i] == in->kind)
-			return error_prefix(err, kind_check(in->kind, &in->schema, err), "%s", reader_name(in->reader));
+			return OK;
+	}
 	if (n_want == 0)
 		return OK;
 	struct buf words = {0};
 	list_kinds(want, n_want, &words);
 	buf_str(&words, " wanted; ");
 	/* Of one wanted kind the missing column can be named. */
-	struct error missing = {{0}};
 	if (n_want == 1 && kind_check(want[0], &in->schema, &missing) != OK)
 		buf_str(&words, missing.text);
 	else

@@ -81,11 +81,9 @@ enum kind kind_of(const struct schema *s)
 		return KIND_PREFERENCES;
 	if (has(s, "prompt") && has(s, "completion") && has(s, "label"))
 		return KIND_FEEDBACK;
-	if (has(s, "prompt") && has(s, "completion"))
-		return KIND_COMPLETIONS;
 	if (has(s, "prompt") && has(s, "completions") && has(s, "labels"))
 		return KIND_STEPWISE;
-	if (has(s, "prompt") && has(s, "answer"))
+	if (has(s, "prompt") && has(s, "answer") && !has(s, "completion"))
 		return KIND_PROBLEMS;
 	if (has(s, "messages"))
 		return KIND_CHAT;
@@ -95,6 +93,8 @@ enum kind kind_of(const struct schema *s)
 		return KIND_TOKENS;
 	if (has(s, "text"))
 		return KIND_DOCUMENTS;
+	if (has(s, "prompt") && has(s, "completion"))
+		return KIND_COMPLETIONS;
 	return has(s, "prompt") && !has(s, "chosen") ? KIND_PROBLEMS : KIND_OTHER;
 }
 

@@ -741,7 +741,7 @@ EOF
 }
 
 @test "dedup: at a tenth of the memory that is needed the same rows stay" {
-	local rows=60000
+	local rows=20000
 	[[ $BIN != *asan* ]] || rows=5000
 	awk -v rows=$rows 'BEGIN { for (i = 0; i < rows; i++) printf "{\"id\":\"%d\",\"text\":\"line %d of text\\nand\\nmore of it, the %d-th\"}\n", i, i * 7 % 40000, i * 11 % 50000 }' >in.jsonl
 	local o needed

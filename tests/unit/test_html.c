@@ -1,12 +1,12 @@
 /* test_html.c - pages to text, references, encodings, and pages made to hurt. */
 #include "unit.h"
 
-#include "base/progress.h"
 #include "text/charset.h"
 #include "text/html.h"
 #include "text/html_entities.h"
 
 #include <iconv.h>
+#include <time.h>
 
 static struct html_page page;
 
@@ -246,12 +246,12 @@ static void survives(const char *head, const char *s, const char *tail, const ch
 	buf_str(&b, head);
 	repeat(&b, s, (1 << 20) / strlen(s) + 1);
 	buf_str(&b, tail);
-	double start = clock_seconds();
+	clock_t start = clock();
 	assert_int_equal(html_extract(b.data, b.len, HTML_ALL, &page, NULL), OK);
 	if (want)
 		assert_string_equal(page.text.data ? page.text.data : "", want);
 	assert_int_equal(html_extract(b.data, b.len, HTML_MAIN, &page, NULL), OK);
-	assert_true(clock_seconds() - start < 20);
+	assert_true(clock() - start < 60 * CLOCKS_PER_SEC);
 	buf_release(&b);
 }
 

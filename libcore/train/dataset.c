@@ -159,7 +159,7 @@ int64_t cursor_peek(struct cursor *c)
 {
 	if (!c->d->n_items)
 		return -1;
-	if (c->epochs && c->epoch + 1 == c->epochs && c->at == c->last_n)
+	if (c->epochs && (c->epoch >= c->epochs || (c->epoch + 1 == c->epochs && c->at >= c->last_n)))
 		return -1;
 	if (c->at == c->d->n_items) {
 		c->epoch++;

@@ -5,7 +5,7 @@
  * whatever order; their digits are brought together, multiplied by s and by the weight's scale, and C is added: the only roundings, the same
  * whatever rows and columns share the call. A row with NaN or infinity gives NaN.
  *
- * Panels of 32 columns (packed.h): a step of one is two tiles, 16 columns each, of 64 k, four of them side by side. Digits lie by steps of 64 k too, by
+ * Panels of 32 columns (packed.h): a step of one is two tiles, 16 columns each, of 64 k. Digits lie by steps of 64 k too, by
  * groups of at most 16 rows. Within a step k is turned: word w of a row of tiles is that of word 4 (w % 4) + w / 4 of the matrix, which spares
  * the digits' bytes a shuffle. */
 #ifndef QUERN_CPU_BYTES_H
@@ -24,7 +24,6 @@
 #define BYTES_FEW 64             /* or so many rows', */
 #define BYTES_PART 128           /* rows that share a task, about, if there are many */
 #define BYTES_SLAB (16 << 20)    /* of weights that are packed for the call */
-#define BYTES_AHEAD 4096         /* bytes of a panel between what is read and what is asked for */
 #define BLOCK_SUMS (BYTES_DIGITS * 32 * PANEL)
 #define PANEL_STEP (BYTES_K * PANEL)
 
@@ -141,44 +140,37 @@ INLINE void digits_store(const struct bytes *t, int64_t i, int64_t j, int nr, co
 
 /* --- few rows ------------------------------------------------------------------------------------------------ */
 
-INLINE void ask_step(const char *at)
-{
-#pragma GCC unroll 32
-	for (int l = 0; l < PANEL_STEP; l += 64)
-		__builtin_prefetch(at + l, 0, 2);
-}
-
 /* Where the panel from column j is. */
 INLINE const char *panel_of(const struct bytes *t, int64_t j) { return t->panels + (j - t->j0) / PANEL * t->bytes; }
 
-/* Tiles 0 to 3: sums, 4: digits, 5 to 7: weights. */
+/* Where the share ends that ends at column `end`. */
+INLINE const char *limit_of(const struct bytes *t, int64_t end) { return t->panels + panels_of(end - t->j0) * t->bytes; }
+
+/* A panel against rows whose digits are one tile. Tiles 0 and 1: sums, 4: digits, 7: weights. */
 INLINE void bytes_beside(const struct bytes *t, int64_t j, int64_t end)
 {
 	const int64_t rows = BYTES_DIGITS * t->m * BYTES_K;
-	const char *b[2] = {panel_of(t, j), panel_of(t, end - j > PANEL ? j + PANEL : j)};
-	const int64_t skip = end - j > 2 * PANEL ? t->bytes : -BYTES_AHEAD;
-	int32_t sums[BYTES_DIGITS * BYTES_BESIDE][2 * PANEL] __attribute__((aligned(64)));
+	const char *b = panel_of(t, j), *limit = limit_of(t, end);
+	int32_t sums[BYTES_DIGITS * BYTES_BESIDE][PANEL] __attribute__((aligned(64)));
 	const int8_t *a = t->digits;
 
-	zero_sums();
-	for (int64_t s = 0; s < t->steps; s++, a += rows) {
-		const int64_t at = s * PANEL_STEP, ahead = at + BYTES_AHEAD < t->bytes ? at + BYTES_AHEAD : at + BYTES_AHEAD + skip;
+	_tile_zero(0);
+	_tile_zero(1);
+	for (int64_t s = 0; s < t->steps; s++, a += rows, b += PANEL_STEP) {
+		const char *ahead = fetch_ahead(b, limit);
 
 		_tile_loadd(4, a, BYTES_K);
-		ask_step(b[0] + ahead);
-		_tile_loadd(5, b[0] + at, 64);
-		_tile_dpbssd(0, 4, 5);
-		_tile_loadd(6, b[0] + at + 1024, 64);
-		_tile_dpbssd(1, 4, 6);
-		ask_step(b[1] + ahead);
-		_tile_loadd(7, b[1] + at, 64);
-		_tile_dpbssd(2, 4, 7);
-		_tile_loadd(5, b[1] + at + 1024, 64);
-		_tile_dpbssd(3, 4, 5);
+		fetch(b, ahead, 1024);
+		_tile_loadd(7, b, 64);
+		_tile_dpbssd(0, 4, 7);
+		fetch(b + 1024, ahead + 1024, 1024);
+		_tile_loadd(7, b + 1024, 64);
+		_tile_dpbssd(1, 4, 7);
 	}
-	stream_store((float (*)[STREAM_COLUMNS])(void *)sums);
+	_tile_stored(0, sums[0], PANEL * 4);
+	_tile_stored(1, sums[0] + 16, PANEL * 4);
 	for (int64_t r = 0; r < t->m; r++)
-		digits_store(t, r, j, (int)shorter(2 * PANEL, end - j), sums[r], t->m * 2 * PANEL);
+		digits_store(t, r, j, (int)shorter(PANEL, end - j), sums[r], t->m * PANEL);
 }
 
 #define SOME_MULTIPLY(c, b, at)                    \
@@ -190,8 +182,8 @@ INLINE void bytes_beside(const struct bytes *t, int64_t j, int64_t end)
 /* A panel against up to 16 rows. Tiles 0 to 5: sums of each digit, 6: digits, 7: weights. */
 INLINE void bytes_some(const struct bytes *t, int64_t j, int64_t end)
 {
-	const int64_t tile = t->m * BYTES_K, skip = end - j > PANEL ? 0 : -2 * BYTES_AHEAD;
-	const char *b = panel_of(t, j);
+	const int64_t tile = t->m * BYTES_K;
+	const char *b = panel_of(t, j), *limit = limit_of(t, end);
 	int32_t sums[BYTES_DIGITS][16][PANEL] __attribute__((aligned(64)));
 	const int8_t *a = t->digits;
 
@@ -199,9 +191,12 @@ INLINE void bytes_some(const struct bytes *t, int64_t j, int64_t end)
 	_tile_zero(4);
 	_tile_zero(5);
 	for (int64_t s = 0; s < t->steps; s++, a += BYTES_DIGITS * tile, b += PANEL_STEP) {
-		ask_step(b + 2 * BYTES_AHEAD + (s * PANEL_STEP + 2 * BYTES_AHEAD < t->bytes ? 0 : skip));
+		const char *ahead = fetch_ahead(b, limit);
+
 		_tile_loadd(6, a, BYTES_K);
+		fetch(b, ahead, 1024);
 		SOME_MULTIPLY(0, b, 0);
+		fetch(b + 1024, ahead + 1024, 1024);
 		SOME_MULTIPLY(1, b, 1024);
 		_tile_loadd(6, a + tile, BYTES_K);
 		_tile_dpbssd(3, 6, 7);
@@ -295,7 +290,7 @@ static void bytes_configure(int64_t m)
 	int rows = (int)(m <= BYTES_BESIDE ? BYTES_DIGITS * m : m < 16 ? m : 16);
 
 	for (int i = 0; i < 8; i++) {
-		bool weights = i == 7 || (i > 4 && m <= BYTES_BESIDE) || (i == 6 && m > 16);
+		bool weights = i == 7 || (i == 6 && m > 16);
 
 		t.row_bytes[i] = 64, t.rows[i] = (uint8_t)(weights ? 16 : rows);
 	}
@@ -327,8 +322,7 @@ static void bytes_few_task(void *arg, int64_t i, int worker)
 		if (t->m <= BYTES_BESIDE)
 			bytes_beside(t, t->j0 + c.j, t->j0 + c.end);
 		else
-			for (int64_t j = c.j; j < shorter(c.j + STREAM_COLUMNS, c.end); j += PANEL)
-				bytes_some(t, t->j0 + j, t->j0 + c.end);
+			bytes_some(t, t->j0 + c.j, t->j0 + c.end);
 	_tile_release();
 }
 
@@ -362,7 +356,7 @@ static void bytes_rows(struct pool *pool, struct bytes *t)
 {
 	pool_run(t->m * t->g->k < GEMM_PACK_SOLO ? NULL : pool, (t->m + 15) / 16, digits_task, t);
 	if (t->m <= 16) {
-		cut_shares(&t->shares, t->n, pool_threads(pool));
+		cut_shares(&t->shares, t->n, pool_threads(pool), 1);
 		pool_run(pool, t->shares.n, bytes_few_task, t);
 		return;
 	}

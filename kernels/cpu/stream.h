@@ -1,7 +1,8 @@
 /* stream.h - the product of up to 64 rows with packed weights (packed.h), which reads them as fast as the memory gives them.
  *
- * All that is done here is to the bit what amx.h does for many rows. One row against bf16 is so little work that vectors do it; up to five
- * have their three terms side by side in one tile; up to sixteen, and up to 32, take as many columns at a time as there are tiles for; more are two times 32.
+ * All that is done here is to the bit what amx.h does for many rows. One row of floats against bf16 is so little work that vectors do it; up to
+ * five have their three terms side by side in one tile; up to sixteen, and up to 32, take as many columns at a time as there are tiles for; more are two
+ * times 32. Up to sixteen rows of bf16 go by the panels one after the other.
  * Columns are cut into tasks: how depends on the threads, what a column gives does not. */
 #ifndef QUERN_CPU_STREAM_H
 #define QUERN_CPU_STREAM_H
@@ -14,11 +15,12 @@
 
 #define A_TERMS (ACT_BF16 ? 1 : 3)
 #define STREAM_ROWS 16           /* of A: one tile */
-#define STREAM_PANELS 2          /* at a time: the sums of four tiles go on side by side */
+#define STREAM_PANELS 2          /* at a time, where much is done with each: the sums of four tiles go on side by side */
 #define STREAM_COLUMNS (STREAM_PANELS * PANEL)
 #define STREAM_TASKS 1024        /* at most: some nine for each of STREAM_THREADS */
 #define STREAM_THREADS 96        /* more share the tasks of so many */
-#define STREAM_AHEAD 4096        /* bytes of a panel between what is read and what is asked for, in the second-level cache */
+#define STREAM_AHEAD 4096        /* bytes of a panel between what is read and what is asked for, in the second-level cache, */
+#define FETCH_AHEAD 16384        /* and where panels come one after the other */
 
 /* Panels cut evenly, a share for each thread: what it reads next it knows. Who has done with its own takes from the others'. */
 struct share {
@@ -29,10 +31,10 @@ struct share {
 
 struct shares {
 	struct share of[STREAM_THREADS];
-	int n;
+	int n, each;                 /* each: panels that are taken at a time */
 };
 
-/* STREAM_COLUMNS columns from j, or up to `end`, where their share ends. */
+/* Those of `each` panels from j, or up to `end`, where their share ends. */
 struct columns {
 	int64_t j, end;
 	int tried;                   /* shares of which nothing is left, from the thread's own on */
@@ -50,8 +52,9 @@ struct stream {
 };
 
 /* n columns. */
-static void cut_shares(struct shares *t, int64_t n, int threads)
+static void cut_shares(struct shares *t, int64_t n, int threads, int each)
 {
+	t->each = each;
 	t->n = (int)shorter(shorter(threads, STREAM_THREADS), panels_of(n));
 	for (int i = 0; i < t->n; i++) {
 		atomic_init(&t->of[i].next, panels_of(n) * i / t->n);
@@ -64,7 +67,7 @@ INLINE bool take_columns(struct shares *t, int64_t n, int worker, struct columns
 {
 	for (; to->tried < t->n; to->tried++) {
 		struct share *s = &t->of[(worker + to->tried) % t->n];
-		int64_t panel = atomic_fetch_add_explicit(&s->next, STREAM_PANELS, memory_order_relaxed);
+		int64_t panel = atomic_fetch_add_explicit(&s->next, t->each, memory_order_relaxed);
 
 		to->j = panel * PANEL, to->end = shorter(s->end * PANEL, n);
 		if (panel < s->end)
@@ -149,6 +152,20 @@ INLINE void touch(const char *at)
 	__asm__ volatile("" : : "v"(_mm512_load_si512(at)));
 }
 
+/* So many bytes for the first-level cache, and as many at `ahead` for the second: line by line, as what comes in bunches comes a fifth slower, and
+ * far ahead, as one thread's share is read from its first byte to its last. */
+INLINE void fetch(const char *at, const char *ahead, const int bytes)
+{
+#pragma GCC unroll 32
+	for (int l = 0; l < bytes; l += 64) {
+		touch(at + l);
+		__builtin_prefetch(ahead + l, 0, 2);
+	}
+}
+
+/* Where that is for what lies at `at`; at limit the share ends. */
+INLINE const char *fetch_ahead(const char *at, const char *limit) { return limit - at > FETCH_AHEAD ? at + FETCH_AHEAD : at; }
+
 #define UNPACKED (16 * PANEL)    /* words of a term */
 
 /* Panels that are read side by side, in steps of 32 k. */
@@ -201,6 +218,30 @@ INLINE void store_sums(const struct gemm *g, const float *sum, const int width, 
 	for (int64_t r = 0; r < g->m; r++)
 		for (int v = 0; v < nr; v += VL)
 			result_store(g, r, j0, v_load(sum + r * width + v), nr, v);
+}
+
+/* Rows of one term against a panel of bf16, from column j. */
+INLINE void panel_columns(const struct stream *t, int64_t j, int64_t end)
+{
+	const struct gemm *g = t->g;
+	const int64_t steps = whole_k(g->k) / 32, step = panel_bytes(ELEM_BF16, 32), bytes = panel_bytes(ELEM_BF16, g->k);
+	const char *b = t->panels + j / PANEL * bytes, *limit = t->panels + panels_of(end) * bytes;
+	const int nr = (int)shorter(PANEL, end - j);
+	float sum[STREAM_ROWS][PANEL] __attribute__((aligned(64)));
+	const float *a = t->a;
+
+	load_sums(g, sum[0], PANEL, j, nr);
+	_tile_loadd(0, sum[0], PANEL * 4);
+	_tile_loadd(1, sum[0] + 16, PANEL * 4);
+	for (int64_t s = 0; s < steps; s++, a += g->m * 16, b += step) {
+		_tile_loadd(5, a, 64);
+		fetch(b, fetch_ahead(b, limit), 32 * PANEL * 2);
+		STREAM_MULTIPLY(0, 1, 1, (const float *)(const void *)b, 0);
+		STREAM_MULTIPLY(1, 1, 1, (const float *)(const void *)b + 16, 0);
+	}
+	_tile_stored(0, sum[0], PANEL * 4);
+	_tile_stored(1, sum[0] + 16, PANEL * 4);
+	store_sums(g, sum[0], PANEL, j, nr);
 }
 
 INLINE void stream_columns(const enum elem elem, const int a_terms, const int b_terms, const struct stream *t, const struct columns *c)
@@ -531,7 +572,7 @@ static void widen_row(float *dst, const float *a, int64_t vectors)
 	}
 }
 
-/* Columns of weights in bf16 for one row, whose products take so little time that vectors do them, which come from
+/* Columns of weights in bf16 for one row of floats, whose products take so little time that vectors do them, which come from
  * memory faster than tiles do. To the bit what TDPBF16PS gives, whose products are fused multiply-adds too: split.h's in their
  * order, of each the even and the odd ones from zero, then their sum, then C. */
 INLINE void row_columns(const int terms, const struct stream *t, const struct columns *c)
@@ -610,6 +651,8 @@ static void stream_task(void *arg, int64_t i, int worker)
 	while (take_columns(&t->shares, g->n, worker, &c)) {
 		if (beside)
 			beside_columns(t, &c);
+		else if (ACT_BF16 && g->b.elem == ELEM_BF16)
+			panel_columns(t, c.j, c.end);
 		else if (g->b.elem == ELEM_BF16)
 			stream_columns(ELEM_BF16, A_TERMS, 1, t, &c);
 		else
@@ -641,7 +684,7 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 {
 	struct stream t = {.g = g, .panels = g->panels};
 	int64_t rows = wide_rows(g->m), words = whole_k(g->k) / 2 * g->terms * rows;
-	bool row = g->m == 1 && g->b.elem == ELEM_BF16;
+	bool row = !ACT_BF16 && g->m == 1 && g->b.elem == ELEM_BF16;
 
 	t.a = cpu_scratch((size_t)(row ? 3 * words : words) * sizeof(float));
 	pack_stream(t.a, &g->a, g->m, rows, g->k, g->terms);
@@ -655,7 +698,7 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 		pool_run(pool, cut_columns(t.start, g->n, pool_threads(pool)), wide_task, &t);
 		return;
 	}
-	cut_shares(&t.shares, g->n, pool_threads(pool));
+	cut_shares(&t.shares, g->n, pool_threads(pool), ACT_BF16 && g->b.elem == ELEM_BF16 ? 1 : STREAM_PANELS);
 	pool_run(pool, t.shares.n, row ? row_task : stream_task, &t);
 }
 

@@ -51,7 +51,7 @@ void check_packed(struct check *c)
 }
 
 /* A row alone has the bits that it has among others, at every number of rows where a table might go another way, in each form, with odd sizes
- * and without. */
+ * and without; alone against packed weights, if the CPU's table packs those. */
 void check_matmul_tiles(struct check *c)
 {
 	static const int64_t some[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129};
@@ -61,8 +61,15 @@ void check_matmul_tiles(struct check *c)
 	for (int elem = 0; elem < (i % KERNELS_NF4_BLOCK ? 3 : 4); elem++) {
 		struct stored w = weights_of(c, (enum elem)elem, o, i);
 
+		size_t bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, false) : 0;
+		void *packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
+
 		c->k->matmul_float(c->pools[1], all, in(c, x, n * i), w.w, b, n, o, i);
 		done(c);
+		if (packed) {
+			c->k->pack(c->pools[1], packed, w.w, o, i, false);
+			w.w.packed = packed, w.w.data = NULL, w.w.forward = true;
+		}
 		for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
 			int64_t m = some[s], from = below(c, n - m + 1);
 
@@ -70,6 +77,8 @@ void check_matmul_tiles(struct check *c)
 			done(c);
 			expect_same(c, "rows alone", part, all + from * o, m * o);
 		}
+		if (packed)
+			c->k->release(packed);
 		stored_free(&w);
 	}
 	mem_free(x), mem_free(all), mem_free(part), mem_free(b);

@@ -198,7 +198,8 @@ struct kernels {
 	 * and the caller sets weights.forward; 0: the table gains nothing by it. pack again when the weights have changed. Products
 	 * give the same bits with what was packed and without, but for a GPU's table of bf16 and weights.forward: there they are added in
 	 * another order (all of those products in the same), int8's integers are exact, and NF4's values are rounded to bf16 before, not after,
-	 * they are multiplied by their factor. What one table of the CPU packs another of the same instruction set takes. */
+	 * they are multiplied by their factor. What one table of the CPU packs another of the same instruction set takes, but for NF4: of
+	 * that floats take nothing packed. */
 	size_t (*packed_bytes)(enum elem elem, int64_t o, int64_t i, bool backward);
 	void (*pack)(struct pool *pool, void *packed, struct weights w, int64_t o, int64_t i, bool backward);
 	bool embeds_packed;                  /* embed, too, takes what was packed for the forward alone, where data is NULL */

@@ -383,9 +383,12 @@ static void pack_columns_of_b(const struct gemm *g, float *dst, int64_t j0, int6
 		int64_t bytes = panel_bytes(g->b.elem, g->k), apart = (int64_t)panel_steps(1, kc) * PANEL;
 
 		for (int64_t j = j0; j < j1 && g->b.elem != ELEM_BF16; j += PANEL, dst += columns_words(g, PANEL, kc)) {
-			const char *from = g->panels + j / PANEL * bytes + p * PANEL * elem_bits(g->b.elem) / 8;
+			const char *from = g->panels + j / PANEL * bytes + panel_bytes(g->b.elem, p);
 
-			if (g->terms == 3)
+			if (g->b.elem == ELEM_NF4)
+				for (int q = 0; q < kc; q += NF4_BLOCK, from += CODES_STEP)
+					unpack_codes(dst + q / 2 * PANEL, from, NULL);
+			else if (g->terms == 3)
 				unpack_panel(3, dst, apart, from, panel_steps(1, kc), NULL);
 			else
 				unpack_panel(1, dst, apart, from, panel_steps(1, kc), NULL);
@@ -705,7 +708,7 @@ static void gemm_to(struct pool *pool, float *c, act *y, int64_t ldc, const int3
 	}
 	g.kc = even_share(k, g.kc);
 #if GEMM_TILES
-	if (g.panels && m <= WIDE_ROWS && !a.k_major) {
+	if (g.panels && m <= (b.elem == ELEM_NF4 ? WIDE_HALF : WIDE_ROWS) && !a.k_major) {
 		stream_run(pool, &g);
 		return;
 	}

@@ -636,6 +636,55 @@ static void row_task(void *arg, int64_t i, int worker)
 	_mm_setcsr(control);
 }
 
+/* --- codes of four bits --------------------------------------------------------------------------------- */
+
+/* Up to WIDE_HALF rows of bf16 against a panel, from column j. A block's codes become pairs while the tiles multiply the one before. */
+INLINE void code_columns(const bool second, const struct stream *t, int64_t j, int64_t end)
+{
+	const struct gemm *g = t->g;
+	const int64_t bytes = panel_bytes(ELEM_NF4, g->k);
+	const char *from = t->panels + j / PANEL * bytes, *limit = t->panels + panels_of(end) * bytes;
+	const int nr = (int)shorter(PANEL, end - j);
+	float sum[WIDE_HALF * PANEL] __attribute__((aligned(64))), pairs[2][NF4_BLOCK / 2 * PANEL] __attribute__((aligned(64)));
+	const float *a = t->a;
+	struct asking none = {NULL, 0};
+
+	load_sums(g, sum, PANEL, j, nr);
+	wide_load(second, sum);
+	unpack_codes(pairs[0], from, fetch_ahead(from, limit));
+	for (int64_t block = 0; block < g->k / NF4_BLOCK; block++) {
+		from += CODES_STEP;
+		if (block + 1 < g->k / NF4_BLOCK)
+			unpack_codes(pairs[(block + 1) & 1], from, fetch_ahead(from, limit));
+		for (int s = 0; s < NF4_BLOCK / 32; s++, a += g->m * 16) {
+			tiles_of_a(second, a, 16);
+			tiles_of_b(true, pairs[block & 1] + s * UNPACKED);
+			wide_multiply(second, &none);
+		}
+	}
+	wide_store(second, sum);
+	store_sums(g, sum, PANEL, j, nr);
+}
+
+static void code_task(void *arg, int64_t i, int worker)
+{
+	struct stream *t = arg;
+	const int64_t first = shorter(t->g->m, 16), second = t->g->m > 16 ? t->g->m - 16 : 16;
+	struct tile_config rows = {.palette = 1};
+	struct columns c = {.tried = 0};
+
+	(void)i;
+	for (int tile = 0; tile < 8; tile++)
+		rows.row_bytes[tile] = 64, rows.rows[tile] = (uint8_t)(tile > 5 ? 16 : tile == 2 || tile == 3 || tile == 5 ? second : first);
+	tiles_load(&rows);
+	while (take_columns(&t->shares, t->g->n, worker, &c))
+		if (t->g->m > 16)
+			code_columns(true, t, c.j, c.end);
+		else
+			code_columns(false, t, c.j, c.end);
+	_tile_release();
+}
+
 /* --- the loops ------------------------------------------------------------------------------------------ */
 
 static void stream_task(void *arg, int64_t i, int worker)
@@ -694,6 +743,11 @@ static void stream_run(struct pool *pool, const struct gemm *g)
 	}
 	if ((double)g->m * (double)g->n * (double)g->k < FEW_SOLO)
 		pool = NULL;
+	if (ACT_BF16 && g->b.elem == ELEM_NF4) {
+		cut_shares(&t.shares, g->n, pool_threads(pool), 1);
+		pool_run(pool, t.shares.n, code_task, &t);
+		return;
+	}
 	if (g->m > STREAM_ROWS) {
 		pool_run(pool, cut_columns(t.start, g->n, pool_threads(pool)), wide_task, &t);
 		return;

@@ -724,9 +724,9 @@ EOF
 	local o="--minhash --verify --threshold 0.6 --keep longest --work work"
 	quern dedup -q --format jsonl ${o% --work work} many.jsonl >want
 	stage() {            # stage NAME K OPERAND...: killed at each fifth moment until it is done
-		local name=$1 k=$2 n=$2
+		local name=$1 k=$2 n=$2 stride=$((5 * $(seldom)))
 		shift 2
-		while killed_at $n "$BIN/dedup" -q -j1 $o --stage $name --part $k/4 "$@"; do n=$((n + 5)); done
+		while killed_at $n "$BIN/dedup" -q -j1 $o --stage $name --part $k/4 "$@"; do n=$((n + stride)); done
 		[ "$n" -gt "$k" ]
 	}
 	mkdir work

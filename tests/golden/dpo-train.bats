@@ -128,8 +128,9 @@ value() {
 @test "every loss learns, and does not care how a step is cut" {
 	for loss in sigmoid_norm robust nca_pair bco_pair sppo_hard apo_zero apo_down discopop aot aot_unpaired cpo simpo orpo sft ipo_sum \
 		sigmoid=0.8,aot=0.1,sft=0.1; do
-		quern dpo-train $ARGS --loss $loss -o a
 		quern dpo-train $ARGS --loss $loss --micro-tokens 40 -o b
+		# under a sanitizer the cut ones, and the last one both ways
+		if [ "$(seldom)" -ne 1 ] && [[ $loss != *,* ]]; then cp -r b a; else quern dpo-train $ARGS --loss $loss -o a; fi
 		for dir in a b; do
 			sed -n 9p $dir/trainer/metrics.jsonl | grep -o '"loss":[-0-9.e]*' | cut -d: -f2
 			sed -n 1p $dir/trainer/metrics.jsonl | grep -o '"loss":[-0-9.e]*' | cut -d: -f2
@@ -198,20 +199,20 @@ value() {
 }
 
 @test "ten steps are TRL's" {
-	local options key
+	local options key steps=$((10 / $(seldom)))        # of the same runs: rows of TRL's that come first
 	cut -f1 "$DATA/rewards/dpo.tsv" | uniq >cases
 	[ "$(wc -l <cases)" -eq 21 ]
 	while read -r options; do
 		rm -rf out
-		quern dpo-train -q -m m pairs.jsonl $options --steps 10 --batch-pairs 4 --lr 1e-3 --schedule constant --warmup 0 --no-shuffle -o out
+		quern dpo-train -q -m m pairs.jsonl $options --steps $steps --batch-pairs 4 --lr 1e-3 --schedule constant --warmup 0 --no-shuffle -o out
 		for key in loss rewards/chosen rewards/rejected rewards/margins rewards/accuracies logps/chosen logps/rejected logits/chosen \
 			logits/rejected grad_norm; do
 			grep -o "\"$key\":[-0-9.e]*" out/trainer/metrics.jsonl | cut -d: -f2 >$(echo $key | tr / -)
 		done
 		paste loss rewards-chosen rewards-rejected rewards-margins rewards-accuracies logps-chosen logps-rejected logits-chosen logits-rejected \
 			grad_norm >ours
-		awk -F'\t' -v o="$options" '$1 == o' "$DATA/rewards/dpo.tsv" | cut -f3- >theirs
-		[ "$(grep -c . ours)$(grep -c . theirs)" = 1010 ]
+		awk -F'\t' -v o="$options" '$1 == o' "$DATA/rewards/dpo.tsv" | cut -f3- | head -n "$steps" >theirs
+		[ "$(grep -c . ours)$(grep -c . theirs)" = "$steps$steps" ]
 		paste ours theirs | awk 'NF != 20 { exit 1 }
 			{ for (i = 1; i <= 10; i++) { d = $i - $(i + 10); if (d * d > 1e-8 * (1 + $i * $i)) { print NR, i, $i, $(i + 10); exit 1 } } }'
 	done <cases

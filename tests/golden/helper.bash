@@ -113,11 +113,15 @@ counted() {
 	MOMENTS=$(cat "$T/moments")
 }
 
+# Under a sanitizer, which is slow, one kill in three will do: that each moment leaves what a run goes on from is the plain build's to show.
+seldom() { [[ $BIN != *asan* ]] && echo 1 || echo 3; }
+
 # each_kill MOST ANEW LOOK COMMAND...: the command that was counted last is killed at each of its moments, at most MOST of them, from the
 # first to the last with an odd number between them, for a write is two. ANEW makes the files as they were; LOOK sees what the kill has left.
 each_kill() {
 	local most=$1 anew=$2 look=$3 stride n
 	shift 3
+	most=$(((most - 2) / $(seldom) + 2))
 	stride=$(((MOMENTS + most - 3) / (most - 1)))
 	stride=$((stride + (stride + 1) % 2))
 	for ((n = 1; n <= MOMENTS; n = n + stride > MOMENTS && n < MOMENTS ? MOMENTS : n + stride)); do
@@ -131,7 +135,7 @@ each_kill() {
 # survives_kills STRIDE TOOL [ARG...]: a training run that is killed and started again by the same command, each time STRIDE moments later than
 # before, until it comes to its end, ends in the same bytes as one that is left alone (in whole and killed).
 survives_kills() {
-	local stride=$1 tool=$2 n=1
+	local stride=$(($1 * $(seldom))) tool=$2 n=1
 	shift 2
 	rm -rf whole killed
 	quern "$tool" "$@" -o whole

@@ -60,7 +60,6 @@ void check_matmul_tiles(struct check *c)
 
 	for (int elem = 0; elem < (i % KERNELS_NF4_BLOCK ? 3 : 4); elem++) {
 		struct stored w = weights_of(c, (enum elem)elem, o, i);
-
 		size_t bytes = c->k->host_access ? c->k->packed_bytes(w.w.elem, o, i, false) : 0;
 		void *packed = bytes ? c->k->alloc(c->pools[0], bytes) : NULL;
 

@@ -2,7 +2,7 @@
  *
  * All that is done here is to the bit what amx.h does for many rows. One row of floats against bf16 is so little work that vectors do it; up to
  * five have their three terms side by side in one tile; up to sixteen, and up to 32, take as many columns at a time as there are tiles for; more are two
- * times 32. Up to sixteen rows of bf16 go by the panels one after the other.
+ * times 32. Up to sixteen rows of bf16 go by the panels one after the other, and so do up to 32 against codes of four bits, which are unpacked first.
  * Columns are cut into tasks: how depends on the threads, what a column gives does not. */
 #ifndef QUERN_CPU_STREAM_H
 #define QUERN_CPU_STREAM_H

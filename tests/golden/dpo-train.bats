@@ -128,9 +128,8 @@ value() {
 @test "every loss learns, and does not care how a step is cut" {
 	for loss in sigmoid_norm robust nca_pair bco_pair sppo_hard apo_zero apo_down discopop aot aot_unpaired cpo simpo orpo sft ipo_sum \
 		sigmoid=0.8,aot=0.1,sft=0.1; do
+		quern dpo-train $ARGS --loss $loss -o a
 		quern dpo-train $ARGS --loss $loss --micro-tokens 40 -o b
-		# under a sanitizer the cut ones, and the last one both ways
-		if [ "$(seldom)" -ne 1 ] && [[ $loss != *,* ]]; then cp -r b a; else quern dpo-train $ARGS --loss $loss -o a; fi
 		for dir in a b; do
 			sed -n 9p $dir/trainer/metrics.jsonl | grep -o '"loss":[-0-9.e]*' | cut -d: -f2
 			sed -n 1p $dir/trainer/metrics.jsonl | grep -o '"loss":[-0-9.e]*' | cut -d: -f2
